@@ -1,0 +1,104 @@
+"""Topics, their ids and watermarks, and who the cluster is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from etld.kafka.errors import KafkaProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as the cluster describes it: its id, how many partitions, replicas of the first one."""
+
+    name: str
+    topic_id: str
+    partitions: int
+    replicas: int
+
+
+class Admin:
+    """Asks and changes the cluster. Every call raises `KafkaProblem` when the cluster does not answer."""
+
+    def __init__(self, settings: Mapping[str, Any], timeout: float = TIMEOUT) -> None:
+        self._client = AdminClient(dict(settings), logger=logging.getLogger("etld.kafka"))
+        self._timeout = timeout
+
+    def cluster_id(self) -> str:
+        """The id that the cluster was formatted with."""
+        return str(self._metadata().cluster_id or "")
+
+    def brokers(self) -> int:
+        """How many brokers are up."""
+        return len(self._metadata().brokers)
+
+    def topics(self, names: Iterable[str]) -> dict[str, Topic]:
+        """The topics of `names` that exist, by name."""
+        metadata = self._metadata()
+        known = [name for name in names if name in metadata.topics and metadata.topics[name].error is None]
+        if not known:
+            return {}
+        found: dict[str, Topic] = {}
+        futures = self._client.describe_topics(
+            confluent_kafka.TopicCollection(known), request_timeout=self._timeout
+        )
+        for name, future in futures.items():
+            try:
+                described = future.result(self._timeout)
+            except confluent_kafka.KafkaException as error:
+                if error.args[0].code() == confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise KafkaProblem(f"Kafka does not describe topic {name}: {_text(error)}") from error
+            except Exception as error:
+                raise KafkaProblem(f"Kafka does not describe topic {name}: {_text(error)}") from error
+            replicas = len(described.partitions[0].replicas) if described.partitions else 0
+            found[name] = Topic(name, str(described.topic_id), len(described.partitions), replicas)
+        return found
+
+    def create_topic(self, name: str, partitions: int, replicas: int, config: Mapping[str, str]) -> bool:
+        """Create a topic; False when it was there already."""
+        new = NewTopic(name, num_partitions=partitions, replication_factor=replicas, config=dict(config))
+        future = self._client.create_topics([new], request_timeout=self._timeout)[name]
+        try:
+            future.result(self._timeout)
+        except confluent_kafka.KafkaException as error:
+            if error.args[0].code() == confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            raise KafkaProblem(f"Kafka does not create topic {name}: {_text(error)}") from error
+        except Exception as error:
+            raise KafkaProblem(f"Kafka does not create topic {name}: {_text(error)}") from error
+        return True
+
+    def watermarks(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """Partition to (low, high): the first offset still kept, and the one after the last record."""
+        pairs = [confluent_kafka.TopicPartition(topic, part) for part in partitions]
+        ends: list[dict[int, int]] = []
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+            futures = self._client.list_offsets(dict.fromkeys(pairs, spec), request_timeout=self._timeout)
+            try:
+                ends.append({tp.partition: future.result(self._timeout).offset for tp, future in futures.items()})
+            except Exception as error:
+                raise KafkaProblem(f"Kafka does not tell the offsets of topic {topic}: {_text(error)}") from error
+        low, high = ends
+        return {part: (low[part], high[part]) for part in low}
+
+    def _metadata(self) -> Any:
+        try:
+            return self._client.list_topics(timeout=self._timeout)
+        except confluent_kafka.KafkaException as error:
+            raise KafkaProblem(f"Kafka does not answer: {_text(error)}") from error
+
+
+def _text(error: BaseException) -> str:
+    cause = error.args[0] if error.args else error
+    return cause.str() if isinstance(cause, confluent_kafka.KafkaError) else str(error) or type(error).__name__

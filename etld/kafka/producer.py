@@ -1,0 +1,69 @@
+"""A producer that loses nothing it was told is written."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import confluent_kafka
+
+from etld.kafka.errors import QueueFull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    OnDelivery = Callable[[confluent_kafka.KafkaError | None, confluent_kafka.Message], None]
+
+DURABLE: Mapping[str, Any] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "linger.ms": 5,
+    "compression.type": "lz4",
+    "batch.num.messages": 10000,
+    "queue.buffering.max.kbytes": 32768,
+    "message.timeout.ms": 30000,
+}
+
+
+class Producer:
+    """Sends records; each delivery callback runs inside `poll` or `flush`.
+
+    `settings` (from `client_settings`) come over the durable defaults: acks=all and idempotent.
+    Create it after the fork: librdkafka's threads do not survive one.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        merged = {**DURABLE, **settings}
+        self._producer = confluent_kafka.Producer(merged, logger=logging.getLogger("etld.kafka"))
+
+    def produce(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+        on_delivery: OnDelivery | None = None,
+    ) -> None:
+        """Queue one record; raises `QueueFull` when the queue has no room."""
+        try:
+            if headers:
+                self._producer.produce(topic, value, key, headers=list(headers), on_delivery=on_delivery)
+            else:
+                self._producer.produce(topic, value, key, on_delivery=on_delivery)
+        except BufferError as error:
+            raise QueueFull(f"the queue to topic {topic} is full: Kafka takes less than is sent") from error
+
+    def poll(self, timeout: float = 0) -> int:
+        """Run delivery callbacks for up to `timeout` seconds; how many ran."""
+        return self._producer.poll(timeout)
+
+    def flush(self, timeout: float) -> int:
+        """Wait up to `timeout` seconds for all that is queued; how many records still wait."""
+        return self._producer.flush(timeout)
+
+    def purge(self) -> None:
+        """Give up what is queued or in flight; each record's callback gets an error at the next poll."""
+        self._producer.purge()
+
+    def __len__(self) -> int:
+        return len(self._producer)

@@ -1,0 +1,31 @@
+"""Named blocks of SQL from the .sql files beside this module."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+class Statements:
+    """The blocks of one file, as attributes named by their `-- name: …` lines."""
+
+    def __init__(self, file: str, blocks: dict[str, str]) -> None:
+        self._file = file
+        self._blocks = blocks
+
+    def __getattr__(self, name: str) -> bytes:
+        try:
+            return self._blocks[name].encode()
+        except KeyError:
+            raise AttributeError(f"{self._file} has no block named {name}") from None
+
+
+@cache
+def load(name: str) -> Statements:
+    """The statements of `<name>.sql`; raises FileNotFoundError when there is no such file."""
+    text = resources.files(__package__).joinpath(f"{name}.sql").read_text()
+    pieces = _NAME.split(text)
+    return Statements(f"{name}.sql", dict(zip(pieces[1::2], map(str.strip, pieces[2::2]), strict=True)))
