@@ -1,0 +1,286 @@
+"""A static member of a consumer group whose positions live elsewhere.
+
+Classic protocol with cooperative-sticky assignment and `group.instance.id`: of the three ways that
+Kafka 4 offers, the one whose member is back within half a second after a crash. Offsets in Kafka are
+committed for lag tools only; where to start is asked of `on_assign`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from etld.kafka.errors import KafkaProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+log = logging.getLogger("etld.kafka")
+
+Key = tuple[str, int]
+Claim = "Callable[[Sequence[Key], Mapping[Key, tuple[int, int]]], Mapping[Key, int]]"
+Message = confluent_kafka.Message
+
+_CHUNK = 5000
+_TRANSIENT = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TRANSPORT,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    }
+)
+
+
+class ConsumerBroken(KafkaProblem):
+    """The consumer cannot go on as it is: it is closed, and partitions are claimed anew."""
+
+
+class InstanceFenced(KafkaProblem):
+    """Another process joined the consumer group with the same static id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll brought: messages in offset order per partition, and ends of partitions reached.
+
+    `ends` maps (topic, partition) to the offset after the last one that the partition holds.
+    """
+
+    messages: list[Message]
+    ends: dict[Key, int]
+
+
+class GroupConsumer:
+    """Joins `group` as `instance` and hands out messages, in the thread that calls `poll`.
+
+    `on_assign(keys, watermarks)` answers where each partition starts; one left out of the answer is not
+    read. `on_revoke(keys)` is told what is gone. Neither may be called outside `poll`, and what they raise
+    comes out of `poll` as `ConsumerBroken`.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        group: str,
+        instance: str,
+        topics: Sequence[str],
+        session_timeout: float,
+        on_assign: Callable[[Sequence[Key], Mapping[Key, tuple[int, int]]], Mapping[Key, int]],
+        on_revoke: Callable[[Sequence[Key]], None],
+    ) -> None:
+        self._instance = instance
+        self._on_assign = on_assign
+        self._on_revoke = on_revoke
+        self._failure: BaseException | None = None
+        self._assigned: set[Key] = set()
+        self._rebalanced = False
+        self._paused = False
+        self.broker_problem: str | None = None
+        self._consumer = confluent_kafka.Consumer(
+            {
+                **settings,
+                "group.id": group,
+                "group.instance.id": instance,
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": int(session_timeout * 1000),
+                "heartbeat.interval.ms": max(500, int(session_timeout * 1000 / 6)),
+                "max.poll.interval.ms": 300_000,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "enable.partition.eof": True,
+                "topic.metadata.refresh.interval.ms": 10_000,
+                "metadata.max.age.ms": 30_000,
+                "queued.max.messages.kbytes": 16_384,
+                "queued.min.messages": 50_000,
+                "fetch.max.bytes": 16_777_216,
+                "fetch.error.backoff.ms": 100,
+                "error_cb": self._on_error,
+            },
+            logger=log,
+        )
+        self._consumer.subscribe(list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost)
+
+    @property
+    def joined(self) -> bool:
+        """Has the group given this member its partitions, be they none?"""
+        return self._rebalanced
+
+    @property
+    def assigned(self) -> frozenset[Key]:
+        """The partitions that are read now."""
+        return frozenset(self._assigned)
+
+    def poll(self, max_records: int, max_bytes: int, linger: float, timeout: float) -> Polled:
+        """Wait up to `timeout` seconds for a first message, then up to `linger` for more.
+
+        Raises `ConsumerBroken` when this consumer has to be thrown away, `InstanceFenced` when another
+        process took its static id.
+        """
+        messages: list[Message] = []
+        ends: dict[Key, int] = {}
+        size = 0
+        first = self._call(self._consumer.poll, timeout)
+        if first is None:
+            return Polled(messages, ends)
+        size += self._sort([first], messages, ends)
+        deadline = time.monotonic() + linger
+        while len(messages) < max_records and size < max_bytes:
+            left = max(0.0, deadline - time.monotonic())
+            wanted = min(_CHUNK, max_records - len(messages))
+            more = self._call(self._consumer.consume, wanted, left)
+            size += self._sort(more, messages, ends)
+            if len(more) < wanted and time.monotonic() >= deadline:
+                break
+        return Polled(messages, ends)
+
+    def pause(self) -> None:
+        """Fetch nothing more; `poll` goes on keeping the membership alive."""
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause([TopicPartition(*key) for key in self._assigned])
+
+    def resume(self, positions: Mapping[Key, int]) -> None:
+        """Fetch again, from `positions` where they are given (a pause throws prefetched messages away)."""
+        if self._paused:
+            self._paused = False
+            for key in self._assigned & positions.keys():
+                self._consumer.seek(TopicPartition(*key, positions[key]))
+            self._consumer.resume([TopicPartition(*key) for key in self._assigned])
+
+    def commit(self, offsets: Mapping[Key, int]) -> None:
+        """Tell Kafka how far it is, for lag tools; failures are of no consequence and ignored."""
+        wanted = [TopicPartition(*key, offset) for key, offset in offsets.items() if key in self._assigned]
+        if wanted:
+            try:
+                self._consumer.commit(offsets=wanted, asynchronous=True)
+            except KafkaException as error:
+                log.debug("offset commit for lag tools failed: %s", error)
+
+    def high(self, key: Key) -> int | None:
+        """The high watermark seen by the last fetch, or None before the first."""
+        try:
+            _low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+        except KafkaException:
+            return None
+        return high if high >= 0 else None
+
+    def close(self, timeout: float) -> None:
+        """Leave, within `timeout` seconds; a close that hangs is left behind in its thread."""
+        closer = threading.Thread(target=self._close, daemon=True, name="kafka-close")
+        closer.start()
+        closer.join(timeout)
+
+    def _close(self) -> None:
+        try:
+            self._consumer.close()
+        except (KafkaException, RuntimeError) as error:
+            log.debug("closing the consumer: %s", error)
+
+    def _call(self, call: Callable[..., Any], *args: Any) -> Any:
+        try:
+            result = call(*args)
+        except KafkaException as error:
+            raise self._broken(error.args[0]) from error
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            if isinstance(failure, InstanceFenced):
+                raise failure
+            raise ConsumerBroken(str(failure) or type(failure).__name__) from failure
+        return result
+
+    def _sort(self, got: list[Message], messages: list[Message], ends: dict[Key, int]) -> int:
+        size = 0
+        for message in got:
+            error = message.error()
+            if error is None:
+                messages.append(message)
+                size += len(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                ends[(message.topic(), message.partition())] = message.offset()
+            elif error.code() in _TRANSIENT:
+                self.broker_problem = error.str()
+            else:
+                raise self._broken(error)
+        if messages or ends:
+            self.broker_problem = None
+        return size
+
+    def _broken(self, error: Any) -> KafkaProblem:
+        if isinstance(error, KafkaError) and error.code() in (
+            KafkaError.FENCED_INSTANCE_ID,
+            KafkaError._FENCED,
+        ):
+            return InstanceFenced(self._fenced_text())
+        return ConsumerBroken(error.str() if isinstance(error, KafkaError) else str(error))
+
+    def _fenced_text(self) -> str:
+        return (
+            f"another process joined the consumer group as {self._instance!r}: two daemons have the same"
+            " node_id. Give each its own node_id in the configuration."
+        )
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
+            self._failure = InstanceFenced(self._fenced_text())
+        elif error.fatal():
+            self._failure = ConsumerBroken(error.str())
+        elif error.code() in _TRANSIENT:
+            self.broker_problem = error.str()
+
+    def _assign(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
+        # Never raises: the binding would go on with the offsets of Kafka, and poll() drop a record.
+        starts: list[TopicPartition] = []
+        try:
+            self._rebalanced = True
+            keys = [(tp.topic, tp.partition) for tp in partitions]
+            if keys:
+                marks = {
+                    (tp.topic, tp.partition): consumer.get_watermark_offsets(tp, timeout=10) for tp in partitions
+                }
+                answer = self._on_assign(keys, marks)
+                starts = [TopicPartition(*key, offset) for key, offset in answer.items()]
+        except BaseException as error:  # see above: whatever it is, it comes out of poll()
+            self._failure = error
+        try:
+            consumer.incremental_assign(starts)
+            self._assigned |= {(tp.topic, tp.partition) for tp in starts}
+            if self._paused and starts:
+                consumer.pause(starts)
+        except KafkaException as error:
+            self._failure = error
+
+    def _revoke(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
+        self._forget(partitions)
+        try:
+            consumer.incremental_unassign(partitions)
+        except KafkaException as error:
+            self._failure = error
+
+    def _lost(self, consumer: confluent_kafka.Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("lost %d partitions: the group went on without this member", len(partitions))
+        self._revoke(consumer, partitions)
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        keys = [(tp.topic, tp.partition) for tp in partitions]
+        self._assigned.difference_update(keys)
+        try:
+            self._on_revoke(keys)
+        except Exception as error:  # a callback must not raise: see _assign
+            self._failure = error

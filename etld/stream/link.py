@@ -1,0 +1,87 @@
+"""What outlives a session: addresses, the connection beside the writer's, the admin client."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from etld.kafka.admin import Admin
+from etld.kafka.settings import client_settings
+from etld.store import db
+
+if TYPE_CHECKING:
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.stream")
+_RECONNECT_EVERY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How large a batch is at most (records, bytes), and how long (seconds) a record waits for company."""
+
+    max_records: int
+    max_bytes: int
+    linger: float
+
+
+class Link:
+    """The ways of one worker to Kafka and PostgreSQL."""
+
+    def __init__(self, worker: Worker, group: str, options: Options) -> None:
+        self._worker = worker
+        self.group = f"etld-{group}"
+        self.options = options
+        self.settings = client_settings(worker.config, worker.addresses)
+        self.admin = Admin(self.settings)
+        self.cluster_id = self.admin.cluster_id()
+        self.database_problem: str | None = None
+        self.next_idle = 0.0
+        self._conn: db.Connection | None = None
+        self._not_before = 0.0
+
+    @property
+    def in_memory_broker(self) -> bool:
+        """Does the broker forget its topics when it ends? So does the embedded Tansu."""
+        return self._worker.config.kafka.bootstrap_servers == "embedded" and self.cluster_id.startswith("tansu")
+
+    def connect(self) -> db.Connection:
+        """A new connection; raises psycopg.OperationalError."""
+        config = self._worker.config
+        assert self._worker.addresses.postgres is not None
+        return db.connect(
+            self._worker.addresses.postgres,
+            password=config.secret("postgres"),
+            application_name=f"etld {self._worker.name}",
+            connect_timeout=config.postgres.connect_timeout,
+            statement_timeout=config.postgres.statement_timeout,
+            lock_timeout=5.0,
+        )
+
+    def connection(self) -> db.Connection:
+        """The connection for claims and for work beside the batches; raises psycopg.OperationalError."""
+        if self._conn is None or self._conn.closed:
+            self._conn = self.connect()
+            self.database_problem = None
+        return self._conn
+
+    def try_connection(self) -> db.Connection | None:
+        """`connection()`, or None while PostgreSQL is away."""
+        if self._conn is None and time.monotonic() < self._not_before:
+            return None
+        try:
+            return self.connection()
+        except psycopg.OperationalError as error:
+            self._not_before = time.monotonic() + _RECONNECT_EVERY
+            self.database_problem = f"PostgreSQL is away: {' '.join(str(error).split())}"
+            return None
+
+    def disconnect(self) -> None:
+        """Give the connection up; the next call makes a new one."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()

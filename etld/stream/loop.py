@@ -1,0 +1,77 @@
+"""Sessions without end: whatever breaks one, the next claims anew."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from etld.errors import EtldError
+from etld.kafka.consumer import InstanceFenced
+from etld.kafka.errors import KafkaProblem
+from etld.store.errors import classify
+from etld.store.positions import Fenced
+from etld.stream.link import Link, Options
+from etld.stream.session import Session
+
+if TYPE_CHECKING:
+    from etld.stream.handler import Handler
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.stream")
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
+
+
+def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
+    """Consume for `handler` until the worker stops.
+
+    What Kafka or PostgreSQL do wrong is waited out; only a second daemon with the same node id, and a
+    mistake in the code, end the worker.
+    """
+    link: Link | None = None
+    wait = _FIRST_WAIT
+    try:
+        while not worker.stopping:
+            name: str | None = None
+            try:
+                if link is None:
+                    link = Link(worker, handler.group, options)
+                session = Session(worker, handler, link)
+                wait = _FIRST_WAIT
+                session.run()
+            except InstanceFenced as error:
+                worker.fatal(str(error))
+            except Fenced as error:
+                log.warning("fenced: %s; nothing of this batch was written, claiming anew", error)
+            except KafkaProblem as error:
+                name = "kafka"
+                log.warning("Kafka: %s; joining anew", error)
+                worker.fault(name, str(error))
+            except psycopg.Error as error:
+                name = "postgres"
+                text = " ".join(str(error).split())
+                level = logging.WARNING if classify(error) == "retry" else logging.ERROR
+                log.log(level, "PostgreSQL: %s; trying again", text)
+                worker.fault(name, f"PostgreSQL: {text}")
+            except EtldError as error:
+                name = "worker"
+                log.error("%s; trying again", error)
+                worker.fault(name, str(error))
+            if worker.stopping:
+                break
+            if link is not None:
+                link.disconnect()
+            pause = wait * random.uniform(0.7, 1.3)
+            wait = min(wait * 2, _LONGEST_WAIT)
+            worker.beat()
+            worker.wait(pause)
+            worker.beat()
+            if name is not None:
+                worker.fault(name, None)
+    finally:
+        handler.close()
+        if link is not None:
+            link.disconnect()

@@ -1,0 +1,292 @@
+"""One life of a consumer: join, claim, read, write, until something breaks."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from etld.kafka.consumer import ConsumerBroken, GroupConsumer
+from etld.kafka.errors import KafkaProblem
+from etld.store.positions import Found, Halted, Positions, end_blockers
+from etld.stream.batch import Owned, group
+from etld.stream.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etld.stream.batch import Batch, Key
+    from etld.stream.handler import Handler, Work
+    from etld.stream.link import Link
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.stream")
+
+_IDLE_POLL, _BUSY_POLL = 0.5, 0.02
+_CHECK_TOPICS_EVERY = 5.0
+_REPORT_EVERY = 1.0
+_CLOSE_WITHIN = 8.0
+
+
+class Session:
+    """Ends by returning when the worker stops, and by an exception when it has to be begun anew."""
+
+    def __init__(self, worker: Worker, handler: Handler[Any], link: Link) -> None:
+        self._worker = worker
+        self._handler = handler
+        self._link = link
+        self._owned: dict[Key, Owned] = {}
+        self._written: dict[Key, int] = {}
+        self._to_commit: dict[Key, int] = {}
+        self._halted: dict[Key, Halted] = {}
+        self._backlog: deque[Batch] = deque()
+        self._ready: Work | None = None
+        self._faults: dict[str, str | None] = {}
+        self._next_check = time.monotonic() + _CHECK_TOPICS_EVERY
+        self._next_report = 0.0
+        self._stalled_since: float | None = None
+        conn = link.connection()
+        handler.start(conn)
+        self._positions = Positions(
+            link.cluster_id,
+            link.group,
+            f"{worker.config.node_id}/{worker.name}",
+            in_memory_broker=link.in_memory_broker,
+        )
+        self._writer = Writer(link.connect, self._positions, handler)
+        self._consumer = GroupConsumer(
+            link.settings,
+            group=link.group,
+            instance=f"{worker.config.node_id}-{worker.name}",
+            topics=handler.topics,
+            session_timeout=worker.config.kafka.session_timeout,
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+        )
+
+    def run(self) -> None:
+        """Read and write until the worker stops; raises what ended the session."""
+        began = time.monotonic()
+        ready = False
+        try:
+            while not self._worker.stopping:
+                self._settle()
+                if not ready and (self._consumer.joined or time.monotonic() - began > 12):
+                    self._worker.ready()
+                    ready = True
+                self._step()
+        finally:
+            self._end()
+
+    def _step(self) -> None:
+        reason = self._handler.gate() or ("paused by hand" if self._worker.paused else None)
+        if reason is not None:
+            self._stand_still()
+            return
+        if self._ready is not None:
+            if self._writer.submit(self._ready):
+                self._ready = None
+                self._stalled_since = None
+            else:
+                self._wait_for_writer()
+            return
+        if self._backlog:
+            self._prepare(self._backlog.popleft())
+            return
+        self._consumer.resume({key: owned.next for key, owned in self._owned.items()})
+        self._read(_BUSY_POLL if self._writer.busy else _IDLE_POLL)
+        if not self._backlog and not self._writer.busy:
+            self._idle()
+
+    def _read(self, timeout: float) -> None:
+        options = self._link.options
+        polled = self._consumer.poll(options.max_records, options.max_bytes, options.linger, timeout)
+        if polled.messages or polled.ends:
+            batch = group(polled.messages, polled.ends, self._owned)
+            if batch is not None:
+                self._backlog.append(batch)
+
+    def _prepare(self, batch: Batch) -> None:
+        try:
+            work = self._handler.prepare(batch)
+        except Exception as error:
+            self._backlog.appendleft(batch)
+            text = str(error) or type(error).__name__
+            if self._faults.get("batch") != text:
+                log.error("cannot make a batch ready, trying again: %s", text, exc_info=_trace(error))
+            self._fault("batch", text)
+            self._stand_still(2.0)
+            return
+        self._fault("batch", None)
+        few = self._handler.limit(work)
+        if few is not None and 0 < few < batch.count:
+            head, tail = batch.split(few)
+            self._backlog.appendleft(tail)
+            work = self._handler.prepare(head)
+        self._ready = work
+
+    def _wait_for_writer(self) -> None:
+        now = time.monotonic()
+        if self._stalled_since is None:
+            self._stalled_since = now
+        if now - self._stalled_since < 1.0:
+            self._writer.wait_room(0.05)
+            return
+        # PostgreSQL is slow or away: keep the membership alive without reading on.
+        self._stand_still()
+
+    def _stand_still(self, seconds: float = 0.2) -> None:
+        self._consumer.pause()
+        deadline = time.monotonic() + seconds
+        while True:
+            self._read(0.1)
+            self._settle()
+            if time.monotonic() >= deadline or self._worker.stopping:
+                break
+        self._idle()
+
+    def _settle(self) -> None:
+        """What is done, what is broken, and a sign of life."""
+        while self._writer.done:
+            written = self._writer.done.popleft()
+            for part in written.work.batch:
+                self._written[part.key] = self._to_commit[part.key] = part.next_offset
+            self._totals(written.totals)
+            self._worker.events(written.work.batch.count)
+            self._worker.observe("batch_duration_seconds", written.seconds)
+            self._worker.observe("batch_records", written.work.batch.count)
+            self._handler.committed(written.work)
+            self._run_idle()
+        if self._writer.failure is not None:
+            raise self._writer.failure
+        limits = self._worker.config.postgres
+        if self._writer.stuck_for() < limits.statement_timeout + limits.connect_timeout + 5:
+            self._worker.beat()
+        self._fault("postgres", self._writer.problem or self._link.database_problem)
+        self._fault("kafka", self._consumer.broker_problem)
+        now = time.monotonic()
+        if now >= self._next_report:
+            self._next_report = now + _REPORT_EVERY
+            self._report()
+        if now >= self._next_check:
+            self._next_check = now + _CHECK_TOPICS_EVERY
+            self._check_topics()
+
+    def _idle(self) -> None:
+        if time.monotonic() >= self._link.next_idle:
+            self._run_idle()
+
+    def _run_idle(self) -> None:
+        self._link.next_idle = time.monotonic() + _REPORT_EVERY
+        conn = self._link.try_connection()
+        if conn is None:
+            return
+        try:
+            self._handler.idle(conn)
+        except (psycopg.Error, KafkaProblem) as error:
+            log.warning("work beside the batches failed, trying again: %s", " ".join(str(error).split()))
+            if isinstance(error, psycopg.Error):
+                self._link.disconnect()
+
+    def _report(self) -> None:
+        if self._to_commit:
+            self._consumer.commit(self._to_commit)
+            self._to_commit = {}
+        for key, owned in self._owned.items():
+            high = self._consumer.high(key)
+            if high is not None:
+                done = self._written.get(key, owned.next)
+                self._worker.lag(f"{key[0]}:{key[1]}", max(0, high - done))
+        if self._halted:
+            self._fault("partitions", "; ".join(h.text for h in self._halted.values()))
+
+    def _check_topics(self) -> None:
+        if self._consumer.broker_problem or not self._owned:
+            return
+        try:
+            topics = self._link.admin.topics(sorted({key[0] for key in self._owned}))
+        except KafkaProblem as error:
+            log.debug("cannot check topic ids now: %s", error)
+            return
+        for key, owned in self._owned.items():
+            seen = topics.get(key[0])
+            if seen is not None and seen.topic_id != owned.topic_id:
+                raise ConsumerBroken(f"topic {key[0]} was deleted and made anew")
+
+    def _on_assign(
+        self, keys: Sequence[Key], marks: Mapping[Key, tuple[int, int]]
+    ) -> Mapping[Key, int]:
+        topics = self._link.admin.topics(sorted({topic for topic, _ in keys}))
+        found = []
+        for topic, part in keys:
+            if topic not in topics:
+                raise ConsumerBroken(f"topic {topic} does not exist")
+            found.append(Found(topic, part, topics[topic].topic_id, *marks[(topic, part)]))
+        claimed, halted = self._positions.claim(self._link.connection(), found, self._unblock)
+        for halt in halted:
+            log.error("%s", halt.text, extra={"topic": halt.topic, "partition": halt.part})
+            self._halted[(halt.topic, halt.part)] = halt
+        starts = {}
+        for claim in claimed:
+            key = (claim.topic, claim.part)
+            self._halted.pop(key, None)
+            self._owned[key] = Owned(claim.topic_id, claim.epoch, claim.next_offset)
+            self._written[key] = starts[key] = claim.next_offset
+        self._totals({(c.topic, c.part): c.totals for c in claimed if c.totals})
+        log.info("claimed %d partitions", len(claimed), extra={"topic": ",".join(sorted(topics))})
+        return starts
+
+    def _on_revoke(self, keys: Sequence[Key]) -> None:
+        # Not flushed: the next owner reads them again from the position in the database.
+        for key in keys:
+            self._owned.pop(key, None)
+            self._written.pop(key, None)
+            self._to_commit.pop(key, None)
+            self._worker.lag(f"{key[0]}:{key[1]}", 0)
+        kept = (batch.without(keys) for batch in self._backlog)
+        self._backlog = deque(batch for batch in kept if batch is not None)
+        if self._ready is not None:
+            rest = self._ready.batch.without(keys)
+            if rest is not self._ready.batch and rest is not None:
+                self._backlog.appendleft(rest)
+            self._ready = None
+
+    def _unblock(self, backend_pid: int) -> None:
+        try:
+            with self._link.connect() as conn:
+                end_blockers(conn, backend_pid)
+        except psycopg.Error as error:
+            log.warning("cannot end the backend that blocks a claim: %s", error)
+
+    def _totals(self, totals: Mapping[Key, Mapping[str, int]]) -> None:
+        if self._handler.reports_totals:
+            for (topic, part), values in totals.items():
+                self._worker.totals(f"{topic}:{part}", dict(values))
+
+    def _fault(self, name: str, text: str | None) -> None:
+        if self._faults.get(name) != text:
+            self._faults[name] = text
+            self._worker.fault(name, text)
+
+    def _end(self) -> None:
+        self._writer.close(_CLOSE_WITHIN)
+        while self._writer.done:
+            written = self._writer.done.popleft()
+            for part in written.work.batch:
+                self._to_commit[part.key] = part.next_offset
+            self._totals(written.totals)
+            self._handler.committed(written.work)
+        self._consumer.commit(self._to_commit)
+        self._consumer.close(_CLOSE_WITHIN)
+        for name in self._faults:
+            if self._worker.stopping:
+                self._fault(name, None)
+
+
+def _trace(error: BaseException) -> BaseException | None:
+    from etld.errors import EtldError
+
+    return None if isinstance(error, EtldError) else error

@@ -1,0 +1,193 @@
+"""The writer: one transaction a batch, tried until it is done or another owner has the partitions."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etld.errors import EtldError
+from etld.store.errors import classify, sqlstate
+from etld.store.positions import Fenced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from etld.store.db import Connection
+    from etld.store.errors import Verdict
+    from etld.store.positions import Positions
+    from etld.stream.batch import Key
+    from etld.stream.handler import Handler, Work
+
+log = logging.getLogger("etld.stream")
+
+_FIRST_WAIT, _LONGEST_WAIT, _STOP_WAIT = 0.1, 2.0, 5.0
+
+
+class _Stopped(Exception):
+    """The writer was told to stop between two tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A batch that is in the database, the totals after it, and how long its transaction took."""
+
+    work: Any
+    totals: Mapping[Key, Mapping[str, int]]
+    seconds: float
+
+
+class Writer:
+    """Writes one work at a time in a thread of its own, and takes one more in advance.
+
+    `problem` tells what stands in the way at the moment (None: nothing). `failure` is set when the
+    partitions of a batch went to another owner, or the role's code broke: then the session is over.
+    """
+
+    def __init__(self, connect: Callable[[], Connection], positions: Positions, handler: Handler[Any]) -> None:
+        self._connect = connect
+        self._positions = positions
+        self._handler = handler
+        self._conn: Connection | None = None
+        self._queue: queue.Queue[Work | None] = queue.Queue(maxsize=1)
+        self._stop = threading.Event()
+        self._room = threading.Event()
+        self._began: float | None = None
+        self.done: deque[Written] = deque()
+        self.problem: str | None = None
+        self.failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Is a batch being written or waiting for it?"""
+        return self._began is not None or not self._queue.empty()
+
+    def stuck_for(self) -> float:
+        """Seconds since the present try began, 0 when none is under way."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
+    def submit(self, work: Work) -> bool:
+        """Hand a work over; False when one is waiting already."""
+        try:
+            self._queue.put_nowait(work)
+        except queue.Full:
+            return False
+        return True
+
+    def wait_room(self, timeout: float) -> None:
+        """Sleep until the writer has taken what was waiting, or `timeout` seconds."""
+        if self._queue.full():
+            self._room.wait(timeout)
+            self._room.clear()
+
+    def close(self, timeout: float) -> None:
+        """Finish the batch in hand, drop the one in waiting, end the thread within `timeout` seconds."""
+        self._stop.set()
+        try:
+            self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        self._queue.put(None)
+        self._thread.join(timeout)
+        if self._thread.is_alive() and self._conn is not None:
+            log.warning("the last batch is still being written: leaving it to the next owner")
+
+    def _run(self) -> None:
+        try:
+            while (work := self._queue.get()) is not None:
+                self._room.set()
+                self._began = time.monotonic()
+                totals = self._write(work)
+                self.done.append(Written(work, totals, time.monotonic() - self._began))
+                self._began = None
+        except _Stopped:
+            pass
+        except BaseException as error:  # told to the loop's thread, which ends the session
+            self.failure = error
+        finally:
+            self._began = None
+            self._room.set()
+            self._disconnect()
+
+    def _write(self, work: Work) -> Mapping[Key, Mapping[str, int]]:
+        verdict: Verdict | None = None
+        unsure = False
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                if unsure:
+                    if self._positions.outcome(self._connection(), work.batch.moves):
+                        log.info("the last COMMIT had no answer, and it had happened")
+                        self.problem = None
+                        return {}
+                    unsure = False
+                totals = self._transaction(work, verdict)
+            except Fenced:
+                raise
+            except Exception as error:
+                found = classify(error)
+                if isinstance(error, EtldError):
+                    found = "stop"
+                if found in ("conflict", "data") and verdict not in (found, "data"):
+                    verdict = found
+                    continue
+                self._explain(error, found)
+                self._disconnect()
+                unsure = True
+                pause = _STOP_WAIT if found != "retry" else wait * random.uniform(0.7, 1.3)
+                wait = min(wait * 2, _LONGEST_WAIT)
+                self._began = None
+                if self._stop.wait(pause):
+                    raise _Stopped from error
+                self._began = time.monotonic()
+            else:
+                if self.problem:
+                    log.info("PostgreSQL takes batches again")
+                    self.problem = None
+                return totals
+
+    def _transaction(self, work: Work, verdict: Verdict | None) -> Mapping[Key, Mapping[str, int]]:
+        conn = self._connection()
+        with conn.transaction(), conn.cursor() as cur:
+            totals = self._positions.advance(cur, work.batch.moves, work.tallies)
+            changes = self._handler.write(cur, work, verdict)
+            if changes:
+                totals |= self._positions.adjust(cur, changes)
+        return totals
+
+    def _explain(self, error: Exception, found: Verdict) -> None:
+        state = sqlstate(error)
+        text = " ".join(str(error).split()) or type(error).__name__
+        if found == "retry":
+            problem = f"PostgreSQL is away or busy, trying again: {text}"
+        elif isinstance(error, EtldError):
+            problem = text
+        else:
+            problem = f"PostgreSQL refuses the batch and a person has to look: {text}"
+        if problem != self.problem:
+            log.log(
+                logging.WARNING if found == "retry" else logging.ERROR,
+                "%s%s",
+                problem,
+                f" (SQLSTATE {state})" if state else "",
+                exc_info=error if found != "retry" and state is None and not isinstance(error, EtldError) else None,
+            )
+        self.problem = problem
+
+    def _connection(self) -> Connection:
+        if self._conn is None or self._conn.closed:
+            self._conn = self._connect()
+        return self._conn
+
+    def _disconnect(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
