@@ -38,6 +38,8 @@ class Handler(Generic[W]):
     topics: Sequence[str]
     #: Do the counts of this group's positions make the daemon's totals?
     reports_totals: bool = False
+    #: Set by the loop before `start`.
+    cluster_id: str = ""
 
     def prepare(self, batch: Batch) -> W:
         """Decode and transform; no database. What it raises is retried for ever, with an alarm."""

@@ -49,6 +49,7 @@ class Session:
         self._next_report = 0.0
         self._stalled_since: float | None = None
         conn = link.connection()
+        handler.cluster_id = link.cluster_id
         handler.start(conn)
         self._positions = Positions(
             link.cluster_id,

@@ -1,0 +1,73 @@
+"""A user's function from frame to frame, held to its contract."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from etld.errors import EtldError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DROP = "etld_drop"
+
+
+class TransformBroken(EtldError):
+    """The transform does not keep its contract; the worker stands still until it is mended."""
+
+
+class Transform:
+    """`function(frame) -> frame`, row-wise and deterministic: the height, `row`, `event_id` and the
+    types of the columns stay. A boolean column `etld_drop` filters rows out."""
+
+    def __init__(self, name: str, function: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        self._name = name
+        self._function = function
+
+    def __call__(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """(rows that stay, rows filtered out). What the function raises comes through;
+        a broken contract is `TransformBroken`."""
+        result = self._function(frame)
+        self._check(frame, result)
+        if DROP not in result.columns:
+            return result, result.clear()
+        drop = pl.col(DROP).fill_null(False)
+        return result.filter(~drop).drop(DROP), result.filter(drop).drop(DROP)
+
+    def _check(self, before: pl.DataFrame, after: object) -> None:
+        if not isinstance(after, pl.DataFrame):
+            raise TransformBroken(f"transform {self._name} gave {type(after).__name__}, expected a polars DataFrame")
+        if after.height != before.height:
+            raise TransformBroken(
+                f"transform {self._name} made {after.height} rows of {before.height}: use the boolean column"
+                f" {DROP!r} to leave rows out"
+            )
+        schema = after.schema
+        for name, dtype in before.schema.items():
+            if schema.get(name) != dtype:
+                raise TransformBroken(
+                    f"transform {self._name} made column {name} {schema.get(name)}, expected {dtype}"
+                )
+        extra = schema.keys() - before.schema.keys() - {DROP}
+        if extra:
+            raise TransformBroken(f"transform {self._name} added the columns {', '.join(sorted(extra))}")
+        if DROP in schema and schema[DROP] != pl.Boolean:
+            raise TransformBroken(f"transform {self._name} made {DROP} {schema[DROP]}, expected Boolean")
+        for name in ("row", "event_id"):
+            if not after[name].equals(before[name]):
+                raise TransformBroken(f"transform {self._name} changed {name}")
+
+
+def load_transform(name: str) -> Transform | None:
+    """The function that `module:function` names, or None for an empty name; raises `TransformBroken`."""
+    if not name:
+        return None
+    module_name, _, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise TransformBroken(f"transform {name} cannot be loaded: {error}") from error
+    return Transform(name, function)

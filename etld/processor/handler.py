@@ -1,0 +1,257 @@
+"""From records to rows: decode, transform, COPY; what is broken goes to the outbox."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+import psycopg
+
+from etld.avro.columnar import Bad, decode
+from etld.events import deadletter
+from etld.frames import Transform, load_transform, to_csv, unstorable
+from etld.frames.transform import TransformBroken
+from etld.kafka.settings import client_settings
+from etld.processor.breaker import Breaker
+from etld.processor.letters import letter
+from etld.processor.relay import Relay
+from etld.registry import open_registry
+from etld.registry.cache import SchemaCache
+from etld.store import events, outbox
+from etld.store.errors import classify, sqlstate
+from etld.stream import Batch, Handler, Tally, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etld.store.db import Connection, Cursor
+    from etld.store.errors import Verdict
+    from etld.stream.batch import Key
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.processor")
+
+_PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
+
+
+@dataclass
+class Rows(Work):
+    """A batch as rows: the frame of the good ones, their CSV text, and what is known to be bad."""
+
+    frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    csv: bytes = b""
+    bad: list[Bad] = field(default_factory=list)
+    letters: list[outbox.Letter] = field(default_factory=list)
+    duplicates: int = 0
+    refused: int = 0
+
+
+class ProcessorHandler(Handler[Rows]):
+    """Puts the records of one event type into processed_events, each once."""
+
+    reports_totals = True
+
+    def __init__(self, worker: Worker) -> None:
+        assert worker.event_type is not None
+        config = worker.config
+        self._worker = worker
+        self._event_type = worker.event_type
+        kind = config.event_types[worker.event_type]
+        self.group = f"processor-{worker.event_type}"
+        self.topics = [kind.topic]
+        settings = client_settings(config, worker.addresses)
+        self._relay = Relay(settings, deadletter.TOPIC, worker.beat)
+        self._transform: Transform | None = load_transform(kind.transform)
+        self._schemas: SchemaCache | None = None
+        limits = config.breaker
+        self._breaker = Breaker(limits.ratio, limits.window, limits.retry_after)
+        self._was_paused = False
+
+    def start(self, conn: Connection) -> None:
+        """Resolve what needs the database."""
+        if self._schemas is None:
+            self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
+
+    def prepare(self, batch: Batch) -> Rows:
+        """Decode the whole batch natively, transform it, and write its CSV text."""
+        assert self._schemas is not None
+        decoded = decode(batch.values, self._schemas)
+        bad = list(decoded.bad)
+        frame, more = _drop_bad(decoded.frame, unstorable(decoded.frame, self._event_type))
+        bad += more
+        filtered = frame.clear()
+        if self._transform is not None:
+            frame, filtered, more = _transformed(self._transform, frame)
+            bad += more
+            # What a function made of a good record is held to the same limits.
+            frame, more = _drop_bad(frame, unstorable(frame, self._event_type))
+            bad += more
+        frame = _with_coordinates(frame, batch)
+        csv = to_csv(frame, events.COLUMNS, events.JSON_COLUMNS) if frame.height else b""
+        work = Rows(batch, frame=frame, csv=csv, bad=sorted(bad, key=lambda b: b.row))
+        work.letters = [self._letter(work.batch, one, None) for one in work.bad]
+        work.tallies = _tallies(batch, work.bad, filtered)
+        return work
+
+    def write(self, cur: Cursor, work: Rows, verdict: Verdict | None) -> Mapping[Key, Tally]:
+        """Rows and dead letters; when a row is stored already or refused, find which."""
+        work.duplicates = work.refused = 0
+        changes: dict[Key, Tally] = {}
+        if verdict is None:
+            if work.csv:
+                events.copy(cur, work.csv)
+            if work.letters:
+                outbox.add(cur, work.letters)
+            return changes
+        refused: list[tuple[Bad, str | None]] = []
+        stored = self._store(cur, work.frame, refused)
+        letters = work.letters + [self._letter(work.batch, bad, state) for bad, state in refused]
+        if letters:
+            outbox.add(cur, letters)
+        dead: dict[int, int] = {}
+        for bad, _state in refused:
+            part = work.batch.locate(bad.row)[0].partition
+            dead[part] = dead.get(part, 0) + 1
+        for part in work.batch:
+            expected = work.tallies[part.key].stored
+            new = stored.get(part.partition, 0)
+            died = dead.get(part.partition, 0)
+            twice = expected - new - died
+            work.duplicates += twice
+            work.refused += died
+            changes[part.key] = Tally(stored=new - expected, duplicate=twice, dead=died)
+        return changes
+
+    def committed(self, work: Rows) -> None:
+        """Say so, and let the breaker know."""
+        dead = len(work.bad) + work.refused
+        rows = work.frame.height - work.duplicates - work.refused
+        topic = self.topics[0]
+        spans = {str(part.partition): [part.expected, part.next_offset - 1] for part in work.batch}
+        log.info(
+            "Processed and stored %d events",
+            rows,
+            extra={"topic": topic, "offsets": spans, "duplicate": work.duplicates, "dead": dead},
+        )
+        self._latency(work)
+        if self._breaker.record(work.batch.count, dead, time.monotonic()):
+            text = (
+                f"{topic}: {self._breaker.share:.0%} of the last records are dead, so reading stands still"
+                " (breaker.ratio). Look at `etld dlq stats`, mend the cause, then `etld resume processor`."
+            )
+            log.error("%s", text, extra={"topic": topic})
+            self._worker.fault("breaker", text)
+        elif not self._breaker.blocks(time.monotonic()):
+            self._worker.fault("breaker", None)
+
+    def gate(self) -> str | None:
+        """The breaker; `etld resume` (the end of a pause) closes it."""
+        if self._was_paused and not self._worker.paused:
+            self._breaker.reset()
+            self._worker.fault("breaker", None)
+        self._was_paused = self._worker.paused
+        return "the breaker is open" if self._breaker.blocks(time.monotonic()) else None
+
+    def limit(self, work: Rows) -> int | None:
+        """Keep a batch of mostly dead records from becoming as many letters at once."""
+        return self._breaker.limit(work.batch.count, len(work.bad))
+
+    def idle(self, conn: Connection) -> None:
+        """Relay the outbox."""
+        while self._relay.run(conn) and not self._worker.stopping:
+            self._worker.beat()
+
+    def _store(self, cur: Cursor, frame: pl.DataFrame, refused: list[tuple[Bad, str | None]]) -> dict[int, int]:
+        """Merge a frame row-exactly: what PostgreSQL refuses is bisected down to the record."""
+        if not frame.height:
+            return {}
+        try:
+            with cur.connection.transaction():
+                return events.merge(cur, to_csv(frame, events.COLUMNS, events.JSON_COLUMNS))
+        except (psycopg.Error, UnicodeError) as error:
+            if classify(error) not in ("data", "conflict"):
+                raise
+            if frame.height == 1:
+                row = int(frame["row"][0])
+                text = " ".join(str(error).split()) or type(error).__name__
+                refused.append((Bad(row, "TASK_PUT", type(error).__name__, text), sqlstate(error)))
+                return {}
+        middle = frame.height // 2
+        stored = self._store(cur, frame.head(middle), refused)
+        for part, count in self._store(cur, frame.slice(middle), refused).items():
+            stored[part] = stored.get(part, 0) + count
+        return stored
+
+    def _letter(self, batch: Batch, bad: Bad, state: str | None) -> outbox.Letter:
+        records, index = batch.locate(bad.row)
+        key = records.messages[index].key()
+        event_id = key.decode("utf-8", "replace") if key else None
+        return letter(self.cluster_id, batch, bad, state, event_id)
+
+    def _latency(self, work: Rows) -> None:
+        """From the answer to the client (the record's timestamp) to the commit: the last record of each."""
+        now = time.time()
+        for part in work.batch:
+            if part.messages:
+                accepted = part.messages[-1].timestamp()[1] / 1000
+                self._worker.observe("end_to_end_seconds", max(0.0, now - accepted))
+
+
+def _transformed(transform: Transform, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[Bad]]:
+    """(kept, filtered, bad): a function that raises is bisected down to the rows it raises for."""
+    if not frame.height:
+        return frame, frame.clear(), []
+    try:
+        kept, filtered = transform(frame)
+    except TransformBroken:
+        raise
+    except Exception as error:
+        if frame.height == 1:
+            bad = Bad(int(frame["row"][0]), "TRANSFORM", type(error).__name__, str(error) or "no message")
+            return frame.clear(), frame.clear(), [bad]
+    else:
+        return kept, filtered, []
+    middle = frame.height // 2
+    left = _transformed(transform, frame.head(middle))
+    right = _transformed(transform, frame.slice(middle))
+    return pl.concat([left[0], right[0]]), pl.concat([left[1], right[1]]), left[2] + right[2]
+
+
+def _drop_bad(frame: pl.DataFrame, bad: list[Bad]) -> tuple[pl.DataFrame, list[Bad]]:
+    if not bad:
+        return frame, bad
+    return frame.filter(~pl.col("row").is_in([one.row for one in bad])), bad
+
+
+def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
+    """Add the Kafka partition and offset of each row."""
+    offsets = pl.concat([pl.Series(_OFFSET, part.offsets, pl.Int64) for part in batch])
+    partitions = pl.concat(
+        [pl.repeat(part.partition, len(part.offsets), dtype=pl.Int32, eager=True) for part in batch]
+    )
+    if frame.height == batch.count:
+        return frame.with_columns(partitions.alias(_PARTITION), offsets.alias(_OFFSET))
+    rows = frame["row"]
+    return frame.with_columns(partitions.gather(rows).alias(_PARTITION), offsets.gather(rows).alias(_OFFSET))
+
+
+def _tallies(batch: Batch, bad: list[Bad], filtered: pl.DataFrame) -> dict[Key, Tally]:
+    dead: dict[Key, int] = {}
+    out: dict[Key, int] = {}
+    for one in bad:
+        key = batch.locate(one.row)[0].key
+        dead[key] = dead.get(key, 0) + 1
+    for row in filtered["row"].to_list() if filtered.height else ():
+        key = batch.locate(row)[0].key
+        out[key] = out.get(key, 0) + 1
+    return {
+        part.key: Tally(
+            stored=len(part.offsets) - dead.get(part.key, 0) - out.get(part.key, 0),
+            filtered=out.get(part.key, 0),
+            dead=dead.get(part.key, 0),
+        )
+        for part in batch
+    }

@@ -1,0 +1,22 @@
+"""The role's entry point."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etld.worker import Worker
+
+
+def run(worker: Worker) -> None:
+    """Process the worker's event type until it stops."""
+    # Before Polars is imported: one batch is one core's work, and the cores are shared with the broker.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    from etld import stream
+    from etld.processor.handler import ProcessorHandler
+    from etld.stream.link import Options
+
+    limits = worker.config.processor
+    handler = ProcessorHandler(worker)
+    stream.run(worker, handler, Options(limits.batch_max_records, limits.batch_max_bytes, limits.linger))

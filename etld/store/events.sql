@@ -1,0 +1,42 @@
+-- name: copy
+COPY public.processed_events
+    (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
+FROM STDIN (FORMAT csv)
+
+-- name: staging
+CREATE TEMPORARY TABLE IF NOT EXISTS etld_staging (
+    event_id uuid, event_name text, event_type text, user_details jsonb, event_details jsonb,
+    triggered_at timestamptz, kafka_partition integer, kafka_offset bigint
+) ON COMMIT DELETE ROWS
+
+-- name: copy_staging
+COPY pg_temp.etld_staging
+    (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
+FROM STDIN (FORMAT csv)
+
+-- name: merge
+WITH kept AS (
+    INSERT INTO public.processed_events
+        (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
+    SELECT event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset
+    FROM pg_temp.etld_staging
+    ORDER BY kafka_partition, kafka_offset
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING kafka_partition
+)
+SELECT kafka_partition, count(*) FROM kept GROUP BY 1
+
+-- name: empty_staging
+DELETE FROM pg_temp.etld_staging
+
+-- name: existing
+SELECT event_id::text FROM public.processed_events WHERE event_id = ANY(%(ids)s::uuid[])
+
+-- name: one
+SELECT event_id::text, event_name, event_type, user_details, event_details, triggered_at, processed_at,
+    kafka_partition, kafka_offset
+FROM public.processed_events
+WHERE event_id = %(event_id)s::uuid
+
+-- name: count
+SELECT count(*) FROM public.processed_events
