@@ -1,0 +1,137 @@
+"""Compare what Kafka holds with what the database says became of it.
+
+Two equations hold for every partition of every consumer group, at any moment:
+`consumed = stored + duplicate + filtered + dead` and `next - start = consumed + gaps + lost`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from etld.store.accounting import Books, PositionRow
+
+PROCESSOR = "etld-processor-"
+CORRECTOR = "etld-corrector"
+AGGREGATOR = "etld-aggregator"
+
+
+@dataclass
+class Report:
+    """The answer of `etld reconcile`; `differences` are sentences."""
+
+    partitions: list[dict[str, Any]] = field(default_factory=list)
+    table_rows: int = 0
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    in_flight: int = 0
+    summaries: list[dict[str, Any]] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.differences
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape that programs rely on."""
+        return {
+            "ok": self.ok,
+            "partitions": self.partitions,
+            "table_rows": self.table_rows,
+            "dead_letters": self.dead_letters,
+            "in_flight": self.in_flight,
+            "summaries": self.summaries,
+            "differences": self.differences,
+        }
+
+
+def compare(
+    books: Books,
+    watermarks: Mapping[tuple[str, int], tuple[int, int]],
+    topic_ids: Mapping[str, str],
+    *,
+    in_memory_broker: bool = False,
+) -> Report:
+    """Check the books against the topics. `watermarks` maps (topic, partition) to (low, high)."""
+    report = Report(table_rows=books.table_rows)
+    report.dead_letters = {
+        state: books.letters_by_state.get(state, 0)
+        for state in ("new", "repaired", "resent", "resolved", "parked", "discarded")
+    }
+    waiting = 0
+    for row in books.positions:
+        low, high = watermarks.get((row.topic, row.part), (row.start_offset, row.next_offset))
+        if in_memory_broker:
+            high = max(high, row.next_offset)
+        report.differences += _equations(row, high, topic_ids.get(row.topic))
+        if row.grp.startswith(PROCESSOR):
+            report.partitions.append(_partition(row, low, high))
+        if row.grp.startswith(PROCESSOR) or row.grp == CORRECTOR:
+            waiting += max(0, high - row.next_offset)
+    known = {(row.topic, row.part) for row in books.positions if row.grp != AGGREGATOR}
+    for key, (low, high) in watermarks.items():
+        if key not in known and high > low:
+            waiting += high - low
+    open_letters = sum(report.dead_letters[state] for state in ("new", "repaired", "resent"))
+    report.in_flight = waiting + books.outbox + open_letters
+    stored = _sum(books, PROCESSOR, "stored")
+    if stored != books.table_rows:
+        report.differences.append(
+            f"processed_events has {books.table_rows} rows, and the positions say {stored} were stored"
+            f" ({books.table_rows - stored:+d}): rows were added or deleted by somebody else"
+        )
+    return report
+
+
+def _sum(books: Books, prefix: str, what: str) -> int:
+    now = sum(getattr(row, what) for row in books.positions if row.grp.startswith(prefix))
+    before = sum(counts[what] for (grp, _), counts in books.ended.items() if grp.startswith(prefix))
+    return int(now + before)
+
+
+def _equations(row: PositionRow, high: int, topic_id: str | None) -> Iterable[str]:
+    where = f"{row.grp} {row.topic}:{row.part}"
+    outcome = row.stored + row.duplicate + row.filtered + row.dead
+    if row.consumed != outcome:
+        yield f"{where}: consumed {row.consumed}, but stored + duplicate + filtered + dead is {outcome}"
+    span = row.next_offset - row.start_offset
+    if span != row.consumed + row.gaps + row.lost:
+        yield (
+            f"{where}: next - start is {span}, but consumed + gaps + lost is"
+            f" {row.consumed + row.gaps + row.lost}"
+        )
+    if row.halted:
+        yield f"{where}: stands still ({row.halted}); `etld resume processor --from low {row.topic}:{row.part}`"
+    elif topic_id is not None and topic_id != row.topic_id:
+        yield f"{where}: the topic was made anew since"
+    elif row.next_offset > high:
+        yield f"{where}: the position {row.next_offset} is beyond the end of the log {high}: Kafka lost records"
+
+
+def _partition(row: PositionRow, low: int, high: int) -> dict[str, Any]:
+    return {
+        "topic": row.topic,
+        "partition": row.part,
+        "low": low,
+        "high": high,
+        "start": row.start_offset,
+        "next": row.next_offset,
+        "consumed": row.consumed,
+        "stored": row.stored,
+        "duplicate": row.duplicate,
+        "filtered": row.filtered,
+        "dead": row.dead,
+        "gaps": row.gaps,
+        "lost": row.lost,
+    }
+
+
+def caught_up(books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]], groups: Sequence[str]) -> bool:
+    """Have the groups with these prefixes read everything that their topics hold?"""
+    return all(
+        row.next_offset >= watermarks.get((row.topic, row.part), (0, 0))[1]
+        for row in books.positions
+        if row.grp.startswith(tuple(groups))
+    )

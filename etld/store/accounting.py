@@ -1,0 +1,86 @@
+"""What the database knows, in one snapshot, for `etld reconcile` and `etld trace`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from etld.store import events, sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etld.store.db import Connection
+
+_SQL = sql.load("accounting")
+_POSITIONS = sql.load("positions")
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """A position with its counts; the names are those of the table."""
+
+    grp: str
+    topic: str
+    part: int
+    topic_id: str
+    start_offset: int
+    next_offset: int
+    consumed: int
+    stored: int
+    duplicate: int
+    filtered: int
+    dead: int
+    gaps: int
+    lost: int
+    halted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """All counts of one moment; `ended` holds earlier lives of positions, by (group, topic)."""
+
+    positions: Sequence[PositionRow]
+    ended: dict[tuple[str, str], dict[str, int]]
+    table_rows: int
+    letters_by_state: dict[str, int]
+    outbox: int
+
+
+def books(conn: Connection, cluster_id: str) -> Books:
+    """Read everything in one repeatable-read snapshot."""
+    conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with conn.transaction():
+            rows = conn.execute(_POSITIONS.all, {"cluster": cluster_id}).fetchall()
+            ended = conn.execute(_POSITIONS.ended, {"cluster": cluster_id}).fetchall()
+            states = conn.execute(_SQL.letters_by_state).fetchall()
+            waiting = conn.execute(_SQL.outbox).fetchone()
+            return Books(
+                [PositionRow(*row) for row in rows],
+                {
+                    (grp, topic): {"stored": stored, "duplicate": twice, "filtered": out, "dead": dead}
+                    for grp, topic, stored, twice, out, dead in ended
+                },
+                events.count(conn),
+                {state: int(count) for state, count in states},
+                int(waiting[0]) if waiting else 0,
+            )
+    finally:
+        conn.isolation_level = None
+
+
+def letters_of(conn: Connection, event_id: str) -> list[dict[str, Any]]:
+    """The dead letters of an event (or the one with this id), each with its attempts."""
+    found = []
+    cur = conn.execute(_SQL.letters_of_event, {"event_id": event_id})
+    names = [column.name for column in cur.description or ()]
+    for row in cur.fetchall():
+        letter = dict(zip(names, row, strict=True))
+        tries = conn.execute(_SQL.attempts, {"id": letter["id"]})
+        columns = [column.name for column in tries.description or ()]
+        letter["tries"] = [dict(zip(columns, one, strict=True)) for one in tries.fetchall()]
+        found.append(letter)
+    return found
