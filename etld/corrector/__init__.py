@@ -1,0 +1,1 @@
+"""Dead letters: repaired by rules and sent back, or parked with the reason."""

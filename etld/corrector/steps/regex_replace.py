@@ -1,0 +1,38 @@
+"""regex_replace: text by a pattern."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from etld.corrector.steps import base
+
+if TYPE_CHECKING:
+    from etld.corrector.fields import Fields
+    from etld.corrector.shape import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class RegexReplace:
+    """Replaces each match of a regular expression in a text; \\1 is the first group."""
+
+    fields: Fields
+    pattern: re.Pattern[str]
+    replace: str
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """`regex_replace = { field = "event_details.price", pattern = '^(\\d+),(\\d+)$', replace = '\\1.\\2' }`."""
+        read = base.options(value, {"field": base.fields, "pattern": base.pattern, "replace": base.text})
+        try:
+            re.compile(read["pattern"].pattern + "|").sub(read["replace"], "")
+        except (re.error, IndexError) as error:
+            raise base.Mistake(f"{read['replace']!r} does not go with the pattern: {error}", "replace") from None
+        return cls(read["field"], read["pattern"], read["replace"])
+
+    def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
+        """Replace in what is text."""
+        for slot in self.fields.slots(event, shape):
+            if isinstance(slot.value, str):
+                slot.value = self.pattern.sub(self.replace, slot.value)

@@ -1,0 +1,65 @@
+"""rename: a field under a wrong name."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from etld.corrector import paths
+from etld.corrector.steps import base
+
+if TYPE_CHECKING:
+    from etld.corrector.shape import Shape
+
+# A name this much like the missing one is taken for it: "prise" for "price", not "name" for "price".
+LIKENESS = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Gives a field its right name where it stands; "*" renames what is unknown to the missing field it resembles."""
+
+    sources: tuple[paths.Path, ...]
+    name: str
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """`rename = { from = "event_details.prise", to = "price" }`, `from` may be a list, or `rename = "*"`."""
+        if value == "*":
+            return cls((), "*")
+        read = base.options(value, {"from": base.path_list, "to": base.path})
+        name = read["to"]
+        for source in read["from"]:
+            if len(name) > 1 and name[:-1] != source[:-1]:
+                raise base.Mistake(f"{paths.text(name)!r} is at another place: use move", "to")
+        return cls(read["from"], name[-1])
+
+    def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
+        """Rename, unless a field of the right name is there already."""
+        if self.name == "*":
+            if shape is not None:
+                _by_likeness(event, shape)
+            return
+        for source in self.sources:
+            parent = paths.get(event, source[:-1])
+            if isinstance(parent, dict) and source[-1] in parent and parent.get(self.name) is None:
+                parent[self.name] = parent.pop(source[-1])
+
+
+def _by_likeness(value: dict[str, Any], shape: Shape) -> None:
+    missing = [name for name in shape.fields if name not in value]
+    for key in [key for key in value if key not in shape.fields]:
+        near = difflib.get_close_matches(_plain(key), [_plain(name) for name in missing], n=2, cutoff=LIKENESS)
+        if len(near) == 1 or (near and near[0] == _plain(key)):
+            name = next(name for name in missing if _plain(name) == near[0])
+            value[name] = value.pop(key)
+            missing.remove(name)
+    for name, inner in shape.fields.items():
+        if inner.kind == "record" and isinstance(value.get(name), dict):
+            _by_likeness(value[name], inner)
+
+
+def _plain(name: str) -> str:
+    """A name without what spellings differ in: itemId, item-id and item_id are one."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())

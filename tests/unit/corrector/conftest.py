@@ -1,0 +1,12 @@
+"""The event types that the rules' tests know."""
+
+from __future__ import annotations
+
+import pytest
+from rules_world import FakeTypes
+
+
+@pytest.fixture
+def types() -> FakeTypes:
+    """The event types of these tests."""
+    return FakeTypes()
