@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etld.avro.columnar import Bad
-from etld.events.limits import MAX_MICROS, MIN_MICROS
+from etld.events.limits import TIME_MAX, TIME_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STAGE = "VALIDATE"
+STAGE = "VALIDATION"
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 _NUL = "\0"
 
@@ -57,7 +57,7 @@ def _checks(schema: pl.Schema, event_type: str | None) -> Iterator[tuple[str, st
     yield (
         "TimeOutOfRange",
         "triggered_at is outside the years 1 to 9999",
-        (micros < MIN_MICROS) | (micros > MAX_MICROS),
+        (micros < TIME_MIN) | (micros > TIME_MAX),
     )
     for name, dtype in schema.items():
         if name in ("row", "triggered_at", "event_id"):

@@ -63,7 +63,7 @@ class ProcessorHandler(Handler[Rows]):
         self.group = f"processor-{worker.event_type}"
         self.topics = [kind.topic]
         settings = client_settings(config, worker.addresses)
-        self._relay = Relay(settings, deadletter.TOPIC, worker.beat)
+        self._relay = Relay(settings, deadletter.DEAD_LETTER_TOPIC, worker.beat)
         self._transform: Transform | None = load_transform(kind.transform)
         self._schemas: SchemaCache | None = None
         limits = config.breaker
@@ -186,10 +186,7 @@ class ProcessorHandler(Handler[Rows]):
         return stored
 
     def _letter(self, batch: Batch, bad: Bad, state: str | None) -> outbox.Letter:
-        records, index = batch.locate(bad.row)
-        key = records.messages[index].key()
-        event_id = key.decode("utf-8", "replace") if key else None
-        return letter(self.cluster_id, batch, bad, state, event_id)
+        return letter(self.cluster_id, self._event_type, batch, bad, state)
 
     def _latency(self, work: Rows) -> None:
         """From the answer to the client (the record's timestamp) to the commit: the last record of each."""

@@ -1,0 +1,47 @@
+"""Errors whose text is for the reader: what happened, to which thing, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class EtldError(Exception):
+    """Something went wrong that a person can understand from the message alone."""
+
+    exit_code = 1
+
+
+class UsageError(EtldError):
+    """The command was called the wrong way."""
+
+    exit_code = 2
+
+
+class Unreachable(EtldError):
+    """The daemon does not answer on its control socket."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in the configuration: key path, line (0: unknown) and what was expected."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+
+
+class ConfigError(EtldError):
+    """The configuration has mistakes; all of them are in `problems`."""
+
+    exit_code = 1
+
+    def __init__(self, problems: tuple[Problem, ...] | list[Problem], source: str = "") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        super().__init__("\n".join(f"{source}: {p}" if source else str(p) for p in self.problems))
