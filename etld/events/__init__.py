@@ -1,0 +1,1 @@
+"""What an event is: ids, times, validation against its schema, dead letters. Pure: no I/O."""

@@ -1,0 +1,88 @@
+"""Dead letters: why a record could not be stored, as headers in Kafka Connect's vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEAD_LETTER_TOPIC = "dead_letter_queue"
+PARKED_TOPIC = "parked_events"
+
+TOPIC = "__connect.errors.topic"
+PARTITION = "__connect.errors.partition"
+OFFSET = "__connect.errors.offset"
+STAGE = "__connect.errors.stage"
+CLASS_NAME = "__connect.errors.exception.class.name"
+MESSAGE = "__connect.errors.exception.message"
+EVENT_ID = "etld.event_id"
+EVENT_TYPE = "etld.event_type"
+SQLSTATE = "etld.sqlstate"
+ATTEMPT = "etld.attempt"
+DEAD_LETTER_ID = "etld.dead_letter_id"
+REPAIR_OF = "etld.repair_of"
+
+Stage = Literal["VALUE_CONVERTER", "VALIDATION", "TRANSFORM", "TASK_PUT"]
+# Ingest: the JSON does not fit its schema. Processor: bytes, storability and hook, table.
+VALIDATION: Stage = "VALIDATION"
+VALUE_CONVERTER: Stage = "VALUE_CONVERTER"
+TRANSFORM: Stage = "TRANSFORM"
+TASK_PUT: Stage = "TASK_PUT"
+
+# A header is read by people; what was wrong stands in its first words.
+MAX_MESSAGE = 2000
+
+
+def headers(
+    *,
+    dead_letter_id: str,
+    stage: Stage,
+    error_class: str,
+    message: str,
+    topic: str | None = None,
+    partition: int | None = None,
+    offset: int | None = None,
+    event_id: str | None = None,
+    event_type: str | None = None,
+    sqlstate: str | None = None,
+    attempt: int | str | None = None,
+    repair_of: str | None = None,
+) -> list[tuple[str, bytes]]:
+    """The headers of one dead letter; what is None is left out.
+
+    `attempt` and `repair_of` are copied from the record when it was itself a repair (`carried`).
+    """
+    pairs = (
+        (TOPIC, topic),
+        (PARTITION, partition),
+        (OFFSET, offset),
+        (STAGE, stage),
+        (CLASS_NAME, error_class),
+        (MESSAGE, _clip(message)),
+        (EVENT_ID, event_id),
+        (EVENT_TYPE, event_type),
+        (SQLSTATE, sqlstate),
+        (ATTEMPT, attempt),
+        (DEAD_LETTER_ID, dead_letter_id),
+        (REPAIR_OF, repair_of),
+    )
+    return [(name, str(value).encode(errors="replace")) for name, value in pairs if value is not None]
+
+
+def as_text(pairs: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
+    """Headers of a record as text by name; the last of a repeated name counts, NULs are dropped."""
+    return {
+        name: value.decode(errors="replace").replace("\0", "") for name, value in pairs or () if value is not None
+    }
+
+
+def carried(pairs: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
+    """`attempt` and `repair_of`, as keywords for `headers`, when the record was a repair."""
+    text = as_text(pairs)
+    return {key: text[name] for key, name in (("attempt", ATTEMPT), ("repair_of", REPAIR_OF)) if name in text}
+
+
+def _clip(message: str) -> str:
+    clean = message.replace("\0", "\\0")
+    return clean if len(clean) <= MAX_MESSAGE else clean[: MAX_MESSAGE - 1] + "…"

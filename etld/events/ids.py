@@ -1,0 +1,59 @@
+"""Event ids: UUIDs in canonical lower case."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_ANY_CASE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+
+# Namespaces of derived ids. Changing one would make a retry a different event: never do.
+_CLIENT_IDS = uuid.UUID("6f1d4c9e-5a63-5b0e-9c55-0f6f0b8f2d11")
+_DEAD_LETTERS = uuid.UUID("b1f3a2c7-83de-5c1a-8f3d-6a2a6b7f9e42")
+
+
+def new_event_id() -> str:
+    """A UUIDv7: sorted by the time it was made, so that the table's unique index stays compact."""
+    millis = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    number = (millis & 0xFFFF_FFFF_FFFF) << 80
+    number |= 0x7000_0000_0000_0000_0000 | ((random >> 68) & 0xFFF) << 64
+    number |= 0x8000_0000_0000_0000 | (random & 0x3FFF_FFFF_FFFF_FFFF)
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_canonical(text: str) -> bool:
+    """Whether `text` is a UUID as etld keys it: 36 characters, lower case, hyphens in place."""
+    return _CANONICAL(text) is not None
+
+
+def canonical(text: str) -> str:
+    """The UUID `text` in canonical lower case; raises ValueError when it is no hyphenated UUID."""
+    if _CANONICAL(text):
+        return text
+    if _ANY_CASE(text):
+        return text.lower()
+    raise ValueError("not a UUID")
+
+
+def derived(key_name: str, value: str, index: int = 0) -> str:
+    """The event id that stands for a client's own id.
+
+    `key_name` says where the id came from ("messageId", "Idempotency-Key"), `index` is the event's
+    place in its batch. The same three always give the same UUIDv5, so a retry is the same event.
+    """
+    return str(uuid.uuid5(_CLIENT_IDS, f"{key_name}\x1f{value}\x1f{index}"))
+
+
+def dead_letter_id(cluster: str, topic_id: str, partition: int, offset: int) -> str:
+    """The id of the dead letter of one Kafka record: a relay that repeats makes the same one."""
+    return str(uuid.uuid5(_DEAD_LETTERS, f"{cluster}\x1f{topic_id}\x1f{partition}\x1f{offset}"))
+
+
+def request_dead_letter_id(request_id: str, index: int) -> str:
+    """The id of the dead letter of one event of an HTTP request."""
+    return str(uuid.uuid5(_DEAD_LETTERS, f"request\x1f{request_id}\x1f{index}"))
