@@ -1,0 +1,38 @@
+"""Where the other parts are, as the supervisor resolved it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Resolved addresses; a role sees only what it may use.
+
+    `kafka` is "host:port,host:port"; `postgres` a DSN that names a password file but holds no
+    password (None for ingest); `schema_registry` a URL or the word "embedded" (a table in
+    PostgreSQL); `http` and `control` are what a client connects to.
+    """
+
+    http: str
+    kafka: str
+    postgres: str | None
+    schema_registry: str
+    control: str
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The five addresses by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, str | None]) -> Addresses:
+        """The inverse of as_dict()."""
+        return cls(
+            http=values["http"] or "",
+            kafka=values["kafka"] or "",
+            postgres=values["postgres"],
+            schema_registry=values["schema_registry"] or EMBEDDED,
+            control=values["control"] or "",
+        )

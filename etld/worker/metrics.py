@@ -1,0 +1,128 @@
+"""What a worker counts, and the changes that go into its next beat."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+Labels = tuple[tuple[str, str], ...]
+Key = tuple[str, Labels]
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SIZES = (1.0, 10.0, 100.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 20000.0, 50000.0, 100000.0)
+
+
+def bounds(name: str) -> tuple[float, ...]:
+    """A histogram's upper bounds, by the unit that its name ends with."""
+    return SECONDS if name.endswith("_seconds") else SIZES
+
+
+def key(name: str, labels: Mapping[str, object]) -> Key:
+    """One time series."""
+    return name, tuple(sorted((k, str(v)) for k, v in labels.items()))
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts by bucket (the last one is +Inf), not cumulated."""
+
+    buckets: list[int]
+    total: float = 0.0
+
+    def add(self, name: str, value: float) -> None:
+        """Count one observation."""
+        self.buckets[bisect_left(bounds(name), value)] += 1
+        self.total += value
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Absolute values since the worker began; changes() gives what the supervisor has not been told."""
+
+    events: int = 0
+    counters: dict[Key, int] = field(default_factory=dict)
+    gauges: dict[Key, float] = field(default_factory=dict)
+    histograms: dict[Key, Histogram] = field(default_factory=dict)
+    lags: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, dict[str, int]] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _dirty: dict[str, set[Any]] = field(default_factory=dict)
+
+    def add_events(self, n: int) -> None:
+        """Count n of the main unit."""
+        with self._lock:
+            self.events += n
+
+    def count(self, series: Key, n: int) -> None:
+        """Add n to a counter."""
+        with self._lock:
+            self.counters[series] = self.counters.get(series, 0) + n
+            self._mark("counters", series)
+
+    def gauge(self, series: Key, value: float) -> None:
+        """Set a gauge."""
+        with self._lock:
+            if self.gauges.get(series) != value:
+                self.gauges[series] = value
+                self._mark("gauges", series)
+
+    def observe(self, series: Key, value: float) -> None:
+        """Add an observation to a histogram."""
+        with self._lock:
+            histogram = self.histograms.get(series)
+            if histogram is None:
+                histogram = self.histograms[series] = Histogram([0] * (len(bounds(series[0])) + 1))
+            histogram.add(series[0], value)
+            self._mark("histograms", series)
+
+    def lag(self, source: str, events: int) -> None:
+        """Set a source's lag."""
+        with self._lock:
+            if self.lags.get(source) != events:
+                self.lags[source] = events
+                self._mark("lags", source)
+
+    def total(self, source: str, values: Mapping[str, int]) -> None:
+        """Set a source's totals."""
+        with self._lock:
+            if self.totals.get(source) != values:
+                self.totals[source] = dict(values)
+                self._mark("totals", source)
+
+    def fault(self, name: str, message: str | None) -> bool:
+        """Set or clear a fault; True when that is news."""
+        with self._lock:
+            if self.faults.get(name) == message:
+                return False
+            if message is None:
+                del self.faults[name]
+            else:
+                self.faults[name] = message
+            self._mark("faults", name)
+            return True
+
+    def changes(self) -> dict[str, Any]:
+        """The values that changed since the last call, ready for JSON."""
+        with self._lock:
+            dirty, self._dirty = self._dirty, {}
+            out: dict[str, Any] = {"events": self.events}
+            for part in ("counters", "gauges"):
+                if part in dirty:
+                    values = getattr(self, part)
+                    out[part] = [[name, labels, values[name, labels]] for name, labels in dirty[part]]
+            if "histograms" in dirty:
+                out["histograms"] = [
+                    [name, labels, list(self.histograms[name, labels].buckets), self.histograms[name, labels].total]
+                    for name, labels in dirty["histograms"]
+                ]
+            for part in ("lags", "totals", "faults"):
+                if part in dirty:
+                    out[part] = {name: getattr(self, part).get(name) for name in dirty[part]}
+            return out
+
+    def _mark(self, part: str, what: object) -> None:
+        self._dirty.setdefault(part, set()).add(what)

@@ -1,0 +1,197 @@
+"""What a role holds of its supervisor."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from etld.worker import channel as wire
+from etld.worker.addresses import Addresses
+from etld.worker.metrics import Metrics, key
+
+if TYPE_CHECKING:
+    from etld.config import Config
+
+#: sysexits.h EX_CONFIG: a new attempt with the same configuration would fail alike.
+FATAL_EXIT = 78
+BEAT_SECONDS = 0.5
+
+log = logging.getLogger("etld.worker")
+
+
+class Worker:
+    """One supervised process, seen from inside.
+
+    The work loop calls ready() once, then beat() as often as it goes round, and returns from the
+    role's run() when `stopping`. Blocking loops sleep in wait(); asyncio loops add_reader(fileno(),
+    receive). Counters and faults may be touched from any thread; the rest belongs to the main thread.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        kind: str,
+        name: str,
+        addresses: Addresses,
+        *,
+        index: int = 0,
+        event_type: str | None = None,
+        sockets: Sequence[socket.socket] = (),
+        channel: wire.Channel | None = None,
+    ) -> None:
+        self.config = config
+        self.kind = kind
+        self.name = name
+        self.addresses = addresses
+        self.index = index
+        self.event_type = event_type
+        self.sockets = list(sockets)
+        self.stopping = False
+        self.paused = False
+        #: Called with the new configuration after a reload that needs no restart.
+        self.on_reload: Callable[[Config], None] | None = None
+        #: Called once when `stopping` becomes true by a message or the supervisor's end.
+        self.on_stop: Callable[[], None] | None = None
+        self.metrics = Metrics()
+        self._channel = channel
+        self._is_ready = False
+        self._next_beat = 0.0
+        self._told_stop = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.epoll()
+        self._poll.register(self._wake, select.EPOLLIN)
+        if channel is not None:
+            self._poll.register(channel.fileno(), select.EPOLLIN)
+
+    # -- the supervisor's messages
+
+    def fileno(self) -> int:
+        """Readable when receive() has something to do."""
+        return self._poll.fileno()
+
+    def receive(self) -> None:
+        """Take the supervisor's messages, and its end, without blocking."""
+        if self._channel is not None and not self._channel.closed:
+            for message in self._channel.receive():
+                self._take(message)
+            if self._channel.closed:
+                self._poll.unregister(self._channel.fileno())
+                log.warning("the supervisor is gone; stopping")
+                self.stopping = True
+        if self.stopping and not self._told_stop:
+            self._told_stop = True
+            if self.on_stop is not None:
+                self.on_stop()
+        try:
+            os.eventfd_read(self._wake)
+        except BlockingIOError:
+            pass
+
+    def wait(self, seconds: float) -> bool:
+        """Beat, then sleep until the time is over or the supervisor says something; True when stopping."""
+        self.beat()
+        if not self.stopping:
+            self._poll.poll(max(0.0, seconds))
+        self.receive()
+        return self.stopping
+
+    def request_stop(self) -> None:
+        """Set `stopping` and wake wait() and fileno(); safe in a signal handler."""
+        self.stopping = True
+        self._wakeup()
+
+    # -- what the supervisor is told
+
+    def ready(self) -> None:
+        """The role would serve now. Later calls do nothing."""
+        if not self._is_ready:
+            self._is_ready = True
+            self._send({"type": "ready"})
+            self.beat(force=True)
+
+    def beat(self, *, force: bool = False) -> None:
+        """The work loop is alive; sends what changed, at most twice a second, and takes messages."""
+        now = time.monotonic()
+        if force or now >= self._next_beat:
+            self._next_beat = now + BEAT_SECONDS
+            self._beat()
+            self.receive()
+
+    def progress(self, text: str) -> None:
+        """What a slow start is doing, for whoever waits; counts as a beat."""
+        self._send({"type": "progress", "text": text})
+
+    def fatal(self, reason: str) -> NoReturn:
+        """End for good: a restart would not help. The supervisor shows the reason."""
+        self._send({"type": "fatal", "reason": reason})
+        raise SystemExit(FATAL_EXIT)
+
+    def failed(self, message: str) -> None:
+        """Why the worker is about to end; a restart may help."""
+        self._send({"type": "error", "message": message})
+
+    def fault(self, name: str, message: str | None) -> None:
+        """A named condition ("postgres", "kafka", "disk", "breaker") that degrades the daemon; None clears it.
+
+        The next beat() or wait() tells the supervisor at once; safe in any thread.
+        """
+        if self.metrics.fault(name, message):
+            self._next_beat = 0.0
+
+    # -- numbers
+
+    def events(self, n: int) -> None:
+        """n of the role's main unit were done; gives the rate."""
+        self.metrics.add_events(n)
+
+    def count(self, name: str, n: int = 1, **labels: object) -> None:
+        """Add to a counter, which the supervisor keeps over restarts."""
+        self.metrics.count(key(name, labels), n)
+
+    def gauge(self, name: str, value: float, **labels: object) -> None:
+        """Set a gauge."""
+        self.metrics.gauge(key(name, labels), value)
+
+    def observe(self, name: str, value: float, **labels: object) -> None:
+        """Add to a histogram; a name that ends in _seconds has time buckets."""
+        self.metrics.observe(key(name, labels), value)
+
+    def totals(self, source: str, values: Mapping[str, int]) -> None:
+        """Absolute values kept elsewhere (the database), by source; the latest of each source count."""
+        self.metrics.total(source, values)
+
+    def lag(self, source: str, events: int) -> None:
+        """How far behind a "topic:partition" is."""
+        self.metrics.lag(source, events)
+
+    # -- inside
+
+    def _wakeup(self) -> None:
+        os.eventfd_write(self._wake, 1)
+
+    def _beat(self) -> None:
+        if self._channel is not None and self._channel.pending:
+            self._channel.flush()
+            if self._channel.pending:  # it does not read: keep the changes for later
+                return
+        self._send({"type": "beat", **self.metrics.changes()})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._channel is not None:
+            self._channel.send(message)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        what = message.get("type")
+        if what == "stop":
+            self.stopping = True
+        elif what in ("pause", "resume"):
+            self.paused = what == "pause"
+        elif what == "reload":
+            self.config = wire.unpack(message["config"])
+            if self.on_reload is not None:
+                self.on_reload(self.config)
