@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,18 +13,25 @@ if TYPE_CHECKING:
 
 Found = tuple["Path", str]
 
-#: Roles that know more of their section: "module:function" (config) -> (path, message).
-ROLE_CHECKS = ("etld.corrector.rules:config_problems", "etld.aggregator.definitions:config_problems")
+_PIECE = re.compile(r"[^.\[\]]+")
 
 
 def semantic_problems(config: Config) -> list[Found]:
     """Every mistake, as key path and message."""
     found = [*_topics(config), *_files(config), *_summaries(config), *_ports(config), *_servers(config)]
+    # The roles know their own sections best; imported late, because most commands need none of it.
+    from etld.aggregator.definitions import check as check_summaries
+    from etld.corrector.rules import check as check_rules
+
+    of_roles = check_rules(config.corrector.rules)
     if not found:
-        for name in ROLE_CHECKS:
-            module, _, function = name.partition(":")
-            found += getattr(importlib.import_module(module), function)(config)
-    return found
+        of_roles += check_summaries(config.summaries, config.event_types)
+    return found + [(_path(dotted), message) for dotted, message in of_roles]
+
+
+def _path(dotted: str) -> Path:
+    pieces = _PIECE.findall(dotted)
+    return tuple(int(piece) if piece.isdigit() else piece for piece in pieces)
 
 
 def _topics(config: Config) -> Iterator[Found]:

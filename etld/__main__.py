@@ -1,0 +1,5 @@
+"""`python -m etld`."""
+
+from etld.cli import main
+
+main()

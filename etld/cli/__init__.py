@@ -1,0 +1,91 @@
+"""The command line. Nothing is imported before it is needed: `etld status` answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from etld import __version__
+from etld.errors import EtldError
+
+#: Command to module and the line that `etld --help` shows.
+COMMANDS = {
+    "start": ("etld.cli.start", "Start the daemon."),
+    "stop": ("etld.cli.stop", "Stop the daemon, after what is under way is done."),
+    "restart": ("etld.cli.restart", "Restart workers one by one, or the whole daemon."),
+    "reload": ("etld.cli.reload", "Take an edited configuration; restart only what it touches."),
+    "status": ("etld.cli.status", "Show workers, addresses and totals."),
+    "health": ("etld.cli.health", "Exit with 0 when all is well."),
+    "logs": ("etld.cli.logs", "Show the daemon's log."),
+    "scale": ("etld.cli.scale", "Change how many workers of a kind run."),
+    "pause": ("etld.cli.pause", "Let workers stand still."),
+    "resume": ("etld.cli.resume", "Let paused or halted workers go on."),
+    "drain": ("etld.cli.drain", "Refuse new events, and finish what is under way."),
+    "generate": ("etld.cli.generate", "Send sample events over HTTP."),
+    "dlq": ("etld.cli.dlq", "Look at dead letters, repair, replay or discard them."),
+    "trace": ("etld.cli.trace", "Tell one event's life."),
+    "reconcile": ("etld.cli.reconcile", "Compare topics, table, dead letters and summaries."),
+    "schemas": ("etld.cli.schemas", "List, check and register schemas."),
+    "charts": ("etld.cli.charts", "Draw the charts now."),
+    "config": ("etld.cli.config", "Check, show or write the configuration."),
+}
+#: Not in the list of commands: what `make run` calls.
+HIDDEN = {"demo": ("etld.cli.demo", "Send sample events and show what became of them.")}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name) or HIDDEN.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = importlib.import_module(entry[0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The TOML file; else $ETLD_CONFIG, ./config/etld.toml or /etc/etld/etld.toml.",
+)
+@click.version_option(__version__, prog_name="etld")
+@click.pass_context
+def cli(ctx: click.Context, config_path: Path | None) -> None:
+    """One daemon: events over HTTP, through Kafka, into PostgreSQL, exactly once.
+
+    Exit codes: 0 well, 1 not well, 2 wrong usage, 3 the daemon cannot be reached.
+    """
+    ctx.obj = config_path
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one clear line, never a traceback."""
+    try:
+        code = cli.main(prog_name="etld", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("etld: interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except EtldError as error:
+        for line in str(error).splitlines():
+            click.echo(f"etld: {line}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

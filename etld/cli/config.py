@@ -1,0 +1,109 @@
+"""`etld config`: check, show, init, schema."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etld.errors import ConfigError, EtldError
+
+
+@click.group()
+def command() -> None:
+    """Check, show or write the configuration."""
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def check(path: Path | None, as_json: bool) -> None:
+    """Name every mistake with its line; exit 1 when there is one."""
+    from etld.config import load
+
+    try:
+        config = load(path)
+    except ConfigError as error:
+        if as_json:
+            found = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
+            click.echo(json.dumps({"ok": False, "file": error.source, "problems": found}))
+        else:
+            for p in error.problems:
+                where = ":".join(str(part) for part in (error.source, p.line or "") if part)
+                click.echo(": ".join(part for part in (where, p.path, p.message) if part), err=True)
+            count = len(error.problems)
+            click.echo(f"{count} mistake{'s' if count != 1 else ''}; nothing was changed", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps({"ok": True, "file": str(config.source), "problems": []}))
+    else:
+        click.echo(f"{config.source}: good")
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def show(path: Path | None, as_json: bool) -> None:
+    """The configuration in force, defaults included; secrets are hidden."""
+    from etld.config import load
+
+    config = load(path)
+    data = _plain(config.model_dump(mode="json", by_alias=True))
+    data["postgres"]["dsn"] = _without_password(data["postgres"]["dsn"])
+    data["schema_registry"]["url"] = _without_password(data["schema_registry"]["url"])
+    if as_json:
+        click.echo(json.dumps(data))
+        return
+    import tomli_w
+
+    click.echo(tomli_w.dumps(data), nl=False)
+
+
+@command.command()
+@click.argument("target", type=click.Path(path_type=Path), default="config/etld.toml")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def init(target: Path, force: bool) -> None:
+    """Write the documented default configuration, and the three sample schemas beside it."""
+    if target.exists() and not force:
+        raise EtldError(f"{target} is there already; --force overwrites it")
+    root = target.absolute().parent
+    root = root.parent if root.name == "config" else root
+    bundle = resources.files("etld.config").joinpath("defaults")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(bundle.joinpath("etld.toml").read_text())
+        target.chmod(0o640)
+        for entry in bundle.iterdir():
+            if entry.name.endswith(".avsc") and not (root / "schemas" / entry.name).exists():
+                (root / "schemas").mkdir(exist_ok=True)
+                (root / "schemas" / entry.name).write_text(entry.read_text())
+    except OSError as error:
+        raise EtldError(f"cannot write {target}: {error.strerror}") from error
+    click.echo(f"wrote {target}; next: etld --config {target} start")
+
+
+@command.command()
+def schema() -> None:
+    """The JSON schema of the file, for editors."""
+    from etld.config import Config
+
+    click.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+
+
+def _plain(value: Any) -> Any:
+    """Without nulls, which TOML does not have."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _without_password(dsn: str) -> str:
+    dsn = re.sub(r"(://[^/:@\s]*):[^@\s]*@", r"\1:***@", dsn)
+    return re.sub(r"(\bpassword\s*=\s*)('[^']*'|\S+)", r"\1***", dsn)
