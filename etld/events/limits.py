@@ -20,6 +20,9 @@ DATE_MIN = -719_162
 DATE_MAX = 2_932_896
 DAY_MICROS = 86_400_000_000
 
+# Longest event_name and event_type, in characters.
+MAX_NAME = 200
+
 # The fields of every event, in the order of its Avro record.
 FIELDS = ("event_id", "event_name", "event_type", "triggered_at", "user_details", "event_details")
 

@@ -1,0 +1,334 @@
+"""Checks compiled from a schema: one closure a type, `check(value, errors) -> value for Avro`.
+
+A check that finds a mistake appends a `Violation` and returns anything. Paths are relative to the
+nearest array or map, which puts its own place in front.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from etld.events import times
+from etld.events.ids import canonical
+from etld.events.limits import (
+    EXACT_DOUBLE,
+    EXACT_FLOAT,
+    FLOAT_MAX,
+    INT32_MAX,
+    INT32_MIN,
+    INT64_MAX,
+    INT64_MIN,
+    storable_text,
+)
+from etld.events.violation import Violation, did_you_mean, show
+
+if TYPE_CHECKING:
+    from etld.events.avsc import Type
+
+Errors = list[Violation]
+Check = Callable[[Any, Errors], Any]
+
+STORABLE_TEXT = "a string without U+0000 and lone surrogates"
+# Enough to mend an event; a body of a thousand wrong fields is not worth a thousand lines.
+MAX_VIOLATIONS = 50
+_NUMBER = "a finite number"
+
+
+def compile_check(of: Type, path: str, local_zone: str, drop_unknown: bool) -> Check:
+    """The check of one type at `path`."""
+    if of.kind == "record":
+        fields = [
+            (f.name, compile_check(f.type, _join(path, f.name), local_zone, drop_unknown), f) for f in of.fields
+        ]
+        return record(
+            path,
+            [(name, check, default_of(f.type, f.default), bool(f.default)) for name, check, f in fields],
+            drop_unknown,
+        )
+    if of.kind == "union":
+        checks = [
+            (branch.kind, compile_check(branch, path, local_zone, drop_unknown)) for branch in of.branches
+        ]
+        return _union(path, checks)
+    if of.items is not None:
+        inner = compile_check(of.items, "", local_zone, drop_unknown)
+        return _array(path, inner) if of.kind == "array" else _map(path, inner)
+    if of.logical:
+        return _logical(of, path, local_zone)
+    return _plain(of, path)
+
+
+def default_of(of: Type, default: tuple[Any, ...]) -> Any:
+    """A field's default as the value that Avro writes, None when there is none."""
+    if not default:
+        return None
+    value = default[0]
+    if of.kind == "union":
+        return default_of(of.branches[0], default)
+    if of.kind == "record" and isinstance(value, dict):
+        return {
+            f.name: default_of(f.type, (value[f.name],) if f.name in value else f.default) for f in of.fields
+        }
+    if of.logical == "decimal" and isinstance(value, str):
+        return Decimal(int.from_bytes(value.encode("latin-1"), signed=True)).scaleb(-of.scale)
+    return value
+
+
+def record(path: str, fields: list[tuple[str, Check, Any, bool]], drop_unknown: bool) -> Check:
+    """A check of an object with these fields: (name, check, default, has a default)."""
+    known = frozenset(name for name, _, _, _ in fields)
+    prefix = f"{path}." if path else ""
+    missing = object()
+
+    def check(value: Any, errors: Errors) -> Any:
+        if type(value) is not dict:
+            errors.append(Violation(path, "an object", show(value)))
+            return None
+        out = {}
+        seen = 0
+        for name, inner, default, optional in fields:
+            found = value.get(name, missing)
+            if found is not missing:
+                seen += 1
+                out[name] = inner(found, errors)
+            elif optional:
+                out[name] = default
+            else:
+                errors.append(Violation(f"{prefix}{name}", "a value: the field is required", "nothing"))
+        if seen != len(value) and not drop_unknown:
+            for name in value:
+                if name not in known and len(errors) < MAX_VIOLATIONS:
+                    expected = f"no field of this name{did_you_mean(name, known)}"
+                    errors.append(Violation(f"{prefix}{name}", expected, show(value[name])))
+        return out
+
+    return check
+
+
+def text(path: str) -> Check:
+    """A check of a string that can be stored; an integer becomes its digits."""
+
+    def check(value: Any, errors: Errors) -> Any:
+        if type(value) is str:
+            if ("\0" not in value and value.isascii()) or storable_text(value):
+                return value
+            errors.append(Violation(path, STORABLE_TEXT, show(value)))
+        elif type(value) is int and INT64_MIN <= value <= INT64_MAX:
+            return str(value)
+        else:
+            errors.append(Violation(path, "a string", show(value)))
+        return None
+
+    return check
+
+
+def _plain(of: Type, path: str) -> Check:
+    if of.kind == "string":
+        return text(path)
+    if of.kind == "long":
+        return _integer(path, INT64_MIN, INT64_MAX, "an integer from -2^63 to 2^63-1")
+    if of.kind == "int":
+        return _integer(path, INT32_MIN, INT32_MAX, "an integer from -2^31 to 2^31-1")
+    if of.kind == "double":
+        return _number(path, EXACT_DOUBLE, math.inf)
+    if of.kind == "float":
+        return _number(path, EXACT_FLOAT, FLOAT_MAX)
+    if of.kind == "boolean":
+        return _one_of(path, (True, False), "true or false")
+    if of.kind == "null":
+        return _one_of(path, (None,), "null")
+    if of.kind == "enum":
+        return _enum(path, of.symbols)
+    return _bytes(path, of.size if of.kind == "fixed" else None)
+
+
+def _integer(path: str, low: int, high: int, expected: str) -> Check:
+    def check(value: Any, errors: Errors) -> Any:
+        if type(value) is int and low <= value <= high:
+            return value
+        errors.append(Violation(path, expected, show(value)))
+        return None
+
+    return check
+
+
+def _number(path: str, exact: int, limit: float) -> Check:
+    def check(value: Any, errors: Errors) -> Any:
+        if type(value) is float:
+            if -limit <= value <= limit and value - value == 0.0:
+                return value
+        elif type(value) is int:
+            # An integer is taken when the floating type holds exactly it.
+            if -exact <= value <= exact:
+                return float(value)
+            errors.append(Violation(path, f"a number (as an integer at most {exact} away from 0)", show(value)))
+            return None
+        errors.append(Violation(path, _NUMBER, show(value)))
+        return None
+
+    return check
+
+
+def _one_of(path: str, values: tuple[Any, ...], expected: str) -> Check:
+    def check(value: Any, errors: Errors) -> Any:
+        if not any(value is allowed for allowed in values):
+            errors.append(Violation(path, expected, show(value)))
+        return value
+
+    return check
+
+
+def _enum(path: str, symbols: tuple[str, ...]) -> Check:
+    known = frozenset(symbols)
+    listed = ", ".join(symbols[:8]) + (", …" if len(symbols) > 8 else "")
+
+    def check(value: Any, errors: Errors) -> Any:
+        if type(value) is not str or value not in known:
+            hint = did_you_mean(value, symbols) if type(value) is str else ""
+            errors.append(Violation(path, f"one of {listed}{hint}", show(value)))
+        return value
+
+    return check
+
+
+def _bytes(path: str, size: int | None) -> Check:
+    expected = "a string of characters up to U+00FF, one a byte" + ("" if size is None else f", {size} of them")
+
+    def check(value: Any, errors: Errors) -> Any:
+        try:
+            raw = value.encode("latin-1")
+        except (AttributeError, UnicodeEncodeError):
+            raw = None
+        if raw is None or (size is not None and len(raw) != size):
+            errors.append(Violation(path, expected, show(value)))
+        return raw
+
+    return check
+
+
+def _logical(of: Type, path: str, local_zone: str) -> Check:
+    if of.logical == "decimal":
+        return _decimal(of, path)
+    if of.logical == "uuid":
+        return parsed(path, "a UUID", lambda value: canonical(value) if type(value) is str else _no())
+    if of.logical == "date":
+        return parsed(path, "a date as YYYY-MM-DD", times.parse_date)
+    divisor = 1000 if of.logical.endswith("millis") else 1
+    if of.logical.startswith("time-"):
+        return parsed(path, "a time of day as HH:MM:SS", lambda value: times.parse_clock(value) // divisor)
+    # A local timestamp has no zone of its own: the digits count, as if they were UTC.
+    zone = "UTC" if of.logical.startswith("local-") else local_zone
+    return parsed(path, times.EXPECTED, lambda value: times.parse_time(value, zone) // divisor)
+
+
+def parsed(path: str, expected: str, parse: Callable[[Any], Any]) -> Check:
+    """A check by a parser that raises ValueError."""
+
+    def check(value: Any, errors: Errors) -> Any:
+        try:
+            return parse(value)
+        except ValueError:
+            errors.append(Violation(path, expected, show(value)))
+            return None
+
+    return check
+
+
+def _no() -> Any:
+    raise ValueError
+
+
+def _decimal(of: Type, path: str) -> Check:
+    whole = of.precision - of.scale
+    expected = f"a decimal with at most {whole} digits before and {of.scale} after the point"
+    limit, step = Decimal(10) ** whole, Decimal(1).scaleb(-of.scale)
+
+    def parse(value: Any) -> Decimal:
+        if type(value) not in (str, int, float) or (type(value) is str and len(value) > 200):
+            raise ValueError
+        try:
+            # A JSON number has come through a double: its shortest text is what the client wrote.
+            number = Decimal(str(value))
+            if not number.is_finite() or abs(number) >= limit or number % step != 0:
+                raise ValueError
+        except InvalidOperation:
+            raise ValueError from None
+        return number
+
+    return parsed(path, expected, parse)
+
+
+def _union(path: str, checks: list[tuple[str, Check]]) -> Check:
+    others = [check for kind, check in checks if kind != "null"]
+    nullable = len(others) < len(checks)
+    if nullable and len(others) == 1:
+        only = others[0]
+        return lambda value, errors: None if value is None else only(value, errors)
+
+    def check(value: Any, errors: Errors) -> Any:
+        if value is None and nullable:
+            return None
+        best: Errors | None = None
+        taken: list[Any] = []
+        for branch in others:
+            found: Errors = []
+            result = branch(value, found)
+            if not found:
+                if type(result) is type(value):
+                    return result
+                taken.append(result)
+            elif best is None or len(found[0].path) > len(best[0].path):
+                best = found
+        if taken:
+            return taken[0]
+        if best and any(violation.path != path for violation in best):
+            errors.extend(best)
+        else:
+            kinds = " or ".join(violation_kind for violation_kind, _ in checks)
+            errors.append(Violation(path, kinds, show(value)))
+        return None
+
+    return check
+
+
+def _array(path: str, inner: Check) -> Check:
+    def check(value: Any, errors: Errors) -> Any:
+        if type(value) is not list:
+            errors.append(Violation(path, "an array", show(value)))
+            return None
+        return [_below(inner, item, errors, f"{path}[{i}]") for i, item in enumerate(value)]
+
+    return check
+
+
+def _map(path: str, inner: Check) -> Check:
+    key = text(path)
+
+    def check(value: Any, errors: Errors) -> Any:
+        if type(value) is not dict:
+            errors.append(Violation(path, "an object", show(value)))
+            return None
+        return {
+            key(name, errors): _below(inner, item, errors, f"{path}[{show(name)}]")
+            for name, item in value.items()
+        }
+
+    return check
+
+
+def _below(inner: Check, item: Any, errors: Errors, place: str) -> Any:
+    if len(errors) >= MAX_VIOLATIONS:
+        return None
+    found: Errors = []
+    result = inner(item, found)
+    for one in found:
+        joined = f"{place}{one.path}" if not one.path or one.path[0] == "[" else f"{place}.{one.path}"
+        errors.append(Violation(joined, one.expected, one.got))
+    return result
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
