@@ -1,0 +1,172 @@
+-- name: add
+INSERT INTO etld.dead_letter
+    (id, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, key, value, headers)
+SELECT l.id, l.event_id, l.event_type, 'new', l.stage, l.error_class, l.error, l.sqlstate, l.topic, l.part, l.off,
+    l.key, l.value, l.headers
+FROM unnest(%(id)s::uuid[], %(event_id)s::text[], %(event_type)s::text[], %(stage)s::text[],
+            %(error_class)s::text[], %(error)s::text[], %(sqlstate)s::text[], %(topic)s::text[], %(part)s::int[],
+            %(off)s::bigint[], %(key)s::bytea[], %(value)s::bytea[], %(headers)s::jsonb[])
+    AS l (id, event_id, event_type, stage, error_class, error, sqlstate, topic, part, off, key, value, headers)
+ON CONFLICT (id) DO NOTHING
+RETURNING id::text
+
+-- name: lock
+SELECT id::text, state, attempts, base_attempts, reason, stage, error_class, error, sqlstate, event_type
+FROM etld.dead_letter
+WHERE id = %(id)s::uuid
+FOR UPDATE
+
+-- name: record_return
+UPDATE etld.dead_letter_attempt
+SET returned_as = %(returned_as)s::uuid, outcome = 'failed', stage = %(stage)s, error_class = %(error_class)s,
+    error = %(error)s, sqlstate = %(sqlstate)s
+WHERE dead_letter_id = %(id)s::uuid AND attempt = %(attempt)s AND returned_as IS NULL
+    AND NOT EXISTS (SELECT FROM etld.dead_letter_attempt a WHERE a.returned_as = %(returned_as)s::uuid)
+
+-- name: after_return
+UPDATE etld.dead_letter
+SET state = %(state)s, reason = %(reason)s, not_before = NULL, announced = false, updated_at = now()
+WHERE id = %(id)s::uuid
+
+-- name: take_new
+SELECT id::text, event_id, event_type, stage, error_class, error, sqlstate, topic, value, attempts, base_attempts,
+    replays, waits_for, extract(epoch FROM now() - updated_at)::float8
+FROM etld.dead_letter
+WHERE state = 'new' AND (not_before IS NULL OR not_before <= now())
+ORDER BY created_at
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: attempts_of
+SELECT dead_letter_id::text, attempt, rule, before, after, error, outcome, stage, error_class, sqlstate,
+    returned_as::text, at
+FROM etld.dead_letter_attempt
+WHERE dead_letter_id = ANY(%(ids)s::uuid[])
+ORDER BY dead_letter_id, attempt
+
+-- name: stored_already
+SELECT event_id::text FROM public.processed_events WHERE event_id = ANY(%(ids)s::uuid[])
+
+-- name: add_attempts
+INSERT INTO etld.dead_letter_attempt (dead_letter_id, attempt, rule, before, after, error, outcome)
+SELECT a.id, a.attempt, a.rule, a.before::json, a.after::json, a.error, a.outcome
+FROM unnest(%(id)s::uuid[], %(attempt)s::int[], %(rule)s::text[], %(before)s::text[], %(after)s::text[],
+            %(error)s::text[], %(outcome)s::text[]) AS a (id, attempt, rule, before, after, error, outcome)
+
+-- name: settle
+UPDATE etld.dead_letter d
+SET state = s.state, event_type = coalesce(s.event_type, d.event_type), attempts = s.attempts,
+    repair_topic = s.repair_topic, repair_key = s.repair_key, repair_value = s.repair_value,
+    repair_part = NULL, repair_off = NULL, reason = s.reason,
+    not_before = now() + make_interval(secs => s.wait), waits_for = s.waits_for, announced = false,
+    updated_at = CASE WHEN s.state = 'new' THEN d.updated_at ELSE now() END
+FROM unnest(%(id)s::uuid[], %(state)s::text[], %(event_type)s::text[], %(attempts)s::int[],
+            %(repair_topic)s::text[], %(repair_key)s::uuid[], %(repair_value)s::bytea[], %(reason)s::text[],
+            %(wait)s::float8[], %(waits_for)s::bigint[])
+    AS s (id, state, event_type, attempts, repair_topic, repair_key, repair_value, reason, wait, waits_for)
+WHERE d.id = s.id
+
+-- name: take_repaired
+SELECT id::text, repair_topic, repair_key::text, repair_value, attempts
+FROM etld.dead_letter
+WHERE state = 'repaired'
+ORDER BY created_at
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: mark_resent
+UPDATE etld.dead_letter d
+SET state = 'resent', repair_part = s.part, repair_off = s.off, updated_at = now()
+FROM unnest(%(id)s::uuid[], %(part)s::int[], %(off)s::bigint[]) AS s (id, part, off)
+WHERE d.id = s.id AND d.state = 'repaired'
+
+-- name: take_parked
+SELECT id::text, key, value, headers, reason, attempts
+FROM etld.dead_letter
+WHERE state = 'parked' AND NOT announced
+ORDER BY created_at
+LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: mark_announced
+UPDATE etld.dead_letter SET announced = true WHERE id = ANY(%(ids)s::uuid[]) AND state = 'parked'
+
+-- name: resolve
+WITH page AS (
+    SELECT id, attempts, created_at, repair_key, repair_topic, repair_part, repair_off, event_type, updated_at
+    FROM etld.dead_letter
+    WHERE state = 'resent' AND (created_at, id) > (%(after_at)s, %(after_id)s::uuid)
+    ORDER BY created_at, id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), outcome AS (
+    SELECT page.id, page.attempts,
+        CASE
+            WHEN p.event_id IS NULL THEN 'filtered'
+            WHEN p.processed_at < a.at THEN 'duplicate'
+            ELSE 'stored'
+        END AS outcome
+    FROM page
+    JOIN etld.dead_letter_attempt a ON a.dead_letter_id = page.id AND a.attempt = page.attempts
+    LEFT JOIN public.processed_events p ON p.event_id = page.repair_key
+    WHERE p.event_id IS NOT NULL OR (
+        -- Read by its processor a while ago, and neither stored nor dead: a transform left it out.
+        page.updated_at < now() - make_interval(secs => %(grace)s)
+        AND EXISTS (
+            SELECT FROM etld.kafka_position k
+            WHERE k.cluster_id = %(cluster)s AND k.grp = 'etld-processor-' || page.event_type
+                AND k.topic = page.repair_topic AND k.part = page.repair_part AND k.next_offset > page.repair_off
+                AND k.updated_at < now() - make_interval(secs => %(grace)s)
+        )
+        AND NOT EXISTS (SELECT FROM etld.dlq_outbox o WHERE o.headers ->> 'etld.repair_of' = page.id::text)
+    )
+), audit AS (
+    UPDATE etld.dead_letter_attempt a SET outcome = o.outcome
+    FROM outcome o WHERE a.dead_letter_id = o.id AND a.attempt = o.attempts
+), resolved AS (
+    UPDATE etld.dead_letter d
+    SET state = 'resolved', updated_at = now(), reason = CASE o.outcome
+        WHEN 'stored' THEN 'stored'
+        WHEN 'duplicate' THEN 'an event with this event_id had been stored before'
+        ELSE 'the transform of its event type left it out' END
+    FROM outcome o WHERE d.id = o.id
+    RETURNING d.id
+)
+SELECT count(*), max(page.created_at),
+    (SELECT id::text FROM page ORDER BY created_at DESC, id DESC LIMIT 1), (SELECT count(*) FROM resolved)
+FROM page
+
+-- name: waits_for
+SELECT DISTINCT waits_for FROM etld.dead_letter WHERE waits_for IS NOT NULL AND state = 'parked'
+
+-- name: revive
+UPDATE etld.dead_letter
+SET state = 'new', reason = NULL, not_before = NULL, waits_for = NULL, base_attempts = attempts, updated_at = now()
+WHERE waits_for = %(schema_id)s AND state = 'parked'
+
+-- name: retire
+WITH old AS (
+    SELECT id, state, repair_key IS NOT NULL AS repaired
+    FROM etld.dead_letter
+    WHERE state = %(state)s AND updated_at < now() - make_interval(secs => %(keep)s)
+    ORDER BY created_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), counted AS (
+    SELECT old.state, old.repaired, count(DISTINCT old.id) AS letters, count(a.returned_as) AS returns
+    FROM old LEFT JOIN etld.dead_letter_attempt a ON a.dead_letter_id = old.id
+    GROUP BY 1, 2
+), kept AS (
+    INSERT INTO etld.dead_letter_removed AS r (state, repaired, letters, returns)
+    SELECT state, repaired, letters, returns FROM counted
+    ON CONFLICT (state, repaired) DO UPDATE
+        SET letters = r.letters + excluded.letters, returns = r.returns + excluded.returns
+)
+DELETE FROM etld.dead_letter d USING old WHERE d.id = old.id
+
+-- name: counts
+SELECT state, repaired, sum(letters)::bigint FROM (
+    SELECT state, repair_key IS NOT NULL AS repaired, count(*) AS letters FROM etld.dead_letter GROUP BY 1, 2
+    UNION ALL
+    SELECT state, repaired, letters FROM etld.dead_letter_removed
+) counted GROUP BY 1, 2
