@@ -26,6 +26,8 @@ class Channel:
         sock.setblocking(False)
         self.sock = sock
         self.closed = False
+        #: Bytes that have come so far.
+        self.received = 0
         self._in = bytearray()
         self._out = bytearray()
 
@@ -72,8 +74,17 @@ class Channel:
                 self._end()
                 break
             taken += len(data)
+            self.received += len(data)
             self._in += data
         return self._lines()
+
+    def save(self) -> tuple[str, str]:
+        """What was received and not understood yet, and what waits to be sent."""
+        return pack(bytes(self._in)), pack(bytes(self._out))
+
+    def restore(self, saved: tuple[str, str]) -> None:
+        """The inverse of save(), on a new object for the same socket."""
+        self._in, self._out = bytearray(unpack(saved[0])), bytearray(unpack(saved[1]))
 
     def close(self) -> None:
         """Close this end; the peer sees the end of file."""

@@ -55,6 +55,8 @@ class Worker:
         self.paused = False
         #: Called with the new configuration after a reload that needs no restart.
         self.on_reload: Callable[[Config], None] | None = None
+        #: Called before on_reload, for what every role shares (the log level).
+        self.on_config: Callable[[Config], None] | None = None
         #: Called once when `stopping` becomes true by a message or the supervisor's end.
         self.on_stop: Callable[[], None] | None = None
         self.metrics = Metrics()
@@ -193,5 +195,7 @@ class Worker:
             self.paused = what == "pause"
         elif what == "reload":
             self.config = wire.unpack(message["config"])
+            if self.on_config is not None:
+                self.on_config(self.config)
             if self.on_reload is not None:
                 self.on_reload(self.config)

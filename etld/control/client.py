@@ -1,0 +1,119 @@
+"""The CLI's end of the control socket. Standard library only: `etld status` must answer at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from etld.control.path import address
+from etld.errors import EtldError, Unreachable, UsageError
+
+_SYSTEM_SOCKET = Path("/run/etld/etld.sock")
+_CANDIDATES = (Path("config/etld.toml"), Path("/etc/etld/etld.toml"))
+
+
+class Refused(EtldError):
+    """The daemon said no; `error` is its answer."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(str(error.get("message", "the daemon refused")))
+        self.error = error
+
+
+def state_dir(config: Path | None) -> Path:
+    """The configuration's state_dir, without reading and checking the rest of it (which takes longer)."""
+    named = config or (Path(os.environ["ETLD_CONFIG"]) if os.environ.get("ETLD_CONFIG") else None)
+    source = named or next((path for path in _CANDIDATES if path.is_file()), None)
+    if source is None:
+        raise UsageError("no configuration: neither ./config/etld.toml nor /etc/etld/etld.toml is there; use --config")
+    try:
+        data = tomllib.loads(source.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{source}: there is no such file") from None
+    except OSError as error:
+        raise EtldError(f"cannot read {source}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        data = {}  # a broken file must not stand between an operator and a running daemon
+    value = os.environ.get("ETLD_STATE_DIR") or data.get("state_dir", "./var")
+    root = source.absolute().parent
+    root = root.parent if root.name == "config" else root
+    return Path(os.path.normpath(root / Path(str(value)).expanduser()))
+
+
+def socket_path(config: Path | None) -> Path:
+    """Where the daemon of this configuration listens: in RUNTIME_DIRECTORY, or in its state directory."""
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if runtime:
+        return Path(runtime) / "etld.sock"
+    path = state_dir(config) / "etld.sock"
+    if not path.exists() and _SYSTEM_SOCKET.exists():
+        return _SYSTEM_SOCKET
+    return path
+
+
+class Connection:
+    """One conversation with the daemon."""
+
+    def __init__(self, path: Path, timeout: float | None = 10.0) -> None:
+        self.path = path
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.settimeout(10.0)
+        try:
+            with address(path) as where:
+                self._sock.connect(where)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            raise Unreachable(f"not running (nobody listens on {path})") from None
+        except PermissionError:
+            raise Unreachable(f"may not speak to the daemon on {path}: only its owner and root may") from None
+        except OSError as error:
+            raise Unreachable(f"cannot reach the daemon on {path}: {error}") from error
+        self._sock.settimeout(timeout)
+        self._file = self._sock.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._sock.close()
+
+    def ask(self, verb: str, **arguments: object) -> dict[str, Any]:
+        """Send one request and wait for its answer; raises Refused, Unreachable."""
+        try:
+            self._sock.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
+            line = self._file.readline()
+        except TimeoutError:
+            raise Unreachable(f"the daemon on {self.path} does not answer") from None
+        except OSError as error:
+            raise Unreachable(f"the daemon on {self.path} broke off: {error}") from error
+        if not line:
+            raise Unreachable(f"the daemon on {self.path} broke off")
+        reply: dict[str, Any] = json.loads(line)
+        if not reply.get("ok"):
+            raise Refused(reply.get("error", {}))
+        return reply
+
+    def wait_end(self, timeout: float) -> bool:
+        """Wait until the daemon closes the connection; False when it has not by then."""
+        until = time.monotonic() + timeout
+        try:
+            while (left := until - time.monotonic()) > 0:
+                self._sock.settimeout(left)
+                if not self._sock.recv(4096):
+                    return True
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+        return False
+
+
+def ask(config: Path | None, verb: str, *, timeout: float | None = 10.0, **arguments: object) -> dict[str, Any]:
+    """One request to the daemon of this configuration."""
+    with Connection(socket_path(config), timeout) as connection:
+        return connection.ask(verb, **arguments)

@@ -1,0 +1,232 @@
+"""The daemon's end of the control socket: non-blocking, so that no client can hold the daemon up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from etld.control.daemon import Daemon, Later, VerbError
+from etld.control.path import address
+from etld.control.verbs import VERBS
+from etld.errors import ConfigError, EtldError
+
+log = logging.getLogger("etld.control")
+
+READ, WRITE = 1, 2
+MAX_CLIENTS = 64
+MAX_REQUEST = 1 << 20
+MAX_UNREAD = 8 << 20
+#: A client that has sent half a request, or does not read its answer, is let go after this long.
+PATIENCE = 30.0
+
+
+class Selector(Protocol):
+    """What the server needs of the daemon's loop."""
+
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None: ...
+
+    def unwatch(self, fd: int) -> None: ...
+
+
+def bind(path: Path) -> socket.socket:
+    """Listen on `path`, for its owner only; a socket file left behind is replaced. Raises EtldError.
+
+    The caller holds the pid file's lock, so nobody else's live socket can be at this path.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        with address(path) as where:
+            sock.bind(where)
+        sock.listen(MAX_CLIENTS)
+    except OSError as error:
+        sock.close()
+        raise EtldError(f"cannot make the control socket {path}: {error.strerror}") from error
+    finally:
+        os.umask(before)
+    sock.setblocking(False)
+    return sock
+
+
+def failure(code: str, message: str, **details: object) -> dict[str, Any]:
+    """An answer that says no."""
+    return {"ok": False, "error": {"code": code, "message": message, **details}}
+
+
+class _Client:
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.inbox = bytearray()
+        self.outbox = bytearray()
+        self.later: Later | None = None
+        self.ended = False
+        self.since = time.monotonic()
+
+
+class Server:
+    """Serves verbs to up to 64 clients: the socket's owner, and root."""
+
+    def __init__(self, sock: socket.socket, daemon: Daemon, selector: Selector) -> None:
+        self.sock = sock
+        self._daemon = daemon
+        self._selector = selector
+        self._clients: dict[int, _Client] = {}
+        selector.watch(sock.fileno(), READ, self._accept)
+
+    def pump(self, now: float) -> None:
+        """Send answers that have become ready; drop clients that take too long."""
+        for client in list(self._clients.values()):
+            if client.later is not None:
+                self._resume(client)
+            elif (client.inbox or client.outbox) and now - client.since > PATIENCE:
+                self._drop(client)
+
+    @property
+    def waiting(self) -> bool:
+        """Does anybody wait for an answer?"""
+        return any(client.later is not None for client in self._clients.values())
+
+    def close(self) -> None:
+        """Let everybody go."""
+        for client in list(self._clients.values()):
+            self._drop(client)
+        self._selector.unwatch(self.sock.fileno())
+        self.sock.close()
+
+    def _accept(self, _events: int) -> None:
+        try:
+            sock, _ = self.sock.accept()
+        except OSError:
+            return
+        sock.setblocking(False)
+        uid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+        client = _Client(sock)
+        if uid not in (0, os.geteuid()):
+            log.warning("control: refused a client of user id %d", uid)
+            self._refuse(client, failure("forbidden", "only the daemon's owner and root may do this"))
+        elif len(self._clients) >= MAX_CLIENTS:
+            self._refuse(client, failure("busy", f"{MAX_CLIENTS} clients are connected already"))
+        else:
+            self._clients[client.fd] = client
+            self._selector.watch(client.fd, READ, lambda events: self._serve(client, events))
+
+    def _refuse(self, client: _Client, reply: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            client.sock.send(json.dumps(reply).encode() + b"\n")
+        client.sock.close()
+
+    def _serve(self, client: _Client, events: int) -> None:
+        if events & READ and not client.ended:
+            try:
+                data = client.sock.recv(65536)
+            except BlockingIOError:
+                data = None
+            except OSError:
+                self._drop(client)
+                return
+            if data == b"":
+                client.ended = True
+            elif data:
+                if not client.inbox:
+                    client.since = time.monotonic()
+                client.inbox += data
+        self._advance(client)
+
+    def _advance(self, client: _Client) -> None:
+        """Answer one request after the other, as long as nothing has to be waited for."""
+        while client.later is None and len(client.outbox) < MAX_UNREAD:
+            line, newline, rest = client.inbox.partition(b"\n")
+            if not newline:
+                if len(client.inbox) > MAX_REQUEST:
+                    self._reply(client, failure("too_large", f"a request has at most {MAX_REQUEST} bytes"))
+                    client.inbox.clear()
+                    client.ended = True
+                break
+            client.inbox = rest
+            client.since = time.monotonic()
+            if len(line) > MAX_REQUEST:
+                self._reply(client, failure("too_large", f"a request has at most {MAX_REQUEST} bytes"))
+            elif line.strip():
+                self._request(client, bytes(line))
+        self._flush(client)
+
+    def _request(self, client: _Client, line: bytes) -> None:
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            self._reply(client, failure("bad_json", "a request is one JSON object on one line"))
+            return
+        if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
+            self._reply(client, failure("bad_request", 'a request is an object with a text "verb"'))
+            return
+        if request["verb"] not in VERBS:
+            known = ", ".join(VERBS)
+            self._reply(client, failure("unknown_verb", f"unknown verb {request['verb']!r}; there are {known}"))
+            return
+        run = VERBS[request["verb"]][0]
+        answer = self._guarded(lambda: run(self._daemon, request))
+        if callable(answer):
+            client.later = answer
+        else:
+            self._reply(client, answer if answer is not None else {})
+
+    def _resume(self, client: _Client) -> None:
+        assert client.later is not None
+        answer = self._guarded(client.later)
+        if isinstance(answer, dict):
+            client.later = None
+            self._reply(client, answer)
+            self._advance(client)
+
+    def _guarded(self, call: Callable[[], Any]) -> Any:
+        """A mistake of a verb, or of its caller, ends in an answer, never in the daemon."""
+        try:
+            return call()
+        except VerbError as error:
+            return failure(error.code, str(error), **error.details)
+        except ConfigError as error:
+            problems = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
+            return failure("config", str(error), problems=problems)
+        except EtldError as error:
+            return failure("failed", str(error))
+        except Exception as error:
+            log.exception("a verb failed")
+            return failure("internal", f"{type(error).__name__}: {error}")
+
+    def _reply(self, client: _Client, reply: dict[str, Any]) -> None:
+        client.outbox += json.dumps({"ok": True, **reply}, separators=(",", ":")).encode() + b"\n"
+
+    def _flush(self, client: _Client) -> None:
+        try:
+            while client.outbox:
+                del client.outbox[: client.sock.send(client.outbox)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(client)
+            return
+        if client.ended and not client.outbox and client.later is None:
+            self._drop(client)
+            return
+        reading = 0 if client.ended or len(client.outbox) >= MAX_UNREAD or client.later else READ
+        events = reading | (WRITE if client.outbox else 0)
+        if events:
+            self._selector.watch(client.fd, events, lambda events: self._serve(client, events))
+        else:
+            self._selector.unwatch(client.fd)
+
+    def _drop(self, client: _Client) -> None:
+        if self._clients.pop(client.fd, None) is not None:
+            self._selector.unwatch(client.fd)
+            client.sock.close()

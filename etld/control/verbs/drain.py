@@ -1,0 +1,12 @@
+"""drain: refuse new events; answers when everything that was accepted is processed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etld.control.daemon import Answer, Daemon
+
+
+def run(daemon: Daemon, _request: dict[str, Any]) -> Answer:
+    """Answer one request."""
+    return daemon.drain()

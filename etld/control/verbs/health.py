@@ -1,0 +1,12 @@
+"""health: live, ready, well, and what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etld.control.daemon import Answer, Daemon
+
+
+def run(daemon: Daemon, _request: dict[str, Any]) -> Answer:
+    """Answer one request."""
+    return daemon.health()

@@ -1,0 +1,13 @@
+"""resume: {"target"}: let paused workers go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etld.control.arguments import text
+from etld.control.daemon import Answer, Daemon
+
+
+def run(daemon: Daemon, request: dict[str, Any]) -> Answer:
+    """Answer one request."""
+    return daemon.pause(text(request, "target"), paused=False)

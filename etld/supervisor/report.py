@@ -1,0 +1,95 @@
+"""The daemon's state for people and programs (DESIGN section 7)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from etld import __version__
+from etld.supervisor import fleet, prometheus
+from etld.supervisor.slots import Slot, State
+
+if TYPE_CHECKING:
+    from etld.supervisor.supervisor import Supervisor
+
+
+def state(daemon: Supervisor) -> str:
+    """starting, ready, degraded or stopping."""
+    faults = [name for named in daemon.tree.ledger.faults().values() for name in named]
+    return fleet.state(
+        list(daemon.tree.slots.values()),
+        stopping=daemon.stopping,
+        was_started=daemon.was_started,
+        faults=faults,
+    )
+
+
+def status(daemon: Supervisor) -> dict[str, Any]:
+    """Everything that `etld status` shows."""
+    tree, now = daemon.tree, time.monotonic()
+    shown = [slot for slot in tree.slots.values() if not (slot.one_shot and slot.state is State.DONE)]
+    return {
+        "state": state(daemon),
+        "pid": daemon.pid,
+        "uptime_s": round(now - daemon.began, 1),
+        "version": __version__,
+        "config": str(daemon.config.source),
+        "addresses": daemon.addresses.as_dict(),
+        "workers": [_worker(daemon, slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
+        "totals": tree.ledger.totals(),
+        "faults": fleet.problems(tree.slots.values(), tree.ledger.faults()),
+        "operation": daemon.operations.current,
+    }
+
+
+def _worker(daemon: Supervisor, slot: Slot, now: float) -> dict[str, Any]:
+    account = daemon.tree.ledger.account(slot.pid)
+    return {
+        "name": slot.name,
+        "kind": slot.kind,
+        "state": fleet.shown_state(slot),
+        "pid": slot.pid,
+        "uptime_s": round(now - slot.spawned, 1) if slot.alive else 0.0,
+        "restarts": slot.restarts,
+        "last_error": slot.last_error or None,
+        "rate": round(account.rate(now), 1) if account else 0.0,
+        "lag": sum(account.lags.values()) if account and account.lags else None if not account else 0,
+        "memory_mb": round(daemon.tree.memory.get(slot.name, 0) / 2**20, 1),
+        "progress": daemon.tree.progress.get(slot.name),
+    }
+
+
+def health(daemon: Supervisor) -> dict[str, Any]:
+    """`healthy`: all is well; `ready`: events are accepted; `live`: this answer."""
+    slots = daemon.tree.slots.values()
+    faults = daemon.tree.ledger.faults()
+    doors = [slot for slot in slots if daemon.kinds[slot.kind].listens and slot.wanted]
+    open_doors = [s for s in doors if s.state is State.RUNNING and not s.paused and s.name not in faults]
+    now = state(daemon)
+    return {
+        "healthy": now == "ready",
+        "ready": daemon.was_started and not daemon.stopping and (bool(open_doors) or not doors),
+        "live": True,
+        "state": now,
+        "problems": fleet.problems(slots, faults),
+    }
+
+
+def metrics(daemon: Supervisor) -> str:
+    """Prometheus text."""
+    tree = daemon.tree
+    return prometheus.render(
+        tree.ledger,
+        [slot for slot in tree.slots.values() if not slot.one_shot],
+        state=state(daemon),
+        uptime=time.monotonic() - daemon.began,
+        memory=tree.memory,
+    )
+
+
+def line(daemon: Supervisor) -> str:
+    """One line for the service manager."""
+    everyone = [slot for slot in daemon.tree.slots.values() if not slot.one_shot]
+    up = sum(slot.settled for slot in everyone)
+    wrong = fleet.problems(daemon.tree.slots.values(), daemon.tree.ledger.faults())
+    return f"{state(daemon)}: {up} of {len(everyone)} workers run" + (f"; {wrong[0]}" if wrong else "")

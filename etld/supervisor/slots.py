@@ -1,0 +1,206 @@
+"""The state machine of one worker slot: frozen data, transitions as pure functions.
+
+    WAITING --spawned--> STARTING --ready--> RUNNING
+       ^                    |                   |
+       |                    +----- exited ------+----> BACKOFF (ended early) --tick--> spawned
+       +---- replaced, or ended after a healthy life      | too often, or at its own word
+                                                          v
+                                                        FATAL
+
+A slot that is not wanted any more goes STOPPING, then STOPPED; a one-shot that succeeds is DONE.
+Times are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from etld.worker import FATAL_EXIT
+
+
+class State(StrEnum):
+    """Where a slot is in its life."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    FATAL = "fatal"
+    DONE = "done"
+    STOPPED = "stopped"
+
+
+class Action(StrEnum):
+    """What tick() wants done."""
+
+    SPAWN = "spawn"
+    ABORT = "abort"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the supervisor waits for what, in seconds."""
+
+    start_seconds: float = 5.0
+    max_failures: int = 5
+    backoff_first: float = 0.25
+    backoff_max: float = 30.0
+    hang: float = 10.0
+    #: Before the first word (imports on a busy machine), patience is this many times `hang`.
+    first_word: float = 3.0
+    #: From SIGABRT to SIGKILL: time to write the stacks.
+    dump: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place for one worker process. `wanted` false: it is to go; `admitted`: its rank has been entered."""
+
+    name: str
+    kind: str
+    index: int = 0
+    rank: int = 2
+    event_type: str | None = None
+    one_shot: bool = False
+    state: State = State.WAITING
+    pid: int | None = None
+    spawned: float = 0.0
+    ready: float | None = None
+    heard: float | None = None
+    not_before: float = 0.0
+    failures: int = 0
+    restarts: int = 0
+    last_error: str = ""
+    paused: bool = False
+    admitted: bool = False
+    wanted: bool = True
+    doomed: bool = False
+    replacing: str = ""
+    kill_at: float | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Has it a process?"""
+        return self.pid is not None
+
+    @property
+    def settled(self) -> bool:
+        """Is it where it is meant to be?"""
+        return self.state in (State.RUNNING, State.DONE) and not self.replacing
+
+
+def describe(code: int) -> str:
+    """An exit code, negative for a signal (as subprocess has it), in words."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+def spawned(slot: Slot, pid: int, now: float) -> Slot:
+    """A process was forked for it."""
+    return replace(
+        slot, state=State.STARTING, pid=pid, spawned=now, ready=None, heard=None, kill_at=None, doomed=False
+    )
+
+
+def is_ready(slot: Slot, now: float) -> Slot:
+    """The worker said READY."""
+    slot = replace(slot, heard=now)
+    if slot.state is State.STARTING and not slot.one_shot:
+        return replace(slot, state=State.RUNNING, ready=now)
+    return slot
+
+
+def is_heard(slot: Slot, now: float) -> Slot:
+    """The worker said anything."""
+    return replace(slot, heard=now)
+
+
+def complained(slot: Slot, message: str, *, fatal: bool) -> Slot:
+    """The worker said why it is about to end."""
+    return replace(slot, last_error=message, doomed=slot.doomed or fatal)
+
+
+def stop(slot: Slot, now: float, grace: float) -> Slot:
+    """It is to go, within `grace` seconds."""
+    if not slot.alive:
+        return replace(slot, wanted=False, state=State.STOPPED)
+    return replace(slot, wanted=False, state=State.STOPPING, kill_at=now + grace, replacing="")
+
+
+def renew(slot: Slot, now: float, grace: float, why: str) -> Slot:
+    """Another process is to take its place; also revives a slot that is fatal or backing off."""
+    if not slot.alive:
+        return replace(slot, state=State.WAITING, failures=0, not_before=now, replacing="")
+    return replace(slot, state=State.STOPPING, kill_at=now + grace, replacing=why)
+
+
+def vacate(slot: Slot, now: float) -> Slot:
+    """Its process lives on outside of it, and another is to be started beside that."""
+    return replace(
+        slot,
+        state=State.WAITING,
+        pid=None,
+        not_before=now,
+        failures=0,
+        ready=None,
+        kill_at=None,
+        restarts=slot.restarts + 1,
+    )
+
+
+def exited(slot: Slot, code: int, now: float, patience: Patience, jitter: float = 1.0) -> Slot:
+    """Its process ended: `code` is negative for a signal, `jitter` a factor around 1 for the delay."""
+    gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="")
+    if not slot.wanted:
+        return replace(gone, state=State.STOPPED)
+    if slot.one_shot and code == 0:
+        return replace(gone, state=State.DONE, failures=0, last_error="")
+    if slot.replacing:
+        return replace(gone, state=State.WAITING, not_before=now, failures=0, restarts=slot.restarts + 1)
+    said = slot.last_error if slot.last_error and code > 0 else describe(code)
+    if slot.kill_at is not None and slot.last_error:
+        said = slot.last_error  # we killed it, and noted why
+    if slot.doomed or code == FATAL_EXIT:
+        return replace(gone, state=State.FATAL, last_error=said)
+    gone = replace(gone, restarts=slot.restarts + 1, last_error=said)
+    if slot.ready is not None and now - slot.spawned >= patience.start_seconds:
+        return replace(gone, state=State.WAITING, failures=0, not_before=now)
+    failures = slot.failures + 1
+    if failures >= patience.max_failures and not slot.one_shot:
+        return replace(gone, state=State.FATAL, failures=failures)
+    delay = min(patience.backoff_max, patience.backoff_first * 2.0 ** min(failures - 1, 30)) * jitter
+    return replace(gone, state=State.BACKOFF, failures=failures, not_before=now + delay)
+
+
+def tick(slot: Slot, now: float, patience: Patience) -> tuple[Slot, Action | None]:
+    """What is due by now."""
+    if slot.state in (State.WAITING, State.BACKOFF):
+        return slot, Action.SPAWN if slot.admitted and now >= slot.not_before else None
+    if not slot.alive:
+        return slot, None
+    if slot.kill_at is not None:
+        if now >= slot.kill_at:
+            return replace(slot, kill_at=now + 1.0), Action.KILL
+        return slot, None
+    silent = now - (slot.spawned if slot.heard is None else slot.heard)
+    if silent > patience.hang * (patience.first_word if slot.heard is None else 1.0):
+        why = f"hung: not a word for {silent:.0f} s"
+        return replace(slot, last_error=why, kill_at=now + patience.dump), Action.ABORT
+    if slot.failures and slot.ready is not None and now - slot.spawned >= patience.start_seconds:
+        slot = replace(slot, failures=0)
+    return slot, None
+
+
+def due(slot: Slot) -> float | None:
+    """When tick() should be called again, besides once a second."""
+    if slot.state in (State.WAITING, State.BACKOFF) and slot.admitted:
+        return slot.not_before
+    return slot.kill_at

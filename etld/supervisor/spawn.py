@@ -1,0 +1,86 @@
+"""Forking one worker, and what must be true around a fork."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from etld.supervisor.kinds import Kind, Spec
+from etld.worker.channel import Channel, pair
+
+log = logging.getLogger("etld.supervisor")
+
+ChildMain = Callable[[Channel], NoReturn]
+
+
+@dataclass(slots=True)
+class Process:
+    """A live child: its descriptors, and when it began (monotonic)."""
+
+    name: str
+    kind: str
+    pid: int
+    pidfd: int
+    channel: Channel
+    began: float
+    #: Bytes of messages in the current second, to notice a flood.
+    flood: int = 0
+    watched_write: bool = field(default=False)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; a process that is gone already is fine."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        self.channel.close()
+        os.close(self.pidfd)
+
+
+def fork(spec: Spec, kind: Kind, child: ChildMain, now: float) -> Process:
+    """Fork a worker; `child` runs in it and never returns. Raises OSError when the system refuses."""
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        raise RuntimeError(f"the supervisor has {threads} threads: a fork could inherit a lock held for ever")
+    ours, theirs = pair()
+    flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if pid == 0:
+            random.seed()
+            child(theirs)
+    except BaseException:
+        ours.close()
+        theirs.close()
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    theirs.close()
+    return Process(spec.name, kind.name, pid, os.pidfd_open(pid), ours, now)
+
+
+def flush() -> None:
+    """Write out what is buffered, so that no child writes it a second time."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+
+
+def resident(pid: int) -> int:
+    """A process's resident memory in bytes; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0

@@ -1,0 +1,332 @@
+"""The slots and their processes: what the pure machines decide is done here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from etld.supervisor import fleet, slots
+from etld.supervisor.kinds import Kinds, Spec
+from etld.supervisor.ledger import Ledger
+from etld.supervisor.reactor import READ, WRITE, Reactor
+from etld.supervisor.slots import Action, Patience, Slot, State
+from etld.supervisor.spawn import Process, fork, resident
+from etld.worker.channel import Channel
+
+log = logging.getLogger("etld.supervisor")
+
+Born = Callable[[Spec, Channel], NoReturn]
+#: A worker that says more than this in a second is out of its mind.
+FLOOD = 8 * 1024 * 1024
+
+
+class Tree:
+    """All slots by name. `retiring` are processes outside of a slot: a successor takes their place."""
+
+    def __init__(self, kinds: Kinds, reactor: Reactor, born: Born) -> None:
+        self.kinds = kinds
+        self.reactor = reactor
+        self.born = born
+        self.ledger = Ledger()
+        self.slots: dict[str, Slot] = {}
+        self.specs: dict[str, Spec] = {}
+        self.processes: dict[int, Process] = {}
+        self.retiring: dict[int, float | None] = {}
+        self.memory: dict[str, int] = {}
+        self.progress: dict[str, str] = {}
+        self.patience = Patience()
+        self.embedded_patience = Patience()
+        #: Seconds a worker has to finish.
+        self.grace = 30.0
+        #: Called with a slot's name once it is gone for good.
+        self.on_gone: Callable[[str], None] = lambda name: None
+
+    # -- what is wanted
+
+    def add(self, spec: Spec) -> None:
+        """A new slot; it starts when its rank may."""
+        kind = self.kinds[spec.kind]
+        self.specs[spec.name] = spec
+        self.slots[spec.name] = Slot(
+            spec.name, spec.kind, spec.index, kind.rank, spec.event_type, one_shot=kind.one_shot
+        )
+
+    def stop(self, name: str, now: float, grace: float | None = None) -> None:
+        """Let a slot go, gently."""
+        slot = self.slots[name]
+        if slot.state is State.STOPPING and not slot.wanted:
+            return
+        grace = self.grace if grace is None else grace
+        self._put(slots.stop(slot, now, grace))
+        self._ask_to_stop(slot.pid)
+        for pid, process in list(self.processes.items()):
+            if pid in self.retiring and process.name == name:
+                self._retire_now(pid, now, grace)
+
+    def renew(self, name: str, now: float, why: str) -> None:
+        """Replace a slot's process; of an overlapping kind, the old one stays until the new one is ready."""
+        slot = self.slots[name]
+        log.info("%s: replaced (%s)", name, why)
+        if self.kinds[slot.kind].overlap and slot.state is State.RUNNING and slot.pid is not None:
+            self.retiring[slot.pid] = None
+            self._put(slots.vacate(slot, now))
+            return
+        self._put(slots.renew(slot, now, self.grace, why))
+        self._ask_to_stop(slot.pid)
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Pause or resume a slot; a paused one stays so when its process is replaced."""
+        slot = self.slots[name]
+        self._put(replace(slot, paused=paused))
+        self.send(slot.pid, {"type": "pause" if paused else "resume"})
+
+    def send(self, pid: int | None, message: dict[str, Any]) -> None:
+        """Send a worker a message."""
+        process = self.processes.get(pid) if pid is not None else None
+        if process is not None:
+            process.channel.send(message)
+            self._await_write(process)
+
+    def kill_all(self, number: signal.Signals) -> None:
+        """Signal every process."""
+        for process in self.processes.values():
+            process.signal(number)
+
+    def patience_of(self, slot: Slot) -> Patience:
+        """Embedded parts and set-up are slower than roles."""
+        kind = self.kinds[slot.kind]
+        return self.embedded_patience if kind.embedded or kind.one_shot else self.patience
+
+    # -- time
+
+    def tick(self, now: float, *, spawn: bool = True) -> None:
+        """Do what is due."""
+        for slot in fleet.admit(self.slots.values()):
+            self._put(slot)
+        for name in list(self.slots):
+            slot, action = slots.tick(self.slots[name], now, self.patience_of(self.slots[name]))
+            self._put(slot)
+            if action is Action.SPAWN and spawn:
+                self._spawn(slot, now)
+            elif action in (Action.ABORT, Action.KILL) and slot.pid is not None:
+                number = signal.SIGABRT if action is Action.ABORT else signal.SIGKILL
+                log.warning("%s: %s; %s", name, slot.last_error or "did not stop in time", number.name)
+                self.processes[slot.pid].signal(number)
+            elif slot.state is State.STOPPED:
+                self._forget(name)
+        for pid, kill_at in self.retiring.items():
+            if kill_at is not None and now >= kill_at:
+                self.processes[pid].signal(signal.SIGKILL)
+
+    def next_due(self) -> float | None:
+        """When tick() should be called again."""
+        times = [when for when in map(slots.due, self.slots.values()) if when is not None]
+        return min(times, default=None)
+
+    def forgive(self, now: float) -> None:
+        """The supervisor itself was away (stopped, suspended): silence meanwhile is no sign of a hang."""
+        for slot in list(self.slots.values()):
+            if slot.heard is not None or slot.alive:
+                self._put(replace(slot, heard=now if slot.heard is not None else None, spawned=max(slot.spawned, now)))
+
+    def measure(self, limit: int, events: int, now: float) -> None:
+        """Replace workers that have grown past `limit` bytes or served `events` (0: never)."""
+        for slot in list(self.slots.values()):
+            if slot.pid is None or slot.pid not in self.processes:
+                continue
+            self.processes[slot.pid].flood = 0
+            size = self.memory[slot.name] = resident(slot.pid)
+            if self.kinds[slot.kind].embedded or not limit or slot.kill_at is not None and size < 2 * limit:
+                continue
+            if size > 2 * limit:  # no time for a gentle end
+                self._put(slots.complained(slot, f"took {size >> 20} MiB of memory", fatal=False))
+                self._put(replace(self.slots[slot.name], kill_at=now + 1.0))
+                log.warning("%s: takes %d MiB of memory and grows; SIGKILL", slot.name, size >> 20)
+                self.processes[slot.pid].signal(signal.SIGKILL)
+            elif slot.state is State.RUNNING and size > limit:
+                self.renew(slot.name, now, f"took {size >> 20} MiB of memory")
+            elif slot.state is State.RUNNING and events:
+                account = self.ledger.account(slot.pid)
+                if account is not None and account.events >= events:
+                    self.renew(slot.name, now, f"served {account.events} events")
+
+    # -- processes
+
+    def _spawn(self, slot: Slot, now: float) -> None:
+        spec = self.specs[slot.name]
+        try:
+            process = fork(spec, self.kinds[slot.kind], lambda channel: self.born(spec, channel), now)
+        except OSError as error:
+            log.error("%s: cannot fork: %s", slot.name, error.strerror)
+            self._put(replace(slot, not_before=now + 1.0, last_error=f"cannot fork: {error.strerror}"))
+            return
+        self._put(slots.spawned(slot, process.pid, now))
+        self.adopt(process)
+        if slot.paused:
+            self.send(process.pid, {"type": "pause"})
+        log.info("%s: started (pid %d)", slot.name, process.pid)
+
+    def adopt(self, process: Process) -> None:
+        """Listen to a process and wait for its end."""
+        self.processes[process.pid] = process
+        self.ledger.open(process.pid, process.name, process.kind)
+        self.watch(process)
+
+    def watch(self, process: Process) -> None:
+        """Register a process's descriptors."""
+        self.reactor.watch(process.channel.fileno(), READ, lambda events: self._channel(process, events))
+        self.reactor.watch(process.pidfd, READ, lambda events: self.reap(process.pid))
+
+    def reap(self, pid: int) -> None:
+        """A child ended, as its pidfd says."""
+        try:
+            found, status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            found, status = pid, 0
+        if found == pid:
+            self.ended(pid, os.waitstatus_to_exitcode(status))
+
+    def ended(self, pid: int, code: int) -> None:
+        """Account for the end of a child."""
+        process = self.processes.get(pid)
+        if process is None:
+            return
+        self._read(process)  # its last words
+        now = time.monotonic()
+        self.reactor.unwatch(process.channel.fileno())
+        self.reactor.unwatch(process.pidfd)
+        process.close()
+        del self.processes[pid]
+        self.ledger.close(pid)
+        self.retiring.pop(pid, None)
+        slot = self.slots.get(process.name)
+        if slot is None or slot.pid != pid:
+            return
+        before = slot
+        slot = slots.exited(slot, code, now, self.patience_of(slot), random.uniform(0.8, 1.2))
+        self._put(slot)
+        self.progress.pop(slot.name, None)
+        self.memory.pop(slot.name, None)
+        self._tell_end(before, slot, code)
+
+    def _tell_end(self, before: Slot, after: Slot, code: int) -> None:
+        if after.state is State.DONE:
+            log.info("%s: done", after.name)
+        elif after.state is State.FATAL:
+            log.error("%s: given up: %s", after.name, after.last_error)
+        elif after.state is State.BACKOFF:
+            log.error("%s: %s; attempt %d", after.name, after.last_error, after.failures + 1)
+        elif before.wanted and not before.replacing:
+            log.error("%s: %s; starting it again", after.name, after.last_error)
+        else:
+            log.info("%s: stopped (%s)", after.name, slots.describe(code))
+
+    def _channel(self, process: Process, events: int) -> None:
+        if events & WRITE:
+            process.channel.flush()
+        if events & READ:
+            self._read(process)
+        if process.pid in self.processes:
+            self._await_write(process)
+
+    def _await_write(self, process: Process) -> None:
+        if process.channel.closed:
+            self.reactor.unwatch(process.channel.fileno())
+        elif bool(process.channel.pending) != process.watched_write:
+            process.watched_write = not process.watched_write
+            events = READ | WRITE if process.watched_write else READ
+            self.reactor.watch(
+                process.channel.fileno(), events, lambda events: self._channel(process, events)
+            )
+
+    def _read(self, process: Process) -> None:
+        now = time.monotonic()
+        before = process.channel.received
+        for message in process.channel.receive():
+            try:
+                self._take(process, message, now)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                log.warning("%s: said something senseless (%s)", process.name, error)
+        process.flood += process.channel.received - before
+        if process.flood > FLOOD:
+            process.flood = 0
+            slot = self.slots.get(process.name)
+            if slot is not None and slot.pid == process.pid:
+                self._put(slots.complained(slot, "flooded the supervisor with messages", fatal=False))
+                self._put(replace(self.slots[process.name], kill_at=now + 1.0))
+            log.error("%s: floods the supervisor with messages; SIGKILL", process.name)
+            process.signal(signal.SIGKILL)
+            self.reactor.unwatch(process.channel.fileno())
+
+    def _take(self, process: Process, message: dict[str, Any], now: float) -> None:
+        slot = self.slots.get(process.name)
+        mine = slot is not None and slot.pid == process.pid
+        what = message.get("type")
+        if what == "beat":
+            self.ledger.beat(process.pid, message, now)
+        if not mine or slot is None:
+            return
+        if what == "ready":
+            self._put(slots.is_ready(slot, now))
+            self.progress.pop(slot.name, None)
+            log.info("%s: ready after %.1f s", slot.name, now - slot.spawned)
+            self._release(slot.name, now)
+            return
+        self._put(slots.is_heard(slot, now))
+        if what == "progress":
+            self.progress[slot.name] = str(message["text"])
+        elif what in ("fatal", "error"):
+            text = str(message.get("reason") or message.get("message"))
+            self._put(slots.complained(self.slots[slot.name], text, fatal=what == "fatal"))
+
+    def _release(self, name: str, now: float) -> None:
+        """The successor is ready: those before it may go."""
+        for pid, process in list(self.processes.items()):
+            if process.name == name and self.retiring.get(pid, now) is None:
+                self._retire_now(pid, now, self.grace)
+
+    def _retire_now(self, pid: int, now: float, grace: float) -> None:
+        self.retiring[pid] = now + grace
+        self._ask_to_stop(pid)
+
+    def _ask_to_stop(self, pid: int | None) -> None:
+        if pid is not None and pid in self.processes:
+            self.send(pid, {"type": "stop"})
+            self.processes[pid].signal(signal.SIGTERM)
+
+    def _put(self, slot: Slot) -> None:
+        self.slots[slot.name] = slot
+
+    def _forget(self, name: str) -> None:
+        if any(process.name == name for process in self.processes.values()):
+            return
+        del self.slots[name]
+        del self.specs[name]
+        self.memory.pop(name, None)
+        self.progress.pop(name, None)
+        self.on_gone(name)
+
+    def settle(self, name: str) -> None:
+        """A one-shot whose new run failed stands as done by the one before."""
+        slot = self.slots[name]
+        if not slot.alive:
+            self._put(replace(slot, state=State.DONE, failures=0))
+
+    def retiring_names(self) -> set[str]:
+        """The slots whose former process has not ended yet."""
+        return {self.processes[pid].name for pid in self.retiring if pid in self.processes}
+
+    def stopped(self) -> bool:
+        """Is no process left?"""
+        return not self.processes
+
+    def live(self, targets: Iterable[str]) -> list[Slot]:
+        """The wanted slots that these names, kinds or prefixes mean, in order and once."""
+        wanted = [slot for slot in self.slots.values() if slot.wanted]
+        return list({slot.name: slot for target in targets for slot in fleet.select(wanted, target)}.values())
