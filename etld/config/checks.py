@@ -23,10 +23,9 @@ def semantic_problems(config: Config) -> list[Found]:
     from etld.aggregator.definitions import check as check_summaries
     from etld.corrector.rules import check as check_rules
 
-    of_roles = check_rules(config.corrector.rules)
-    if not found:
-        of_roles += check_summaries(config.summaries, config.event_types)
-    return found + [(_path(dotted), message) for dotted, message in of_roles]
+    found += [(_path(dotted), message) for dotted, message in check_rules(config.corrector.rules)]
+    found += [(tuple(path), message) for path, message in check_summaries(config.summaries, config.event_types)]
+    return found
 
 
 def _path(dotted: str) -> Path:

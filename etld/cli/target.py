@@ -1,0 +1,85 @@
+"""Where Kafka and PostgreSQL are, for commands that look at them themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etld.errors import EtldError, Unreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etld.config import Config
+    from etld.store.db import Connection
+    from etld.worker import Addresses
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A configuration, and the addresses that are in force for it."""
+
+    config: Config
+    addresses: Addresses
+
+    def connect(self, what: str = "cli") -> Connection:
+        """A connection to PostgreSQL; raises `Unreachable` in words."""
+        import psycopg
+
+        from etld.store import db
+
+        assert self.addresses.postgres is not None
+        try:
+            return db.connect(
+                self.addresses.postgres,
+                application_name=f"etld {what}",
+                password=self.config.secret("postgres"),
+                connect_timeout=self.config.postgres.connect_timeout,
+                statement_timeout=0,
+            )
+        except psycopg.OperationalError as error:
+            raise Unreachable(f"cannot reach PostgreSQL: {' '.join(str(error).split())}") from error
+
+    def kafka_settings(self) -> dict[str, Any]:
+        """Settings for a Kafka client of this cluster."""
+        from etld.kafka.settings import client_settings
+
+        return client_settings(self.config, self.addresses)
+
+    @property
+    def in_memory_broker(self) -> bool:
+        """Is the broker the embedded one that forgets its topics?"""
+        from etld.kafka.admin import Admin
+
+        if self.config.kafka.bootstrap_servers != EMBEDDED:
+            return False
+        return Admin(self.kafka_settings()).cluster_id().startswith("tansu")
+
+
+def find(config_path: Path | None) -> Target:
+    """The addresses that the running daemon tells; without a daemon those of the configuration.
+
+    Raises `Unreachable` when a part is embedded and the daemon does not run.
+    """
+    from etld.config import load
+    from etld.control.client import ask
+    from etld.worker import Addresses
+
+    config = load(config_path)
+    try:
+        return Target(config, Addresses.from_dict(ask(config_path, "status")["addresses"]))
+    except Unreachable:
+        if EMBEDDED in (config.kafka.bootstrap_servers, config.postgres.dsn):
+            raise
+    except EtldError:
+        raise
+    addresses = Addresses(
+        http=f"http://{config.ingest.host}:{config.ingest.port}",
+        kafka=config.kafka.bootstrap_servers,
+        postgres=config.postgres.dsn,
+        schema_registry=config.schema_registry.url,
+        control=str(config.socket_path),
+    )
+    return Target(config, addresses)
