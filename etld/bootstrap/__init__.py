@@ -1,0 +1,1 @@
+"""Set-up, before any role starts: tables, topics, schemas."""
