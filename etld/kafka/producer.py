@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
 
-from etld.kafka.errors import QueueFull
+from etld.kafka.errors import KafkaProblem, QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +64,18 @@ class Producer:
     def purge(self) -> None:
         """Give up what is queued or in flight; each record's callback gets an error at the next poll."""
         self._producer.purge()
+
+    def probe(self, topic: str, timeout: float) -> None:
+        """Ask the cluster for a topic; raises `KafkaProblem` when it, or the topic's leaders, do not answer."""
+        try:
+            described = self._producer.list_topics(topic, timeout).topics[topic]
+        except confluent_kafka.KafkaException as error:
+            raise KafkaProblem(error.args[0].str()) from error
+        if described.error is not None:
+            raise KafkaProblem(described.error.str())
+        leaderless = [part.id for part in described.partitions.values() if part.leader < 0]
+        if leaderless:
+            raise KafkaProblem(f"topic {topic} has no leader for partition {leaderless[0]}")
 
     def __len__(self) -> int:
         return len(self._producer)

@@ -1,0 +1,1 @@
+"""The role that takes events over HTTP and answers once Kafka has them."""

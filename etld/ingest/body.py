@@ -1,0 +1,124 @@
+"""Bodies: undone from gzip, deflate or zstd, never past a limit."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+import zstandard
+
+CODINGS = ("gzip", "deflate", "zstd", "identity")
+# A zstd frame may ask for a window this large, no larger: 8 MiB is what RFC 9659 has every decoder take.
+_WINDOW = 1 << 23
+
+
+class BodyProblem(Exception):
+    """The body cannot be undone; `status` is what to answer."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+def undo(body: bytes, coding: str, limit: int) -> bytes:
+    """The body before its Content-Encoding (RFC 9110, section 8.4); raises `BodyProblem`.
+
+    Never makes more than `limit` + 1 bytes, however small the body, and takes at most two codings.
+    """
+    names = [name.strip().lower() for name in coding.split(",")]
+    if len(names) > 2:
+        raise BodyProblem(
+            415, "unsupported_coding", "a body may have at most two content codings"
+        )
+    for name in reversed(names):
+        decoder = _DECODERS.get(name)
+        if decoder is None:
+            raise BodyProblem(
+                415,
+                "unsupported_coding",
+                f"Content-Encoding {name[:40]!r}: expected one of {', '.join(CODINGS)}",
+            )
+        body = decoder(body, limit)
+        if len(body) > limit:
+            raise BodyProblem(
+                413,
+                "body_too_large",
+                f"a body may have {limit} bytes once it is decompressed",
+            )
+    return body
+
+
+def _zlib(body: bytes, limit: int, bits: int, name: str) -> bytes:
+    out = b""
+    try:
+        # A gzip body may have several members (RFC 1952, section 2.2).
+        while True:
+            machine = zlib.decompressobj(bits)
+            out += machine.decompress(body, limit + 1 - len(out))
+            if len(out) > limit:
+                return out
+            if not machine.eof:
+                raise BodyProblem(400, "bad_coding", f"the {name} body ends too soon")
+            body = machine.unused_data
+            if not body:
+                return out
+            if bits != _GZIP:
+                raise BodyProblem(
+                    400, "bad_coding", f"something follows the {name} body"
+                )
+    except zlib.error as error:
+        raise BodyProblem(400, "bad_coding", f"the body is not {name}") from error
+
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+def _gzip(body: bytes, limit: int) -> bytes:
+    return _zlib(body, limit, _GZIP, "gzip")
+
+
+def _deflate(body: bytes, limit: int) -> bytes:
+    # "deflate" is the zlib format; some clients send the bare stream (RFC 9110, section 8.4.1.2).
+    zlib_header = (
+        len(body) > 1
+        and body[0] & 15 == 8
+        and int.from_bytes(body[:2], "big") % 31 == 0
+    )
+    return _zlib(
+        body, limit, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, "deflate"
+    )
+
+
+def _zstd(body: bytes, limit: int) -> bytes:
+    try:
+        reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(
+            body, read_across_frames=True
+        )
+        out = reader.read(limit + 1)
+        # A frame that was cut off reads as an empty rest, without an error: its stated size tells.
+        stated = zstandard.frame_content_size(body)
+    except zstandard.ZstdError as error:
+        raise BodyProblem(
+            400,
+            "bad_coding",
+            "the body is not zstd, or wants a larger window than 8 MiB",
+        ) from error
+    if stated > 0 and len(out) < min(stated, limit + 1):
+        raise BodyProblem(400, "bad_coding", "the zstd body ends too soon")
+    return out
+
+
+def _identity(body: bytes, limit: int) -> bytes:
+    return body
+
+
+_DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": _deflate,
+    "zstd": _zstd,
+    "identity": _identity,
+    "": _identity,
+}

@@ -1,0 +1,426 @@
+"""One HTTP/1.1 connection, on aiohttp's C parser and without a task or a future a request.
+
+A request is handed to the server as soon as its body is complete, in the very call that read it, and its
+answer is one write. Whoever holds a request answers it once, now or later, by `Connection.answer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
+
+from etld.ingest.answers import Answer, opening, problem
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
+MAX_HEADERS = 64
+MAX_LINE = 8190
+KEEP_ALIVE = 60.0
+LINGER = 2.0
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class State(IntEnum):
+    """What a connection waits for."""
+
+    IDLE = 0
+    HEADERS = 1
+    BODY = 2
+    ANSWER = 3
+    CLOSE = 4
+
+
+class Host(Protocol):
+    """What a connection needs to know of the server it belongs to."""
+
+    now: float
+    date: bytes
+    draining: bool
+    max_body: int
+    buffered: int
+
+    def handle(
+        self, connection: Connection, message: RawRequestMessage, body: bytes
+    ) -> None: ...
+
+    def opened(self, connection: Connection) -> bool: ...
+
+    def closed(self, connection: Connection) -> None: ...
+
+    def room_for(self, size: int) -> bool: ...
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests one after the other; pipelined ones wait for the answer before them."""
+
+    __slots__ = (
+        "_broken",
+        "_chunks",
+        "_eof",
+        "_head_only",
+        "_host",
+        "_keep_alive",
+        "_message",
+        "_parser",
+        "_payload",
+        "_queue",
+        "_reading_paused",
+        "_size",
+        "_stepping",
+        "_write_paused",
+        "extra",
+        "peer",
+        "served",
+        "since",
+        "state",
+        "transport",
+    )
+
+    def __init__(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
+        self._host = host
+        # A generous limit: this class empties the reader after each piece, so it never has to pause.
+        self._parser = HttpRequestParser(
+            self,
+            loop,
+            max(host.max_body, 1 << 20),
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_LINE,
+            max_headers=MAX_HEADERS,
+            auto_decompress=False,
+        )
+        self._queue: deque[tuple[RawRequestMessage, StreamReader]] = deque()
+        self._message: RawRequestMessage | None = None
+        self._payload: StreamReader | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._broken: Answer | None = None
+        self._keep_alive = True
+        self._head_only = False
+        self._eof = False
+        self._stepping = False
+        self._write_paused = False
+        self._reading_paused = False
+        self.transport: asyncio.Transport | None = None
+        self.peer = ""
+        self.extra = b""
+        self.served = False
+        self.state = State.IDLE
+        self.since = host.now
+
+    # What aiohttp's StreamReader asks of its protocol.
+
+    @property
+    def connected(self) -> bool:
+        """Is the other side still there?"""
+        return self.transport is not None
+
+    def pause_reading(self) -> None:
+        """Nothing: `_step` empties the reader after each piece of data."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Nothing, see `pause_reading`."""
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or turn it away when there are too many."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self.transport = transport  # type: ignore[assignment]
+        name = transport.get_extra_info("peername")
+        self.peer = name[0] if isinstance(name, tuple) else ""
+        if not self._host.opened(self):
+            self._refuse(
+                problem(
+                    503,
+                    "too_many_connections",
+                    "too many connections are open",
+                    retry_after=1,
+                )
+            )
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget what was being read; a request that waits for Kafka goes on, unanswered."""
+        self._forget_body()
+        self.transport = None
+        self._queue.clear()
+        self.state = State.CLOSE
+        self._host.closed(self)
+
+    def eof_received(self) -> bool:
+        """A client that only closed its sending side still gets the answers it waits for."""
+        self._eof = True
+        return self.state == State.ANSWER or bool(self._queue)
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: serve it no more until it does."""
+        self._write_paused = True
+        self.since = self._host.now
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._write_paused = False
+        self._step()
+
+    @property
+    def stuck(self) -> bool:
+        """Does the client leave its answers unread?"""
+        return self._write_paused
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and serve what is complete."""
+        state = self.state
+        if state == State.CLOSE:
+            return
+        if state == State.IDLE:
+            self.state = State.HEADERS
+            self.since = self._host.now
+        try:
+            messages, upgraded, _ = self._parser.feed_data(data)
+        except HttpProcessingError as error:
+            self._fail(
+                problem(
+                    400,
+                    "bad_http",
+                    _one_line(error.message) or "not HTTP/1.1",
+                    close=True,
+                )
+            )
+            return
+        except (ValueError, UnicodeError, AssertionError, RuntimeError):
+            self._fail(problem(400, "bad_http", "not HTTP/1.1", close=True))
+            return
+        if messages:
+            self._queue.extend(messages)
+            if upgraded:
+                # No protocol is offered besides HTTP: what follows is not parsed.
+                self._keep_alive = False
+        self._step()
+
+    # Serving
+
+    def answer(self, answer: Answer) -> None:
+        """Send the answer to the request in hand, and go on with the next one."""
+        self.send(
+            opening(answer.status, answer.content_type),
+            answer.body,
+            answer.headers,
+            answer.close,
+        )
+
+    def send(
+        self, start: bytes, body: bytes, headers: bytes = b"", close: bool = False
+    ) -> None:
+        """`answer` for those in a hurry: `start` is what `opening` gave."""
+        transport = self.transport
+        message = self._message
+        if transport is None or self.state != State.ANSWER or message is None:
+            return
+        host = self._host
+        if (
+            close
+            or host.draining
+            or not self._keep_alive
+            or message.should_close
+            or self._eof
+        ):
+            close = True
+            headers += b"Connection: close\r\n"
+        elif message.version.minor == 0:
+            headers += b"Connection: keep-alive\r\n"
+        if self.extra:
+            headers += self.extra
+            self.extra = b""
+        if start.endswith(b": "):
+            start = b"%s%d\r\n" % (start, len(body))
+        if self._head_only:
+            body = b""
+        transport.write(b"".join((start, host.date, headers, b"\r\n", body)))
+        self._message = None
+        self._head_only = False
+        self.served = True
+        self.state = State.IDLE
+        self.since = host.now
+        if close:
+            self._linger()
+        elif self._broken is not None:
+            self._refuse(self._broken)
+        elif not self._stepping and (self._queue or self._reading_paused):
+            self._step()
+
+    def close(self) -> None:
+        """Close now, whatever is in hand."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def timed_out(self, what: str) -> None:
+        """The client took too long for its headers or its body."""
+        self._refuse(problem(408, "timeout", f"the {what} took too long", close=True))
+
+    def _step(self) -> None:
+        """Serve complete requests until one has to wait."""
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self.state <= State.BODY and not self._write_paused:
+                if self._payload is None:
+                    if not self._queue:
+                        break
+                    self._begin(*self._queue.popleft())
+                elif not self._read_body():
+                    break
+        finally:
+            self._stepping = False
+        self._flow()
+
+    def _flow(self) -> None:
+        """Read no further while pipelined requests wait."""
+        hold = bool(self._queue) or self._write_paused
+        if (
+            hold != self._reading_paused
+            and self.transport is not None
+            and self.state != State.CLOSE
+        ):
+            self._reading_paused = hold
+            if hold:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _begin(self, message: RawRequestMessage, payload: StreamReader) -> None:
+        host = self._host
+        self._message = message
+        self._head_only = message.method == "HEAD"
+        if payload.is_eof() and payload.exception() is None:
+            body = payload.read_nowait(-1)
+            self.state = State.ANSWER
+            self.since = host.now
+            if len(body) > host.max_body:
+                self._too_large()
+            else:
+                host.handle(self, message, body)
+            return
+        self.state = State.BODY
+        self.since = host.now
+        self._payload = payload
+        length = message.headers.get("Content-Length", "")
+        if length.isdigit() and int(length) > host.max_body:
+            self._too_large()
+            return
+        expect = message.headers.get("Expect")
+        if expect is not None and self.transport is not None:
+            if expect.lower() != "100-continue":
+                self._refuse(
+                    problem(
+                        417,
+                        "expectation_failed",
+                        "only 100-continue can be expected",
+                        close=True,
+                    )
+                )
+            elif message.version.minor:
+                self.transport.write(_CONTINUE)
+
+    def _read_body(self) -> bool:
+        """Take what has come of the body; False when more has to come."""
+        payload, message, host = self._payload, self._message, self._host
+        assert payload is not None and message is not None
+        if payload.exception() is not None:
+            self._refuse(
+                problem(
+                    400, "bad_http", "the body's transfer coding is broken", close=True
+                )
+            )
+            return False
+        piece = payload.read_nowait(-1)
+        if piece:
+            if not host.room_for(len(piece)):
+                self._refuse(
+                    problem(
+                        503,
+                        "busy",
+                        "too many requests are being read",
+                        retry_after=1,
+                        close=True,
+                    )
+                )
+                return False
+            self._chunks.append(piece)
+            self._size += len(piece)
+            host.buffered += len(piece)
+            if self._size > host.max_body:
+                self._too_large()
+                return False
+        if not payload.is_eof():
+            return False
+        body = b"".join(self._chunks)
+        self._forget_body()
+        self.state = State.ANSWER
+        self.since = host.now
+        host.handle(self, message, body)
+        return True
+
+    def _forget_body(self) -> None:
+        self._host.buffered -= self._size
+        self._size = 0
+        self._chunks.clear()
+        self._payload = None
+
+    def _too_large(self) -> None:
+        limit = self._host.max_body
+        self._refuse(
+            problem(
+                413,
+                "body_too_large",
+                f"a body may have {limit} bytes",
+                limit=limit,
+                close=True,
+            )
+        )
+
+    def _fail(self, answer: Answer) -> None:
+        """What came is not HTTP: say so after the answers that are still owed."""
+        if self.state == State.ANSWER:
+            self._broken = answer
+            self._queue.clear()
+        else:
+            self._refuse(answer)
+
+    def _refuse(self, answer: Answer) -> None:
+        """Answer out of turn, and close."""
+        transport = self.transport
+        if transport is None or self.state == State.CLOSE:
+            return
+        self._forget_body()
+        start = opening(answer.status, answer.content_type)
+        headers = self._host.date + answer.headers + b"Connection: close\r\n\r\n"
+        body = b"" if self._head_only else answer.body
+        transport.write(b"%s%d\r\n%s%s" % (start, len(answer.body), headers, body))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close in two steps, so that a client that is still sending can read the answer first."""
+        self.state = State.CLOSE
+        self.since = self._host.now
+        self._queue.clear()
+        transport = self.transport
+        if transport is None:
+            return
+        if self._reading_paused:
+            self._reading_paused = False
+            transport.resume_reading()
+        if self._eof or not transport.can_write_eof():
+            transport.close()
+        else:
+            transport.write_eof()
+
+
+def _one_line(message: Any) -> str:
+    return " ".join(str(message).split())[:200]

@@ -1,0 +1,298 @@
+"""The way of an event from a request's body to Kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from etld.ingest.answers import Answer, json_answer, problem
+from etld.ingest.body import BodyProblem, undo
+from etld.ingest.gate import Denied
+from etld.ingest.intake import Intake, Origin, Outcome, Record, Refusal, Sampled
+from etld.ingest.pump import ACKS, Away, Pump
+from etld.ingest.requests import Batch, Single, unavailable
+from etld.ingest.segment import SegmentMap
+from etld.ingest.strict import NotJson, check, parse
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+
+    from etld.config import Config
+    from etld.ingest.catalog import Catalog
+    from etld.ingest.connection import Connection
+    from etld.ingest.keys import Key
+    from etld.ingest.pump import Ack, Pumps
+    from etld.ingest.service import Service
+
+NDJSON = frozenset(
+    {
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonlines",
+    }
+)
+_PLAIN = Origin()
+_PAUSED = "ingest is paused"
+_MAX_IDEMPOTENCY_KEY = 255
+
+
+class Front:
+    """Serves /track and /v1/batch; built anew at each reload around the same pumps."""
+
+    def __init__(self, config: Config, catalog: Catalog, pumps: Pumps) -> None:
+        ingest = config.ingest
+        self.catalog = catalog
+        self.pumps = pumps
+        self._ingest = ingest
+        self._ack: Ack = ingest.ack
+        self._segment = (
+            SegmentMap(ingest.segment_map, catalog) if ingest.segment else None
+        )
+        self._intake = Intake(
+            catalog,
+            keep_invalid=ingest.invalid == "dead_letter",
+            max_event=ingest.max_event,
+        )
+        self._max_event = ingest.max_event
+        self._max_depth = ingest.max_depth
+        self._plain_v1 = Origin(segment=self._segment)
+
+    def track(
+        self,
+        service: Service,
+        connection: Connection,
+        message: RawRequestMessage,
+        body: bytes,
+    ) -> None:
+        """POST /track, POST /v1/track: one event."""
+        headers = message.headers
+        key = self._admit(service, connection, headers, 1)
+        body = self._undo(headers, body)
+        if len(body) > self._max_event:
+            raise Denied(_event_too_large(self._max_event))
+        event = _parse(body, self._max_depth)
+        ack = self._level(headers)
+        outcome = self._intake.judge(
+            event, body, 0, self._origin(headers, key, message.path)
+        )
+        tally = service.tally
+        if key is not None:
+            tally.by_key[key.name] += 1
+        if type(outcome) is not Record:
+            connection.answer(_unkept(outcome, service, ack))
+            return
+        pump = self.pumps.get(ack)
+        waiter = Single(pump, connection, outcome, ack, tally, service.now)
+        reason = pump.away or (_PAUSED if service.worker.paused else "")
+        if not reason:
+            try:
+                pump.send(
+                    outcome.topic,
+                    outcome.event_id,
+                    outcome.value,
+                    outcome.headers,
+                    None if ack == "enqueued" else waiter,
+                )
+            except Away as error:
+                reason = str(error)
+        if reason:
+            tally.unavailable += 1
+            connection.answer(unavailable(reason, event_id=outcome.event_id))
+        elif ack == "enqueued":
+            waiter.finish(False)
+        else:
+            pump.wait(waiter)
+
+    def batch(
+        self,
+        service: Service,
+        connection: Connection,
+        message: RawRequestMessage,
+        body: bytes,
+    ) -> None:
+        """POST /v1/batch: `{"batch": [event, …]}`, or an event a line."""
+        headers = message.headers
+        key = self._admit(service, connection, headers, 0)
+        body = self._undo(headers, body)
+        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind in NDJSON:
+            texts: list[bytes] | None = [
+                line for line in body.split(b"\n") if line and not line.isspace()
+            ]
+            count = len(texts or ())
+            events: list[Any] = []
+        else:
+            texts = None
+            events = _listed(_parse(body, self._max_depth + 2))
+            count = len(events)
+        if count > self._ingest.max_batch:
+            limit = self._ingest.max_batch
+            detail = f"a batch may have {limit} events, this one has {count}"
+            raise Denied(problem(413, "batch_too_large", detail, limit=limit))
+        self._charge(service, connection, headers, key, count)
+        ack = self._level(headers)
+        origin = self._origin(headers, key, message.path)
+        if key is not None:
+            service.tally.by_key[key.name] += count
+        if texts is None:
+            judge = self._intake.judge
+            outcomes = [
+                judge(event, None, index, origin) for index, event in enumerate(events)
+            ]
+        else:
+            outcomes = [
+                self._line(text, index, origin) for index, text in enumerate(texts)
+            ]
+        self._send_all(service, connection, outcomes, ack)
+
+    def _send_all(
+        self,
+        service: Service,
+        connection: Connection,
+        outcomes: list[Outcome],
+        ack: Ack,
+    ) -> None:
+        pump = self.pumps.get(ack)
+        waiter = Batch(pump, connection, outcomes, ack, service.tally, service.now)
+        waiter.reason = pump.away or (_PAUSED if service.worker.paused else "")
+        sent = 0
+        if not waiter.reason:
+            target = None if ack == "enqueued" else waiter
+            send = pump.send
+            try:
+                for item in outcomes:
+                    if type(item) is Record:
+                        send(
+                            item.topic, item.event_id, item.value, item.headers, target
+                        )
+                        sent += 1
+            except Away as error:
+                waiter.reason = str(error)
+        waiter.sent = sent
+        waiter.expected = sent
+        if ack == "enqueued" or not sent:
+            waiter.finish(False)
+        else:
+            pump.wait(waiter)
+
+    def _line(self, text: bytes, index: int, origin: Origin) -> Outcome:
+        if len(text) > self._max_event:
+            return Refusal(
+                413, "event_too_large", f"an event may have {self._max_event} bytes", []
+            )
+        try:
+            event = orjson.loads(text)
+            check(text, event, self._max_depth)
+        except (orjson.JSONDecodeError, NotJson):
+            try:
+                parse(text, self._max_depth)
+            except NotJson as error:
+                return Refusal(
+                    400, "not_json", f"line {index + 1} is not JSON: {error}", []
+                )
+            raise
+        return self._intake.judge(event, text, index, origin)
+
+    def _admit(
+        self, service: Service, connection: Connection, headers: Any, count: int
+    ) -> Key | None:
+        gate = service.gate
+        if gate.open:
+            return None
+        key = gate.key(headers, service.wall)
+        if count:
+            gate.charge(key, gate.address(connection.peer, headers), count, service.now)
+        return key
+
+    def _charge(
+        self,
+        service: Service,
+        connection: Connection,
+        headers: Any,
+        key: Key | None,
+        count: int,
+    ) -> None:
+        gate = service.gate
+        if not gate.open:
+            gate.charge(
+                key, gate.address(connection.peer, headers), max(1, count), service.now
+            )
+
+    def _undo(self, headers: Any, body: bytes) -> bytes:
+        coding = headers.get("Content-Encoding")
+        if coding is None:
+            return body
+        try:
+            return undo(body, coding, self._ingest.max_body)
+        except BodyProblem as error:
+            raise Denied(problem(error.status, error.code, error.detail)) from None
+
+    def _origin(self, headers: Any, key: Key | None, path: str) -> Origin:
+        idempotency = headers.get("Idempotency-Key")
+        segment = self._segment if path.startswith("/v1/") else None
+        if idempotency is None and key is None:
+            return _PLAIN if segment is None else self._plain_v1
+        if idempotency is not None and not 0 < len(idempotency) <= _MAX_IDEMPOTENCY_KEY:
+            detail = f"Idempotency-Key: expected 1 to {_MAX_IDEMPOTENCY_KEY} characters"
+            raise Denied(problem(400, "bad_idempotency_key", detail))
+        if idempotency is not None:
+            # Header bytes that are no UTF-8 come as surrogates, which no id may hold.
+            idempotency = idempotency.encode("utf-8", "backslashreplace").decode()
+        return Origin(key, idempotency, segment)
+
+    def _level(self, headers: Any) -> Ack:
+        if not self._ingest.ack_per_request:
+            return self._ack
+        asked = headers.get("X-Etld-Ack")
+        if asked is None:
+            return self._ack
+        for level in ACKS:
+            if level == asked.strip().lower():
+                return level
+        raise Denied(
+            problem(400, "bad_ack", f"X-Etld-Ack: expected one of {', '.join(ACKS)}")
+        )
+
+
+def _parse(body: bytes, max_depth: int) -> Any:
+    try:
+        return parse(body, max_depth)
+    except NotJson as error:
+        raise Denied(
+            problem(400, "not_json", f"the body is not JSON: {error}")
+        ) from None
+
+
+def _listed(document: Any) -> list[Any]:
+    events = document.get("batch") if type(document) is dict else None
+    if type(events) is not list:
+        detail = 'a batch is {"batch": [event, …]}, or an event a line as application/x-ndjson'
+        raise Denied(problem(400, "not_a_batch", detail))
+    return events
+
+
+def _event_too_large(limit: int) -> Answer:
+    return problem(
+        413, "event_too_large", f"an event may have {limit} bytes", limit=limit
+    )
+
+
+def _unkept(outcome: Outcome, service: Service, ack: Ack) -> Answer:
+    """The answer to a single event that does not go to Kafka."""
+    if type(outcome) is Sampled:
+        service.tally.sampled += 1
+        return json_answer(
+            200, {"status": "sampled_out", "event_id": outcome.event_id, "ack": ack}
+        )
+    assert type(outcome) is Refusal
+    service.tally.rejected += 1
+    errors = [{"index": 0, **item} for item in outcome.errors]
+    members: dict[str, Any] = {"errors": errors} if errors else {}
+    if outcome.event_id is not None:
+        members["event_id"] = outcome.event_id
+    return problem(outcome.status, outcome.code, outcome.detail, **members)
+
+
+__all__ = ["Front", "Pump"]

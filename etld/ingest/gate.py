@@ -1,0 +1,175 @@
+"""Who may send: write keys, rates, origins of browsers, addresses behind proxies."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from etld.errors import ConfigError, Problem
+from etld.ingest import keys as keyfile
+from etld.ingest.answers import Answer, problem
+from etld.ingest.limits import Bucket, Buckets, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etld.config import Config
+    from etld.ingest.keys import Key, KeyRing
+
+_ALLOW = b"Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n"
+_ASKED = "Content-Type, Content-Encoding, Authorization, X-Write-Key, Idempotency-Key, X-Etld-Ack"
+_CHALLENGE = (
+    b'WWW-Authenticate: Basic realm="etld write key", Bearer realm="etld write key"\r\n'
+)
+
+
+class Denied(Exception):
+    """The request is not served; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class Gate:
+    """Built anew at each reload; what a bucket holds is not carried over. Raises `ConfigError`."""
+
+    def __init__(self, config: Config) -> None:
+        ingest = config.ingest
+        self._keys: KeyRing | None = None
+        if ingest.keys_file is not None:
+            self._keys = keyfile.load(ingest.keys_file, config.event_types)
+        self._workers = ingest.workers
+        self._per_key = share(ingest.rate_per_key, ingest.workers)
+        self._key_buckets: dict[str, Bucket] = {}
+        self._addresses = Buckets(share(ingest.rate_per_address, ingest.workers))
+        self._any_origin = "*" in ingest.cors_origins
+        self._origins = frozenset(ingest.cors_origins)
+        self._proxies = networks(ingest.trusted_proxies)
+        #: Nothing to ask of a request: no keys, no rates, no origins.
+        self.open = self._keys is None and not self._addresses.rate
+        self.cors = bool(self._origins)
+
+    def key(self, headers: Mapping[str, str], now: float) -> Key | None:
+        """The key a request brings; None when none is asked for. `now` in seconds since the epoch."""
+        if self._keys is None:
+            return None
+        text = keyfile.presented(headers)
+        if text is None:
+            raise Denied(
+                problem(
+                    401,
+                    "no_key",
+                    "a write key is needed: see WWW-Authenticate",
+                    headers=_CHALLENGE,
+                )
+            )
+        key = self._keys.find(text, now)
+        if key is None:
+            raise Denied(
+                problem(
+                    401,
+                    "wrong_key",
+                    "this write key is not known or has expired",
+                    headers=_CHALLENGE,
+                )
+            )
+        return key
+
+    def charge(self, key: Key | None, address: str, count: int, now: float) -> None:
+        """Take `count` events from the rates of key and address; `now` of the monotonic clock."""
+        wait = self._addresses.take(address, count, now)
+        if wait:
+            raise Denied(_too_many(wait, "this address"))
+        if key is None:
+            return
+        rate = share(key.rate, self._workers) if key.rate is not None else self._per_key
+        if not rate:
+            return
+        bucket = self._key_buckets.get(key.name)
+        if bucket is None:
+            bucket = self._key_buckets[key.name] = Bucket(rate, now)
+        wait = bucket.take(count, now)
+        if wait:
+            self._addresses.give_back(address, count)
+            raise Denied(_too_many(wait, f"key {key.name}"))
+
+    def address(self, peer: str, headers: Mapping[str, str]) -> str:
+        """The client's address: the last one in X-Forwarded-For that is no trusted proxy's."""
+        if not self._proxies or not self._trusted(peer):
+            return peer
+        hops = headers.get("X-Forwarded-For", "").split(",")
+        for hop in reversed([hop.strip() for hop in hops]):
+            if not hop:
+                continue
+            if not self._trusted(hop):
+                return hop if _is_address(hop) else peer
+        return peer
+
+    def origin_headers(self, headers: Mapping[str, str]) -> bytes:
+        """What lets a browser page of an allowed origin read the answer."""
+        origin = headers.get("Origin")
+        if origin is None or not (self._any_origin or origin in self._origins):
+            return b""
+        if self._any_origin:
+            allowed = b"Access-Control-Allow-Origin: *\r\n"
+        else:
+            allowed = (
+                b"Access-Control-Allow-Origin: "
+                + origin.encode()
+                + b"\r\nVary: Origin\r\n"
+            )
+        return allowed + b"Access-Control-Expose-Headers: Retry-After\r\n"
+
+    def preflight(self, headers: Mapping[str, str]) -> bytes:
+        """The extra headers of the answer to a preflight (Fetch standard, section 3.2)."""
+        if "Access-Control-Request-Method" not in headers or not self.origin_headers(
+            headers
+        ):
+            return b""
+        return (
+            _ALLOW
+            + b"Access-Control-Allow-Headers: "
+            + _ASKED.encode()
+            + b"\r\nAccess-Control-Max-Age: 600\r\n"
+        )
+
+    def _trusted(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
+
+
+def networks(names: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks ("10.0.0.0/8") of proxies; raises `ConfigError`."""
+    found, problems = [], []
+    for name in names:
+        try:
+            found.append(ip_network(name, strict=False))
+        except ValueError:
+            message = (
+                f'expected an address or a network such as "10.0.0.0/8", got {name!r}'
+            )
+            problems.append(Problem("ingest.trusted_proxies", 0, message))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
+def _too_many(wait: float, who: str) -> Answer:
+    return problem(
+        429,
+        "too_many_events",
+        f"{who} sends more events a second than it may",
+        retry_after=wait,
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,190 @@
+"""From one parsed event to what becomes of it: a record, a dead letter, a refusal. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from etld.events import deadletter
+from etld.events.ids import canonical, derived, new_event_id, request_dead_letter_id
+from etld.events.limits import MAX_NAME
+from etld.events.validate import Valid, Violation
+from etld.events.violation import did_you_mean, show
+
+if TYPE_CHECKING:
+    from etld.ingest.catalog import Catalog
+    from etld.ingest.keys import Key
+    from etld.ingest.segment import SegmentMap
+
+Errors = list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Record:
+    """An event for Kafka."""
+
+    topic: str
+    event_id: str
+    value: bytes
+    headers: list[tuple[str, bytes]] | None = None
+    errors: Errors | None = None  # of a dead letter
+
+
+@dataclass(slots=True)
+class Sampled:
+    """A good event that the configured sample leaves out."""
+
+    event_id: str
+
+
+@dataclass(slots=True)
+class Refusal:
+    """An event of which nothing is kept; `status` as the answer to a single one has it."""
+
+    status: int
+    code: str
+    detail: str
+    errors: Errors
+    event_id: str | None = None
+
+
+Outcome = Record | Sampled | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a request says about its events."""
+
+    key: Key | None = None
+    idempotency_key: str | None = None
+    segment: SegmentMap | None = None
+
+
+class Intake:
+    """Decides about events by a catalog; `keep_invalid`: an invalid one becomes a dead letter."""
+
+    def __init__(self, catalog: Catalog, *, keep_invalid: bool, max_event: int) -> None:
+        self._catalog = catalog
+        self._types = catalog.types
+        self._keep_invalid = keep_invalid
+        self._max_event = max_event
+
+    def judge(
+        self, event: Any, text: bytes | None, index: int, origin: Origin
+    ) -> Outcome:
+        """What becomes of one event; `text` is its JSON where it came by itself."""
+        if type(event) is not dict:
+            return Refusal(400, "not_an_object", "an event is a JSON object", [])
+        if origin.segment is not None and origin.segment.applies(event):
+            event, text = origin.segment.rewrite(event), None
+        own_id = event.get("event_id")
+        if own_id is None:
+            key = origin.idempotency_key
+            if key is not None:
+                event["event_id"] = derived("Idempotency-Key", key, index)
+        kind = (
+            self._types.get(name)
+            if type(name := event.get("event_type")) is str
+            else None
+        )
+        if kind is None:
+            if origin.key is not None and origin.key.event_types is not None:
+                return _forbidden(
+                    f"key {origin.key.name} may not send events of this type", name
+                )
+            return self._invalid(event, text, self._unknown(name), index, origin)
+        if not kind.accept:
+            return _forbidden(
+                f"events of type {kind.name} are not taken from clients", name
+            )
+        if origin.key is not None and not origin.key.allows(name):
+            return _forbidden(
+                f"key {origin.key.name} may not send events of type {kind.name}", name
+            )
+        verdict = kind.validator.validate(event)
+        if type(verdict) is not Valid:
+            return self._invalid(event, text, verdict.errors, index, origin)
+        good = verdict.event
+        event_id = good["event_id"]
+        if kind.sample and not kind.keeps(good["event_name"], event_id):
+            return Sampled(event_id)
+        value = kind.value(good)
+        if len(value) > self._max_event:
+            return self._too_large(event_id)
+        return Record(kind.topic, event_id, value)
+
+    def _unknown(self, name: Any) -> tuple[Violation, ...]:
+        hint = did_you_mean(name, self._types) if type(name) is str else ""
+        return (Violation("event_type", self._catalog.expected + hint, show(name)),)
+
+    def _invalid(
+        self,
+        event: Mapping[str, Any],
+        text: bytes | None,
+        violations: Sequence[Violation],
+        index: int,
+        origin: Origin,
+    ) -> Outcome:
+        """A dead letter, or a refusal when those are not kept.
+
+        The letter's id comes from the request's or the event's own id where there is one, so that a retry
+        makes no second letter; an event without an id takes the letter's, as the corrector has it.
+        """
+        errors = [
+            {"path": item.path, "expected": item.expected, "got": item.got}
+            for item in violations
+        ]
+        known = _canonical(event.get("event_id"))
+        request = origin.idempotency_key
+        if request is not None:
+            letter_id = request_dead_letter_id(request, index)
+        else:
+            letter_id = request_dead_letter_id(known or new_event_id(), 0)
+        event_id = known or letter_id
+        message = "; ".join(map(str, violations[:5]))
+        if not self._keep_invalid:
+            return Refusal(422, "invalid_event", message, errors, event_id)
+        value = text if text is not None else orjson.dumps(event)
+        if len(value) > self._max_event:
+            return self._too_large(event_id)
+        kind = event.get("event_type")
+        headers = deadletter.headers(
+            dead_letter_id=letter_id,
+            stage=deadletter.VALIDATION,
+            error_class="InvalidEvent",
+            message=message,
+            event_id=event_id,
+            event_type=kind[:MAX_NAME] if isinstance(kind, str) else None,
+        )
+        return Record(self._catalog.dead_letters, event_id, value, headers, errors)
+
+    def _too_large(self, event_id: str) -> Refusal:
+        limit = self._max_event
+        return Refusal(
+            413, "event_too_large", f"an event may have {limit} bytes", [], event_id
+        )
+
+
+def _forbidden(detail: str, name: Any) -> Refusal:
+    return Refusal(
+        403,
+        "type_not_allowed",
+        detail,
+        [
+            {
+                "path": "event_type",
+                "expected": "a type that may be sent here",
+                "got": show(name),
+            }
+        ],
+    )
+
+
+def _canonical(event_id: Any) -> str | None:
+    try:
+        return canonical(event_id) if isinstance(event_id, str) else None
+    except ValueError:
+        return None

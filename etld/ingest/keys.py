@@ -1,0 +1,180 @@
+"""Write keys: a TOML file with one table a key, which holds the key's SHA-256 and never the key.
+
+    [shop-web]                       # the name, for metrics and logs
+    sha256 = "2bb80d53…"             # printf %s "$KEY" | sha256sum
+    expires = 2027-01-01T00:00:00Z   # optional
+    event_types = ["purchase"]       # optional: all
+    rate = 500                       # optional: events a second; else [ingest] rate_per_key
+
+Two keys of one client may be valid at once, for rotation: give the new one a table of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+from etld.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_FIELDS = ("sha256", "expires", "event_types", "rate")
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A write key: `expires` in seconds since the epoch, `rate` in events a second (None: the default)."""
+
+    name: str
+    digest: bytes
+    expires: float | None = None
+    event_types: frozenset[str] | None = None
+    rate: float | None = None
+
+    def allows(self, event_type: object) -> bool:
+        """May this key send events of the type?"""
+        return self.event_types is None or event_type in self.event_types
+
+
+class KeyRing:
+    """The keys that are valid now."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._keys = tuple(keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def find(self, presented: str, now: float) -> Key | None:
+        """The key with this text, unless it has expired by `now` (seconds since the epoch).
+
+        Every key is compared, in constant time, so that the answer's time tells nothing.
+        """
+        digest = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).digest()
+        found = None
+        for key in self._keys:
+            if hmac.compare_digest(key.digest, digest) and (
+                key.expires is None or now < key.expires
+            ):
+                found = key
+        return found
+
+
+def presented(headers: Mapping[str, str]) -> str | None:
+    """The key that a request brings: X-Write-Key, a bearer token, or the user of HTTP Basic."""
+    direct = headers.get("X-Write-Key")
+    if direct is not None:
+        return direct.strip()
+    scheme, _, value = headers.get("Authorization", "").partition(" ")
+    value = value.strip()
+    match scheme.lower():
+        case "bearer":
+            return value
+        case "basic":
+            try:
+                pair = base64.b64decode(value, validate=True).decode("utf-8")
+            except (binascii.Error, ValueError):
+                return None
+            return pair.partition(":")[0]
+    return None
+
+
+def load(path: Path, event_types: Iterable[str]) -> KeyRing:
+    """The keys of a file; raises `ConfigError` with every problem in it."""
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise _broken(path, [f"cannot be read: {error.strerror or error}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _broken(path, [f"is not TOML: {error}"]) from error
+    problems: list[str] = []
+    known = frozenset(event_types)
+    keys = [_key(name, table, known, problems) for name, table in tables.items()]
+    seen: dict[bytes, str] = {}
+    for key in keys:
+        if key is None:
+            continue
+        if key.digest in seen:
+            problems.append(
+                f"[{key.name}] has the same sha256 as [{seen[key.digest]}]: one key, one table"
+            )
+        seen[key.digest] = key.name
+    if problems:
+        raise _broken(path, problems)
+    return KeyRing(key for key in keys if key is not None)
+
+
+def _key(
+    name: str, table: Any, known: frozenset[str], problems: list[str]
+) -> Key | None:
+    if not isinstance(table, dict):
+        problems.append(f"{name} is not a table: write [{name}] with a sha256 below it")
+        return None
+    before = len(problems)
+    problems += [
+        f"[{name}] has an unknown field {field!r}"
+        for field in table
+        if field not in _FIELDS
+    ]
+    digest, types, rate = (
+        table.get("sha256"),
+        table.get("event_types"),
+        table.get("rate"),
+    )
+    if not isinstance(digest, str) or not _HEX.fullmatch(digest.lower()):
+        problems.append(
+            f"[{name}] sha256: expected 64 hex digits, from: printf %s KEY | sha256sum"
+        )
+    if types is not None:
+        if not isinstance(types, list) or not all(
+            isinstance(item, str) for item in types
+        ):
+            problems.append(f"[{name}] event_types: expected a list of names")
+        else:
+            problems += [
+                f"[{name}] event_types: no event type {item!r}"
+                for item in types
+                if item not in known
+            ]
+    if rate is not None and (
+        isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0
+    ):
+        problems.append(f"[{name}] rate: expected events a second, above 0")
+    expires = _moment(table.get("expires"))
+    if expires is None and "expires" in table:
+        problems.append(
+            f"[{name}] expires: expected a date or a time such as 2027-01-01T00:00:00Z"
+        )
+    if len(problems) > before:
+        return None
+    return Key(
+        name,
+        bytes.fromhex(str(digest)),
+        expires,
+        None if types is None else frozenset(types),
+        rate,
+    )
+
+
+def _moment(value: Any) -> float | None:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, date):
+        return datetime.combine(value, time(), UTC).timestamp()
+    return None
+
+
+def _broken(path: Path, problems: Iterable[str]) -> ConfigError:
+    return ConfigError(
+        [Problem("ingest.keys_file", 0, f"{path}: {message}") for message in problems]
+    )

@@ -1,0 +1,113 @@
+"""The ingest worker: an event loop around one `Service`, from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import uvloop
+from aiohttp import http_parser
+
+from etld.errors import EtldError
+from etld.ingest import catalog, openapi
+from etld.ingest.connection import Connection, State
+from etld.ingest.front import Front
+from etld.ingest.gate import Gate
+from etld.ingest.probes import Probes
+from etld.ingest.pump import Pumps
+from etld.ingest.service import TICK, Service
+
+if TYPE_CHECKING:
+    from etld.config import Config
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.ingest")
+
+BACKLOG = 1024
+#: Idle keep-alive connections may send this long into a drain; then they are closed.
+GRACE = 2.0
+
+
+def run(worker: Worker) -> None:
+    """Serve `worker.sockets` until told to stop, then answer what is in hand and flush."""
+    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+        worker.fatal(
+            "aiohttp runs without its C parser, and its Python one lets requests be smuggled:"
+            " unset AIOHTTP_NO_EXTENSIONS, or install an aiohttp wheel for this platform"
+        )
+    uvloop.run(_serve(worker))
+
+
+async def _serve(worker: Worker) -> None:
+    loop = asyncio.get_running_loop()
+    types = catalog.load(worker.config)
+    pumps = Pumps(loop, worker.config, worker.addresses, probe_topic(types))
+    service = Service(
+        worker, loop, Front(worker.config, types, pumps), Gate(worker.config)
+    )
+    service.routes = openapi.routes(service, Probes(service))
+    worker.on_reload = lambda config: reload(service, config)
+    loop.add_reader(worker.fileno(), worker.receive)
+    servers = [
+        await loop.create_server(
+            lambda: Connection(service, loop), sock=sock, backlog=BACKLOG
+        )
+        for sock in worker.sockets
+    ]
+    worker.ready()
+    while not worker.stopping:
+        service.tick()
+        await asyncio.sleep(TICK)
+    for server in servers:
+        server.close()
+    await _drain(service)
+    left = await pumps.close(worker.config.ingest.ack_timeout)
+    service.report()
+    worker.beat(force=True)
+    loop.remove_reader(worker.fileno())
+    if left:
+        log.warning(
+            "%d records were not acknowledged by Kafka before the end; nobody was told they were",
+            left,
+        )
+
+
+def probe_topic(types: catalog.Catalog) -> str:
+    """The topic that tells whether Kafka is there."""
+    return next((kind.topic for kind in types), types.dead_letters)
+
+
+def reload(service: Service, config: Config) -> None:
+    """Take a new configuration, schemas and keys; what is broken leaves the old ones in force."""
+    try:
+        types = catalog.load(config)
+        front, gate = Front(config, types, service.front.pumps), Gate(config)
+    except EtldError as error:
+        log.error("the reload is not taken: %s", error)
+        service.worker.fault("ingest-reload", str(error))
+        return
+    service.worker.fault("ingest-reload", None)
+    service.front, service.gate = front, gate
+    service.max_body = config.ingest.max_body
+    for pump in front.pumps:
+        pump.ack_timeout = config.ingest.ack_timeout
+    log.info("new configuration taken: %d event types", len(types.types))
+
+
+async def _drain(service: Service) -> None:
+    """Answer what is in hand, with `Connection: close`; idle connections go after the grace time."""
+    service.draining = True
+    loop = service.loop
+    ingest = service.worker.config.ingest
+    started = loop.time()
+    longest = max(ingest.ack_timeout + 1.0, GRACE + 1.0)
+    while service.connections and loop.time() - started < longest:
+        service.tick()
+        if loop.time() - started > GRACE:
+            for connection in tuple(service.connections):
+                if connection.state in (State.IDLE, State.HEADERS):
+                    connection.close()
+        await asyncio.sleep(TICK / 4)
+    for connection in tuple(service.connections):
+        connection.close()

@@ -1,0 +1,112 @@
+"""/healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING
+
+from etld.ingest.answers import TEXT, Answer, json_answer, problem
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+
+    from etld.ingest.connection import Connection
+    from etld.ingest.service import Service
+    from etld.worker import Worker
+
+_CONTROL_TIMEOUT = 1.0
+_CONTROL_LIMIT = 8 << 20
+
+
+class Probes:
+    """Answers about the process itself; no key is asked for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def healthz(
+        self, connection: Connection, message: RawRequestMessage, body: bytes
+    ) -> None:
+        """Alive: the event loop turns."""
+        connection.answer(json_answer(200, {"status": "alive"}))
+
+    def readyz(
+        self, connection: Connection, message: RawRequestMessage, body: bytes
+    ) -> None:
+        """Would an event now be accepted? If not, why."""
+        service = self._service
+        away = service.front.pumps.main.away
+        if service.draining or service.worker.stopping:
+            reason = "ingest is stopping"
+        elif service.worker.paused:
+            reason = "ingest is paused"
+        else:
+            reason = away
+        if reason:
+            connection.answer(problem(503, "not_ready", reason, retry_after=1))
+        else:
+            connection.answer(json_answer(200, {"status": "ready"}))
+
+    def metrics(
+        self, connection: Connection, message: RawRequestMessage, body: bytes
+    ) -> None:
+        """The whole daemon's numbers; when the supervisor does not answer, this process's own."""
+        task = self._service.loop.create_task(self._metrics(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _metrics(self, connection: Connection) -> None:
+        worker = self._service.worker
+        text = None
+        if worker.addresses.control:
+            text = await ask(worker.addresses.control)
+        if text is None:
+            self._service.report()
+            text = own(worker)
+        connection.answer(Answer(200, text.encode(), TEXT))
+
+
+async def ask(path: str) -> str | None:
+    """The supervisor's metrics, from its control socket; None when it does not answer."""
+    writer = None
+    try:
+        async with asyncio.timeout(_CONTROL_TIMEOUT):
+            reader, writer = await asyncio.open_unix_connection(
+                path, limit=_CONTROL_LIMIT
+            )
+            writer.write(b'{"verb":"metrics"}\n')
+            answer = json.loads(await reader.readline())
+            return str(answer["text"]) if answer.get("ok") else None
+    except (OSError, ValueError, KeyError, AttributeError, TimeoutError):
+        return None
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def own(worker: Worker) -> str:
+    """One process's counters and gauges in Prometheus' text format, version 0.0.4."""
+    lines: list[str] = []
+    for kind, suffix, values in (
+        ("counter", "_total", dict(worker.metrics.counters)),
+        ("gauge", "", dict(worker.metrics.gauges)),
+    ):
+        seen = set()
+        for (name, labels), value in sorted(values.items()):
+            series = f"etld_{name}{suffix}"
+            if series not in seen:
+                seen.add(series)
+                lines.append(f"# TYPE {series} {kind}")
+            pairs = ",".join(
+                f'{key}="{_escape(text)}"'
+                for key, text in (("worker", worker.name), *labels)
+            )
+            lines.append(f"{series}{{{pairs}}} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    return re.sub(r'[\\"]', r"\\\g<0>", text).replace("\n", r"\n")

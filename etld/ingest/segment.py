@@ -1,0 +1,138 @@
+"""Segment's spelling of an event to etld's, by the paths of `[ingest.segment_map]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etld.events.ids import canonical, derived
+from etld.events.limits import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etld.ingest.catalog import Catalog
+
+_MISSING = object()
+_MARKS = ("messageId", "event", "properties", "userId", "anonymousId")
+
+
+class SegmentMap:
+    """Rewrites events that are spelt as Segment spells them; others pass as they are.
+
+    A part of the source that one target takes by itself (`properties.event_type`) is left out of a target
+    that takes the whole around it (`properties`). A number that came as text, as Segment's userId does,
+    becomes a number where the schema has one, if it reads back the same.
+    """
+
+    def __init__(self, mapping: Mapping[str, str], catalog: Catalog) -> None:
+        self._pairs = [
+            (target.split("."), source.split(".")) for target, source in mapping.items()
+        ]
+        self._sources = [source for _, source in self._pairs]
+        self._catalog = catalog
+        self._numbers = {kind.name: _number_fields(kind.avro) for kind in catalog}
+
+    def applies(self, event: Mapping[str, Any]) -> bool:
+        """Is it spelt as Segment spells it?"""
+        return "event_name" not in event and any(mark in event for mark in _MARKS)
+
+    def rewrite(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """The event in etld's spelling; what neither knows (context, integrations, …) is left out."""
+        out: dict[str, Any] = {name: event[name] for name in FIELDS if name in event}
+        for target, source in self._pairs:
+            value = _get(event, source)
+            if value is _MISSING or value is None:
+                continue
+            inner = [
+                other[len(source) :] for other in self._sources if _below(other, source)
+            ]
+            if inner and type(value) is dict:
+                value = _without(value, inner)
+            _put(out, target, value)
+        message = out.get("event_id")
+        if isinstance(message, str):
+            out["event_id"] = event_id_of(message)
+        if out.get("event_type") is None:
+            kind = self._catalog.of_event(out.get("event_name"))
+            if kind is not None:
+                out["event_type"] = kind
+        # A call other than track has no event: say so instead of "event_name is missing".
+        call = event.get("type", "track")
+        if call != "track":
+            out["type"] = call
+        for path in self._numbers.get(str(out.get("event_type")), ()):
+            _to_number(out, path)
+        return out
+
+
+def event_id_of(message_id: str) -> str:
+    """The event id of a messageId: itself when it is a UUID. It names one event in whatever batch it comes."""
+    try:
+        return canonical(message_id)
+    except ValueError:
+        return derived("messageId", message_id, 0)
+
+
+def _below(path: list[str], parent: list[str]) -> bool:
+    return len(path) > len(parent) and path[: len(parent)] == parent
+
+
+def _get(value: Any, path: list[str]) -> Any:
+    for step in path:
+        if type(value) is not dict or step not in value:
+            return _MISSING
+        value = value[step]
+    return value
+
+
+def _put(out: dict[str, Any], path: list[str], value: Any) -> None:
+    for step in path[:-1]:
+        inner = out.get(step)
+        if type(inner) is not dict:
+            inner = out[step] = {}
+        out = inner
+    if path[-1] not in out:
+        out[path[-1]] = value
+
+
+def _without(value: dict[str, Any], paths: list[list[str]]) -> dict[str, Any]:
+    out = dict(value)
+    for path in paths:
+        if len(path) == 1:
+            out.pop(path[0], None)
+        elif type(out.get(path[0])) is dict:
+            out[path[0]] = _without(out[path[0]], [path[1:]])
+    return out
+
+
+def _number_fields(avro: Mapping[str, Any]) -> list[list[str]]:
+    """Paths of the plain int and long fields inside the details."""
+    paths = []
+    for field in avro["fields"]:
+        inner = field["type"]
+        if isinstance(inner, dict) and inner.get("type") == "record":
+            for part in inner["fields"]:
+                branches = (
+                    part["type"] if isinstance(part["type"], list) else [part["type"]]
+                )
+                if {"int", "long"} & {
+                    item for item in branches if isinstance(item, str)
+                } and "string" not in branches:
+                    paths.append([field["name"], part["name"]])
+    return paths
+
+
+def _to_number(out: dict[str, Any], path: list[str]) -> None:
+    inner = out.get(path[0])
+    value = inner.get(path[1]) if type(inner) is dict else None
+    # 19 digits are enough for every int64, and few enough for int().
+    if (
+        type(value) is str
+        and value.isascii()
+        and value.lstrip("-").isdigit()
+        and len(value) < 20
+    ):
+        number = int(value)
+        if str(number) == value:
+            assert type(inner) is dict
+            out[path[0]] = {**inner, path[1]: number}

@@ -1,0 +1,194 @@
+"""The server of one ingest process: its connections, its routes, its clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from etld.ingest.answers import Answer, date_header, problem
+from etld.ingest.connection import KEEP_ALIVE, LINGER, Connection, State
+from etld.ingest.gate import Denied
+from etld.ingest.tally import Tally
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+
+    from etld.ingest.front import Front
+    from etld.ingest.gate import Gate
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.ingest")
+
+TICK = 0.1
+_SWEEP_EVERY = 10
+#: Bytes of bodies that are still being read, over all connections.
+READING_LIMIT = 64 << 20
+
+Handler = Callable[[Connection, "RawRequestMessage", bytes], None]
+Routes = dict[str, dict[str, Handler]]
+
+
+class Service:
+    """What `connection.Host` asks for; `front` and `gate` are replaced by a reload."""
+
+    def __init__(
+        self, worker: Worker, loop: asyncio.AbstractEventLoop, front: Front, gate: Gate
+    ) -> None:
+        self.worker = worker
+        self.loop = loop
+        self.front = front
+        self.gate = gate
+        self.tally = Tally()
+        self.routes: Routes = {}
+        self.connections: dict[Connection, None] = {}
+        self.now = loop.time()
+        self.wall = time.time()
+        self.date = date_header(self.wall)
+        self.draining = False
+        self.buffered = 0
+        self.max_body = worker.config.ingest.max_body
+        self._ticks = 0
+
+    # connection.Host
+
+    def handle(
+        self, connection: Connection, message: RawRequestMessage, body: bytes
+    ) -> None:
+        """Serve one complete request; every path ends in one answer."""
+        try:
+            self.tally.requests += 1
+            if self.gate.cors:
+                connection.extra = self.gate.origin_headers(message.headers)
+            methods = self.routes.get(message.path) or self.routes.get(_path(message))
+            if methods is None:
+                raise Denied(
+                    problem(
+                        404,
+                        "no_such_path",
+                        f"there is nothing here; see {self._paths()}",
+                    )
+                )
+            handler = methods.get(message.method)
+            if handler is None:
+                handler = self._other_method(message, methods)
+            handler(connection, message, body)
+        except Denied as denied:
+            self._count(denied.answer)
+            connection.answer(denied.answer)
+        except Exception:
+            # A mistake of ours: the client may try again, the log has the stack, the process lives on.
+            log.exception("a request to %s failed", message.path[:100])
+            connection.answer(
+                problem(
+                    503, "internal", "etld could not handle this request", retry_after=5
+                )
+            )
+
+    def opened(self, connection: Connection) -> bool:
+        """Room for one more? The connection that has been idle longest makes way."""
+        connections = self.connections
+        if len(connections) >= self.worker.config.ingest.max_connections:
+            idle = [item for item in connections if item.state == State.IDLE]
+            if not idle:
+                return False
+            min(idle, key=lambda item: item.since).close()
+        connections[connection] = None
+        return True
+
+    def closed(self, connection: Connection) -> None:
+        """It is gone."""
+        self.connections.pop(connection, None)
+
+    def room_for(self, size: int) -> bool:
+        """May another `size` bytes of a body be held?"""
+        return self.buffered + size <= READING_LIMIT
+
+    # The clock
+
+    def tick(self) -> None:
+        """Ten times a second: time, time-outs, beats."""
+        self.now = self.loop.time()
+        wall = time.time()
+        if int(wall) != int(self.wall):
+            self.date = date_header(wall)
+        self.wall = wall
+        self._ticks += 1
+        for pump in self.front.pumps:
+            pump.tick(self.now)
+        if self._ticks % _SWEEP_EVERY == 0 or self.draining:
+            self.sweep()
+        if self._ticks % 5 == 0:
+            self.report()
+        self.worker.beat()
+
+    def report(self) -> None:
+        """Hand the counts to the worker, and say what is wrong with Kafka."""
+        self.tally.flush(self.worker)
+        self.worker.fault("kafka", self.front.pumps.main.away or None)
+        self.worker.gauge("connections", len(self.connections))
+        self.worker.gauge(
+            "waiting_requests", sum(pump.waiting for pump in self.front.pumps)
+        )
+        self.worker.gauge(
+            "unacknowledged_records", sum(pump.in_flight for pump in self.front.pumps)
+        )
+
+    def sweep(self) -> None:
+        """Close what takes too long."""
+        ingest = self.worker.config.ingest
+        idle = LINGER if self.draining else KEEP_ALIVE
+        for connection in tuple(self.connections):
+            age = self.now - connection.since
+            state = connection.state
+            if state == State.IDLE:
+                # A connection that never sent anything has less patience to expect than one that did.
+                if age > (
+                    idle if connection.served else min(idle, ingest.header_timeout)
+                ):
+                    connection.close()
+            elif state == State.HEADERS:
+                if age > ingest.header_timeout:
+                    connection.timed_out("request's headers")
+            elif state == State.BODY:
+                if age > ingest.body_timeout:
+                    connection.timed_out("request's body")
+            elif state == State.CLOSE:
+                if age > LINGER:
+                    connection.close()
+            if connection.stuck and age > ingest.body_timeout:
+                connection.close()
+
+    # Inside
+
+    def _other_method(
+        self, message: RawRequestMessage, methods: dict[str, Handler]
+    ) -> Handler:
+        names = [*methods, "OPTIONS"] + (["HEAD"] if "GET" in methods else [])
+        allow = b"Allow: " + ", ".join(sorted(names)).encode() + b"\r\n"
+        if message.method == "HEAD" and "GET" in methods:
+            return methods["GET"]
+        if message.method == "OPTIONS":
+            headers = allow + self.gate.preflight(message.headers)
+            return lambda connection, message, body: connection.answer(
+                Answer(204, headers=headers)
+            )
+        detail = f"{message.method} is not for this path; use {' or '.join(methods)}"
+        raise Denied(problem(405, "wrong_method", detail, headers=allow))
+
+    def _paths(self) -> str:
+        return ", ".join(self.routes)
+
+    def _count(self, answer: Answer) -> None:
+        if answer.status == 429:
+            self.tally.limited += 1
+        elif answer.status != 503:
+            self.tally.rejected += 1
+
+
+def _path(message: RawRequestMessage) -> str:
+    """The path without its query, also of an absolute-form target (RFC 9112, section 3.2.2)."""
+    path: Any = message.url.raw_path
+    return str(path)

@@ -1,0 +1,42 @@
+"""Counts since the last beat: plain integers on the hot path, handed to the worker twice a second."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etld.worker import Worker
+
+_TOTALS = ("accepted", "rejected", "dead_lettered", "sampled", "unavailable", "limited")
+
+
+@dataclass(slots=True)
+class Tally:
+    """`accepted`: events that a 2xx vouches for, dead letters among them; `rejected`: 4xx."""
+
+    accepted: int = 0
+    rejected: int = 0
+    dead_lettered: int = 0
+    sampled: int = 0
+    unavailable: int = 0
+    limited: int = 0
+    requests: int = 0
+    by_key: Counter[str] = field(default_factory=Counter)
+
+    def flush(self, worker: Worker) -> None:
+        """Add everything to the worker's counters and begin again."""
+        if self.accepted:
+            worker.events(self.accepted)
+        for name in _TOTALS:
+            count = getattr(self, name)
+            if count:
+                worker.count(name, count)
+                setattr(self, name, 0)
+        if self.requests:
+            worker.count("http_requests", self.requests)
+            self.requests = 0
+        for key, count in self.by_key.items():
+            worker.count("key_events", count, key=key)
+        self.by_key.clear()
