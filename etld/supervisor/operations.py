@@ -117,7 +117,7 @@ def reload(daemon: Supervisor, dry_run: bool) -> Answer:
     new = load(daemon.config.source)
     after = plan.snapshot(new)
     running = [daemon.tree.specs[slot.name] for slot in daemon.tree.slots.values() if slot.wanted]
-    todo = plan.make(daemon.kinds, daemon.config, new, daemon.snapshot, after, running, daemon.scale)
+    todo = plan.make(daemon.kinds, daemon.config, new, daemon.snapshot, after, running, daemon.scaled)
     if todo.refused:
         keys = ", ".join(todo.refused)
         raise VerbError("refused", f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed")
@@ -176,11 +176,11 @@ def _until_run(daemon: Supervisor, name: str) -> Generator[None, None, None]:
 
 def _resize(daemon: Supervisor) -> tuple[list[str], list[str]]:
     """Start and stop slots until they are those that the configuration asks for."""
-    wanted = {spec.name: spec for spec in specs(daemon.kinds, daemon.config, daemon.scale)}
+    wanted = {spec.name: spec for spec in specs(daemon.kinds, daemon.config, daemon.scaled)}
     tree = daemon.tree
     extra = [name for name, slot in tree.slots.items() if slot.wanted and name not in wanted]
     new = [spec for name, spec in wanted.items() if name not in tree.slots]
-    daemon.steer(specs=wanted.values())
+    daemon.steer(wanted.values())
     now = time.monotonic()
     for name in extra:
         log.info("%s: not wanted any more", name)
@@ -208,7 +208,7 @@ def scale(daemon: Supervisor, target: str, count: int) -> Answer:
 def _scale(daemon: Supervisor, groups: Sequence[str], count: int) -> Work:
     while any(not slot.wanted for slot in daemon.tree.slots.values()):
         yield  # a name that is on its way out cannot be given anew
-    daemon.scale.update(dict.fromkeys(groups, count))
+    daemon.scaled.update(dict.fromkeys(groups, count))
     started, stopped = _resize(daemon)
     yield from until_settled(daemon, started)
     while any(name in daemon.tree.slots for name in stopped):

@@ -47,7 +47,7 @@ def render(
     add("etld_ready", "gauge", (), float(state == "ready"))
     add("etld_uptime_seconds", "gauge", (), round(uptime, 3))
     for slot in slots:
-        who = (("worker", slot.name),)
+        who: Pairs = (("worker", slot.name),)
         add("etld_worker_up", "gauge", who, float(slot.settled))
         add("etld_worker_restarts_total", "counter", who, slot.restarts)
         if slot.name in memory:
@@ -67,14 +67,14 @@ def render(
         place = (("worker", worker), ("topic", topic), ("partition", partition))
         add("etld_consumer_lag", "gauge", place, events)
     for (worker, name, labels), (buckets, total) in ledger.histograms():
-        who = (("worker", worker), *labels)
+        whose: Pairs = (("worker", worker), *labels)
         running = 0
         for bound, count in zip((*bounds(name), float("inf")), buckets, strict=False):
             running += count
             le = "+Inf" if bound == float("inf") else f"{bound:g}"
-            add(f"etld_{name}", "histogram", (*who, ("le", le)), running, "_bucket")
-        add(f"etld_{name}", "histogram", who, total, "_sum")
-        add(f"etld_{name}", "histogram", who, running, "_count")
+            add(f"etld_{name}", "histogram", (*whose, ("le", le)), running, "_bucket")
+        add(f"etld_{name}", "histogram", whose, total, "_sum")
+        add(f"etld_{name}", "histogram", whose, running, "_count")
     lines = []
     for name, (kind, samples) in families.items():
         if name in HELP:

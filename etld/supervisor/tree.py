@@ -276,7 +276,7 @@ class Tree:
             self._put(slots.is_ready(slot, now))
             self.progress.pop(slot.name, None)
             log.info("%s: ready after %.1f s", slot.name, now - slot.spawned)
-            self._release(slot.name, now)
+            self.release(slot.name, now)
             return
         self._put(slots.is_heard(slot, now))
         if what == "progress":
@@ -285,7 +285,7 @@ class Tree:
             text = str(message.get("reason") or message.get("message"))
             self._put(slots.complained(self.slots[slot.name], text, fatal=what == "fatal"))
 
-    def _release(self, name: str, now: float) -> None:
+    def release(self, name: str, now: float) -> None:
         """The successor is ready: those before it may go."""
         for pid, process in list(self.processes.items()):
             if process.name == name and self.retiring.get(pid, now) is None:

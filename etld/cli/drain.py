@@ -1,0 +1,23 @@
+"""`etld drain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etld.control.client import ask
+
+
+@click.command()
+@click.option("--timeout", type=float, default=300.0, show_default=True, help="Seconds to wait.")
+@click.pass_obj
+def command(config_path: Path | None, timeout: float) -> int:
+    """Refuse new events, and return when everything accepted before is processed.
+
+    Afterwards: `etld stop`, or `etld resume ingest`.
+    """
+    reply = ask(config_path, "drain", timeout=timeout)
+    totals = "  ".join(f"{name} {value:,}" for name, value in reply["totals"].items())
+    click.echo(f"drained; ingest is paused (`etld resume ingest` lets it go on)\n{totals}")
+    return 0

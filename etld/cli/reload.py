@@ -1,0 +1,41 @@
+"""`etld reload`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etld.control.client import Refused, ask
+from etld.errors import ConfigError, Problem
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def command(config_path: Path | None, dry_run: bool, as_json: bool) -> int:
+    """Take the edited configuration. A file with a mistake changes nothing; all its mistakes are named."""
+    try:
+        reply = ask(config_path, "reload", timeout=None, dry_run=dry_run)
+    except Refused as refused:
+        if as_json:
+            click.echo(json.dumps({"ok": False, "error": refused.error}))
+            return 1
+        if refused.error.get("code") == "config":
+            problems = refused.error["problems"]
+            raise ConfigError([Problem(p["path"], p["line"], p["message"]) for p in problems]) from None
+        raise
+    click.echo(json.dumps(reply) if as_json else _text(reply))
+    return 0
+
+
+def _text(reply: dict[str, Any]) -> str:
+    if not reply["changed"]:
+        return "nothing has changed"
+    lines = [f"{step['action']:8} {step['worker']}  ({', '.join(step['why'])})" for step in reply["plan"]]
+    if not lines:
+        lines = ["no worker is touched: " + ", ".join(reply["changed"])]
+    return "\n".join([*lines, "" if not reply.get("dry_run") else "(dry run: nothing was done)"]).rstrip()

@@ -1,0 +1,51 @@
+"""`etld restart`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etld.control.client import ask
+from etld.errors import EtldError, Unreachable
+
+
+@click.command()
+@click.argument("target", metavar="[WORKER]", required=False)
+@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds to wait.")
+@click.pass_obj
+def command(config_path: Path | None, target: str | None, timeout: float) -> int:
+    """Replace workers one by one, the next when the last is ready: a kind, a name, or a prefix.
+
+    Without WORKER: first the supervisor becomes the program that is installed now, keeping its
+    sockets; then set-up runs again, then every worker but the embedded parts is replaced.
+    """
+    if target is not None:
+        for name in ask(config_path, "restart", timeout=timeout, target=target)["restarted"]:
+            click.echo(f"{name} was replaced")
+        return 0
+    began = time.monotonic()
+    ask(config_path, "restart", timeout=timeout)
+    reply = _wait(config_path, began + timeout)
+    if reply["state"] != "ready":
+        raise EtldError("restarted, but not well:\n" + "\n".join(f"  {fault}" for fault in reply["faults"]))
+    click.echo(f"restarted as etld {reply['version']} after {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def _wait(config_path: Path | None, until: float) -> dict[str, Any]:
+    """The status once the roll is over; the daemon may be out of reach while it changes its program."""
+    quiet = 0
+    while time.monotonic() < until:
+        time.sleep(0.1)
+        try:
+            reply = ask(config_path, "status")
+        except Unreachable:
+            quiet = 0
+            continue
+        quiet = 0 if reply["operation"] else quiet + 1
+        if quiet >= 2 and (reply["state"] == "ready" or quiet > 30):
+            return reply
+    raise EtldError("the restart is not over yet; `etld status` tells")

@@ -1,0 +1,78 @@
+"""The status as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_COLORS = {
+    "ready": "32",
+    "running": "32",
+    "done": "32",
+    "starting": "33",
+    "paused": "33",
+    "stopping": "33",
+    "degraded": "31",
+    "backoff": "31",
+    "fatal": "31",
+}
+_LEFT = 2
+
+
+def status(reply: Mapping[str, Any], *, color: bool) -> str:
+    """Head line, workers, addresses, totals, and what is wrong."""
+    state = paint(reply["state"], color)
+    lines = [f"etld {reply['version']}  {state}  pid {reply['pid']}  up {span(reply['uptime_s'])}"]
+    if reply.get("operation"):
+        lines.append(f"under way: {reply['operation']}")
+    rows = [
+        (
+            worker["name"],
+            worker["state"],
+            str(worker["pid"] or "-"),
+            span(worker["uptime_s"]) if worker["pid"] else "-",
+            str(worker["restarts"]),
+            f"{worker['rate']:,.1f}",
+            "-" if worker["lag"] is None else f"{worker['lag']:,}",
+        )
+        for worker in reply["workers"]
+    ]
+    lines += ["", *table(("worker", "state", "pid", "uptime", "restarts", "rate/s", "lag"), rows, color=color)]
+    width = max(len(name) for name in reply["addresses"])
+    lines += ["", *(f"{name:{width}}  {value}" for name, value in reply["addresses"].items())]
+    lines += ["", "  ".join(f"{name} {value:,}" for name, value in reply["totals"].items())]
+    if reply["faults"]:
+        lines += ["", *(f"! {fault}" for fault in reply["faults"])]
+    return "\n".join(lines)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> list[str]:
+    """Columns: the first two to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    lines = []
+    for row in (head, *rows):
+        cells = [
+            f"{cell:<{width}}" if i < _LEFT else f"{cell:>{width}}"
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        if row is not head:
+            cells[1] = paint(row[1], color) + cells[1][len(row[1]) :]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def paint(word: str, color: bool) -> str:
+    """A state in its color."""
+    return f"\033[{_COLORS[word]}m{word}\033[0m" if color and word in _COLORS else word
+
+
+def span(seconds: float) -> str:
+    """A time that has passed, in two units at most."""
+    s = int(seconds)
+    if s < 60:
+        return f"{s}s"
+    if s < 3600:
+        return f"{s // 60}m{s % 60:02d}s"
+    if s < 86400:
+        return f"{s // 3600}h{s % 3600 // 60:02d}m"
+    return f"{s // 86400}d{s % 86400 // 3600:02d}h"

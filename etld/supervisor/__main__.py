@@ -1,0 +1,39 @@
+"""`python -m etld.supervisor`: what a supervisor execs when it makes room for a new version."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from setproctitle import setproctitle
+
+from etld.config import load
+from etld.errors import EtldError
+from etld.supervisor import main, reexec
+from etld.supervisor.kinds import load_kinds
+
+
+def run() -> int:
+    """Check that this program would run, take over from the one before, or run in the foreground."""
+    parser = argparse.ArgumentParser(prog="python -m etld.supervisor", description=__doc__)
+    parser.add_argument("--config", type=Path, help="the TOML file")
+    parser.add_argument("--kinds", default=main.KINDS, help="module:attribute of the table of worker kinds")
+    parser.add_argument("--check", action="store_true", help="only read the configuration")
+    parser.add_argument("--resume", type=int, help="descriptor of the state to go on from")
+    options = parser.parse_args()
+    try:
+        if options.resume is not None:
+            setproctitle("etld: supervisor")
+            return main.loop(reexec.resume(options.resume))
+        load_kinds(options.kinds)
+        config = load(options.config)
+        return 0 if options.check else main.foreground(config, options.kinds)
+    except EtldError as error:
+        for line in str(error).splitlines():
+            print(f"etld: {line}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,52 @@
+"""Running the daemon in this process."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from setproctitle import setproctitle
+
+from etld import logs
+from etld.supervisor import reexec
+from etld.supervisor.herald import Herald
+from etld.supervisor.kinds import load_kinds
+from etld.supervisor.runtime import Runtime
+from etld.supervisor.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etld.config import Config
+
+KINDS = "etld.supervisor.kinds:KINDS"
+
+
+def foreground(config: Config, kinds: str = KINDS) -> int:
+    """Acquire everything, run to the end; the exit code. Raises EtldError before anything is started."""
+    return serve(config, kinds, Runtime.acquire(config, load_kinds(kinds)), log_file=None, herald=Herald())
+
+
+def serve(config: Config, kinds: str, runtime: Runtime, *, log_file: Path | None, herald: Herald) -> int:
+    """Be the daemon, in this process, with what was acquired."""
+    os.umask(0o077)
+    logs.setup("supervisor", config)
+    setproctitle("etld: supervisor")
+    runtime.pidfile.write()
+    daemon = Supervisor(config, kinds, runtime, log_file=log_file, herald=herald)
+    daemon.begin()
+    return loop(daemon)
+
+
+def loop(daemon: Supervisor) -> int:
+    """Run until the end, or until another version takes over."""
+    gc.collect()
+    gc.freeze()  # so that children's collections do not copy the pages they share with us
+    code = daemon.run()
+    if daemon.reexec and not daemon.stopping:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        reexec.execute(daemon)
+    return code

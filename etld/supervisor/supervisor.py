@@ -1,0 +1,308 @@
+"""The daemon's one thread: signals, children, control socket and time in one loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from etld import logs
+from etld.control.daemon import Answer, Reply, VerbError
+from etld.control.server import Server
+from etld.errors import EtldError
+from etld.supervisor import addresses, child, fleet, operations, plan, report
+from etld.supervisor.herald import Herald
+from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
+from etld.supervisor.listeners import Listeners
+from etld.supervisor.notify import Notifier
+from etld.supervisor.reactor import Reactor
+from etld.supervisor.shutdown import Shutdown
+from etld.supervisor.slots import Patience
+from etld.supervisor.tree import Tree
+from etld.worker import Addresses
+from etld.worker.channel import Channel
+
+if TYPE_CHECKING:
+    from etld.config import Config
+    from etld.supervisor.runtime import Runtime
+
+log = logging.getLogger("etld.supervisor")
+
+_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGCHLD,
+)
+_TICK = 1.0
+_OPERATION_TICK = 0.02
+_AWAY = 4.0
+
+
+class Supervisor:
+    """Keeps the workers of one configuration alive; answers the control verbs (control.daemon.Daemon)."""
+
+    def __init__(self, config: Config, kinds_ref: str, runtime: Runtime, *, log_file: Path | None, herald: Herald):
+        self.config = config
+        self.kinds_ref = kinds_ref
+        self.kinds: Kinds = load_kinds(kinds_ref)
+        self.runtime = runtime
+        self.log_file = log_file
+        self.herald = herald
+        self.snapshot: dict[str, Any] = {}
+        self.scaled: dict[str, int] = {}
+        self.began = time.monotonic()
+        self.pid = os.getpid()
+        self.was_started = False
+        self.reexec = False
+        self.exit_code = 0
+        self.notifier = Notifier()
+        self.reactor = Reactor(_SIGNALS, self._signal)
+        self.tree = Tree(self.kinds, self.reactor, self._born)
+        self.tree.on_gone = self._gone
+        self.operations = operations.Operations(self)
+        self.shutdown: Shutdown | None = None
+        self.server = Server(runtime.control, self, self.reactor)
+        self._next_tick = 0.0
+        self._last_turn = time.monotonic()
+        self.adopt(config, plan.snapshot(config))
+
+    @property
+    def stopping(self) -> bool:
+        """Has the end begun?"""
+        return self.shutdown is not None
+
+    # -- life
+
+    def begin(self) -> None:
+        """Want every slot of the configuration."""
+        for spec in specs(self.kinds, self.config):
+            self.tree.add(spec)
+
+    def run(self) -> int:
+        """Go round until every process is gone; the exit code. Also returns when `reexec` is set."""
+        while not (self.stopping and self.tree.stopped() and not self.tree.slots):
+            self.reactor.run_once(self._timeout())
+            self._turn(time.monotonic())
+            if self.reexec and not self.server.waiting:
+                return 0
+        self.notifier.status("stopped")
+        log.info("stopped")
+        self.herald.close()
+        self.runtime.release(self.config)
+        self.server.close()
+        return self.exit_code
+
+    def _timeout(self) -> float:
+        now = time.monotonic()
+        until = self._next_tick
+        due = self.tree.next_due()
+        if due is not None:
+            until = min(until, due)
+        if self.operations.current or self.stopping:
+            until = min(until, now + _OPERATION_TICK)
+        return until - now
+
+    def _turn(self, now: float) -> None:
+        if now - self._last_turn > _AWAY:
+            log.warning("was away for %.0f s; nobody is blamed for it", now - self._last_turn)
+            self.tree.forgive(now)
+        self._last_turn = now
+        if self.shutdown is not None:
+            self.shutdown.advance(now)
+        self.tree.tick(now, spawn=not self.stopping)
+        self.operations.advance()
+        self.server.pump(now)
+        self._announce()
+        if now >= self._next_tick:
+            self._next_tick = now + _TICK
+            limits = self.config.supervisor
+            self.tree.measure(limits.max_memory, limits.max_events, now)
+            if self.was_started and not self.stopping and not self.operations.current:
+                self.notifier.status(report.line(self))
+        self.notifier.alive(now)
+
+    def _announce(self) -> None:
+        if self.was_started or self.stopping:
+            return
+        everyone = list(self.tree.slots.values())
+        hopeless = fleet.hopeless(everyone)
+        self.herald.progress(everyone, self.tree.progress)
+        if hopeless:
+            slot = hopeless[0]
+            self.fail(f"{slot.name}: {slot.last_error}")
+        elif fleet.started(everyone):
+            self.was_started = True
+            given_up = [slot for slot in everyone if not slot.settled]
+            self.notifier.ready(report.line(self))
+            self.herald.started(self.addresses, given_up)
+            log.info("ready after %.1f s", time.monotonic() - self.began)
+
+    def fail(self, reason: str) -> None:
+        """Starting is hopeless: say why, and end."""
+        log.error("not started: %s", reason)
+        self.herald.failed(reason)
+        self.exit_code = 1
+        self.stop(quick=False)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self.stop(quick=self.stopping)
+        elif number == signal.SIGHUP:
+            self._hangup()
+        elif number == signal.SIGUSR1:
+            if self.log_file is not None:
+                logs.reopen(self.log_file)
+            self.tree.kill_all(signal.SIGUSR1)
+        elif number == signal.SIGCHLD and self.pid == 1:
+            self._reap_strangers()
+
+    def _hangup(self) -> None:
+        try:
+            self.reload(dry_run=False)
+        except (EtldError, VerbError) as error:
+            for line in str(error).splitlines():
+                log.error("reload: %s", line)
+            # systemd waits for the end of the reload, also of one that failed.
+            self.notifier.reloading()
+            self.notifier.ready("reload failed; the old configuration stays (see the log)")
+
+    def _reap_strangers(self) -> None:
+        """As process 1: orphans of others end here too."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self.tree.ended(pid, os.waitstatus_to_exitcode(status))
+
+    # -- workers
+
+    def _born(self, spec: Spec, channel: Channel) -> NoReturn:
+        kind = self.kinds[spec.kind]
+        config, where = self.config, self.addresses
+        if not kind.database:
+            config = without_database(config)
+            where = dataclasses.replace(where, postgres=None)
+        sockets = (self.runtime.listeners.get(spec.index),) if kind.listens else ()
+        birth = child.Birth(spec, kind, config, where, sockets, self.pid, self.log_file)
+        child.main(birth, channel)
+
+    def _gone(self, name: str) -> None:
+        kind, _, index = name.rpartition("-")
+        if kind in self.kinds and self.kinds[kind].listens:
+            self.runtime.listeners.drop(int(index))
+
+    # -- configuration
+
+    def adopt(self, config: Config, snapshot: dict[str, Any]) -> None:
+        """Use this configuration for all that is started from now on."""
+        if self.snapshot:
+            before = plan.snapshot(self.config)
+            changed = plan.changed_keys(before, snapshot)
+            for group in list(self.scaled):  # the file's word is newer than the verb's
+                if any(key in (f"{group}.workers", f"event_types.{group.partition('-')[2]}.workers") for key in changed):
+                    del self.scaled[group]
+        self.config, self.snapshot = config, snapshot
+        ports = addresses.choose_ports(config)
+        ports["http"] = self.runtime.listeners.port if config.ingest.port == 0 else config.ingest.port
+        self.runtime.ports = ports
+        self.addresses: Addresses = addresses.resolve(config, ports)
+        limits = config.supervisor
+        patience = Patience(
+            limits.start_seconds, limits.max_failures, backoff_max=limits.backoff_max, hang=limits.hang_timeout
+        )
+        self.tree.patience = patience
+        self.tree.embedded_patience = dataclasses.replace(patience, hang=limits.embedded_hang_timeout)
+        self.tree.grace = limits.stop_timeout * 2 / 3
+        logs.setup("supervisor", config)
+
+    def prepare_listeners(self, config: Config) -> Listeners | None:
+        """New sockets when the address changes, bound before anything is touched; raises EtldError."""
+        now = self.runtime.listeners
+        port = config.ingest.port or now.port
+        if (config.ingest.host, port) == (now.host, now.port):
+            return None
+        return Listeners.bind(config.ingest.host, port, self._doors(specs(self.kinds, config, self.scaled)))
+
+    def swap_listeners(self, listeners: Listeners) -> None:
+        """Use other sockets from now on; workers keep theirs until they are replaced."""
+        self.runtime.listeners.close()
+        self.runtime.listeners = listeners
+
+    def steer(self, wanted: Iterable[Spec]) -> None:
+        """A socket for each wanted slot, and new connections only to those."""
+        indices = [spec.index for spec in wanted if self.kinds[spec.kind].listens]
+        self.runtime.listeners.ensure(indices)
+
+    def _doors(self, wanted: Iterable[Spec]) -> int:
+        return sum(1 for spec in wanted if self.kinds[spec.kind].listens)
+
+    # -- verbs
+
+    def status(self) -> Reply:
+        """Workers, addresses, totals."""
+        return report.status(self)
+
+    def health(self) -> Reply:
+        """Live, ready, healthy."""
+        return report.health(self)
+
+    def metrics(self) -> str:
+        """Prometheus text."""
+        return report.metrics(self)
+
+    def stop(self, *, quick: bool) -> Reply:
+        """Begin the end, or hasten it."""
+        if self.shutdown is None:
+            log.info("stopping")
+            self.operations.cancel()
+            self.notifier.stopping()
+            self.shutdown = Shutdown(self.tree, self.config.supervisor.stop_timeout, self._refuse_clients)
+        if quick:
+            self.shutdown.hasten(time.monotonic())
+        return {"pid": self.pid}
+
+    def _refuse_clients(self) -> None:
+        self.runtime.listeners.refuse()
+
+    def reload(self, *, dry_run: bool) -> Answer:
+        """Take the edited configuration."""
+        return operations.reload(self, dry_run)
+
+    def scale(self, target: str, count: int) -> Answer:
+        """Change a number of workers."""
+        return operations.scale(self, target, count)
+
+    def pause(self, target: str, *, paused: bool) -> Reply:
+        """Pause or resume workers."""
+        found = [slot for slot in self.tree.live([target]) if not slot.one_shot]
+        if not found:
+            raise operations.unknown(self, target)
+        if paused and any(self.kinds[slot.kind].embedded for slot in found):
+            raise VerbError("refused", f"{target}: an embedded part cannot be paused")
+        for slot in found:
+            self.tree.pause(slot.name, paused=paused)
+        return {"workers": [slot.name for slot in found]}
+
+    def restart(self, target: str | None) -> Answer:
+        """Replace workers one by one."""
+        return operations.restart(self, target)
+
+    def drain(self) -> Answer:
+        """Refuse new events, finish the old."""
+        return operations.drain(self)
+
+
+def without_database(config: Config) -> Config:
+    """The configuration for a role that has no business with the database: it cannot tell what it is not told."""
+    postgres = config.postgres.model_copy(update={"dsn": "embedded", "password_file": None})
+    return config.model_copy(update={"postgres": postgres})

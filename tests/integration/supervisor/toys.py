@@ -1,0 +1,171 @@
+"""Worker kinds that misbehave, for a real process tree without brokers and databases."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etld.errors import EtldError
+from etld.supervisor.kinds import Kind
+
+if TYPE_CHECKING:
+    from etld.config import Config
+    from etld.worker import Worker
+
+
+def _say(worker: Worker, what: str) -> None:
+    with (Path(worker.config.state_dir) / f"{worker.name}.said").open("a") as file:
+        file.write(f"{what} {os.getpid()}\n")
+
+
+def good(worker: Worker) -> None:
+    """Beats, counts, and stops when asked to."""
+    worker.on_reload = lambda config: _say(worker, f"reload {config.breaker.window}")
+    worker.ready()
+    _say(worker, f"ready postgres={worker.addresses.postgres} sockets={len(worker.sockets)}")
+    while not worker.wait(0.05):
+        worker.beat()
+        worker.events(1)
+        worker.count("accepted", 2)
+        worker.gauge("queue_depth", 3)
+        worker.observe("batch_duration_seconds", 0.02)
+        worker.totals("event_x:0", {"stored": 5, "duplicate": 1})
+        worker.lag("event_x:0", 0)
+    _say(worker, "stopped")
+
+
+def ground(worker: Worker) -> None:
+    """A slow starter that the others need, and that says how far it is."""
+    worker.progress("warming up")
+    worker.wait(0.2)
+    good(worker)
+
+
+def setup(worker: Worker) -> None:
+    """One-shot; fails while the file setup.broken is there."""
+    broken = Path(worker.config.state_dir) / "setup.broken"
+    if broken.exists():
+        raise EtldError(f"set-up cannot: {broken.read_text().strip()}")
+    _say(worker, "done")
+
+
+def http(worker: Worker) -> None:
+    """Answers every connection with its pid."""
+    sock = worker.sockets[0]
+    sock.settimeout(0.05)
+    worker.ready()
+    quiet = 0
+    while quiet < 3:
+        worker.beat()
+        try:
+            client, _ = sock.accept()
+        except TimeoutError:
+            quiet += worker.stopping
+            continue
+        with client:
+            client.settimeout(2)
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
+        worker.count("accepted")
+
+
+def spin(worker: Worker) -> None:
+    """Becomes ready, then never beats again."""
+    worker.ready()
+    while True:
+        pass
+
+
+def frozen(worker: Worker) -> None:
+    """Sleeps in C, out of reach of Python's signal handlers."""
+    worker.ready()
+    worker.beat(force=True)
+    ctypes.CDLL(None).pause()
+    while True:  # pause() returns when a signal came
+        ctypes.CDLL(None).sleep(1000)
+
+
+def greedy(worker: Worker) -> None:
+    """Takes ever more memory."""
+    worker.ready()
+    kept = []
+    while not worker.wait(0.02):
+        kept.append(bytearray(os.urandom(4096)) * 1024)
+        worker.beat()
+
+
+def quitter(worker: Worker) -> None:
+    """Ends at once."""
+    raise EtldError("the file of my dreams is missing")
+
+
+def hopeless(worker: Worker) -> None:
+    """Ends for good."""
+    worker.fatal("two daemons have the node id x")
+
+
+def flood(worker: Worker) -> None:
+    """Says more than anybody can hear."""
+    worker.ready()
+    assert worker._channel is not None
+    worker._channel.sock.setblocking(True)
+    while True:
+        worker._channel.sock.sendall(b'{"type":"beat","events":1}\n' * 1000)
+
+
+def stubborn(worker: Worker) -> None:
+    """Does not stop."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    worker.ready()
+    while True:
+        worker.beat()
+        time.sleep(0.05)
+
+
+def _kind(name: str, function: str, rank: int = 2, count: int = 1, **more: object) -> Kind:
+    return Kind(
+        name,
+        rank,
+        f"{__name__}:{function}",
+        name,
+        lambda _config: [(None, count)],
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _ingest(config: Config) -> list[tuple[str | None, int]]:
+    return [(None, config.ingest.workers)]
+
+
+def _table(*kinds: Kind) -> dict[str, Kind]:
+    return {kind.name: kind for kind in kinds}
+
+
+_GROUND = _kind("ground", "ground", 0, embedded=True, death_signal=signal.SIGTERM)
+_SETUP = _kind("setup", "setup", 1, one_shot=True, restart=lambda *_: ("kafka", "event_types"))
+_GOOD = _kind("good", "good", 2, 2, restart=lambda *_: ("processor",), push=lambda *_: ("breaker",))
+_HTTP = Kind(
+    "ingest",
+    3,
+    f"{__name__}:http",
+    "a small server",
+    _ingest,
+    restart=lambda *_: ("ingest",),
+    overlap=True,
+    listens=True,
+    database=False,
+)
+
+WELL = _table(_GROUND, _SETUP, _GOOD, _HTTP)
+SPIN = _table(_GOOD, _kind("spin", "spin"))
+FROZEN = _table(_GOOD, _kind("frozen", "frozen"))
+GREEDY = _table(_GOOD, _kind("greedy", "greedy"))
+QUITTER = _table(_GOOD, _kind("quitter", "quitter"))
+HOPELESS = _table(_GOOD, _kind("hopeless", "hopeless"))
+FLOOD = _table(_GOOD, _kind("flood", "flood"))
+STUBBORN = _table(_GOOD, _kind("stubborn", "stubborn"))
+NO_GROUND = _table(_kind("ground", "hopeless", 0, embedded=True), _GOOD)
