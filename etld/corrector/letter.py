@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+# What PostgreSQL adds about the one row: it differs from try to try.
+_DETAIL = re.compile(r"\s(DETAIL|CONTEXT|LINE \d+):.*", re.DOTALL)
+_NUMBERS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,6 @@ class Failure:
     event_type: str | None = None
 
     @property
-    def same(self) -> tuple[str, str, str | None, str]:
+    def way(self) -> tuple[str, str, str | None, str]:
         """What two failures of the same way have in common."""
-        return (self.stage, self.error_class, self.sqlstate, self.message)
+        return (self.stage, self.error_class, self.sqlstate, _NUMBERS.sub("#", _DETAIL.sub("", self.message)))

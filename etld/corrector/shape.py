@@ -15,8 +15,8 @@ _TIMES = frozenset({"timestamp-millis", "timestamp-micros", "timestamp-nanos"})
 class Shape:
     """One type of a schema.
 
-    `kind` is an Avro type name, or "timestamp"; "other" is what no step touches. `nullable` says that
-    null is a value of it. `default` is a 1-tuple when the field has a default.
+    `kind` is an Avro type name, "timestamp" or "date"; "other" is what no step touches. `nullable` says
+    that null is a value of it. `default` is a 1-tuple when the field has a default.
     """
 
     kind: str
@@ -62,6 +62,8 @@ def _shape(schema: Any, named: dict[str, Any], default: tuple[Any, ...], above: 
         return _shape(kind, named, default, above)
     if schema.get("logicalType") in _TIMES:
         return Shape("timestamp", default=default)
+    if schema.get("logicalType") == "date":
+        return Shape("date", default=default)
     name = schema.get("name")
     if name is not None and kind in {"record", "enum", "fixed"}:
         named[name] = schema

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +201,7 @@ def after_return(cur: Cursor, letter_id: str, state: str, reason: str | None) ->
 def take_new(cur: Cursor, limit: int) -> list[Waiting]:
     """The oldest letters that are due and that nobody else is at; locked until the transaction ends."""
     rows = cur.execute(_SQL.take_new, {"limit": limit}).fetchall()
-    return [Waiting(*row[:8], _bytes(row[8]), *row[9:]) for row in rows]
+    return [Waiting(*(bytes(part) if isinstance(part, memoryview) else part for part in row)) for row in rows]
 
 
 def attempts_of(cur: Cursor, ids: Sequence[str]) -> dict[str, list[Attempt]]:
@@ -264,7 +265,7 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_finite(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
 
@@ -315,7 +316,7 @@ def resolve(cur: Cursor, cluster: str, page: Page, limit: int, grace: float) -> 
         _SQL.resolve,
         {"cluster": cluster, "after_at": page.at, "after_id": page.id, "limit": limit, "grace": grace},
     ).fetchone()
-    seen, last_at, last_id, resolved = row if row else (0, None, None, 0)
+    seen, last_at, last_id, resolved = row or (0, None, "", 0)
     return seen, resolved, Page(last_at, last_id) if seen == limit else Page()
 
 

@@ -1,0 +1,156 @@
+"""From the dead letter queue into the table, exactly once: the position moves in the same transaction."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from etld.corrector.letter import Failure
+from etld.corrector.verdict import after_return
+from etld.events import deadletter
+from etld.events.ids import canonical, dead_letter_id
+from etld.store import letters
+from etld.store.letters import Arrived
+from etld.stream import Batch, Handler, Tally, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from etld.corrector.workshop import Workshop
+    from etld.store.db import Connection, Cursor
+    from etld.store.errors import Verdict
+    from etld.stream.batch import Key
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.corrector")
+
+
+@dataclass
+class Arrivals(Work):
+    """The letters of a batch, with the partition that each came from."""
+
+    letters: list[tuple[Key, Arrived]] = field(default_factory=list)
+
+
+class Intake(Handler[Arrivals]):
+    """Keeps what the dead letter queue brings; what becomes of it is the workshop's business."""
+
+    group = "corrector"
+    topics = (deadletter.DEAD_LETTER_TOPIC,)
+
+    def __init__(self, worker: Worker, workshop: Workshop, look: Callable[[], None]) -> None:
+        self._worker = worker
+        self._workshop = workshop
+        self._look = look
+
+    def prepare(self, batch: Batch) -> Arrivals:
+        """Read the headers."""
+        work = Arrivals(batch)
+        for part in batch:
+            for index, message in enumerate(part.messages):
+                own = dead_letter_id(self.cluster_id, part.topic_id, part.partition, part.offsets[index])
+                arrived = read(own, message.key(), message.value(), deadletter.as_text(message.headers()))
+                if arrived.event_type is None:
+                    arrived = _typed(arrived, self._workshop.type_of_topic(arrived.topic))
+                work.letters.append((part.key, arrived))
+            work.tallies[part.key] = Tally(stored=len(part.offsets))
+        return work
+
+    def write(self, cur: Cursor, work: Arrivals, verdict: Verdict | None) -> Mapping[Key, Tally]:
+        """Insert the new ones, note the returned ones; a letter that is known already is a duplicate."""
+        twice: dict[Key, int] = {}
+        fresh: dict[Key, list[Arrived]] = {}
+        for key, letter in work.letters:
+            back = self._returned(cur, letter)
+            if back is None:
+                fresh.setdefault(key, []).append(letter)
+            elif not back:
+                twice[key] = twice.get(key, 0) + 1
+        for key, some in fresh.items():
+            unique = {letter.id: letter for letter in some}
+            twice[key] = twice.get(key, 0) + len(some) - letters.add(cur, list(unique.values()))
+        return {key: Tally(stored=-n, duplicate=n) for key, n in twice.items() if n}
+
+    def committed(self, work: Arrivals) -> None:
+        """Wake the workshop."""
+        log.info("received %d dead letters", work.batch.count)
+        self._worker.count("dead_letters_received", work.batch.count)
+        self._workshop.arrived()
+
+    def idle(self, conn: Connection) -> None:
+        """See that the workshop is alive."""
+        self._look()
+
+    def _returned(self, cur: Cursor, letter: Arrived) -> bool | None:
+        """None: a letter of its own. True: the return of a repair, noted. False: noted before."""
+        if letter.repair_of is None or letter.attempt is None:
+            return None
+        original = letters.lock(cur, letter.repair_of)
+        if original is None:
+            return None
+        history = letters.attempts_of(cur, [original.id]).get(original.id, [])
+        if not letters.record_return(cur, letter):
+            return False
+        current = letter.attempt == original.attempts
+        left_out = original.state == "resolved" and any(
+            one.attempt == letter.attempt and one.outcome == "filtered" for one in history
+        )
+        if current and (original.state in ("repaired", "resent") or left_out):
+            failure = Failure(letter.stage, letter.error_class, letter.error, letter.sqlstate, letter.event_type)
+            state, reason = after_return(original, history, failure, self._worker.config.corrector.max_attempts)
+            letters.after_return(cur, original.id, state, reason)
+        return True
+
+
+def read(own_id: str, key: bytes | None, value: bytes | None, headers: Mapping[str, str]) -> Arrived:
+    """A letter from its record. `own_id` serves when a foreign producer gave it none."""
+    return Arrived(
+        id=_uuid(headers.get(deadletter.DEAD_LETTER_ID)) or own_id,
+        event_id=headers.get(deadletter.EVENT_ID) or _uuid(_text(key)),
+        event_type=headers.get(deadletter.EVENT_TYPE) or _type_in(value),
+        stage=headers.get(deadletter.STAGE) or "UNKNOWN",
+        error_class=headers.get(deadletter.CLASS_NAME) or "Unknown",
+        error=headers.get(deadletter.MESSAGE) or "no reason was given",
+        sqlstate=headers.get(deadletter.SQLSTATE),
+        topic=headers.get(deadletter.TOPIC),
+        part=_number(headers.get(deadletter.PARTITION), 31),
+        off=_number(headers.get(deadletter.OFFSET), 63),
+        key=key,
+        value=value,
+        headers=headers,
+        repair_of=_uuid(headers.get(deadletter.REPAIR_OF)),
+        attempt=_number(headers.get(deadletter.ATTEMPT), 31),
+    )
+
+
+def _typed(letter: Arrived, event_type: str | None) -> Arrived:
+    return replace(letter, event_type=event_type) if event_type else letter
+
+
+def _type_in(value: bytes | None) -> str | None:
+    if not value or value[:1] != b"{":
+        return None
+    try:
+        event: Any = orjson.loads(value)
+    except ValueError:
+        return None
+    found = event.get("event_type")
+    return found[:200] if isinstance(found, str) else None
+
+
+def _uuid(text: str | None) -> str | None:
+    try:
+        return canonical(text) if text else None
+    except ValueError:
+        return None
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def _number(text: str | None, bits: int) -> int | None:
+    return int(text) if text and text.isdecimal() and text.isascii() and int(text) < 2**bits else None

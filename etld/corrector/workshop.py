@@ -1,0 +1,212 @@
+"""The corrector's work on the table: repair what is new, send, resolve, announce, retire.
+
+It runs in a thread of its own with a connection of its own, beside the loop that reads the queue; several
+workers share the rows by FOR UPDATE SKIP LOCKED. Nothing is kept in memory: a worker that dies leaves the
+table as of its last commit, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from etld.corrector import catalog as catalogs
+from etld.corrector.bench import Bench
+from etld.corrector.pace import Pace
+from etld.corrector.post import Post
+from etld.corrector.rules import compile_rules
+from etld.corrector.steps.base import Mistake
+from etld.errors import EtldError
+from etld.store import letters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etld.avro.schema import EventSchema
+    from etld.config import Config
+    from etld.store.db import Connection
+
+log = logging.getLogger("etld.corrector")
+
+_AT_ONCE = 200
+_REST = 0.5
+_PATIENCE_AFTER_ERROR = 2.0
+_RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY = 30.0, 10.0, 0.25
+# A repair that its processor has passed this long ago, and that left no trace, was filtered.
+_GRACE = 60.0
+_STUCK = 120.0
+
+
+class Workshop:
+    """The thread. `counts` is the last count of letters, `problem` what stands in the way (None: nothing)."""
+
+    def __init__(
+        self,
+        config: Config,
+        connect: Callable[[], Connection],
+        post: Post,
+        schema_for: Callable[[int], EventSchema],
+    ) -> None:
+        self._connect = connect
+        self._post = post
+        self._schema_for = schema_for
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._config = config
+        self._due: dict[str, float] = {}
+        self._page = letters.Page()
+        self._pace = Pace(0)
+        self._changed = True
+        self._ticked = time.monotonic()
+        self.cluster_id = ""
+        self.paused = False
+        self.counts: dict[tuple[str, bool], int] | None = None
+        self.problem: str | None = None
+        self.bench = self._equip(config)
+        self._thread = threading.Thread(target=self._run, name="workshop", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def reload(self, config: Config) -> None:
+        """Work by the rules of another configuration from the next letter on; raises `EtldError`."""
+        self.bench = self._equip(config)
+        self._config = config
+        self._wake.set()
+
+    def arrived(self) -> None:
+        """There are new letters."""
+        self._changed = True
+        self._wake.set()
+
+    def type_of_topic(self, topic: str | None) -> str | None:
+        """The event type of a topic."""
+        return self.bench.catalog.of_topic(topic)
+
+    def alive(self) -> bool:
+        """Is it at work, and not stuck in one piece of it?"""
+        return self._thread.is_alive() and time.monotonic() - self._ticked < _STUCK
+
+    def stop(self, timeout: float) -> None:
+        """Finish the piece in hand; gives up waiting after `timeout` seconds."""
+        self._ending.set()
+        self._wake.set()
+        self._thread.join(timeout)
+
+    def tick(self) -> None:
+        """A sign of life from within a long piece of work."""
+        self._ticked = time.monotonic()
+
+    def _equip(self, config: Config) -> Bench:
+        try:
+            rules = compile_rules(config.corrector.rules)
+        except Mistake as mistake:
+            where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in mistake.path)
+            raise EtldError(f"corrector.rules{where}: {mistake.message}") from mistake
+        self._pace = Pace(config.corrector.rate / max(1, config.corrector.workers))
+        return Bench(rules, catalogs.load(config), self._schema_for)
+
+    def _run(self) -> None:
+        # Live traffic first: on Linux each thread has a priority of its own.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        conn: Connection | None = None
+        while not self._ending.is_set():
+            self._wake.clear()
+            self.tick()
+            try:
+                if conn is None or conn.closed:
+                    conn = self._connect()
+                busy = not self.paused and self._round(conn)
+                self._say(None)
+                rest = 0.0 if busy else _REST if not self._due_soon() else 0.05
+            except (psycopg.Error, EtldError) as error:
+                self._say(" ".join(str(error).split()))
+                if isinstance(error, psycopg.Error) and conn is not None:
+                    conn.close()
+                rest = _PATIENCE_AFTER_ERROR
+                self._ending.wait(rest)
+            except Exception:
+                log.exception("a piece of work failed, trying again")
+                self._say("a piece of work failed; the log says which")
+                self._ending.wait(_PATIENCE_AFTER_ERROR)
+                rest = 0.0
+            self._wake.wait(rest)
+        if conn is not None:
+            conn.close()
+
+    def _round(self, conn: Connection) -> bool:
+        """One turn; True when there may be more at once."""
+        mended = self.bench.mend(conn, _AT_ONCE)
+        self.tick()
+        sent = 0
+        allowed = self._pace.allowed(time.monotonic(), 500)
+        if allowed:
+            sent = self._post.repairs(conn, allowed)
+            self._pace.spend(sent)
+        self.tick()
+        announced = self._post.parked(conn, 500)
+        self.tick()
+        resolved = self._resolve(conn)
+        if self._is_due("retire", _RETIRE_EVERY):
+            with conn.transaction(), conn.cursor() as cur:
+                while letters.retire(cur, self._config.corrector.keep_resolved, 1000) and not self._ending.is_set():
+                    self.tick()
+        if self._is_due("revive", _REVIVE_EVERY):
+            mended += self.bench.revive(conn)
+        done = mended + sent + announced + resolved
+        self._changed = self._changed or bool(done)
+        self._count(conn)
+        return bool(mended or announced == 500 or sent == allowed == 500)
+
+    def _resolve(self, conn: Connection) -> int:
+        if not self._is_due("resolve", _RESOLVE_EVERY):
+            return 0
+        total = 0
+        while not self._ending.is_set():
+            with conn.transaction(), conn.cursor() as cur:
+                seen, resolved, self._page = letters.resolve(cur, self.cluster_id, self._page, 1000, _GRACE)
+            total += resolved
+            self.tick()
+            # What is not stored yet is looked at again a while later, page by page.
+            if not seen or self._page == letters.Page() or not resolved:
+                return total
+        return total
+
+    def _count(self, conn: Connection) -> None:
+        """Count again when something changed; the longer it takes, the rarer."""
+        if self.counts is not None and not self._changed:
+            if self._is_due("recount", 10.0):
+                self.counts = letters.counts(conn)
+            return
+        began = time.monotonic()
+        if self.counts is None or self._is_due("count", 0.5):
+            self._changed = False
+            self.counts = letters.counts(conn)
+            took = time.monotonic() - began
+            self._due["count"] = time.monotonic() + max(0.5, 20 * took)
+
+    def _is_due(self, what: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + every
+        return True
+
+    def _due_soon(self) -> bool:
+        """Is something on its way that is looked at often?"""
+        if self.counts is None:
+            return True
+        states = letters.by_state(self.counts)
+        return bool(states["repaired"] or states["new"])
+
+    def _say(self, problem: str | None) -> None:
+        if problem != self.problem:
+            if problem:
+                log.warning("%s; trying again", problem)
+            self.problem = problem
