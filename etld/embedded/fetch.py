@@ -28,9 +28,7 @@ class _Line:
 
     def end(self, said: str) -> None:
         """The last word."""
-        print(
-            f"\r\x1b[K{said}" if self._terminal else said, file=sys.stderr, flush=True
-        )
+        print(f"\r\x1b[K{said}" if self._terminal else said, file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str]) -> int:

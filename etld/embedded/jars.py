@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -48,9 +47,7 @@ def cache_dir(fallback: Path) -> Path:
 
 def directory(cache: Path) -> Path:
     """Where the jars are, or would be; a name for each version of the pom."""
-    return (
-        cache / f"kafka-{version()}-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]}"
-    )
+    return cache / f"kafka-{version()}-{hashlib.sha256(_POM.read_bytes()).hexdigest()[:8]}"
 
 
 def maven() -> str | None:
@@ -104,24 +101,16 @@ def _copy_dependencies(work: Path, cache: Path, progress: Progress) -> None:
     finally:
         process.stop(child, [])
     if child.returncode != 0 or not libs.is_dir():
-        raise EtldError(
-            f"Maven could not fetch Apache Kafka {version()}: {_reason(log)}"
-        )
+        raise EtldError(f"Maven could not fetch Apache Kafka {version()}: {_reason(log)}")
 
 
 def _downloaded(log: Path) -> str:
-    done = sum(
-        line.startswith(b"Downloaded") and b".jar" in line for line in _lines(log)
-    )
+    done = sum(line.startswith(b"Downloaded") and b".jar" in line for line in _lines(log))
     return f"{done} of about {_JARS} files" if done else "asking Maven"
 
 
 def _reason(log: Path) -> str:
-    errors = [
-        line.decode(errors="replace").strip()
-        for line in _lines(log)
-        if line.startswith(b"[ERROR]")
-    ]
+    errors = [line.decode(errors="replace").strip() for line in _lines(log) if line.startswith(b"[ERROR]")]
     return errors[0].removeprefix("[ERROR]").strip() if errors else process.tail(log)
 
 
@@ -129,8 +118,7 @@ def _lines(log: Path) -> list[bytes]:
     """Maven's lines, without the colour codes that some versions write even to a file."""
     try:
         return [
-            re.sub(rb"\x1b\[[0-9;]*m", b"", line).removeprefix(b"[INFO] ")
-            for line in log.read_bytes().splitlines()
+            re.sub(rb"\x1b\[[0-9;]*m", b"", line).removeprefix(b"[INFO] ") for line in log.read_bytes().splitlines()
         ]
     except FileNotFoundError:
         return []

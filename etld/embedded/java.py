@@ -28,12 +28,7 @@ def find() -> str | None:
 def _version(program: str) -> int:
     """Java's major version; 0 when it does not say. Its `release` file answers without starting it."""
     try:
-        told = (
-            Path(program)
-            .resolve()
-            .parent.parent.joinpath("release")
-            .read_text(errors="replace")
-        )
+        told = Path(program).resolve().parent.parent.joinpath("release").read_text(errors="replace")
     except OSError:
         told = ""
     found = re.search(r'^JAVA_VERSION="(?:1\.)?(\d+)', told, re.MULTILINE) or re.search(

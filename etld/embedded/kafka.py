@@ -73,9 +73,7 @@ class KafkaServer(Server):
         jars.fetch(self._cache, tick)
         self._data.mkdir(parents=True, exist_ok=True)
         self._settings.write_text(
-            _SETTINGS.format(
-                port=self.port, controller_port=free_port(), data=_escaped(self._data)
-            )
+            _SETTINGS.format(port=self.port, controller_port=free_port(), data=_escaped(self._data))
         )
         if not self._data.joinpath("meta.properties").is_file():
             tick("formatting Kafka's storage")

