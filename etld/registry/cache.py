@@ -1,43 +1,52 @@
-"""Schemas by id, each fetched and parsed once."""
+"""Schemas by id, asked for once."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from etld.avro import EventSchema, SchemaError, UnknownSchema
-from etld.registry.port import UnknownSchemaId
+from etld.avro.errors import UnknownSchema
+from etld.avro.schema import EventSchema, SchemaError
 
 if TYPE_CHECKING:
-    from etld.registry.port import Registry
+    from etld.registry.base import Registry
 
-_ASK_AGAIN_AFTER = 10.0
+# An id nobody knows is asked for again after this long: a replica of a registry may be late.
+_UNKNOWN_FOR = 10.0
+_MOST_UNKNOWN = 10_000
 
 
 class SchemaCache:
-    """Call it with an id: the parsed schema; raises `etld.avro.UnknownSchema`, `RegistryUnavailable`.
+    """`cache(schema_id)` is the schema. What an id means never changes, so it is kept for ever.
 
-    An id is never given to another schema, so a known one is kept for ever; an unknown one is asked for
-    again after ten seconds.
+    Raises `UnknownSchema`, `SchemaError` for one that is no event's, `RegistryUnavailable`.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._known: dict[int, EventSchema] = {}
+        self._known: dict[int, EventSchema | SchemaError] = {}
         self._unknown: dict[int, float] = {}
 
     def __call__(self, schema_id: int) -> EventSchema:
-        schema = self._known.get(schema_id)
-        if schema is not None:
-            return schema
-        if time.monotonic() < self._unknown.get(schema_id, 0.0):
+        found = self._known.get(schema_id)
+        if found is None:
+            found = self._known[schema_id] = self._ask(schema_id)
+        if isinstance(found, SchemaError):
+            raise found
+        return found
+
+    def _ask(self, schema_id: int) -> EventSchema | SchemaError:
+        now = time.monotonic()
+        if now < self._unknown.get(schema_id, 0.0):
             raise UnknownSchema(schema_id)
         try:
-            schema = EventSchema.parse(self._registry.by_id(schema_id))
-        except (UnknownSchemaId, SchemaError) as error:
-            if len(self._unknown) > 10_000:
+            text = self._registry.by_id(schema_id)
+        except UnknownSchema:
+            if len(self._unknown) >= _MOST_UNKNOWN:
                 self._unknown.clear()
-            self._unknown[schema_id] = time.monotonic() + _ASK_AGAIN_AFTER
-            raise UnknownSchema(schema_id) from error
-        self._known[schema_id] = schema
-        return schema
+            self._unknown[schema_id] = now + _UNKNOWN_FOR
+            raise
+        try:
+            return EventSchema.parse(text)
+        except SchemaError as error:
+            return error

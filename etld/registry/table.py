@@ -1,4 +1,4 @@
-"""The embedded registry: rows in PostgreSQL."""
+"""The registry as rows of etld.schema_version."""
 
 from __future__ import annotations
 
@@ -6,82 +6,83 @@ import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import etld.store.registry as rows
-from etld.registry.compat import canonical, reasons
-from etld.registry.port import Incompatible, RegistryUnavailable, UnknownSchemaId, Version
+from etld.avro.errors import UnknownSchema
+from etld.registry import compatibility
+from etld.registry.base import Incompatible, RegistryUnavailable, Version
+from etld.store import registry as rows
 from etld.store.errors import classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from etld.registry.compatibility import Level
     from etld.store.db import Connection
 
 
 class TableRegistry:
-    """Schemas in etld.schema_version; an id stands for one version of one subject."""
+    """Keeps schemas in PostgreSQL; compatibility is checked against the latest version, as Confluent's is."""
 
-    def __init__(self, connect: Callable[[], Connection], compatibility: str) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], level: Level = "BACKWARD", connection: Connection | None = None
+    ) -> None:
         self._connect = connect
-        self._mode = compatibility
-        self._conn: Connection | None = None
+        self._level = level
+        self._given = connection
 
     def register(self, subject: str, schema: str) -> int:
-        """See `Registry.register`."""
-        fingerprint = hashlib.sha256(canonical(schema).encode()).hexdigest()
-        with self._open() as conn, conn.transaction():
+        """See `Registry`. Safe when several daemons register at once."""
+        with self._connection() as conn, conn.transaction():
             rows.lock(conn, subject)
-            known = rows.versions(conn, subject)
-            for identity, _version, text in known:
-                if hashlib.sha256(canonical(text).encode()).hexdigest() == fingerprint:
-                    return identity
-            if known:
-                why = reasons(known[-1][2], schema, self._mode)
-                if why:
-                    raise Incompatible(subject, why)
-            return rows.add(conn, subject, known[-1][1] + 1 if known else 1, schema, fingerprint)
+            known = rows.by_fingerprint(conn, subject, _fingerprint(schema))
+            if known is not None:
+                return known
+            latest = rows.latest(conn, subject)
+            if latest is not None and (reasons := compatibility.reasons(schema, latest.schema, self._level)):
+                raise Incompatible(subject, reasons)
+            version = latest.version + 1 if latest else 1
+            return rows.add(conn, subject, version, schema, _fingerprint(schema))
 
     def by_id(self, schema_id: int) -> str:
-        """See `Registry.by_id`."""
-        with self._open() as conn:
-            schema = rows.by_id(conn, schema_id)
-        if schema is None:
-            raise UnknownSchemaId(f"no schema has the id {schema_id}")
-        return schema
+        """See `Registry`."""
+        with self._connection() as conn:
+            found = rows.by_id(conn, schema_id)
+        if found is None:
+            raise UnknownSchema(schema_id)
+        return found
 
     def latest(self, subject: str) -> Version | None:
-        """See `Registry.latest`."""
-        known = self.versions(subject)
-        return known[-1] if known else None
+        """See `Registry`."""
+        with self._connection() as conn:
+            found = rows.latest(conn, subject)
+        return None if found is None else Version(found.subject, found.version, found.id, found.schema)
 
     def versions(self, subject: str) -> list[Version]:
-        """See `Registry.versions`."""
-        with self._open() as conn:
-            return [Version(subject, version, id_, text) for id_, version, text in rows.versions(conn, subject)]
-
-    def subjects(self) -> list[str]:
-        """See `Registry.subjects`."""
-        with self._open() as conn:
-            return rows.subjects(conn)
+        """See `Registry`."""
+        with self._connection() as conn:
+            return [Version(r.subject, r.version, r.id, r.schema) for r in rows.versions(conn, subject)]
 
     def check(self, subject: str, schema: str) -> list[str]:
-        """See `Registry.check`."""
-        wanted = canonical(schema)
-        known = self.versions(subject)
-        if not known or any(canonical(one.schema) == wanted for one in known):
-            return []
-        return reasons(known[-1].schema, schema, self._mode)
+        """See `Registry`."""
+        with self._connection() as conn:
+            if rows.by_fingerprint(conn, subject, _fingerprint(schema)) is not None:
+                return []
+            latest = rows.latest(conn, subject)
+        return [] if latest is None else compatibility.reasons(schema, latest.schema, self._level)
 
     @contextmanager
-    def _open(self) -> Iterator[Connection]:
+    def _connection(self) -> Iterator[Connection]:
         try:
-            if self._conn is None or self._conn.closed:
-                self._conn = self._connect()
-            yield self._conn
+            if self._given is not None:
+                yield self._given
+            else:
+                with self._connect() as conn:
+                    yield conn
         except Exception as error:
-            if classify(error) == "retry":
-                conn, self._conn = self._conn, None
-                if conn is not None:
-                    conn.close()
-                text = " ".join(str(error).split())
-                raise RegistryUnavailable(f"the schema registry in PostgreSQL does not answer: {text}") from error
-            raise
+            if isinstance(error, RegistryUnavailable) or classify(error) != "retry":
+                raise
+            text = " ".join(str(error).split())
+            raise RegistryUnavailable(f"the schema registry (PostgreSQL) does not answer: {text}") from error
+
+
+def _fingerprint(schema: str) -> str:
+    return hashlib.sha256(compatibility.canonical(schema).encode()).hexdigest()

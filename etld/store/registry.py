@@ -1,42 +1,64 @@
-"""Rows of the embedded schema registry."""
+"""Rows of etld.schema_version."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.store import sql
+from etld.store.errors import DatabaseProblem
 
 if TYPE_CHECKING:
     from etld.store.db import Connection
 
 _SQL = sql.load("registry")
+_INT_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRow:
+    """One version of a subject."""
+
+    id: int
+    subject: str
+    version: int
+    schema: str
 
 
 def lock(conn: Connection, subject: str) -> None:
-    """Let nobody else register under this subject until the transaction ends."""
+    """Until the transaction ends, nobody else registers under `subject`."""
     conn.execute(_SQL.lock, {"subject": subject})
 
 
-def versions(conn: Connection, subject: str) -> list[tuple[int, int, str]]:
-    """(id, version, schema) of a subject, oldest first."""
-    rows = conn.execute(_SQL.versions, {"subject": subject}).fetchall()
-    return [(int(row[0]), int(row[1]), str(row[2])) for row in rows]
+def by_fingerprint(conn: Connection, subject: str, fingerprint: str) -> int | None:
+    """The id of the version with that fingerprint."""
+    row = conn.execute(_SQL.by_fingerprint, {"subject": subject, "fingerprint": fingerprint}).fetchone()
+    return None if row is None else int(row[0])
 
 
 def by_id(conn: Connection, schema_id: int) -> str | None:
-    """The schema of an id."""
-    row = conn.execute(_SQL.by_id, {"id": schema_id}).fetchone() if schema_id < 1 << 31 else None
-    return str(row[0]) if row else None
+    """The schema with that id."""
+    if schema_id > _INT_MAX:
+        return None
+    row = conn.execute(_SQL.by_id, {"id": schema_id}).fetchone()
+    return None if row is None else str(row[0])
 
 
-def subjects(conn: Connection) -> list[str]:
-    """All subjects, in alphabetical order."""
-    return [str(row[0]) for row in conn.execute(_SQL.subjects)]
+def latest(conn: Connection, subject: str) -> SchemaRow | None:
+    """The newest version."""
+    row = conn.execute(_SQL.latest, {"subject": subject}).fetchone()
+    return None if row is None else SchemaRow(*row)
+
+
+def versions(conn: Connection, subject: str) -> list[SchemaRow]:
+    """Every version, oldest first."""
+    return [SchemaRow(*row) for row in conn.execute(_SQL.versions, {"subject": subject})]
 
 
 def add(conn: Connection, subject: str, version: int, schema: str, fingerprint: str) -> int:
-    """Add a version; its id."""
+    """A new version; its id."""
     values = {"subject": subject, "version": version, "schema": schema, "fingerprint": fingerprint}
     row = conn.execute(_SQL.add, values).fetchone()
-    assert row is not None
+    if row is None:
+        raise DatabaseProblem(f"PostgreSQL gave no id for the schema of {subject}")
     return int(row[0])

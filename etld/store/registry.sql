@@ -1,16 +1,19 @@
 -- name: lock
-SELECT pg_advisory_xact_lock(hashtext('etld schema ' || %(subject)s))
+SELECT pg_advisory_xact_lock(hashtextextended('etld schema ' || %(subject)s, 0))
 
--- name: versions
-SELECT id, version, schema FROM etld.schema_version WHERE subject = %(subject)s ORDER BY version
+-- name: by_fingerprint
+SELECT id FROM etld.schema_version WHERE subject = %(subject)s AND fingerprint = %(fingerprint)s
 
 -- name: by_id
 SELECT schema FROM etld.schema_version WHERE id = %(id)s
 
--- name: subjects
-SELECT DISTINCT subject FROM etld.schema_version ORDER BY 1
+-- name: latest
+SELECT id, subject, version, schema FROM etld.schema_version
+WHERE subject = %(subject)s ORDER BY version DESC LIMIT 1
+
+-- name: versions
+SELECT id, subject, version, schema FROM etld.schema_version WHERE subject = %(subject)s ORDER BY version
 
 -- name: add
 INSERT INTO etld.schema_version (subject, version, schema, fingerprint)
-VALUES (%(subject)s, %(version)s, %(schema)s, %(fingerprint)s)
-RETURNING id
+VALUES (%(subject)s, %(version)s, %(schema)s, %(fingerprint)s) RETURNING id
