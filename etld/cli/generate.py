@@ -1,0 +1,180 @@
+"""`etld generate`: sample events over HTTP, and the summary to expect of them."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etld.errors import EtldError, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from etld.config import Config
+    from etld.generator.events import Kind
+
+
+@click.command("generate")
+@click.option("--count", default=600, show_default=True, type=click.IntRange(1), help="Events in all, over all types.")
+@click.option("--rate", default=0.0, type=click.FloatRange(0), help="Events a second; 0 is as fast as it goes.")
+@click.option("--seed", type=int, help="The same seed makes the same events (with new ids).")
+@click.option("--invalid", default=0, type=click.IntRange(0), help="How many of the events are broken on purpose.")
+@click.option("--event-type", "only", multiple=True, help="Only this type; may be repeated.")
+@click.option("--url", help="Where to send; else what the configuration says.")
+@click.option("--key", envvar="ETLD_WRITE_KEY", help="A write key; or $ETLD_WRITE_KEY.")
+@click.option("--connections", default=16, show_default=True, type=click.IntRange(1, 1000), help="At the same time.")
+@click.option(
+    "--patience", default=60.0, show_default=True, type=click.FloatRange(0), help="Seconds without an answer."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_obj
+def command(
+    config_path: Path | None,
+    count: int,
+    rate: float,
+    seed: int | None,
+    invalid: int,
+    only: tuple[str, ...],
+    url: str | None,
+    key: str | None,
+    connections: int,
+    patience: float,
+    as_json: bool,
+) -> None:
+    """Send sample events; each is sent again, with its event_id, until it is acknowledged.
+
+    Prints what to expect of the valid ones in tables and charts. Broken ones are counted as dead_lettered:
+    they are repaired and stored, or parked.
+    """
+    from etld.config import load
+    from etld.generator import sender
+    from etld.generator.expected import Expected
+
+    if invalid > count:
+        raise UsageError(f"--invalid {invalid}: more than --count {count}")
+    config = load(config_path)
+    target = sender.target(url or _address(config, config_path), key, patience)
+    expected = Expected()
+    refusals: list[str] = []
+    with _progress(count, as_json) as advance:
+
+        def answered(event: dict[str, Any], status: int, answer: dict[str, Any]) -> None:
+            expected.add(event, status)
+            if status in (401, 403, 404, 405) or (status >= 400 and not invalid):
+                refusals.append(f"HTTP {status}: {answer.get('detail', 'refused')}")
+            advance()
+
+        outcome = sender.Outcome(answered)
+        events = _events(_kinds(config, only), count, invalid, seed)
+        _run(sender.send_all(events, target, min(connections, count), rate, outcome))
+    summary = expected.as_dict()
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        _show(summary, outcome.retried)
+    if refusals:
+        raise EtldError(f"{len(refusals)} events were refused; the first answer was {refusals[0]}")
+
+
+def _run(work: Any) -> None:
+    import uvloop
+
+    try:
+        uvloop.run(work)
+    except BaseExceptionGroup as group:
+        first = group.exceptions[0]
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+def _events(kinds: list[Kind], count: int, invalid: int, seed: int | None) -> Iterator[dict[str, Any]]:
+    from etld.generator import broken
+    from etld.generator.events import make, plan
+
+    source = random.Random(seed)
+    now = datetime.now(UTC)
+    turn = 0
+    for kind, breaks in plan(kinds, count, invalid, source):
+        event = make(kind, source, now)
+        if breaks:
+            broken.break_one(event, turn)
+            turn += 1
+        yield event
+
+
+def _kinds(config: Config, only: tuple[str, ...]) -> list[Kind]:
+    from etld.generator.events import Kind
+
+    unknown = [name for name in only if name not in config.event_types]
+    if unknown:
+        raise UsageError(f"--event-type {unknown[0]}: expected one of {', '.join(config.event_types)}")
+    kinds = []
+    for name, settings in config.event_types.items():
+        if (name in only) if only else settings.accept:
+            path = settings.schema_
+            assert path is not None
+            try:
+                kinds.append(Kind(name, tuple(settings.event_names), json.loads(path.read_text("utf-8"))))
+            except (OSError, ValueError) as error:
+                raise EtldError(f"the schema of event type {name}, {path}, cannot be read: {error}") from error
+    if not kinds:
+        raise UsageError("no event type to make events of: none is configured that clients may send")
+    return kinds
+
+
+def _address(config: Config, config_path: Path | None) -> str:
+    """Where ingest listens: what the daemon says, since a port of 0 is any port; else the configuration."""
+    from etld.control.client import ask
+
+    try:
+        address = ask(config_path, "status")["addresses"]["http"]
+        if address:
+            return str(address)
+    except (Unreachable, EtldError, KeyError, TypeError):
+        pass
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.ingest.host, config.ingest.host)
+    return f"http://[{host}]:{config.ingest.port}" if ":" in host else f"http://{host}:{config.ingest.port}"
+
+
+@contextmanager
+def _progress(count: int, as_json: bool) -> Iterator[Callable[[], None]]:
+    if as_json or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=count)
+        yield lambda: progress.advance(task)
+
+
+def _show(summary: dict[str, Any], retried: int) -> None:
+    lines = [f"sent {summary['sent']} events" + (f", {retried} attempts repeated" if retried else "")]
+    if summary["dead_lettered"]:
+        lines.append(f"  kept for repair  {summary['dead_lettered']}")
+    if summary["refused"]:
+        lines.append(f"  refused          {summary['refused']}")
+    for title, part in (("by event type", "by_event_type"), ("by event name", "by_event_name")):
+        lines.append(title)
+        lines += [f"  {name:<22}{number:>8}" for name, number in summary[part].items()]
+    purchase, order, delivery = summary["purchase"], summary["order"], summary["delivery"]
+    if purchase["items"]:
+        lines.append(f"purchases   {purchase['items']} items, revenue {purchase['revenue']:,.2f}")
+    if order["orders"]:
+        lines.append(
+            f"orders      {order['orders']} orders, value {order['value']:,.2f}, average {order['average_value']:,.2f}"
+        )
+    if delivery["shipments"]:
+        carriers = ", ".join(f"{name} {number}" for name, number in delivery["by_carrier"].items())
+        lines.append(f"deliveries  {delivery['in_transit']} in transit, {delivery['delivered']} delivered ({carriers})")
+    click.echo("\n".join(lines))

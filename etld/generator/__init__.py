@@ -1,0 +1,1 @@
+"""Sample events: made from a seed, sent over HTTP until they are acknowledged, and summed up."""
