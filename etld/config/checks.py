@@ -28,8 +28,8 @@ def semantic_problems(config: Config) -> list[Found]:
     return found
 
 
-def _path(dotted: str) -> Path:
-    pieces = _PIECE.findall(dotted)
+def _path(path: str) -> Path:
+    pieces = _PIECE.findall(path)
     return tuple(int(piece) if piece.isdigit() else piece for piece in pieces)
 
 

@@ -79,3 +79,8 @@ class EventType(Section):
     transform: str = Field("", pattern=r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     accept: bool = True
     sample: dict[str, Annotated[float, Field(ge=0, le=1, strict=False)]] = Field(default_factory=dict)
+
+    @property
+    def schema(self) -> Path:  # type: ignore[override]  # pydantic's own `schema` is long deprecated
+        """The Avro schema's file, absolute after load."""
+        return self.schema_ or Path()
