@@ -12,7 +12,7 @@ from etld.avro import EventSchema, SchemaError
 from etld.bootstrap.topics import ensure_topics
 from etld.errors import EtldError
 from etld.kafka import Admin, KafkaProblem, client_settings
-from etld.registry import Incompatible, InvalidSchema, open_registry
+from etld.registry import Incompatible, open_registry
 from etld.store import db
 from etld.store.errors import DatabaseProblem, classify
 from etld.store.migrate import migrate
@@ -46,7 +46,7 @@ def run(worker: Worker) -> None:
             topics = _topics(worker)
             registry = open_registry(config, worker.addresses, conn)
             ids = {name: _register(registry, name, schemas[name], config) for name in config.event_types}
-    except (DatabaseProblem, Incompatible, InvalidSchema) as error:
+    except (DatabaseProblem, Incompatible) as error:
         worker.fatal(str(error))
     document = {
         "cluster_id": Admin(client_settings(config, worker.addresses)).cluster_id(),
