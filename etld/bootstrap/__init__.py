@@ -1,1 +1,1 @@
-"""Set-up, before any role starts: tables, topics, schemas."""
+"""Set-up: what must be there before any role starts."""

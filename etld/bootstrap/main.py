@@ -1,128 +1,86 @@
-"""The one-shot kind "setup": may run at any time, any number of times, by several daemons at once."""
+"""The worker `setup`: migrations, topics, schemas, and the file that ingest starts from."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from etld.avro import EventSchema, SchemaError
-from etld.bootstrap.topics import ensure_topics
+from etld.bootstrap import schemas, topics
+from etld.bootstrap.schemas import Refused
 from etld.errors import EtldError
-from etld.kafka import Admin, KafkaProblem, client_settings
-from etld.registry import Incompatible, open_registry
+from etld.kafka.admin import Admin
+from etld.kafka.errors import KafkaProblem
+from etld.kafka.settings import client_settings
+from etld.registry import RegistryUnavailable, open_registry
 from etld.store import db
-from etld.store.errors import DatabaseProblem, classify
+from etld.store.errors import classify
 from etld.store.migrate import migrate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from etld.config import Config
-    from etld.kafka.admin import Topic
-    from etld.registry import Registry
     from etld.worker import Worker
 
 log = logging.getLogger("etld.setup")
 
-_TRY_FOR = 20.0
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
 
 
 def run(worker: Worker) -> None:
-    """Bring database, topics and registry to what the configuration asks, then write schemas.json.
-
-    What a restart cannot heal (a schema that is refused, a database of a newer etld) is fatal; the rest
-    raises `EtldError` and is tried again.
-    """
-    config = worker.config
-    schemas = _read_schemas(worker)
-    try:
-        with _connect(worker) as conn:
-            for name in migrate(conn):
-                log.info("migrated the database: %s", name)
-            worker.beat()
-            topics = _topics(worker)
-            registry = open_registry(config, worker.addresses, conn)
-            ids = {name: _register(registry, name, schemas[name], config) for name in config.event_types}
-    except (DatabaseProblem, Incompatible) as error:
-        worker.fatal(str(error))
-    document = {
-        "cluster_id": Admin(client_settings(config, worker.addresses)).cluster_id(),
-        "event_types": {
-            name: {
-                "id": ids[name],
-                "topic": kind.topic,
-                "subject": _subject(kind.topic),
-                "schema": json.loads(schemas[name]),
-            }
-            for name, kind in config.event_types.items()
-        },
-        "topics": {topic.name: {"id": topic.topic_id, "partitions": topic.partitions} for topic in topics.values()},
-    }
-    _write(config.schemas_path, document)
-    worker.ready()
-
-
-def _read_schemas(worker: Worker) -> dict[str, str]:
-    found = {}
-    for name, kind in worker.config.event_types.items():
-        assert kind.schema_ is not None
+    """Set up, again and again while a server is away; ends for good on what only a person can mend."""
+    pause = _FIRST_PAUSE
+    while not worker.stopping:
         try:
-            text = kind.schema_.read_text(encoding="utf-8")
-            EventSchema.parse(text)
-        except (OSError, UnicodeDecodeError) as error:
-            worker.fatal(f"event type {name}: cannot read {kind.schema_}: {error}")
-        except SchemaError as error:
-            worker.fatal(f"event type {name}: {kind.schema_}: {error}")
-        found[name] = text
-    return found
-
-
-def _connect(worker: Worker) -> db.Connection:
-    config = worker.config
-    assert worker.addresses.postgres is not None
-    deadline = time.monotonic() + _TRY_FOR
-    while True:
-        try:
-            return db.connect(
-                worker.addresses.postgres,
-                application_name="etld setup",
-                password=config.secret("postgres"),
-                connect_timeout=config.postgres.connect_timeout,
-                statement_timeout=0,
-            )
+            set_up(worker)
+        except (Refused, topics.Unusable) as error:
+            worker.fatal(str(error))
         except Exception as error:
-            text = " ".join(str(error).split())
-            if classify(error) != "retry" or time.monotonic() > deadline or worker.wait(0.5):
-                raise EtldError(f"cannot use PostgreSQL: {text}") from error
-
-
-def _topics(worker: Worker) -> dict[str, Topic]:
-    settings = client_settings(worker.config, worker.addresses)
-    deadline = time.monotonic() + _TRY_FOR
-    while True:
-        try:
-            return ensure_topics(Admin(settings), worker.config)
-        except KafkaProblem:
-            if time.monotonic() > deadline or worker.wait(0.5):
+            part = _away(error)
+            if part is None:
                 raise
+            log.warning("%s; trying again in %.1f s", _line(error), pause)
+            worker.fault(part, _line(error))
+            worker.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        else:
+            for part in ("kafka", "postgres", "schema_registry"):
+                worker.fault(part, None)
+            worker.ready()
+            return
 
 
-def _register(registry: Registry, name: str, schema: str, config: Config) -> int:
-    subject = _subject(config.event_types[name].topic)
-    identity = registry.register(subject, schema)
-    log.info("schema of %s is id %d", subject, identity)
-    return identity
+def set_up(worker: Worker) -> None:
+    """Everything once; what is there already is checked. Several daemons may do it at the same time."""
+    config, addresses = worker.config, worker.addresses
+    if addresses.postgres is None:
+        raise EtldError("set-up needs PostgreSQL, and was given no address of it")
+    loaded = schemas.load(config)
+    with db.connect(
+        addresses.postgres,
+        password=config.secret("postgres"),
+        application_name=f"etld {worker.name}",
+        connect_timeout=config.postgres.connect_timeout,
+        statement_timeout=config.postgres.statement_timeout,
+    ) as conn:
+        for name in migrate(conn):
+            log.info("migrated the database: %s", name)
+        worker.beat()
+        admin = Admin(client_settings(config, addresses))
+        topics.ensure(admin, config)
+        worker.beat()
+        ids = schemas.register(open_registry(config, addresses, conn), loaded)
+    schemas.write(config, admin.cluster_id(), loaded, ids)
 
 
-def _subject(topic: str) -> str:
-    return f"{topic}-value"
+def _away(error: Exception) -> str | None:
+    """Which part is away, None when the error is about something else."""
+    if isinstance(error, RegistryUnavailable):
+        return "schema_registry"
+    if isinstance(error, KafkaProblem):
+        return "kafka"
+    if isinstance(error, EtldError):
+        return None
+    return "postgres" if classify(error) == "retry" else None
 
 
-def _write(path: Path, document: dict[str, Any]) -> None:
-    temporary = path.with_suffix(".json.new")
-    temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    temporary.chmod(0o600)
-    os.replace(temporary, path)
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

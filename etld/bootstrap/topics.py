@@ -1,48 +1,88 @@
-"""Topics: made when they are missing, looked at when they are there."""
+"""The topics of a configuration: made when they are missing, checked when they are there."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etld.errors import EtldError
 from etld.events.deadletter import DEAD_LETTER_TOPIC, PARKED_TOPIC
-from etld.kafka.errors import KafkaProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from etld.config import Config
-    from etld.kafka import Admin
-    from etld.kafka.admin import Topic
+    from etld.kafka.admin import Admin, Topic
 
 log = logging.getLogger("etld.setup")
 
+_LETTER_PARTITIONS = 3
+# Dead and parked events wait for a person: Kafka must not throw them away.
 _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
-_DEAD_LETTER_PARTITIONS = 3
+_MOST_REPLICAS = 3
 
 
-def ensure_topics(admin: Admin, config: Config) -> dict[str, Topic]:
-    """Create what is missing, warn of what differs; every topic by name. Raises `KafkaProblem`."""
-    wanted = {kind.topic: (kind.partitions, {}) for kind in config.event_types.values()}
-    for name in (DEAD_LETTER_TOPIC, PARKED_TOPIC):
-        wanted[name] = (_DEAD_LETTER_PARTITIONS, _FOREVER)
-    replicas = config.kafka.replication or min(3, admin.brokers())
-    present = admin.topics(wanted)
-    for name, (partitions, settings) in wanted.items():
-        found = present.get(name)
-        if found is None:
-            both = {**settings, **({"min.insync.replicas": "2"} if replicas >= 3 else {})}
-            if admin.create_topic(name, partitions, replicas, both):
-                log.info("made topic %s: %d partitions, %d replicas", name, partitions, replicas)
-        elif found.partitions < partitions:
-            log.warning(
-                "topic %s has %d partitions, the configuration says %d: add them with Kafka's tools,"
-                " or correct event_types.*.partitions",
-                name,
-                found.partitions,
-                partitions,
-                extra={"topic": name},
-            )
-    present = admin.topics(wanted)
-    missing = sorted(set(wanted) - set(present))
-    if missing:
-        raise KafkaProblem(f"topic {missing[0]} was made, and Kafka does not know it yet")
-    return present
+class Unusable(EtldError):
+    """A topic is there, and etld cannot work with it as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic as etld makes it."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+def wanted(config: Config, replicas: int) -> list[Wanted]:
+    """The topics of the event types, the dead letters and the parked events."""
+    # With two replicas, one broker that is away would stop every acknowledgement.
+    shared = {"min.insync.replicas": "2" if replicas >= _MOST_REPLICAS else "1", "cleanup.policy": "delete"}
+    events = [Wanted(kind.topic, kind.partitions, shared) for kind in config.event_types.values()]
+    letters = [Wanted(name, _LETTER_PARTITIONS, shared | _FOREVER) for name in (DEAD_LETTER_TOPIC, PARKED_TOPIC)]
+    return events + letters
+
+
+def ensure(admin: Admin, config: Config) -> None:
+    """Create what is missing and check the rest; raises `KafkaProblem` and `Unusable`."""
+    replicas = config.kafka.replication or min(_MOST_REPLICAS, admin.brokers())
+    topics = wanted(config, replicas)
+    there = admin.topics([topic.name for topic in topics])
+    for topic in topics:
+        found = there.get(topic.name)
+        if found is not None:
+            check(topic, found, admin.topic_config(topic.name), config.ingest.max_event)
+        elif admin.create_topic(topic.name, topic.partitions, replicas, topic.config):
+            log.info("created topic %s: %d partitions, %d replicas", topic.name, topic.partitions, replicas)
+
+
+def check(topic: Wanted, found: Topic, settings: Mapping[str, str], max_event: int) -> None:
+    """Warn of what differs, raise `Unusable` for what would lose events or refuse them."""
+    if found.partitions != topic.partitions and "retention.ms" not in topic.config:
+        log.warning(
+            "topic %s has %d partitions, event_types.*.partitions says %d; left as it is",
+            topic.name,
+            found.partitions,
+            topic.partitions,
+        )
+    if "compact" in settings.get("cleanup.policy", ""):
+        raise Unusable(
+            f"topic {topic.name} is compacted (cleanup.policy={settings['cleanup.policy']}): Kafka would drop"
+            " records that share a key. Set cleanup.policy=delete, or name another topic."
+        )
+    largest = int(settings.get("max.message.bytes", "") or 2**31)
+    if largest < max_event:
+        raise Unusable(
+            f"topic {topic.name} takes records of {largest} bytes at most (max.message.bytes), and"
+            f" ingest.max_event is {max_event}: raise the one or lower the other."
+        )
+    retention = int(settings.get("retention.ms", "") or -1)
+    if "retention.ms" in topic.config and retention >= 0:
+        log.warning(
+            "topic %s keeps records for %.1f days only (retention.ms); dead letters older than that are gone"
+            " from Kafka, though not from etld.dead_letter",
+            topic.name,
+            retention / 86_400_000,
+        )

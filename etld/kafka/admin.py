@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from etld.kafka.errors import KafkaProblem
 
@@ -78,6 +78,16 @@ class Admin:
         except Exception as error:
             raise KafkaProblem(f"Kafka does not create topic {name}: {_text(error)}") from error
         return True
+
+    def topic_config(self, name: str) -> dict[str, str]:
+        """The settings of a topic, defaults included; {} from a broker that does not tell."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+        try:
+            answer = self._client.describe_configs([resource], request_timeout=self._timeout)[resource]
+            entries = answer.result(self._timeout)
+        except Exception as error:
+            raise KafkaProblem(f"Kafka does not tell the settings of topic {name}: {_text(error)}") from error
+        return {key: entry.value for key, entry in entries.items() if entry.value is not None}
 
     def watermarks(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
         """Partition to (low, high): the first offset still kept, and the one after the last record."""

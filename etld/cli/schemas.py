@@ -1,0 +1,155 @@
+"""`etld schemas`: list, check, register."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etld.errors import EtldError, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from etld.cli.target import Target
+    from etld.config import Config
+    from etld.registry import Registry
+
+
+@click.group()
+def command() -> None:
+    """List, check and register schemas."""
+
+
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON array.")
+@click.pass_obj
+def list_(path: Path | None, as_json: bool) -> None:
+    """Every version that the registry has for the configured event types."""
+    from etld.bootstrap.schemas import subject
+    from etld.cli.target import find
+
+    target = find(path)
+    registry = _registry(target)
+    rows = [
+        {"event_type": name, "subject": one.subject, "version": one.version, "id": one.id}
+        | ({"schema": json.loads(one.schema)} if as_json else {})
+        for name, kind in target.config.event_types.items()
+        for one in registry.versions(subject(kind.topic))
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    columns = ("event_type", "subject", "version", "id")
+    width = {key: max(len(key), *(len(str(row[key])) for row in rows), 0) for key in columns} if rows else {}
+    if not rows:
+        click.echo("no schema is registered yet")
+        return
+    click.echo("  ".join(key.ljust(width[key]) for key in columns).rstrip())
+    for row in rows:
+        click.echo("  ".join(str(row[key]).ljust(width[key]) for key in columns).rstrip())
+
+
+@command.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--offline", is_flag=True, help="Look at the files alone, do not ask the registry.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def check(path: Path | None, files: tuple[Path, ...], offline: bool, as_json: bool) -> None:
+    """Can etld use these schema files, and may they follow the registered versions?
+
+    FILES are .avsc files; without any, those of the configured event types. A file that belongs to no
+    configured event type is looked at alone. Exit 1 when something speaks against one.
+    """
+    config = _config(path, needed=not files)
+    chosen = [file.absolute() for file in files] or [kind.schema for kind in config.event_types.values()] if config else [
+        file.absolute() for file in files
+    ]
+    results = [{"file": str(file), "problems": _offline(file)} for file in chosen]
+    asked = False
+    if config is not None and not offline:
+        asked = _ask_registry(path, config, results)
+    bad = sum(bool(result["problems"]) for result in results)
+    if as_json:
+        click.echo(json.dumps({"ok": not bad, "registry_asked": asked, "files": results}))
+    else:
+        for result in results:
+            for problem in result["problems"]:
+                click.echo(f"{result['file']}: {problem}", err=True)
+            if not result["problems"]:
+                click.echo(f"{result['file']}: good")
+        if not asked and not offline:
+            click.echo("the registry was not asked: it cannot be reached", err=True)
+    sys.exit(1 if bad else 0)
+
+
+@command.command()
+@click.argument("event_types", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def register(path: Path | None, event_types: tuple[str, ...], as_json: bool) -> None:
+    """Register the schemas of the configured event types (all, or those named); `etld reload` uses them."""
+    from etld.bootstrap import schemas
+    from etld.cli.target import find
+
+    target = find(path)
+    unknown = [name for name in event_types if name not in target.config.event_types]
+    if unknown:
+        raise UsageError(f"no such event type: {', '.join(unknown)}")
+    loaded = schemas.load(target.config)
+    chosen = {name: loaded[name] for name in event_types or loaded}
+    ids = schemas.register(_registry(target), chosen)
+    rows = [{"event_type": name, "subject": chosen[name][0], "id": number} for name, number in ids.items()]
+    if as_json:
+        click.echo(json.dumps(rows))
+    else:
+        for row in rows:
+            click.echo(f"{row['subject']}: id {row['id']}")
+
+
+def _config(path: Path | None, *, needed: bool) -> Config | None:
+    """The configuration; files can be looked at without one."""
+    from etld.config import load
+
+    try:
+        return load(path)
+    except EtldError:
+        if needed or path is not None:
+            raise
+        return None
+
+
+def _offline(file: Path) -> list[str]:
+    from etld.avro.schema import problems
+
+    try:
+        return problems(file.read_text("utf-8"))
+    except OSError as error:
+        return [error.strerror or str(error)]
+    except UnicodeDecodeError:
+        return ["not UTF-8"]
+
+
+def _ask_registry(path: Path | None, config: Config, results: list[dict[str, Any]]) -> bool:
+    """Add what the registry says against each configured file; False when it cannot be asked."""
+    from etld.bootstrap.schemas import subject
+    from etld.cli.target import find
+    from etld.registry import RegistryUnavailable
+
+    subjects = {str(kind.schema): subject(kind.topic) for kind in config.event_types.values()}
+    try:
+        registry = _registry(find(path))
+        for result in results:
+            if result["file"] in subjects and not result["problems"]:
+                schema = Path(result["file"]).read_text("utf-8")
+                result["problems"] = registry.check(subjects[result["file"]], schema)
+    except (RegistryUnavailable, Unreachable):
+        return False
+    return True
+
+
+def _registry(target: Target) -> Registry:
+    from etld.registry import open_registry
+
+    return open_registry(target.config, target.addresses)
