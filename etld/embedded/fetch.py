@@ -20,35 +20,42 @@ class _Line:
 
     def __call__(self, said: str) -> None:
         if self._terminal:
-            sys.stderr.write(f"\r\x1b[K{said}")
-            sys.stderr.flush()
+            _say(f"\r\x1b[K{said}", end="")
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + 5.0
-            print(said, file=sys.stderr, flush=True)
+            _say(said)
 
     def end(self, said: str) -> None:
         """The last word."""
-        print(f"\r\x1b[K{said}" if self._terminal else said, file=sys.stderr, flush=True)
+        _say(f"\r\x1b[K{said}" if self._terminal else said)
+
+
+def fetch(config: configuration.Config) -> None:
+    """Fetch what the configuration asks for, telling it on stderr; raises EtldError."""
+    if config.kafka.bootstrap_servers != "embedded":
+        return
+    if choice.choose(config) == "tansu":
+        tansu.binary()
+        return
+    cache = choice.cache_dir(config)
+    if not jars.directory(cache).is_dir():
+        line = _Line()
+        line.end(f"Apache Kafka {jars.version()} is in {jars.fetch(cache, line)}")
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch what the configuration (an optional path) asks for; 0 when it is there."""
+    """Fetch for the configuration (an optional path); 0 when all is there."""
     try:
-        config = configuration.load(Path(arguments[0]) if arguments else None)
-        if config.kafka.bootstrap_servers != "embedded":
-            return 0
-        if choice.choose(config) == "tansu":
-            print(tansu.NOTICE, file=sys.stderr)
-            tansu.binary()
-            return 0
-        cache = choice.cache_dir(config)
-        if not jars.directory(cache).is_dir():
-            line = _Line()
-            line.end(f"Apache Kafka {jars.version()} is in {jars.fetch(cache, line)}")
+        fetch(configuration.load(Path(arguments[0]) if arguments else None))
     except EtldError as error:
-        print(f"etld: {error}", file=sys.stderr)
+        _say(f"etld: {error}")
         return error.exit_code
     return 0
+
+
+def _say(text: str, end: str = "\n") -> None:
+    sys.stderr.write(text + end)
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def maven() -> str | None:
     return shutil.which("mvn")
 
 
-def fetch(cache: Path, progress: Progress = lambda said: None) -> Path:
+def fetch(cache: Path, progress: Progress = lambda _said: None) -> Path:
     """The directory of the jars, downloaded first when it is not there yet.
 
     `progress` is called several times a second with what is going on. One process at a time

@@ -46,7 +46,7 @@ def spawn(
             cwd=cwd,
             env=None if env is None else dict(env),
             start_new_session=True,
-            preexec_fn=_tied(os.getpid(), death_signal, become),
+            preexec_fn=_tied(os.getpid(), death_signal, become),  # noqa: PLW1509 - our processes have one thread
         )
 
 

@@ -18,7 +18,7 @@ from etld.errors import EtldError
 Tick = Callable[[str], None]
 
 
-class PortTaken(EtldError):
+class PortTaken(EtldError):  # noqa: N818 - says what happened
     """Another program listens on the port that an embedded part is to use."""
 
 
@@ -48,7 +48,7 @@ class Server(abc.ABC):
     def probe(self) -> bool:
         """Would it serve a client now? Cheap."""
 
-    def start(self, tick: Tick = lambda said: None) -> None:
+    def start(self, tick: Tick = lambda _said: None) -> None:
         """prepare() and launch(). Raises EtldError, PortTaken."""
         self._await_port(tick)
         self.prepare(tick)
@@ -56,7 +56,7 @@ class Server(abc.ABC):
             self._since = self.log.stat().st_size
         self.child = self.launch()
 
-    def wait_ready(self, timeout: float, tick: Tick = lambda said: None) -> None:
+    def wait_ready(self, timeout: float, tick: Tick = lambda _said: None) -> None:
         """Return once probe() says yes; EtldError when the server ends first or takes too long."""
         until = time.monotonic() + timeout
         while not self.probe():

@@ -42,7 +42,7 @@ class TansuServer(Server):
                 f"--listener-url={address}",
                 f"--advertised-listener-url={address}",
                 "--storage-engine=memory://tansu/",
-                "--cluster-id=etld",
+                "--cluster-id=tansu-etld",
             ],
             log=self.log,
             cwd=Path("/"),

@@ -1,0 +1,42 @@
+# What to type. Everything is kept in .venv, var and event_summary_charts of this directory.
+PYTHON ?= python3
+VENV ?= .venv
+ETLD = $(VENV)/bin/etld
+# Named after what it installed: a change of either file installs anew.
+STAMP = $(VENV)/.etld-$(shell cat pyproject.toml constraints.txt | cksum | tr -d ' ')
+
+.PHONY: run stop setup test lint bench faults clean help
+.DEFAULT_GOAL := help
+
+help: ## This list.
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+run: setup ## Install, start etld, send 600 sample events, show what became of them.
+	@$(ETLD) demo --count 600
+
+stop: ## End the daemon and all its parts.
+	@if [ -x $(ETLD) ]; then $(ETLD) stop; else echo "etld is not installed here"; fi
+
+setup: $(STAMP) ## Make .venv with etld and all it needs.
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "etld needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
+	  || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
+	@echo "Installing etld and what it needs into $(VENV)"
+	@$(VENV)/bin/python -m pip install --disable-pip-version-check --retries 5 -c constraints.txt -e '.[embedded,dev]'
+	@rm -f $(VENV)/.etld-* && touch $@
+
+test: setup ## Run every test.
+	@$(VENV)/bin/python -m pytest
+
+lint: setup ## ruff, mypy --strict, the import contract.
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+clean: stop ## Stop, and remove the daemon's data, charts and caches (asks nothing).
+	rm -rf var event_summary_charts .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	find etld tests -name __pycache__ -prune -exec rm -rf {} +
