@@ -1,0 +1,100 @@
+"""Filling new summaries from processed_events, in a thread, because ten million rows take a while."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from etld.store import cuts, db
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etld.store.summary import Summary
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.aggregator")
+_LOOK_EVERY = 1.0
+
+
+class Filling:
+    """Fills what waits for it once the processors have passed the cut; `topics` maps topic to event type."""
+
+    def __init__(self, worker: Worker, summaries: Sequence[Summary], topics: Mapping[str, str]) -> None:
+        self._worker = worker
+        self._by_name = {summary.name: summary for summary in summaries}
+        self._topics = topics
+        self._stop = threading.Event()
+        self._filled = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._conn: db.Connection | None = None
+
+    def wanted(self, names: Sequence[str], cluster_id: str, group: str) -> None:
+        """Begin with these, unless there are none."""
+        chosen = [self._by_name[name] for name in names if name in self._by_name]
+        if chosen and self._thread is None:
+            args = (chosen, cluster_id, group)
+            self._thread = threading.Thread(target=self._run, args=args, name="filling", daemon=True)
+            self._thread.start()
+
+    def done(self) -> bool:
+        """Was a summary filled since the last call?"""
+        if not self._filled.is_set():
+            return False
+        self._filled.clear()
+        return True
+
+    def close(self) -> None:
+        """Stop; a filling that is under way is rolled back and begun again by the next process."""
+        self._stop.set()
+        conn = self._conn
+        if conn is not None:
+            conn.cancel()
+        if self._thread is not None:
+            self._thread.join(3.0)
+
+    def _run(self, waiting: list[Summary], cluster_id: str, group: str) -> None:
+        said: str | None = None
+        while waiting and not self._stop.is_set():
+            try:
+                with self._connect() as conn:
+                    self._conn = conn
+                    said = None
+                    while waiting and not self._stop.is_set():
+                        waiting = [one for one in waiting if not self._fill(conn, one, cluster_id, group)]
+                        self._stop.wait(_LOOK_EVERY if waiting else 0)
+            except psycopg.Error as error:
+                text = " ".join(str(error).split())
+                if text != said and not self._stop.is_set():
+                    log.warning("cannot fill summaries now, trying again: %s", text)
+                said = text
+                self._stop.wait(_LOOK_EVERY)
+            finally:
+                self._conn = None
+
+    def _fill(self, conn: db.Connection, summary: Summary, cluster_id: str, group: str) -> bool:
+        outcome = cuts.fill(conn, cluster_id, group, summary, self._topics)
+        if outcome:
+            log.info("summary %s is filled from processed_events", summary.name)
+            self._filled.set()
+        # None: another aggregator is at it; it stays on the list until that one is done.
+        return outcome is True or (outcome is None and not self._waits(conn, summary))
+
+    def _waits(self, conn: db.Connection, summary: Summary) -> bool:
+        from etld.store.summaries import waiting
+
+        return summary.name in waiting(conn)
+
+    def _connect(self) -> db.Connection:
+        config = self._worker.config
+        assert self._worker.addresses.postgres is not None
+        return db.connect(
+            self._worker.addresses.postgres,
+            password=config.secret("postgres"),
+            application_name=f"etld {self._worker.name} filling",
+            connect_timeout=config.postgres.connect_timeout,
+            statement_timeout=config.postgres.statement_timeout,
+        )

@@ -1,0 +1,188 @@
+"""From records to sums: decode, leave out what was counted before, add up, all in the positions' transaction."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from etld.aggregator import definitions
+from etld.aggregator.drawing import Drawing
+from etld.aggregator.filling import Filling
+from etld.aggregator.totals import totals
+from etld.avro.columnar import decode
+from etld.frames import load_transform
+from etld.frames.ready import ready
+from etld.registry import open_registry
+from etld.registry.cache import SchemaCache
+from etld.store import counted, summaries
+from etld.stream import Batch, Handler, Tally, Work
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from etld.aggregator.totals import Columns
+    from etld.store.db import Connection, Cursor
+    from etld.store.errors import Verdict
+    from etld.store.summary import Summary
+    from etld.stream.batch import Key
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.aggregator")
+
+# After a duplicate was met, so many batches look for ids of the same day before they write.
+_CAREFUL_BATCHES = 20
+_PARTITIONS_EVERY = 600.0
+
+
+@dataclass
+class Sums(Work):
+    """A batch summed up: the frames of its distinct events, their ids, and the rows for each summary."""
+
+    keys: list[Key] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    ids: pl.Series = field(default_factory=lambda: pl.Series("event_id", [], pl.String))
+    sums: list[Columns | None] = field(default_factory=list)
+    duplicates: int = 0
+
+
+class AggregatorHandler(Handler[Sums]):
+    """Keeps the summaries of every event type; each event id counts once."""
+
+    group = "aggregator"
+
+    def __init__(self, worker: Worker) -> None:
+        config = worker.config
+        self._worker = worker
+        self._types = {kind.topic: name for name, kind in config.event_types.items()}
+        self.topics = list(self._types)
+        self._summaries: list[Summary] = definitions.read(config.summaries, config.event_types)
+        self._transforms = {topic: load_transform(config.event_types[t].transform) for topic, t in self._types.items()}
+        self._schemas: SchemaCache | None = None
+        self._days: set[dt.date] = set()
+        self._look_after_days = 0.0
+        self._careful = 0
+        self._synced = False
+        self._filling = Filling(worker, self._summaries, self._types)
+        self._drawing = Drawing(worker, self._summaries)
+
+    def start(self, conn: Connection) -> None:
+        """Make tables and partitions before the first record is read."""
+        if self._schemas is None:
+            self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
+        self._keep_days(conn)
+        if not self._synced:
+            # Once a process: two daemons with different summaries must not undo each other's in turns.
+            for name in summaries.sync(conn, self.cluster_id, f"etld-{self.group}", self._summaries, self._types):
+                log.info("summary %s is new or changed: filling it from processed_events", name)
+            self._synced = True
+            self._filling.wanted(summaries.waiting(conn), self.cluster_id, f"etld-{self.group}")
+
+    def prepare(self, batch: Batch) -> Sums:
+        """Decode and transform as the processor does, one topic at a time, and add up."""
+        assert self._schemas is not None
+        work = Sums(batch)
+        numbered: list[tuple[Key, pl.DataFrame]] = []
+        for part in batch:
+            decoded = decode(part.values, self._schemas)
+            frame, filtered, _ = ready(decoded.frame, self._transforms[part.topic], self._types[part.topic])
+            dead = len(part.values) - frame.height - filtered.height
+            work.tallies[part.key] = Tally(stored=frame.height, filtered=filtered.height, dead=dead)
+            if frame.height:
+                numbered.append((part.key, frame))
+        if numbered:
+            _distinct(work, numbered)
+        work.sums = [totals(work.frames, summary) for summary in self._summaries]
+        return work
+
+    def write(self, cur: Cursor, work: Sums, verdict: Verdict | None) -> Mapping[Key, Tally]:
+        """Note the ids and add the sums; ids that were counted before are left out of both."""
+        summaries.verify(cur, self._summaries)
+        day = counted.today()
+        if day not in self._days:
+            self._days = counted.keep(cur.connection, day, self._worker.config.aggregator.dedup_window)
+        if verdict is not None:
+            self._careful = _CAREFUL_BATCHES
+        changes: dict[Key, Tally] = {}
+        frames, ids, sums = work.frames, work.ids, work.sums
+        work.duplicates = 0
+        if len(ids):
+            among = sorted(one for one in self._days if one != day or self._careful)
+            again = counted.known(cur, ids.to_list(), str(ids.min()), str(ids.max()), among)
+            if again:
+                changes = _twice(work, again)
+                frames, ids = [frame.filter(~_is_in(again)) for frame in frames], ids.filter(~ids.is_in(list(again)))
+                sums = [totals(frames, summary) for summary in self._summaries]
+                work.duplicates = len(again)
+            if len(ids):
+                counted.copy(cur, day, ids.to_frame().write_csv(include_header=False).encode())
+        for summary, columns in zip(self._summaries, sums, strict=True):
+            if columns is not None:
+                summaries.add(cur, summary, columns)
+        return changes
+
+    def committed(self, work: Sums) -> None:
+        """Count towards the next drawing."""
+        self._careful = _CAREFUL_BATCHES if work.duplicates else max(0, self._careful - 1)
+        new = len(work.ids) - work.duplicates
+        if work.batch.count:
+            log.info("Counted %d events", new, extra={"duplicate": work.batch.count - new})
+        self._drawing.counted(new)
+
+    def idle(self, conn: Connection) -> None:
+        """Partitions for tomorrow, filling from the table, charts."""
+        if time.monotonic() >= self._look_after_days:
+            self._keep_days(conn)
+        if self._filling.done():
+            self._drawing.counted(1)
+        self._drawing.tick(conn)
+
+    def close(self) -> None:
+        """End what runs beside."""
+        self._filling.close()
+        self._drawing.close()
+
+    def _keep_days(self, conn: Connection) -> None:
+        self._days = counted.keep(conn, counted.today(), self._worker.config.aggregator.dedup_window)
+        self._look_after_days = time.monotonic() + _PARTITIONS_EVERY
+
+
+def _distinct(work: Sums, numbered: Sequence[tuple[Key, pl.DataFrame]]) -> None:
+    """Keep the first event of each id, and count the others as duplicates of their partition."""
+    lower = pl.col("event_id").str.to_lowercase()
+    ids = pl.concat(
+        [
+            frame.select(lower, pl.lit(i, dtype=pl.UInt32).alias("part"), pl.col("row"))
+            for i, (_, frame) in enumerate(numbered)
+        ]
+    )
+    several = ids["event_id"].n_unique() < ids.height
+    first = ids.unique("event_id", keep="first", maintain_order=True) if several else ids
+    work.ids = first["event_id"]
+    for i, (key, frame) in enumerate(numbered):
+        kept = frame.with_columns(lower)
+        if several:
+            kept = kept.filter(pl.col("row").is_in(first.filter(pl.col("part") == i)["row"].to_list()))
+            tally = work.tallies[key]
+            twice = tally.stored - kept.height
+            work.tallies[key] = Tally(kept.height, tally.duplicate + twice, tally.filtered, tally.dead)
+        work.keys.append(key)
+        work.frames.append(kept)
+
+
+def _twice(work: Sums, again: set[str]) -> dict[Key, Tally]:
+    """What the ids that were counted before change in the tallies."""
+    changes = {}
+    for key, frame in zip(work.keys, work.frames, strict=True):
+        count = int(frame.select(_is_in(again).sum()).item())
+        if count:
+            changes[key] = Tally(stored=-count, duplicate=count)
+    return changes
+
+
+def _is_in(ids: set[str]) -> pl.Expr:
+    return pl.col("event_id").is_in(list(ids))

@@ -1,0 +1,23 @@
+"""The role's entry point."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etld.worker import Worker
+
+
+def run(worker: Worker) -> None:
+    """Sum events up, and draw, until the worker stops."""
+    # Before Polars is imported: one batch is one core's work, and the cores are shared with the broker.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    from etld import stream
+    from etld.aggregator.handler import AggregatorHandler
+    from etld.stream.link import Options
+
+    config = worker.config
+    handler = AggregatorHandler(worker)
+    options = Options(config.aggregator.batch_max_records, config.processor.batch_max_bytes, config.processor.linger)
+    stream.run(worker, handler, options)

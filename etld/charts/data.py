@@ -1,0 +1,147 @@
+"""What a chart shows, as plain data; pure, and free of matplotlib."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: More bars than this cannot be read on a slide, nor more slices.
+MOST_BARS = 12
+MOST_SLICES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One bar or slice."""
+
+    name: str
+    label: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: (ISO time, value), in time order."""
+
+    label: str
+    points: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture of a chart. `additive`: may its values be summed up?"""
+
+    kind: str
+    title: str
+    unit: str = ""
+    by: str = ""
+    additive: bool = True
+    items: tuple[Item, ...] = ()
+    lines: tuple[Line, ...] = ()
+    note: str = ""
+
+    @property
+    def total(self) -> float:
+        """The sum over all items."""
+        return sum(item.value for item in self.items)
+
+    @property
+    def empty(self) -> bool:
+        """Is there nothing to show?"""
+        return not self.items and not self.lines
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One file: its base name, title, panels and the line that says where the numbers come from."""
+
+    name: str
+    title: str
+    source: str
+    panels: tuple[Panel, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Chart:
+        """The inverse of `as_dict`."""
+        panels = tuple(
+            Panel(
+                **{
+                    **panel,
+                    "items": tuple(Item(**item) for item in panel["items"]),
+                    "lines": tuple(
+                        Line(line["label"], tuple((at, value) for at, value in line["points"]))
+                        for line in panel["lines"]
+                    ),
+                }
+            )
+            for panel in given["panels"]
+        )
+        return cls(given["name"], given["title"], given["source"], panels)
+
+
+def bars(
+    kind: str,
+    title: str,
+    rows: Sequence[tuple[str, float]],
+    *,
+    unit: str = "",
+    by: str = "",
+    additive: bool = True,
+    labels: Mapping[str, str] | None = None,
+) -> Panel:
+    """A panel of bars or of a donut: the largest first, what is too much to read summed up or left out."""
+    named = labels or {}
+    ranked = sorted(rows, key=lambda row: (-row[1], row[0]))
+    if kind == "donut":
+        # A share of nothing, or less than nothing, cannot be drawn.
+        ranked = [row for row in ranked if row[1] > 0]
+    most = MOST_SLICES if kind == "donut" else MOST_BARS
+    note = ""
+    items = [Item(name, named.get(name, name), value) for name, value in ranked]
+    if len(items) > most:
+        count = len(items)
+        if additive:
+            rest = items[most - 1 :]
+            other = Item("", f"{len(rest)} others", sum(item.value for item in rest))
+            items = [*items[: most - 1], other]
+        else:
+            items = items[:most]
+            note = f"the {most} largest of {count}"
+    return Panel(kind, title, unit, by, additive, tuple(items), note=note)
+
+
+def lines(
+    title: str,
+    rows: Sequence[tuple[str, str, float]],
+    *,
+    unit: str = "",
+    by: str = "",
+    additive: bool = True,
+    labels: Mapping[str, str] | None = None,
+) -> Panel:
+    """A panel of lines over time from (group, ISO time, value): the groups with most in them."""
+    named = labels or {}
+    groups: dict[str, list[tuple[str, float]]] = {}
+    for name, at, value in rows:
+        groups.setdefault(name, []).append((at, value))
+    ranked = sorted(groups, key=lambda name: (-sum(abs(v) for _, v in groups[name]), name))
+    shown = ranked[:MOST_SLICES]
+    note = f"the {len(shown)} largest of {len(ranked)}" if len(ranked) > len(shown) else ""
+    made = tuple(Line(named.get(name, name), tuple(groups[name])) for name in shown)
+    return Panel("line", title, unit, by, additive, lines=made, note=note)
+
+
+def source(extent: tuple[str, str, int | None] | None, table: str) -> str:
+    """The line under a chart: which events, of what time, from which table."""
+    if extent is None:
+        return f"etld.{table}, no events so far"
+    first, last, count = extent
+    events = f"{count:,} event{'' if count == 1 else 's'}, " if count is not None else ""
+    return f"etld.{table}, {events}{first} to {last} UTC"

@@ -1,0 +1,75 @@
+"""The drawing process, from its starter's side."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from etld.errors import EtldError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from etld.charts.data import Chart
+
+_TIMEOUT = 120.0
+
+
+class CannotDraw(EtldError):
+    """The charts could not be drawn or written."""
+
+
+def draw(
+    charts: Sequence[Chart],
+    directory: Path,
+    *,
+    keep: int,
+    dpi: int,
+    cache: Path,
+    started: Callable[[subprocess.Popen[str]], None] | None = None,
+) -> list[str]:
+    """Draw charts in a process of their own; the paths. `cache` keeps matplotlib's list of fonts.
+
+    `started` is given the process, so that another thread may end it. Raises `CannotDraw`.
+    """
+    now = datetime.now().astimezone()
+    order = {
+        "directory": str(directory),
+        "keep": keep,
+        "dpi": dpi,
+        "stamp": now.strftime("%Y%m%d_%H%M%S"),
+        "drawn_at": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "charts": [chart.as_dict() for chart in charts],
+    }
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "etld.charts"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "MPLBACKEND": "agg", "MPLCONFIGDIR": str(cache)},
+        )
+    except OSError as error:
+        raise CannotDraw(f"cannot start the process that draws: {error}") from error
+    if started is not None:
+        started(process)
+    try:
+        out, err = process.communicate(json.dumps(order), timeout=_TIMEOUT)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        process.communicate()
+        raise CannotDraw(f"drawing took longer than {_TIMEOUT:.0f} s") from error
+    try:
+        answer = json.loads(out)
+    except ValueError:
+        last = err.strip().splitlines()[-1] if err.strip() else f"it ended with {process.returncode}"
+        raise CannotDraw(f"the process that draws failed: {last}") from None
+    if answer["error"]:
+        raise CannotDraw(f"{answer['error']}. Free space there or make it writable; drawing is tried again.")
+    return list(answer["paths"])

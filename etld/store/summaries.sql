@@ -1,0 +1,47 @@
+-- name: lock
+SELECT pg_advisory_xact_lock(hashtext('etld.summary'))
+
+-- name: hold_positions
+SELECT 1 FROM etld.kafka_position WHERE cluster_id = %(cluster)s AND grp = %(group)s ORDER BY topic, part FOR UPDATE
+
+-- name: known
+SELECT name, definition, state, to_regclass('etld.' || quote_ident('summary_' || name)) IS NOT NULL
+FROM etld.summary
+ORDER BY name
+
+-- name: forget
+DELETE FROM etld.summary WHERE name = %(name)s
+
+-- name: note
+INSERT INTO etld.summary (name, definition, state, cut)
+VALUES (%(name)s, %(definition)s, 'backfill', %(cut)s)
+ON CONFLICT (name) DO UPDATE
+    SET definition = excluded.definition, state = excluded.state, cut = excluded.cut, updated_at = now()
+
+-- name: live
+UPDATE etld.summary SET state = 'live', cut = '{}', updated_at = now() WHERE name = %(name)s
+
+-- name: waiting
+SELECT name FROM etld.summary WHERE state = 'backfill' ORDER BY name
+
+-- name: take
+SELECT definition, cut FROM etld.summary WHERE name = %(name)s AND state = 'backfill' FOR UPDATE SKIP LOCKED
+
+-- name: now
+SELECT clock_timestamp()::text
+
+-- name: positions
+SELECT grp, topic, part, topic_id, start_offset, next_offset
+FROM etld.kafka_position
+WHERE cluster_id = %(cluster)s AND topic = ANY(%(topics)s)
+    AND (grp = %(group)s OR grp LIKE 'etld-processor-%%')
+
+-- name: lives
+SELECT topic, part, topic_id, ended_at::text
+FROM etld.kafka_position_history
+WHERE cluster_id = %(cluster)s AND topic = ANY(%(topics)s) AND grp LIKE 'etld-processor-%%'
+UNION ALL
+SELECT topic, part, '', updated_at::text
+FROM etld.kafka_position
+WHERE cluster_id <> %(cluster)s AND topic = ANY(%(topics)s) AND grp LIKE 'etld-processor-%%'
+ORDER BY 4
