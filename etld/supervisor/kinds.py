@@ -106,6 +106,14 @@ def _aggregator_restart(config: Config, _event_type: str | None) -> Iterable[str
     return (*_SERVERS, "aggregator", "charts", "summaries", *used)
 
 
+def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
+    names = (
+        "invalid timezone max_age max_ahead max_body max_event max_batch max_depth ack_timeout rate_per_key"
+        " rate_per_address cors_origins trusted_proxies segment segment_map keys_file"
+    )
+    return ("event_types", *(f"ingest.{name}" for name in names.split()))
+
+
 _ALL: tuple[Kind, ...] = (
     Kind(
         "embedded-postgres",
@@ -159,7 +167,8 @@ _ALL: tuple[Kind, ...] = (
         "etld.corrector.main:run",
         "repairs dead letters and sends them back",
         lambda config: [(None, config.corrector.workers)],
-        restart=lambda *_: (*_SERVERS, "corrector", "event_types"),
+        restart=lambda *_: _SERVERS,
+        push=lambda *_: ("corrector", "event_types"),
     ),
     Kind(
         "ingest",
@@ -167,7 +176,8 @@ _ALL: tuple[Kind, ...] = (
         "etld.ingest.main:run",
         "events over HTTP into Kafka",
         lambda config: [(None, config.ingest.workers)],
-        restart=lambda *_: ("kafka", "node_id", "ingest", "event_types"),
+        restart=lambda *_: ("kafka", "node_id", "ingest"),
+        push=_ingest_push,
         overlap=True,
         listens=True,
         database=False,

@@ -36,7 +36,7 @@ class Reactor:
         """Forget a descriptor; an unknown one is fine."""
         try:
             self._selector.unregister(fd)
-        except KeyError:
+        except (KeyError, ValueError):
             pass
 
     def run_once(self, timeout: float) -> None:

@@ -43,6 +43,8 @@ _SIGNALS = (
 _TICK = 1.0
 _OPERATION_TICK = 0.02
 _AWAY = 4.0
+#: Everybody waits for the ground: try it more often than a role.
+_GROUND_BACKOFF = 3.0
 
 
 class Supervisor:
@@ -95,8 +97,8 @@ class Supervisor:
         self.notifier.status("stopped")
         log.info("stopped")
         self.herald.close()
-        self.runtime.release(self.config)
         self.server.close()
+        self.runtime.release(self.config)
         return self.exit_code
 
     def _timeout(self) -> float:
@@ -221,7 +223,9 @@ class Supervisor:
             limits.start_seconds, limits.max_failures, backoff_max=limits.backoff_max, hang=limits.hang_timeout
         )
         self.tree.patience = patience
-        self.tree.embedded_patience = dataclasses.replace(patience, hang=limits.embedded_hang_timeout)
+        self.tree.embedded_patience = dataclasses.replace(
+            patience, hang=limits.embedded_hang_timeout, backoff_max=min(limits.backoff_max, _GROUND_BACKOFF)
+        )
         self.tree.grace = limits.stop_timeout * 2 / 3
         logs.setup("supervisor", config)
 

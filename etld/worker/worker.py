@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from etld.errors import EtldError
 from etld.worker import channel as wire
 from etld.worker.addresses import Addresses
 from etld.worker.metrics import Metrics, key
@@ -53,7 +54,7 @@ class Worker:
         self.sockets = list(sockets)
         self.stopping = False
         self.paused = False
-        #: Called with the new configuration after a reload that needs no restart.
+        #: Called with the new configuration after a reload that needs no restart; EtldError becomes a fault.
         self.on_reload: Callable[[Config], None] | None = None
         #: Called before on_reload, for what every role shares (the log level).
         self.on_config: Callable[[Config], None] | None = None
@@ -197,5 +198,10 @@ class Worker:
             self.config = wire.unpack(message["config"])
             if self.on_config is not None:
                 self.on_config(self.config)
-            if self.on_reload is not None:
-                self.on_reload(self.config)
+            try:
+                if self.on_reload is not None:
+                    self.on_reload(self.config)
+                self.fault("reload", None)
+            except EtldError as error:
+                log.error("the new configuration is not taken: %s", error)
+                self.fault("reload", str(error))

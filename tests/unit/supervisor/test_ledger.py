@@ -1,0 +1,132 @@
+"""Numbers that outlive the workers that counted them."""
+
+from __future__ import annotations
+
+import json
+
+from etld.supervisor import prometheus
+from etld.supervisor.ledger import Ledger
+from etld.supervisor.slots import Slot, State
+from etld.worker.metrics import Metrics, key
+
+
+def beat(ledger: Ledger, pid: int, metrics: Metrics, now: float) -> None:
+    """As it comes over the channel."""
+    ledger.beat(pid, json.loads(json.dumps(metrics.changes())), now)
+
+
+def test_counters_go_on_after_a_restart() -> None:
+    """The second process begins at zero; the sum does not."""
+    ledger = Ledger()
+    for pid, accepted in ((1, 5), (2, 3)):
+        ledger.open(pid, "ingest-0", "ingest")
+        metrics = Metrics()
+        metrics.count(key("accepted", {}), accepted)
+        metrics.observe(key("wait_seconds", {}), 0.02)
+        beat(ledger, pid, metrics, 1.0)
+        if pid == 1:
+            ledger.close(pid)
+    assert ledger.totals()["accepted"] == 8
+    ((_, (buckets, total)),) = ledger.histograms()
+    assert (sum(buckets), round(total, 6)) == (2, 0.04)
+
+
+def test_totals_come_from_the_kind_that_owns_them() -> None:
+    """The aggregator reads the same topics; its numbers are not the table's."""
+    ledger = Ledger()
+    for pid, kind, values in (
+        (1, "processor", {"stored": 4, "duplicate": 1, "dead": 2}),
+        (2, "aggregator", {"stored": 4}),
+        (3, "corrector", {"repaired": 1, "parked": 1, "stored": 9}),
+    ):
+        ledger.open(pid, f"{kind}-0", kind)
+        metrics = Metrics()
+        metrics.total("t:0", values)
+        beat(ledger, pid, metrics, 1.0)
+        ledger.close(pid)
+    assert ledger.totals() == {
+        "accepted": 0,
+        "rejected": 0,
+        "stored": 4,
+        "duplicate": 1,
+        "dead": 2,
+        "repaired": 1,
+        "parked": 1,
+    }
+
+
+def test_the_rate_is_of_the_last_seconds() -> None:
+    """100 a second, then nothing."""
+    ledger = Ledger()
+    ledger.open(1, "w", "w")
+    metrics = Metrics()
+    for second in range(20):
+        if second < 10:
+            metrics.add_events(100)
+        beat(ledger, 1, metrics, float(second))
+        account = ledger.account(1)
+        assert account is not None
+        if second == 9:
+            assert account.rate(9.0) == 100.0
+    assert account.rate(19.0) == 0.0
+
+
+def test_faults_come_and_go_with_their_process() -> None:
+    """A dead worker complains of nothing."""
+    ledger, metrics = Ledger(), Metrics()
+    ledger.open(1, "w", "w")
+    metrics.fault("kafka", "away")
+    beat(ledger, 1, metrics, 1.0)
+    assert ledger.faults() == {"w": {"kafka": "away"}}
+    metrics.fault("kafka", None)
+    beat(ledger, 1, metrics, 2.0)
+    assert ledger.faults() == {}
+    metrics.fault("disk", "full")
+    beat(ledger, 1, metrics, 3.0)
+    ledger.close(1)
+    assert ledger.faults() == {}
+
+
+def test_saved_and_restored_it_says_the_same() -> None:
+    """What a re-exec hands over."""
+    ledger, metrics = Ledger(), Metrics()
+    ledger.open(1, "old", "ingest")
+    metrics.count(key("accepted", {"ack": "all"}), 2)
+    metrics.observe(key("batch_records", {}), 30)
+    metrics.gauge(key("queue_depth", {}), 3)
+    metrics.lag("t:0", 7)
+    metrics.total("t:0", {"stored": 1})
+    metrics.fault("disk", "full")
+    beat(ledger, 1, metrics, 1.0)
+    ledger.close(1)
+    ledger.open(2, "new", "processor")
+    beat(ledger, 2, metrics, 1.0)
+    again = Ledger.restore(json.loads(json.dumps(ledger.save())), 2.0)
+    for part in ("counters", "histograms", "gauges", "lags"):
+        assert list(getattr(again, part)()) == list(getattr(ledger, part)()), part
+    assert (again.totals(), again.faults()) == (ledger.totals(), ledger.faults())
+
+
+def test_prometheus_text() -> None:
+    """Cumulative buckets, escaped labels, one TYPE a family."""
+    ledger, metrics = Ledger(), Metrics()
+    ledger.open(1, "p-0", "processor")
+    metrics.count(key("accepted", {"why": 'a"b\\c\nd'}), 2)
+    metrics.observe(key("wait_seconds", {}), 0.003)
+    metrics.observe(key("wait_seconds", {}), 99.0)
+    metrics.lag("event_x:3", 12)
+    ledger.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t": {"stored": 3}}})), 1.0)
+    slot = Slot("p-0", "processor", state=State.RUNNING, restarts=2)
+    text = prometheus.render(ledger, [slot], state="ready", uptime=5, memory={"p-0": 1024})
+    lines = text.splitlines()
+    assert 'etld_accepted_total{worker="p-0",why="a\\"b\\\\c\\nd"} 2' in lines
+    assert 'etld_wait_seconds_bucket{worker="p-0",le="0.0025"} 0' in lines
+    assert 'etld_wait_seconds_bucket{worker="p-0",le="0.005"} 1' in lines
+    assert 'etld_wait_seconds_bucket{worker="p-0",le="+Inf"} 2' in lines
+    assert 'etld_wait_seconds_count{worker="p-0"} 2' in lines
+    assert 'etld_consumer_lag{worker="p-0",topic="event_x",partition="3"} 12' in lines
+    assert 'etld_worker_restarts_total{worker="p-0"} 2' in lines
+    assert "etld_stored_total 3" in lines
+    assert "etld_ready 1" in lines
+    kinds = [line for line in lines if line.startswith("# TYPE")]
+    assert len(kinds) == len(set(kinds))

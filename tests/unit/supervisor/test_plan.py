@@ -1,0 +1,100 @@
+"""From two configurations to the steps between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etld.config import Config, parse
+from etld.supervisor import plan
+from etld.supervisor.kinds import KINDS, specs
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "config" / "etld.toml").read_text()
+SOURCE = ROOT / "config" / "etld.toml"
+
+
+def read(text: str) -> Config:
+    return parse(text, SOURCE, {})
+
+
+def compare(text: str, scale: dict[str, int] | None = None) -> plan.Plan:
+    old, new = read(TEXT), read(text)
+    before, after = plan.snapshot(old), plan.snapshot(new)
+    return plan.make(KINDS, old, new, before, after, specs(KINDS, old, scale), scale or {})
+
+
+def edit(old: str, new: str) -> Callable[[], str]:
+    def text() -> str:
+        assert old in TEXT
+        return TEXT.replace(old, new, 1)
+
+    return text
+
+
+NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        (edit("", ""), []),
+        (edit("stop_timeout", "# \nstop_timeout"), []),
+        (edit("max_failures = 5", "max_failures = 7"), []),
+        (edit("workers = 1\n# A field", "workers = 3\n# A field"), ["start processor-purchase-1", "start processor-purchase-2"]),
+        (edit("linger = \"50 ms\"", "linger = \"60 ms\""), [f"restart processor-{t}-0" for t in ("purchase", "order", "delivery")]),
+        (edit("keep = 20", "keep = 30"), ["restart aggregator-0"]),
+        (edit("max_attempts = 3", "max_attempts = 4"), ["reload corrector-0"]),
+        (edit("max_batch = 1000", "max_batch = 1001"), ["reload ingest-0"]),
+        (edit("max_connections = 1024", "max_connections = 10"), ["restart ingest-0"]),
+        (
+            lambda: TEXT + NEW_TYPE,
+            ["run setup", "start processor-refund-0", "reload corrector-0", "reload ingest-0"],
+        ),
+    ],
+    ids=["same", "comment", "supervisor only", "workers", "linger", "charts", "corrector", "ingest", "ingest connections", "new type"],
+)
+def test_only_what_is_touched(text: Callable[[], str], steps: list[str]) -> None:
+    """Everything else is left alone."""
+    assert [f"{step.action} {step.slot}" for step in compare(text()).steps] == steps
+
+
+def test_every_step_says_why() -> None:
+    """By the keys that changed."""
+    (step,) = compare(edit("keep = 20", "keep = 30")()).steps
+    assert step.as_dict() == {"action": "restart", "worker": "aggregator-0", "why": ["charts.keep"]}
+
+
+def test_what_only_a_start_can_change_is_refused() -> None:
+    """The state directory holds the socket that the question came by."""
+    assert compare(edit('state_dir = "./var"', 'state_dir = "./else"')()).refused == ("state_dir",)
+
+
+def test_a_schema_files_content_counts(tmp_path: Path) -> None:
+    """Same path, other fields."""
+    schema = tmp_path / "purchase.avsc"
+    schema.write_text((ROOT / "schemas" / "purchase.avsc").read_text())
+    text = TEXT.replace('"schemas/purchase.avsc"', f'"{schema}"')
+    config = read(text)
+    before = plan.snapshot(config)
+    schema.write_text(schema.read_text() + "\n")
+    after = plan.snapshot(config)
+    assert plan.changed_keys(before, after) == ("event_types.purchase.schema_.content",)
+    steps = plan.make(KINDS, config, config, before, after, specs(KINDS, config), {}).steps
+    assert "run setup" in [f"{step.action} {step.slot}" for step in steps]
+
+
+def test_a_removed_type_stops_its_processor() -> None:
+    """And nothing of the other types."""
+    text = TEXT[: TEXT.index("[event_types.delivery]")] + TEXT[TEXT.index("[processor]") :]
+    text = text[: text.index("[summaries.delivery]")] + text[text.index("[corrector]") :]
+    stopped = compare(text).of("stop")
+    assert stopped == ["processor-delivery-0"]
+
+
+def test_scaled_workers_stay_scaled() -> None:
+    """An unrelated reload does not undo `etld scale`."""
+    todo = compare(edit("keep = 20", "keep = 30")(), {"ingest": 3})
+    assert todo.of("stop") == todo.of("start") == []

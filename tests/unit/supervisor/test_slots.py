@@ -1,0 +1,233 @@
+"""The slot machine, as histories: no forks, no sleeps."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from etld.supervisor import slots
+from etld.supervisor.slots import Action, Slot, State
+from histories import PATIENCE, live
+
+Event = Callable[[Slot, float], Slot]
+
+
+def nothing(slot: Slot, _now: float) -> Slot:
+    return slot
+
+
+def spawn(slot: Slot, now: float) -> Slot:
+    return slots.spawned(slot, 100 + int(now), now)
+
+
+def ready(slot: Slot, now: float) -> Slot:
+    return slots.is_ready(slot, now)
+
+
+def beat(slot: Slot, now: float) -> Slot:
+    return slots.is_heard(slot, now)
+
+
+def exit_with(code: int) -> Event:
+    return lambda slot, now: slots.exited(slot, code, now, PATIENCE)
+
+
+def says(message: str, *, fatal: bool = False) -> Event:
+    return lambda slot, _now: slots.complained(slot, message, fatal=fatal)
+
+
+def stop(slot: Slot, now: float) -> Slot:
+    return slots.stop(slot, now, 4.0)
+
+
+def renew(slot: Slot, now: float) -> Slot:
+    return slots.renew(slot, now, 4.0, "reload")
+
+
+S, A = State, Action
+killed = exit_with(-signal.SIGKILL)
+
+
+def test_a_healthy_life() -> None:
+    """Waiting, starting, running, stopping, stopped."""
+    slot = live(
+        [
+            (0, nothing, S.WAITING, A.SPAWN),
+            (0, spawn, S.STARTING, None),
+            (1, ready, S.RUNNING, None),
+            (9, beat, S.RUNNING, None),
+            (10, stop, S.STOPPING, None),
+            (11, exit_with(0), S.STOPPED, None),
+        ]
+    )
+    assert (slot.restarts, slot.failures, slot.last_error) == (0, 0, "")
+
+
+def test_a_worker_killed_after_a_healthy_life_is_back_at_once() -> None:
+    """No backoff for what had worked."""
+    slot = live(
+        [
+            (0, spawn, S.STARTING, None),
+            (1, ready, S.RUNNING, None),
+            (7, killed, S.WAITING, A.SPAWN),
+            (7, spawn, S.STARTING, None),
+            (8, ready, S.RUNNING, None),
+        ]
+    )
+    assert (slot.restarts, slot.last_error) == (1, "killed by SIGKILL")
+
+
+def test_early_exits_back_off_and_end_fatal() -> None:
+    """1 s, 2 s, then given up."""
+    live(
+        [
+            (0, spawn, S.STARTING, None),
+            (0, exit_with(1), S.BACKOFF, None),
+            (0.9, nothing, S.BACKOFF, None),
+            (1.0, nothing, S.BACKOFF, A.SPAWN),
+            (1, spawn, S.STARTING, None),
+            (1, ready, S.RUNNING, None),
+            (2, exit_with(1), S.BACKOFF, None),
+            (3.9, nothing, S.BACKOFF, None),
+            (4, nothing, S.BACKOFF, A.SPAWN),
+            (4, spawn, S.STARTING, None),
+            (4, exit_with(1), S.FATAL, None),
+            (1000, nothing, S.FATAL, None),
+        ]
+    )
+
+
+def test_a_one_shot_is_tried_for_ever_with_a_bounded_delay() -> None:
+    """Set-up waits for a database that is away."""
+    history = []
+    now = 0.0
+    for delay in (1.0, 2.0, 3.0, 3.0, 3.0):
+        history += [
+            (now, spawn, S.STARTING, None),
+            (now, exit_with(1), S.BACKOFF, None),
+            (now + delay, nothing, S.BACKOFF, A.SPAWN),
+        ]
+        now += delay
+    history += [(now, spawn, S.STARTING, None), (now, exit_with(0), S.DONE, None), (now + 99, nothing, S.DONE, None)]
+    assert live(history, one_shot=True).failures == 0
+
+
+def test_a_word_of_fatal_ends_it_at_once() -> None:
+    """A restart would not help, says the worker, in words or by its exit code."""
+    slot = live(
+        [
+            (0, spawn, S.STARTING, None),
+            (0, says("fenced by another daemon", fatal=True), S.STARTING, None),
+            (0, exit_with(78), S.FATAL, None),
+        ]
+    )
+    assert slot.last_error == "fenced by another daemon"
+    live([(0, spawn, S.STARTING, None), (0, exit_with(78), S.FATAL, None)])
+
+
+def test_what_a_worker_complained_of_outlives_it() -> None:
+    """The status tells the reason, not the exit code."""
+    slot = live(
+        [(0, spawn, S.STARTING, None), (0, says("no such topic"), S.STARTING, None), (0, exit_with(1), S.BACKOFF, None)]
+    )
+    assert slot.last_error == "no such topic"
+
+
+@pytest.mark.parametrize(
+    ("history", "when"),
+    [
+        ([(0, spawn, S.STARTING, None), (1, ready, S.RUNNING, None)], 11.1),
+        ([(0, spawn, S.STARTING, None), (1, beat, S.STARTING, None)], 11.1),
+        ([(0, spawn, S.STARTING, None)], 30.1),
+    ],
+    ids=["running", "starting", "never heard"],
+)
+def test_a_silent_worker_is_dumped_then_killed(history: list[object], when: float) -> None:
+    """SIGABRT first; SIGKILL when that does not end it."""
+    slot = live(
+        [  # type: ignore[list-item]
+            *history,
+            (when - 0.2, nothing, history[-1][2], None),  # type: ignore[index]
+            (when, nothing, history[-1][2], A.ABORT),  # type: ignore[index]
+            (when + 1.9, nothing, history[-1][2], None),  # type: ignore[index]
+            (when + 2.0, nothing, history[-1][2], A.KILL),  # type: ignore[index]
+        ]
+    )
+    slot = slots.exited(slot, -signal.SIGABRT, when + 2, PATIENCE)
+    assert slot.last_error.startswith("hung: not a word for")
+
+
+def test_a_worker_that_does_not_stop_is_killed() -> None:
+    """At its deadline, and again until it is gone."""
+    live(
+        [
+            (0, spawn, S.STARTING, None),
+            (1, ready, S.RUNNING, None),
+            (20, stop, S.STOPPING, None),
+            (23.9, nothing, S.STOPPING, None),
+            (24, nothing, S.STOPPING, A.KILL),
+            (24.5, nothing, S.STOPPING, None),
+            (25, nothing, S.STOPPING, A.KILL),
+            (25, killed, S.STOPPED, None),
+        ]
+    )
+
+
+def test_a_replaced_worker_is_no_failure() -> None:
+    """Not even when it had to be killed."""
+    slot = live(
+        [
+            (0, spawn, S.STARTING, None),
+            (1, ready, S.RUNNING, None),
+            (2, renew, S.STOPPING, None),
+            (6, nothing, S.STOPPING, A.KILL),
+            (6, killed, S.WAITING, A.SPAWN),
+            (6, spawn, S.STARTING, None),
+        ]
+    )
+    assert (slot.failures, slot.restarts, slot.last_error) == (0, 1, "")
+
+
+def test_renewing_revives_what_was_given_up() -> None:
+    """`etld restart WORKER` gives it another chance."""
+    slot = Slot("w", "w", state=State.FATAL, failures=3, admitted=True)
+    slot, action = slots.tick(slots.renew(slot, 50, 4, "restart"), 50, PATIENCE)
+    assert (slot.state, slot.failures, action) == (State.WAITING, 0, Action.SPAWN)
+
+
+def test_failures_are_forgiven_after_a_healthy_time() -> None:
+    """The count is of failures in a row."""
+    slot = Slot("w", "w", state=State.RUNNING, pid=1, failures=2, spawned=0, ready=1, heard=6, admitted=True)
+    assert slots.tick(slot, 4.9, PATIENCE)[0].failures == 2
+    assert slots.tick(slot, 5.0, PATIENCE)[0].failures == 0
+
+
+def test_nothing_is_spawned_before_it_is_admitted() -> None:
+    """The ranks below come first."""
+    assert slots.tick(Slot("w", "w"), 5, PATIENCE)[1] is None
+
+
+def test_an_overlapped_slot_starts_its_successor_beside_the_old_process() -> None:
+    """vacate() leaves no pid behind."""
+    slot = Slot("w", "w", state=State.RUNNING, pid=7, ready=1, admitted=True)
+    slot, action = slots.tick(slots.vacate(slot, 9), 9, PATIENCE)
+    assert (slot.pid, slot.restarts, action) == (None, 1, Action.SPAWN)
+
+
+def test_due_times_tell_the_loop_when_to_look() -> None:
+    """Backoff and deadlines; nothing for a slot that only runs."""
+    slot = Slot("w", "w", state=State.BACKOFF, not_before=3.5, admitted=True)
+    assert slots.due(slot) == 3.5
+    assert slots.due(replace(slot, admitted=False)) is None
+    assert slots.due(slots.stop(replace(slot, pid=3, state=State.RUNNING), 1, 4)) == 5
+    assert slots.due(replace(slot, pid=3, state=State.RUNNING)) is None
+
+
+def test_exit_codes_in_words() -> None:
+    """Signals by name."""
+    assert slots.describe(3) == "ended with exit code 3"
+    assert slots.describe(-9) == "killed by SIGKILL"
+    assert slots.describe(-99) == "killed by signal 99"
