@@ -61,7 +61,7 @@ def check(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[
 
 
 def _schemas(event_types: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    found = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for name, kind in event_types.items():
         try:
             schema = json.loads(kind.schema_.read_text())

@@ -41,6 +41,7 @@ class Schedule:
     last_event: float
     events: int = 1
     not_before: float = 0.0
+    retry_at: float = 0.0
 
     def counted(self, events: int, now: float) -> None:
         """So many events came."""
@@ -52,7 +53,9 @@ class Schedule:
         """Is it time to draw?"""
         if not self.events:
             return False
-        if now - self.last_event >= self.idle and now >= min(self.not_before, self.last_event + self.every):
+        if now < self.retry_at:
+            return False
+        if now - self.last_event >= self.idle:
             return True
         if now < self.not_before:
             return False
@@ -66,7 +69,7 @@ class Schedule:
 
     def failed(self, now: float) -> None:
         """Nothing was drawn: again, but not at once."""
-        self.not_before = now + _RETRY
+        self.retry_at = now + _RETRY
 
 
 class Drawing:
