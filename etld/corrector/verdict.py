@@ -114,8 +114,9 @@ def why(tried: Sequence[Tried], failure: Failure, problems: Sequence[str]) -> st
     wrong = "; ".join(problems[:_SHOWN]) or failure.message
     if not tried:
         return f"no rule matches: {wrong}"
-    each = "; ".join(f"{one.rule}: {', '.join(one.problems[:_SHOWN])}" for one in tried)
-    return f"no rule repairs it: {each}"
+    # Most rules leave most of what is wrong as it was: only what they found besides is news.
+    news = [f"{one.rule}: {'; '.join(one.problems[:_SHOWN])}" for one in tried if one.problems != tuple(problems)]
+    return f"no rule repairs it (tried {', '.join(one.rule for one in tried)}): {'; '.join(news or [wrong])}"
 
 
 def _repaired(

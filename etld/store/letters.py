@@ -201,7 +201,7 @@ def after_return(cur: Cursor, letter_id: str, state: str, reason: str | None) ->
 def take_new(cur: Cursor, limit: int) -> list[Waiting]:
     """The oldest letters that are due and that nobody else is at; locked until the transaction ends."""
     rows = cur.execute(_SQL.take_new, {"limit": limit}).fetchall()
-    return [Waiting(*(bytes(part) if isinstance(part, memoryview) else part for part in row)) for row in rows]
+    return [Waiting(*row) for row in rows]
 
 
 def attempts_of(cur: Cursor, ids: Sequence[str]) -> dict[str, list[Attempt]]:

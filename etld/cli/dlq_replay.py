@@ -1,0 +1,183 @@
+"""`etld dlq replay`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etld.cli.dlq_common import bulk, chosen, differences, filters, workbench
+from etld.errors import EtldError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etld.store.desk import Filter
+
+_REPLAYABLE = ("parked", "discarded", "resent")
+
+
+@click.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@filters
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change a field first; VALUE is JSON, else text.")
+@click.option("--edit", is_flag=True, help="Change the event in $EDITOR first; one ID.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def command(
+    path: Path | None,
+    ids: tuple[str, ...],
+    sets: tuple[str, ...],
+    edit: bool,
+    yes: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Take letters up again: parked ones by filter, or those with the IDs (parked, discarded or resent).
+
+    The corrector tries its rules of now on them, with a new count of attempts. With --set or --edit the
+    changed event is validated here and sent as it is. An event_id is stored once, however often it is
+    replayed.
+    """
+    from etld.cli.target import find
+    from etld.store import desk
+
+    if not ids and not any(options.values()):
+        raise UsageError("expected IDs or a filter, such as --state parked")
+    wrong = [state for state in options["states"] if state not in _REPLAYABLE]
+    if wrong:
+        raise UsageError(f"a letter that is {wrong[0]} cannot be replayed; expected {', '.join(_REPLAYABLE)}")
+    if edit and (len(ids) != 1 or sets):
+        raise UsageError("--edit takes exactly one ID, and no --set")
+    states = options.pop("states") or (_REPLAYABLE if ids else ("parked",))
+    wanted = chosen(states, **options, ids=ids)
+    target = find(path)
+    with target.connect("dlq") as conn:
+        _all_there(conn, wanted)
+        if edit or sets:
+            sys.exit(_by_hand(target, conn, wanted, [_assignment(text) for text in sets], yes=yes, as_json=as_json))
+        sys.exit(bulk(conn, wanted, "replay", "replayed", desk.replay, yes=yes, as_json=as_json))
+
+
+def _all_there(conn: Any, wanted: Filter) -> None:
+    from dataclasses import replace
+
+    from etld.store import desk
+
+    if wanted.ids is None:
+        return
+    there = {row.id: row.state for row in desk.pages(conn, replace(wanted, states=None), None, None)}
+    for name in wanted.ids:
+        if name not in there:
+            raise EtldError(f"there is no dead letter {name}")
+        if wanted.states and there[name] not in wanted.states:
+            raise EtldError(f"dead letter {name} is {there[name]}; only {', '.join(wanted.states)} can be replayed")
+
+
+def _assignment(text: str) -> tuple[tuple[str, ...], Any]:
+    from etld.corrector import paths
+
+    name, equals, value = text.partition("=")
+    try:
+        path = paths.parse(name.strip())
+    except ValueError as error:
+        raise UsageError(f"--set {text!r}: {error}") from None
+    if not equals or not path:
+        raise UsageError(f"--set {text!r}: expected PATH=VALUE, such as event_details.price=12.5")
+    if path == ("event_id",):
+        raise UsageError("--set event_id: an event keeps its event_id")
+    try:
+        return path, json.loads(value)
+    except ValueError:
+        return path, value
+
+
+def _by_hand(
+    target: Any, conn: Any, wanted: Filter, sets: list[tuple[tuple[str, ...], Any]], *, yes: bool, as_json: bool
+) -> int:
+    """Change, validate and hand over each letter; those that stay invalid are left as they are."""
+    from etld.store import desk
+
+    bench = workbench(target)
+    ids = [row.id for row in desk.pages(conn, wanted, None, None)]
+    if not ids:
+        click.echo("no dead letter to replay")
+        return 0
+    if len(ids) > 1 and not yes and sys.stdin.isatty() and sys.stdout.isatty():
+        click.confirm(f"change and replay {len(ids):,} dead letters?", abort=True)
+    done = broken = 0
+    for letter_id in ids:
+        problems = _one(bench, conn, letter_id, sets)
+        if problems:
+            broken += 1
+            click.echo(f"{letter_id}: not replayed: {'; '.join(problems)}", err=True)
+        else:
+            done += 1
+    if as_json:
+        click.echo(json.dumps({"replayed": done, "invalid": broken}))
+    else:
+        click.echo(f"replayed {done:,} dead letter{'s' if done != 1 else ''}" + (f", {broken:,} invalid" if broken else ""))
+    return 1 if broken else 0
+
+
+def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...], Any]]) -> tuple[str, ...]:
+    from copy import deepcopy
+
+    from etld.corrector import paths, verdict
+    from etld.store import desk
+    from etld.store.letters import Attempt, Settled, lock, settle
+
+    (letter,) = desk.waiting(conn, [letter_id])
+    before, _ = verdict.work_on(letter, bench.decode(letter.value), [])
+    if before is None and sets:
+        return (f"{bench.decode(letter.value).reason}; use --edit to write the event anew",)
+    if sets:
+        after = deepcopy(before)
+        for path, value in sets:
+            if not paths.put(after, path, value):
+                return (f"there is no place for {paths.text(path)}",)
+    else:
+        after = _edited(bench, before or {"event_id": verdict.identity(letter.id, letter.event_id)})
+    problems: tuple[str, ...] = bench.catalog.problems(after)
+    if problems:
+        return problems
+    repair = bench.catalog.repair(after)
+    for path, old, new in differences(before, after):
+        click.echo(f"    {path}: {old} -> {new}", err=True)
+    with conn.transaction(), conn.cursor() as cur:
+        locked = lock(cur, letter_id)
+        if locked is None or locked.state not in _REPLAYABLE:
+            return (f"its state is now {locked.state if locked else 'gone'}",)
+        desk.replay(cur, chosen(ids=(letter_id,)), desk.now(conn), 1)
+        number = locked.attempts + 1
+        audit = Attempt(letter_id, number, verdict.BY_HAND, before, after, None, "repaired")
+        reason = f"repaired {verdict.BY_HAND}"
+        settle(cur, [Settled(letter_id, "repaired", number, after["event_type"], repair, reason, audit=audit)])
+    return ()
+
+
+def _edited(bench: Any, before: dict[str, Any]) -> dict[str, Any]:
+    """What the user made of the event in the editor; asked again until it is valid or given up."""
+    text = json.dumps(before, indent=2, ensure_ascii=False, default=str) + "\n"
+    while True:
+        written = click.edit(text, extension=".json")
+        if written is None:
+            raise EtldError("nothing was changed, so nothing is replayed")
+        text = written
+        try:
+            after = json.loads(written)
+            problems = bench.catalog.problems(after)
+            if isinstance(after, dict) and after.get("event_id") != before.get("event_id"):
+                problems = ("event_id: an event keeps its event_id", *problems)
+        except ValueError as error:
+            problems = (f"not JSON: {error}",)
+        if not problems:
+            edited: dict[str, Any] = after
+            return edited
+        for problem in problems:
+            click.echo(problem, err=True)
+        if not sys.stdin.isatty() or not click.confirm("edit again?", default=True):
+            raise EtldError("the edited event is not valid, so nothing is replayed")

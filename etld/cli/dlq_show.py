@@ -1,0 +1,148 @@
+"""`etld dlq show ID`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etld.cli.dlq_common import differences, plain, workbench
+from etld.errors import EtldError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etld.store.desk import Whole
+
+_BYTES = 1024
+
+
+@click.command()
+@click.argument("letter", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def command(path: Path | None, letter: str, as_json: bool) -> None:
+    """Show one dead letter, its attempts, and what the rules would make of it.
+
+    ID is the letter's id, the beginning of it, or an event_id.
+    """
+    from etld.cli.target import find
+    from etld.store import desk
+
+    if len(letter) < 4:
+        raise UsageError("expected at least four characters of the id")
+    target = find(path)
+    with target.connect("dlq") as conn:
+        found = desk.find(conn, letter)
+    if not found:
+        raise EtldError(f"no dead letter has the id or event_id {letter}")
+    if len(found) > 1 and found[0].row.id != letter.lower():
+        raise EtldError(f"{letter} is more than one dead letter: {found[0].row.id}, {found[1].row.id} …")
+    whole = found[0]
+    bench = workbench(target)
+    decoded = bench.decode(whole.value)
+    tried, event = _try(bench, whole, decoded)
+    if as_json:
+        click.echo(json.dumps(_as_json(whole, decoded, tried), default=str))
+    else:
+        _tell(whole, decoded, tried, event)
+
+
+def _try(bench: Any, whole: Whole, decoded: Any) -> tuple[list[Any], Any]:
+    from etld.corrector.rules import try_rule
+    from etld.corrector.verdict import work_on
+
+    event, failure = work_on(whole.waiting(), decoded, whole.history)
+    if event is None:
+        return [], None
+    matching = [rule for rule in bench.rules if rule.match.matches(event, failure)]
+    return [try_rule(rule, event, failure, bench.catalog) for rule in matching], event
+
+
+def _as_json(whole: Whole, decoded: Any, tried: list[Any]) -> dict[str, Any]:
+    value = whole.value or b""
+    return {
+        **whole.row.as_json(),
+        "updated_at": whole.row.updated_at.isoformat(),
+        "key": None if whole.key is None else whole.key.decode("utf-8", "backslashreplace"),
+        "value_hex": None if whole.value is None else value.hex(),
+        "value_text": None if whole.value is None else value.decode("utf-8", "backslashreplace"),
+        "headers": dict(whole.headers),
+        "event": decoded.event,
+        "undecodable": decoded.reason,
+        "history": [
+            {
+                "attempt": one.attempt,
+                "rule": one.rule,
+                "before": one.before,
+                "after": one.after,
+                "error": one.error,
+                "outcome": one.outcome,
+                "returned_as": one.returned_as,
+                "at": one.at,
+            }
+            for one in whole.history
+        ],
+        "rules": [{"rule": one.rule, "event": one.event, "problems": list(one.problems)} for one in tried],
+    }
+
+
+def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any) -> None:
+    row = whole.row
+    origin = f"{row.topic}, partition {row.part}, offset {row.off}" if row.topic else "a request to ingest"
+    lines = [
+        ("dead letter", row.id),
+        ("state", f"{row.state}{f': {row.reason}' if row.reason else ''}"),
+        ("event_id", row.event_id or "none; a repair takes the dead letter's id"),
+        ("event type", row.event_type or "unknown"),
+        ("came from", origin),
+        ("came at", f"{row.created_at:%Y-%m-%d %H:%M:%S %Z}"),
+        ("stage", row.stage),
+        ("error", f"{row.error_class}{f' (SQLSTATE {row.sqlstate})' if row.sqlstate else ''}: {row.error}"),
+    ]
+    for name, text in lines:
+        click.echo(f"{name:<12}{plain(text)}")
+    click.echo("\nbytes")
+    _dump(whole.value)
+    click.echo("\nevent")
+    if decoded.event is None:
+        click.echo(f"  {plain(decoded.reason)}")
+    else:
+        click.echo(_indented(json.dumps(decoded.event, indent=2, default=str)))
+    click.echo("\nattempts")
+    for one in whole.history:
+        error = f": {one.error}" if one.error else ""
+        click.echo(f"  {one.attempt}. {one.at:%Y-%m-%d %H:%M:%S}  {one.rule or 'no rule'}  {one.outcome}{plain(error)}")
+        if one.before is not None and one.after is not None:
+            _diff(one.before, one.after, "     ")
+    if not whole.history:
+        click.echo("  none")
+    click.echo("\nrules that match")
+    for one in tried:
+        click.echo(f"  {one.rule}: {'valid' if one.good else '; '.join(map(plain, one.problems))}")
+        if one.event is not None:
+            _diff(event, one.event, "     ")
+    if not tried:
+        click.echo("  none")
+
+
+def _diff(before: Any, after: Any, indent: str) -> None:
+    for path, old, new in differences(before, after):
+        click.echo(f"{indent}{plain(path)}: {old} -> {new}")
+
+
+def _dump(value: bytes | None) -> None:
+    if value is None:
+        click.echo("  none (a tombstone)")
+        return
+    for start in range(0, min(len(value), _BYTES), 16):
+        row = value[start : start + 16]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        click.echo(f"  {start:06x}  {row.hex(' '):<47}  {text}")
+    if len(value) > _BYTES:
+        click.echo(f"  … {len(value) - _BYTES:,} more bytes")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

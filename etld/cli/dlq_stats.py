@@ -1,0 +1,41 @@
+"""`etld dlq stats`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etld.cli.dlq_common import print_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def command(path: Path | None, as_json: bool) -> None:
+    """Count dead letters by state, error, rule and day."""
+    from etld.cli.target import find
+    from etld.store import desk
+
+    with find(path).connect("dlq") as conn:
+        found = desk.statistics(conn)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    if not found["errors"]:
+        click.echo("no dead letters")
+        return
+    click.echo(", ".join(f"{number:,} {state}" for state, number in found["states"].items() if number))
+    _table("by error", found["errors"])
+    _table("attempts by rule", found["rules"])
+    _table("by day", found["days"])
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        click.echo(f"\n{title}")
+        print_table(tuple(name.replace("_", " ") for name in rows[0]), [tuple(row.values()) for row in rows])
