@@ -43,7 +43,7 @@ def _show(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     columns = ("topic", "partition", "low", "high", "next", "stored", "duplicate", "filtered", "dead", "gaps", "lost")
     table = Table(box=None, header_style="bold")
     for name in columns:

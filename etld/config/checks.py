@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,9 @@ _PIECE = re.compile(r"[^.\[\]]+")
 def semantic_problems(config: Config) -> list[Found]:
     """Every mistake, as key path and message."""
     found = [*_topics(config), *_files(config), *_summaries(config), *_ports(config), *_servers(config)]
-    # The roles know their own sections best; imported late, because most commands need none of it.
-    from etld.aggregator.definitions import check as check_summaries
-    from etld.corrector.rules import check as check_rules
+    # The roles know their own sections best. By name, and late: most commands need none of it.
+    check_rules = importlib.import_module("etld.corrector.rules").check
+    check_summaries = importlib.import_module("etld.aggregator.definitions").check
 
     found += [(_path(dotted), message) for dotted, message in check_rules(config.corrector.rules)]
     found += [(tuple(path), message) for path, message in check_summaries(config.summaries, config.event_types)]

@@ -113,8 +113,8 @@ class ProcessorHandler(Handler[Rows]):
             outbox.add(cur, letters)
         dead: dict[int, int] = {}
         for bad, _state in refused:
-            part = work.batch.locate(bad.row)[0].partition
-            dead[part] = dead.get(part, 0) + 1
+            number = work.batch.locate(bad.row)[0].partition
+            dead[number] = dead.get(number, 0) + 1
         for part in work.batch:
             expected = work.tallies[part.key].stored
             new = stored.get(part.partition, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from etld.events import deadletter
 from etld.events.ids import canonical, dead_letter_id
@@ -24,7 +24,7 @@ def letter(cluster_id: str, event_type: str, batch: Batch, bad: Bad, sqlstate: s
         topic=records.topic,
         partition=records.partition,
         offset=offset,
-        stage=bad.stage,
+        stage=cast("deadletter.Stage", bad.stage),
         error_class=bad.error_class,
         message=bad.message,
         event_id=_event_id(message.key()),
