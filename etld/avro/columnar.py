@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 STAGE = "VALUE_CONVERTER"
 # Below this the fixed cost of a columnar read is more than that of reading each record.
-SMALL = 24
+SMALL = 256
+# A batch that the columnar read refused is halved down to this many.
+_LEAST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def decode(values: Sequence[bytes | None], schema_for: SchemaFor, *, exact: bool
     for head, rows in _groups(values, bad).items():
         reader = _reader(head, schema_for, rows, bad)
         if reader is not None:
-            frames += reader.read(values, rows, bad, exact=exact)
+            frames += reader.read(values, rows, bad, exact=exact, limit=SMALL)
     bad.sort(key=lambda one: one.row)
     frames = [frame for frame in frames if frame.height]
     if not frames:
@@ -108,17 +110,17 @@ class _Reader:
         self._convert = columns.converter(schema.tree)
 
     def read(
-        self, values: Sequence[bytes | None], rows: list[int], bad: list[Bad], *, exact: bool
+        self, values: Sequence[bytes | None], rows: list[int], bad: list[Bad], *, exact: bool = False, limit: int
     ) -> list[pl.DataFrame]:
         """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
-        if exact or self._plan is None or len(rows) <= SMALL:
+        if exact or self._plan is None or len(rows) <= limit:
             return [self._exact(values, rows, bad)]
         frame = _columnar(self._plan, self._head, [values[row] for row in rows], rows)
         if frame is not None:
             return [frame]
         middle = len(rows) // 2
-        left = self.read(values, rows[:middle], bad, exact=False)
-        return left + self.read(values, rows[middle:], bad, exact=False)
+        left = self.read(values, rows[:middle], bad, limit=_LEAST)
+        return left + self.read(values, rows[middle:], bad, limit=_LEAST)
 
     def _exact(self, values: Sequence[bytes | None], rows: list[int], bad: list[Bad]) -> pl.DataFrame:
         good, events = [], []

@@ -13,6 +13,8 @@ from etld.events import avsc
 from etld.events.avsc import SchemaError, Type
 from etld.events.limits import FIELDS
 
+__all__ = ["EventSchema", "SchemaError", "bare", "problems"]
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

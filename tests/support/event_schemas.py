@@ -1,0 +1,112 @@
+"""Any schema of an event, and any record of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from etld.avro import EventSchema
+from etld.events.avsc import Type
+
+_TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6)
+_LONG = st.one_of(st.integers(-70, 70), st.integers(-(2**63), 2**63 - 1))
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "null": st.none(),
+    "boolean": st.booleans(),
+    "int": st.integers(-(2**31), 2**31 - 1),
+    "long": _LONG,
+    "float": st.floats(width=32),
+    "double": st.floats(),
+    "string": st.one_of(_TEXT, st.text("é", min_size=60, max_size=70)),
+}
+_LOGICAL = {
+    "date": ("int", st.integers(-719162, 2932896)),
+    "time-millis": ("int", st.integers(0, 86_399_999)),
+    "time-micros": ("long", st.integers(0, 86_399_999_999)),
+    "timestamp-millis": ("long", st.integers(-62_135_596_800_000, 253_402_300_799_999)),
+    "timestamp-micros": ("long", st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)),
+    "local-timestamp-millis": ("long", st.integers(-62_135_596_800_000, 253_402_300_799_999)),
+    "local-timestamp-micros": ("long", st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999)),
+    "uuid": ("string", st.uuids().map(str)),
+}
+
+
+def _name(schema: Any, numbers: Iterator[int]) -> Any:
+    """Every named type gets a name of its own."""
+    if isinstance(schema, list):
+        return [_name(one, numbers) for one in schema]
+    if isinstance(schema, dict):
+        named = {key: _name(value, numbers) for key, value in schema.items()}
+        return named | {"name": f"N{next(numbers)}"} if schema.get("type") in ("record", "enum") else named
+    return schema
+
+
+@st.composite
+def types(draw: st.DrawFn, depth: int = 2) -> Any:
+    """An Avro type that may stand in the details."""
+    leaves = ["boolean", "int", "long", "float", "double", "string", *_LOGICAL, "enum", "decimal"]
+    inner = ["optional", "optional", "record", "array", "map", "union"] if depth else []
+    kind = draw(st.sampled_from(leaves + inner))
+    if kind in _LOGICAL:
+        return {"type": _LOGICAL[kind][0], "logicalType": kind}
+    if kind == "decimal":
+        return {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": draw(st.integers(0, 4))}
+    if kind == "enum":
+        return {"type": "enum", "name": "E", "symbols": ["a", "b", "c"][: draw(st.integers(1, 3))]}
+    if kind == "optional":
+        branches = ["null", draw(types(depth=depth - 1).filter(lambda t: not isinstance(t, list)))]
+        return branches if draw(st.booleans()) else branches[::-1]
+    if kind == "record":
+        return draw(records(depth - 1, minimum=1))
+    if kind in ("array", "map"):
+        return {"type": kind, "items" if kind == "array" else "values": draw(types(depth=depth - 1))}
+    if kind == "union":
+        return draw(st.sampled_from([["null", "string", "long"], ["string", "boolean"], ["null", "long", "string"]]))
+    return kind
+
+
+@st.composite
+def records(draw: st.DrawFn, depth: int = 2, minimum: int = 0) -> Any:
+    """A record of up to four fields."""
+    inner = draw(st.lists(types(depth=depth), min_size=minimum, max_size=4))
+    fields = [{"name": f"f{i}", "type": one} for i, one in enumerate(inner)]
+    return {"type": "record", "name": "R", "fields": fields}
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> EventSchema:
+    """A schema that `problems` has nothing against."""
+    user, event = draw(records()), draw(records())
+    if draw(st.integers(0, 4)) == 0:
+        event = ["null", event]
+    fields = [
+        {"name": "event_id", "type": "string"},
+        {"name": "event_name", "type": "string"},
+        {"name": "event_type", "type": "string"},
+        {"name": "triggered_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "user_details", "type": user},
+        {"name": "event_details", "type": event},
+    ]
+    whole = _name({"type": "record", "name": "Event", "fields": fields}, itertools.count())
+    return EventSchema.parse(json.dumps(whole))
+
+
+def values(of: Type) -> st.SearchStrategy[Any]:
+    """Values of a type, as `codec.encode` takes them."""
+    if of.kind == "record":
+        return st.fixed_dictionaries({f.name: values(f.type) for f in of.fields})
+    if of.kind == "union":
+        return st.one_of(*map(values, of.branches))
+    if of.items is not None:
+        inner = values(of.items)
+        return st.lists(inner, max_size=3) if of.kind == "array" else st.dictionaries(_TEXT, inner, max_size=3)
+    if of.kind == "enum":
+        return st.sampled_from(of.symbols)
+    if of.logical == "decimal":
+        return st.integers(-(10**10) + 1, 10**10 - 1).map(lambda n: Decimal(n).scaleb(-of.scale))
+    return _LOGICAL[of.logical][1] if of.logical else _VALUES[of.kind]
