@@ -1,0 +1,182 @@
+"""One suite for every registry: the table, the REST client against the documented exchanges, a real one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etld.avro import UnknownSchema
+from etld.registry import Incompatible, Registry, RegistryUnavailable
+from etld.registry.cache import SchemaCache
+from etld.registry.rest import RestRegistry
+from etld.registry.table import TableRegistry
+from etld.store import db
+from etld.store.migrate import migrate
+from support.fake_registry import FakeRegistry
+
+_PURCHASE = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()
+pytestmark = pytest.mark.integration
+
+
+def _changed(**detail: Any) -> str:
+    """The purchase schema with one more field in event_details."""
+    schema = json.loads(_PURCHASE)
+    schema["fields"][5]["type"]["fields"].append(detail)
+    return json.dumps(schema)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeRegistry]:
+    """The server of the documented exchanges."""
+    server = FakeRegistry()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["table", "rest", "real"])
+def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
+    """Each implementation in turn, empty."""
+    if request.param == "table":
+        dsn = request.getfixturevalue("database")
+        with db.connect(dsn, application_name="test") as conn:
+            migrate(conn)
+        yield TableRegistry(lambda: db.connect(dsn, application_name="test"))
+    elif request.param == "rest":
+        yield RestRegistry(request.getfixturevalue("fake").url, timeout=5)
+    else:
+        with _real_registry() as url:
+            yield RestRegistry(url, timeout=10)
+
+
+def _real_registry() -> Any:
+    """A real Confluent registry in containers."""
+    docker = shutil.which("docker")
+    if not docker or subprocess.run([docker, "info"], capture_output=True, check=False, timeout=30).returncode:
+        pytest.skip("a real registry needs a Docker engine, and none answers here")
+    from support.real_registry import running
+
+    return running()
+
+
+def test_registers_and_reads_back(registry: Registry) -> None:
+    """An id is given once: the same schema, however it is spelled, keeps it."""
+    first = registry.register("event_purchase-value", _PURCHASE)
+    again = registry.register("event_purchase-value", json.dumps(json.loads(_PURCHASE)))
+    assert first == again
+    assert json.loads(registry.by_id(first)) == json.loads(_PURCHASE)
+    assert [version.version for version in registry.versions("event_purchase-value")] == [1]
+
+
+def test_unknown_things(registry: Registry) -> None:
+    """No subject, no id: said so, not made up."""
+    assert registry.latest("nobody-value") is None
+    assert registry.versions("nobody-value") == []
+    assert registry.check("nobody-value", _PURCHASE) == []
+    for unknown in (987654, 2**31, 2**32 - 1):
+        with pytest.raises(UnknownSchema):
+            registry.by_id(unknown)
+
+
+def test_a_compatible_change_is_a_new_version(registry: Registry) -> None:
+    """A field with a default may come."""
+    old = registry.register("event_purchase-value", _PURCHASE)
+    changed = _changed(name="coupon", type=["null", "string"], default=None)
+    assert registry.check("event_purchase-value", changed) == []
+    new = registry.register("event_purchase-value", changed)
+    assert new != old
+    latest = registry.latest("event_purchase-value")
+    assert latest is not None
+    assert (latest.id, latest.version) == (new, 2)
+    assert registry.register("event_purchase-value", _PURCHASE) == old
+
+
+def test_an_incompatible_change_is_refused_with_its_field(registry: Registry) -> None:
+    """A field without a default may not: old events could not be read. Nothing is registered."""
+    registry.register("event_purchase-value", _PURCHASE)
+    changed = _changed(name="coupon", type="string")
+    assert "coupon" in " ".join(registry.check("event_purchase-value", changed))
+    with pytest.raises(Incompatible, match="coupon"):
+        registry.register("event_purchase-value", changed)
+    assert len(registry.versions("event_purchase-value")) == 1
+
+
+def test_subjects_are_apart(registry: Registry) -> None:
+    """Another subject has its own versions; its name may hold any character."""
+    registry.register("event_purchase-value", _PURCHASE)
+    registry.register("a/b c-value", _PURCHASE)
+    assert len(registry.versions("a/b c-value")) == 1
+
+
+def test_cache_asks_once(registry: Registry) -> None:
+    """A known id is asked for once, an unknown one not at every record."""
+    schema_id = registry.register("event_purchase-value", _PURCHASE)
+    cache = SchemaCache(registry)
+    assert cache(schema_id) is cache(schema_id)
+    for _ in range(2):
+        with pytest.raises(UnknownSchema):
+            cache(424242)
+
+
+def test_rest_slow_is_unavailable(fake: FakeRegistry) -> None:
+    """An answer that takes longer than the time-out is none."""
+    fake.delay = 2.0
+    with pytest.raises(RegistryUnavailable, match="in time"):
+        RestRegistry(fake.url, timeout=0.2).by_id(1)
+
+
+def test_rest_down_is_unavailable() -> None:
+    """Nobody listens; the message names the address."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    with pytest.raises(RegistryUnavailable, match="does not answer"):
+        RestRegistry(url, timeout=1).latest("x")
+
+
+def test_rest_basic_auth(fake: FakeRegistry) -> None:
+    """User and password are sent; a refusal names the keys to look at."""
+    fake.authorization = "Basic " + base64.b64encode(b"etld:secret").decode()
+    assert RestRegistry(fake.url, username="etld", password="secret").versions("x") == []
+    with pytest.raises(RegistryUnavailable, match="password_file"):
+        RestRegistry(fake.url, username="etld", password="wrong").versions("x")
+
+
+def test_rest_conflict_at_registration(fake: FakeRegistry) -> None:
+    """A 409 that the check before it did not foresee (another daemon was faster) is a refusal."""
+    fake.conflict = True
+    with pytest.raises(Incompatible, match="incompatible with an earlier schema"):
+        RestRegistry(fake.url).register("x", _PURCHASE)
+
+
+def test_rest_invalid_schema(fake: FakeRegistry) -> None:
+    """A 422 is about the schema."""
+    with pytest.raises(Incompatible, match="Invalid schema"):
+        RestRegistry(fake.url).register("x", '"nonsense"')
+
+
+def test_rest_something_else_answers(fake: FakeRegistry) -> None:
+    """A 404 without the registry's error code is no unknown schema: records must not die of a wrong URL."""
+    with pytest.raises(RegistryUnavailable, match="is the URL right"):
+        RestRegistry(fake.url + "/wrong").by_id(1)
+
+
+def test_rest_sets_the_level(fake: FakeRegistry) -> None:
+    """The configured compatibility becomes the subject's."""
+    RestRegistry(fake.url, compatibility="FULL").register("x", _PURCHASE)
+    assert fake.level == {"x": "FULL"}
+
+
+def test_table_away_is_unavailable() -> None:
+    """PostgreSQL away means that nothing is known, not that the schema is unknown."""
+    dsn = "postgresql://etld@127.0.0.1:1/etld"
+    registry = TableRegistry(lambda: db.connect(dsn, application_name="test", connect_timeout=2))
+    with pytest.raises(RegistryUnavailable, match="does not answer"):
+        registry.by_id(1)

@@ -1,0 +1,156 @@
+"""A small HTTP server that speaks the documented exchanges of Confluent's schema registry."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from etld.registry import compatibility
+
+
+class FakeRegistry(ThreadingHTTPServer):
+    """Keeps subjects in memory. `authorization`: the header it asks for; `delay`: seconds before each answer;
+    `conflict`: answer 409 to every registration."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.subjects: dict[str, list[tuple[int, str]]] = {}
+        self.ids: list[str] = []
+        self.level: dict[str, str] = {}
+        self.authorization: str | None = None
+        self.delay = 0.0
+        self.conflict = False
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def stop(self) -> None:
+        """Close it."""
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeRegistry
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    do_POST = do_PUT = do_GET
+
+    def _serve(self) -> None:
+        time.sleep(self.server.delay)
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else {}
+        if self.server.authorization and self.headers.get("Authorization") != self.server.authorization:
+            self._answer(401, {"error_code": 401, "message": "Unauthorized"})
+            return
+        path = self.path.partition("?")[0]
+        for method, pattern, action in _ROUTES:
+            match = re.fullmatch(pattern, path)
+            if match and method == self.command:
+                self._answer(*action(self.server, body, *match.groups()))
+                return
+        self._answer(404, {"error_code": 404, "message": "HTTP 404 Not Found"})
+
+    def _answer(self, status: int, answer: Any) -> None:
+        raw = json.dumps(answer).encode()
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+        except OSError:
+            pass
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+Answer = tuple[int, Any]
+_NO_SUBJECT = (404, {"error_code": 40401, "message": "Subject not found."})
+
+
+def _by_id(server: FakeRegistry, _body: Any, number: str) -> Answer:
+    if 0 < int(number) <= len(server.ids):
+        return 200, {"schema": server.ids[int(number) - 1]}
+    return 404, {"error_code": 40403, "message": "Schema not found"}
+
+
+def _versions(server: FakeRegistry, _body: Any, subject: str) -> Answer:
+    found = server.subjects.get(subject)
+    return (200, list(range(1, len(found) + 1))) if found else _NO_SUBJECT
+
+
+def _version(server: FakeRegistry, _body: Any, subject: str, version: str) -> Answer:
+    found = server.subjects.get(subject)
+    if not found:
+        return _NO_SUBJECT
+    number = len(found) if version == "latest" else int(version)
+    if not 0 < number <= len(found):
+        return 404, {"error_code": 40402, "message": "Version not found."}
+    schema_id, schema = found[number - 1]
+    return 200, {"subject": subject, "version": number, "id": schema_id, "schema": schema}
+
+
+def _lookup(server: FakeRegistry, body: Any, subject: str) -> Answer:
+    found = server.subjects.get(subject)
+    if not found:
+        return _NO_SUBJECT
+    for number, (schema_id, schema) in enumerate(found, 1):
+        if compatibility.canonical(schema) == compatibility.canonical(body["schema"]):
+            return 200, {"subject": subject, "version": number, "id": schema_id, "schema": schema}
+    return 404, {"error_code": 40403, "message": "Schema not found"}
+
+
+def _register(server: FakeRegistry, body: Any, subject: str) -> Answer:
+    if "nonsense" in body["schema"]:
+        return 422, {"error_code": 42201, "message": "Invalid schema"}
+    if server.conflict or _reasons(server, subject, body["schema"]):
+        return 409, {"error_code": 409, "message": "Schema being registered is incompatible with an earlier schema"}
+    server.ids.append(body["schema"])
+    server.subjects.setdefault(subject, []).append((len(server.ids), body["schema"]))
+    return 200, {"id": len(server.ids)}
+
+
+def _check(server: FakeRegistry, body: Any, subject: str) -> Answer:
+    if "nonsense" in body["schema"]:
+        return 422, {"error_code": 42201, "message": "Invalid schema"}
+    if subject not in server.subjects:
+        return _NO_SUBJECT
+    reasons = _reasons(server, subject, body["schema"])
+    return 200, {"is_compatible": not reasons, "messages": reasons}
+
+
+def _reasons(server: FakeRegistry, subject: str, schema: str) -> list[str]:
+    found = server.subjects.get(subject)
+    level: Any = server.level.get(subject, "BACKWARD")
+    return compatibility.reasons(schema, found[-1][1], level) if found else []
+
+
+def _config(server: FakeRegistry, body: Any, subject: str) -> Answer:
+    server.level[subject] = body["compatibility"]
+    return 200, body
+
+
+_S = r"/subjects/([^/]+)"
+_ROUTES = [
+    ("GET", r"/schemas/ids/(\d+)", _by_id),
+    ("GET", _S + "/versions", _versions),
+    ("GET", _S + r"/versions/(\w+)", _version),
+    ("POST", _S, _lookup),
+    ("POST", _S + "/versions", _register),
+    ("POST", r"/compatibility" + _S + "/versions/latest", _check),
+    ("PUT", r"/config/([^/]+)", _config),
+]
