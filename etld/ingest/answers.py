@@ -33,12 +33,7 @@ def opening(status: int, content_type: bytes) -> bytes:
     line = b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())
     if status in (204, 304):
         return line
-    return (
-        line
-        + b"Content-Type: "
-        + content_type
-        + b"\r\nX-Content-Type-Options: nosniff\r\nContent-Length: "
-    )
+    return line + b"Content-Type: " + content_type + b"\r\nX-Content-Type-Options: nosniff\r\nContent-Length: "
 
 
 def date_header(now: float) -> bytes:

@@ -29,9 +29,7 @@ def undo(body: bytes, coding: str, limit: int) -> bytes:
     """
     names = [name.strip().lower() for name in coding.split(",")]
     if len(names) > 2:
-        raise BodyProblem(
-            415, "unsupported_coding", "a body may have at most two content codings"
-        )
+        raise BodyProblem(415, "unsupported_coding", "a body may have at most two content codings")
     for name in reversed(names):
         decoder = _DECODERS.get(name)
         if decoder is None:
@@ -65,9 +63,7 @@ def _zlib(body: bytes, limit: int, bits: int, name: str) -> bytes:
             if not body:
                 return out
             if bits != _GZIP:
-                raise BodyProblem(
-                    400, "bad_coding", f"something follows the {name} body"
-                )
+                raise BodyProblem(400, "bad_coding", f"something follows the {name} body")
     except zlib.error as error:
         raise BodyProblem(400, "bad_coding", f"the body is not {name}") from error
 
@@ -81,21 +77,13 @@ def _gzip(body: bytes, limit: int) -> bytes:
 
 def _deflate(body: bytes, limit: int) -> bytes:
     # "deflate" is the zlib format; some clients send the bare stream (RFC 9110, section 8.4.1.2).
-    zlib_header = (
-        len(body) > 1
-        and body[0] & 15 == 8
-        and int.from_bytes(body[:2], "big") % 31 == 0
-    )
-    return _zlib(
-        body, limit, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, "deflate"
-    )
+    zlib_header = len(body) > 1 and body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    return _zlib(body, limit, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, "deflate")
 
 
 def _zstd(body: bytes, limit: int) -> bytes:
     try:
-        reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(
-            body, read_across_frames=True
-        )
+        reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(body, read_across_frames=True)
         out = reader.read(limit + 1)
         # A frame that was cut off reads as an empty rest, without an error: its stated size tells.
         stated = zstandard.frame_content_size(body)

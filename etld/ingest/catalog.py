@@ -13,6 +13,7 @@ from etld.avro.schema import EventSchema
 from etld.errors import EtldError
 from etld.events.deadletter import DEAD_LETTER_TOPIC
 from etld.events.validate import Validator
+from etld.ingest.fast import Fast, compile_event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,7 @@ class EventType:
     sample: Mapping[str, float]
     avro: Mapping[str, Any]
     event_names: tuple[str, ...]
+    fast: Fast | None
 
     def keeps(self, event_name: str, event_id: str) -> bool:
         """Is this event in the sample? The same event id always decides the same."""
@@ -51,16 +53,10 @@ class EventType:
 class Catalog:
     """Every event type by name, and which one lists an event name."""
 
-    def __init__(
-        self, types: Mapping[str, EventType], dead_letters: str = DEAD_LETTER_TOPIC
-    ) -> None:
+    def __init__(self, types: Mapping[str, EventType], dead_letters: str = DEAD_LETTER_TOPIC) -> None:
         self.types = dict(types)
         self.dead_letters = dead_letters
-        self.expected = (
-            "one of " + ", ".join(sorted(types))
-            if types
-            else "an event type, but none is configured"
-        )
+        self.expected = "one of " + ", ".join(sorted(types)) if types else "an event type, but none is configured"
         self._by_name: dict[str, str | None] = {}
         for event_type in types.values():
             for name in event_type.event_names:
@@ -110,6 +106,10 @@ def load(config: Config) -> Catalog:
             dict(settings.sample),
             avro,
             names,
+            # The generated way knows no window of time.
+            None
+            if config.ingest.max_age or config.ingest.max_ahead
+            else compile_event(avro, name, names, config.ingest.timezone),
         )
     return Catalog(types)
 
@@ -119,13 +119,9 @@ def _registered(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text("utf-8"))
         types = document["event_types"]
     except FileNotFoundError:
-        raise NotSetUp(
-            f"{path} is missing: the set-up step, which registers the schemas, has not run"
-        ) from None
+        raise NotSetUp(f"{path} is missing: the set-up step, which registers the schemas, has not run") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotSetUp(
-            f"{path} cannot be read ({error}): run `etld restart setup`"
-        ) from error
+        raise NotSetUp(f"{path} cannot be read ({error}): run `etld restart setup`") from error
     if not isinstance(types, dict):
         raise NotSetUp(f"{path} has no event types: run `etld restart setup`")
     return types

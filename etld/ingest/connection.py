@@ -46,9 +46,7 @@ class Host(Protocol):
     max_body: int
     buffered: int
 
-    def handle(
-        self, connection: Connection, message: RawRequestMessage, body: bytes
-    ) -> None: ...
+    def handle(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None: ...
 
     def opened(self, connection: Connection) -> bool: ...
 
@@ -214,22 +212,14 @@ class Connection(asyncio.Protocol):
             answer.close,
         )
 
-    def send(
-        self, start: bytes, body: bytes, headers: bytes = b"", close: bool = False
-    ) -> None:
+    def send(self, start: bytes, body: bytes, headers: bytes = b"", close: bool = False) -> None:
         """`answer` for those in a hurry: `start` is what `opening` gave."""
         transport = self.transport
         message = self._message
         if transport is None or self.state != State.ANSWER or message is None:
             return
         host = self._host
-        if (
-            close
-            or host.draining
-            or not self._keep_alive
-            or message.should_close
-            or self._eof
-        ):
+        if close or host.draining or not self._keep_alive or message.should_close or self._eof:
             close = True
             headers += b"Connection: close\r\n"
         elif message.version.minor == 0:
@@ -283,11 +273,7 @@ class Connection(asyncio.Protocol):
     def _flow(self) -> None:
         """Read no further while pipelined requests wait."""
         hold = bool(self._queue) or self._write_paused
-        if (
-            hold != self._reading_paused
-            and self.transport is not None
-            and self.state != State.CLOSE
-        ):
+        if hold != self._reading_paused and self.transport is not None and self.state != State.CLOSE:
             self._reading_paused = hold
             if hold:
                 self.transport.pause_reading()
@@ -333,11 +319,7 @@ class Connection(asyncio.Protocol):
         payload, message, host = self._payload, self._message, self._host
         assert payload is not None and message is not None
         if payload.exception() is not None:
-            self._refuse(
-                problem(
-                    400, "bad_http", "the body's transfer coding is broken", close=True
-                )
-            )
+            self._refuse(problem(400, "bad_http", "the body's transfer coding is broken", close=True))
             return False
         piece = payload.read_nowait(-1)
         if piece:

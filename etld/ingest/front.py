@@ -47,9 +47,7 @@ class Front:
         self.pumps = pumps
         self._ingest = ingest
         self._ack: Ack = ingest.ack
-        self._segment = (
-            SegmentMap(ingest.segment_map, catalog) if ingest.segment else None
-        )
+        self._segment = SegmentMap(ingest.segment_map, catalog) if ingest.segment else None
         self._intake = Intake(
             catalog,
             keep_invalid=ingest.invalid == "dead_letter",
@@ -74,9 +72,7 @@ class Front:
             raise Denied(_event_too_large(self._max_event))
         event = _parse(body, self._max_depth)
         ack = self._level(headers)
-        outcome = self._intake.judge(
-            event, body, 0, self._origin(headers, key, message.path)
-        )
+        outcome = self._intake.judge(event, body, 0, self._origin(headers, key, message.path))
         tally = service.tally
         if key is not None:
             tally.by_key[key.name] += 1
@@ -118,9 +114,7 @@ class Front:
         body = self._undo(headers, body)
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind in NDJSON:
-            texts: list[bytes] | None = [
-                line for line in body.split(b"\n") if line and not line.isspace()
-            ]
+            texts: list[bytes] | None = [line for line in body.split(b"\n") if line and not line.isspace()]
             count = len(texts or ())
             events: list[Any] = []
         else:
@@ -138,13 +132,9 @@ class Front:
             service.tally.by_key[key.name] += count
         if texts is None:
             judge = self._intake.judge
-            outcomes = [
-                judge(event, None, index, origin) for index, event in enumerate(events)
-            ]
+            outcomes = [judge(event, None, index, origin) for index, event in enumerate(events)]
         else:
-            outcomes = [
-                self._line(text, index, origin) for index, text in enumerate(texts)
-            ]
+            outcomes = [self._line(text, index, origin) for index, text in enumerate(texts)]
         self._send_all(service, connection, outcomes, ack)
 
     def _send_all(
@@ -164,9 +154,7 @@ class Front:
             try:
                 for item in outcomes:
                     if type(item) is Record:
-                        send(
-                            item.topic, item.event_id, item.value, item.headers, target
-                        )
+                        send(item.topic, item.event_id, item.value, item.headers, target)
                         sent += 1
             except Away as error:
                 waiter.reason = str(error)
@@ -179,9 +167,7 @@ class Front:
 
     def _line(self, text: bytes, index: int, origin: Origin) -> Outcome:
         if len(text) > self._max_event:
-            return Refusal(
-                413, "event_too_large", f"an event may have {self._max_event} bytes", []
-            )
+            return Refusal(413, "event_too_large", f"an event may have {self._max_event} bytes", [])
         try:
             event = orjson.loads(text)
             check(text, event, self._max_depth)
@@ -189,15 +175,11 @@ class Front:
             try:
                 parse(text, self._max_depth)
             except NotJson as error:
-                return Refusal(
-                    400, "not_json", f"line {index + 1} is not JSON: {error}", []
-                )
+                return Refusal(400, "not_json", f"line {index + 1} is not JSON: {error}", [])
             raise
         return self._intake.judge(event, text, index, origin)
 
-    def _admit(
-        self, service: Service, connection: Connection, headers: Any, count: int
-    ) -> Key | None:
+    def _admit(self, service: Service, connection: Connection, headers: Any, count: int) -> Key | None:
         gate = service.gate
         if gate.open:
             return None
@@ -216,9 +198,7 @@ class Front:
     ) -> None:
         gate = service.gate
         if not gate.open:
-            gate.charge(
-                key, gate.address(connection.peer, headers), max(1, count), service.now
-            )
+            gate.charge(key, gate.address(connection.peer, headers), max(1, count), service.now)
 
     def _undo(self, headers: Any, body: bytes) -> bytes:
         coding = headers.get("Content-Encoding")
@@ -251,18 +231,14 @@ class Front:
         for level in ACKS:
             if level == asked.strip().lower():
                 return level
-        raise Denied(
-            problem(400, "bad_ack", f"X-Etld-Ack: expected one of {', '.join(ACKS)}")
-        )
+        raise Denied(problem(400, "bad_ack", f"X-Etld-Ack: expected one of {', '.join(ACKS)}"))
 
 
 def _parse(body: bytes, max_depth: int) -> Any:
     try:
         return parse(body, max_depth)
     except NotJson as error:
-        raise Denied(
-            problem(400, "not_json", f"the body is not JSON: {error}")
-        ) from None
+        raise Denied(problem(400, "not_json", f"the body is not JSON: {error}")) from None
 
 
 def _listed(document: Any) -> list[Any]:
@@ -274,18 +250,14 @@ def _listed(document: Any) -> list[Any]:
 
 
 def _event_too_large(limit: int) -> Answer:
-    return problem(
-        413, "event_too_large", f"an event may have {limit} bytes", limit=limit
-    )
+    return problem(413, "event_too_large", f"an event may have {limit} bytes", limit=limit)
 
 
 def _unkept(outcome: Outcome, service: Service, ack: Ack) -> Answer:
     """The answer to a single event that does not go to Kafka."""
     if type(outcome) is Sampled:
         service.tally.sampled += 1
-        return json_answer(
-            200, {"status": "sampled_out", "event_id": outcome.event_id, "ack": ack}
-        )
+        return json_answer(200, {"status": "sampled_out", "event_id": outcome.event_id, "ack": ack})
     assert type(outcome) is Refusal
     service.tally.rejected += 1
     errors = [{"index": 0, **item} for item in outcome.errors]

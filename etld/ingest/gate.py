@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 _ALLOW = b"Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n"
 _ASKED = "Content-Type, Content-Encoding, Authorization, X-Write-Key, Idempotency-Key, X-Etld-Ack"
-_CHALLENGE = (
-    b'WWW-Authenticate: Basic realm="etld write key", Bearer realm="etld write key"\r\n'
-)
+_CHALLENGE = b'WWW-Authenticate: Basic realm="etld write key", Bearer realm="etld write key"\r\n'
 
 
 class Denied(Exception):
@@ -114,25 +112,14 @@ class Gate:
         if self._any_origin:
             allowed = b"Access-Control-Allow-Origin: *\r\n"
         else:
-            allowed = (
-                b"Access-Control-Allow-Origin: "
-                + origin.encode()
-                + b"\r\nVary: Origin\r\n"
-            )
+            allowed = b"Access-Control-Allow-Origin: " + origin.encode() + b"\r\nVary: Origin\r\n"
         return allowed + b"Access-Control-Expose-Headers: Retry-After\r\n"
 
     def preflight(self, headers: Mapping[str, str]) -> bytes:
         """The extra headers of the answer to a preflight (Fetch standard, section 3.2)."""
-        if "Access-Control-Request-Method" not in headers or not self.origin_headers(
-            headers
-        ):
+        if "Access-Control-Request-Method" not in headers or not self.origin_headers(headers):
             return b""
-        return (
-            _ALLOW
-            + b"Access-Control-Allow-Headers: "
-            + _ASKED.encode()
-            + b"\r\nAccess-Control-Max-Age: 600\r\n"
-        )
+        return _ALLOW + b"Access-Control-Allow-Headers: " + _ASKED.encode() + b"\r\nAccess-Control-Max-Age: 600\r\n"
 
     def _trusted(self, address: str) -> bool:
         try:
@@ -149,9 +136,7 @@ def networks(names: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
         try:
             found.append(ip_network(name, strict=False))
         except ValueError:
-            message = (
-                f'expected an address or a network such as "10.0.0.0/8", got {name!r}'
-            )
+            message = f'expected an address or a network such as "10.0.0.0/8", got {name!r}'
             problems.append(Problem("ingest.trusted_proxies", 0, message))
     if problems:
         raise ConfigError(problems)

@@ -15,7 +15,7 @@ from etld.events.validate import Valid, Violation
 from etld.events.violation import did_you_mean, show
 
 if TYPE_CHECKING:
-    from etld.ingest.catalog import Catalog
+    from etld.ingest.catalog import Catalog, EventType
     from etld.ingest.keys import Key
     from etld.ingest.segment import SegmentMap
 
@@ -72,9 +72,7 @@ class Intake:
         self._keep_invalid = keep_invalid
         self._max_event = max_event
 
-    def judge(
-        self, event: Any, text: bytes | None, index: int, origin: Origin
-    ) -> Outcome:
+    def judge(self, event: Any, text: bytes | None, index: int, origin: Origin) -> Outcome:
         """What becomes of one event; `text` is its JSON where it came by itself."""
         if type(event) is not dict:
             return Refusal(400, "not_an_object", "an event is a JSON object", [])
@@ -85,25 +83,23 @@ class Intake:
             key = origin.idempotency_key
             if key is not None:
                 event["event_id"] = derived("Idempotency-Key", key, index)
-        kind = (
-            self._types.get(name)
-            if type(name := event.get("event_type")) is str
-            else None
-        )
+        kind = self._types.get(name) if type(name := event.get("event_type")) is str else None
         if kind is None:
             if origin.key is not None and origin.key.event_types is not None:
-                return _forbidden(
-                    f"key {origin.key.name} may not send events of this type", name
-                )
+                return _forbidden(f"key {origin.key.name} may not send events of this type", name)
             return self._invalid(event, text, self._unknown(name), index, origin)
         if not kind.accept:
-            return _forbidden(
-                f"events of type {kind.name} are not taken from clients", name
-            )
+            return _forbidden(f"events of type {kind.name} are not taken from clients", name)
         if origin.key is not None and not origin.key.allows(name):
-            return _forbidden(
-                f"key {origin.key.name} may not send events of type {kind.name}", name
-            )
+            return _forbidden(f"key {origin.key.name} may not send events of type {kind.name}", name)
+        if kind.fast is not None and not kind.sample:
+            made = _quickly(kind, event, own_id is None and origin.idempotency_key is None)
+            if made is not None:
+                value = kind.header + made
+                event_id = event["event_id"]
+                return (
+                    Record(kind.topic, event_id, value) if len(value) <= self._max_event else self._too_large(event_id)
+                )
         verdict = kind.validator.validate(event)
         if type(verdict) is not Valid:
             return self._invalid(event, text, verdict.errors, index, origin)
@@ -133,10 +129,7 @@ class Intake:
         The letter's id comes from the request's or the event's own id where there is one, so that a retry
         makes no second letter; an event without an id takes the letter's, as the corrector has it.
         """
-        errors = [
-            {"path": item.path, "expected": item.expected, "got": item.got}
-            for item in violations
-        ]
+        errors = [{"path": item.path, "expected": item.expected, "got": item.got} for item in violations]
         known = _canonical(event.get("event_id"))
         request = origin.idempotency_key
         if request is not None:
@@ -147,6 +140,8 @@ class Intake:
         message = "; ".join(map(str, violations[:5]))
         if not self._keep_invalid:
             return Refusal(422, "invalid_event", message, errors, event_id)
+        if event.get("event_id", "") is None:
+            event = {name: value for name, value in event.items() if name != "event_id"}
         value = text if text is not None else orjson.dumps(event)
         if len(value) > self._max_event:
             return self._too_large(event_id)
@@ -163,9 +158,21 @@ class Intake:
 
     def _too_large(self, event_id: str) -> Refusal:
         limit = self._max_event
-        return Refusal(
-            413, "event_too_large", f"an event may have {limit} bytes", [], event_id
-        )
+        return Refusal(413, "event_too_large", f"an event may have {limit} bytes", [], event_id)
+
+
+def _quickly(kind: EventType, event: dict[str, Any], anonymous: bool) -> bytes | None:
+    """The Avro body of a plainly valid event; an anonymous one gets its id, and loses it when it is not."""
+    assert kind.fast is not None
+    if anonymous:
+        event["event_id"] = new_event_id()
+    try:
+        made = kind.fast(event)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        made = None
+    if made is None and anonymous:
+        event["event_id"] = None
+    return made
 
 
 def _forbidden(detail: str, name: Any) -> Refusal:

@@ -63,9 +63,7 @@ class KeyRing:
         digest = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).digest()
         found = None
         for key in self._keys:
-            if hmac.compare_digest(key.digest, digest) and (
-                key.expires is None or now < key.expires
-            ):
+            if hmac.compare_digest(key.digest, digest) and (key.expires is None or now < key.expires):
                 found = key
         return found
 
@@ -105,56 +103,36 @@ def load(path: Path, event_types: Iterable[str]) -> KeyRing:
         if key is None:
             continue
         if key.digest in seen:
-            problems.append(
-                f"[{key.name}] has the same sha256 as [{seen[key.digest]}]: one key, one table"
-            )
+            problems.append(f"[{key.name}] has the same sha256 as [{seen[key.digest]}]: one key, one table")
         seen[key.digest] = key.name
     if problems:
         raise _broken(path, problems)
     return KeyRing(key for key in keys if key is not None)
 
 
-def _key(
-    name: str, table: Any, known: frozenset[str], problems: list[str]
-) -> Key | None:
+def _key(name: str, table: Any, known: frozenset[str], problems: list[str]) -> Key | None:
     if not isinstance(table, dict):
         problems.append(f"{name} is not a table: write [{name}] with a sha256 below it")
         return None
     before = len(problems)
-    problems += [
-        f"[{name}] has an unknown field {field!r}"
-        for field in table
-        if field not in _FIELDS
-    ]
+    problems += [f"[{name}] has an unknown field {field!r}" for field in table if field not in _FIELDS]
     digest, types, rate = (
         table.get("sha256"),
         table.get("event_types"),
         table.get("rate"),
     )
     if not isinstance(digest, str) or not _HEX.fullmatch(digest.lower()):
-        problems.append(
-            f"[{name}] sha256: expected 64 hex digits, from: printf %s KEY | sha256sum"
-        )
+        problems.append(f"[{name}] sha256: expected 64 hex digits, from: printf %s KEY | sha256sum")
     if types is not None:
-        if not isinstance(types, list) or not all(
-            isinstance(item, str) for item in types
-        ):
+        if not isinstance(types, list) or not all(isinstance(item, str) for item in types):
             problems.append(f"[{name}] event_types: expected a list of names")
         else:
-            problems += [
-                f"[{name}] event_types: no event type {item!r}"
-                for item in types
-                if item not in known
-            ]
-    if rate is not None and (
-        isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0
-    ):
+            problems += [f"[{name}] event_types: no event type {item!r}" for item in types if item not in known]
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0):
         problems.append(f"[{name}] rate: expected events a second, above 0")
     expires = _moment(table.get("expires"))
     if expires is None and "expires" in table:
-        problems.append(
-            f"[{name}] expires: expected a date or a time such as 2027-01-01T00:00:00Z"
-        )
+        problems.append(f"[{name}] expires: expected a date or a time such as 2027-01-01T00:00:00Z")
     if len(problems) > before:
         return None
     return Key(
@@ -175,6 +153,4 @@ def _moment(value: Any) -> float | None:
 
 
 def _broken(path: Path, problems: Iterable[str]) -> ConfigError:
-    return ConfigError(
-        [Problem("ingest.keys_file", 0, f"{path}: {message}") for message in problems]
-    )
+    return ConfigError([Problem("ingest.keys_file", 0, f"{path}: {message}") for message in problems])

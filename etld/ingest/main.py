@@ -43,16 +43,12 @@ async def _serve(worker: Worker) -> None:
     loop = asyncio.get_running_loop()
     types = catalog.load(worker.config)
     pumps = Pumps(loop, worker.config, worker.addresses, probe_topic(types))
-    service = Service(
-        worker, loop, Front(worker.config, types, pumps), Gate(worker.config)
-    )
+    service = Service(worker, loop, Front(worker.config, types, pumps), Gate(worker.config))
     service.routes = openapi.routes(service, Probes(service))
     worker.on_reload = lambda config: reload(service, config)
     loop.add_reader(worker.fileno(), worker.receive)
     servers = [
-        await loop.create_server(
-            lambda: Connection(service, loop), sock=sock, backlog=BACKLOG
-        )
+        await loop.create_server(lambda: Connection(service, loop), sock=sock, backlog=BACKLOG)
         for sock in worker.sockets
     ]
     worker.ready()

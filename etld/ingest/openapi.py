@@ -59,12 +59,8 @@ def routes(service: Service, probes: Probes) -> Routes:
     }
 
 
-def _serve(
-    service: Service, connection: Connection, message: RawRequestMessage, body: bytes
-) -> None:
-    connection.answer(
-        json_answer(200, document(service.front.catalog.types, list(service.routes)))
-    )
+def _serve(service: Service, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
+    connection.answer(json_answer(200, document(service.front.catalog.types, list(service.routes))))
 
 
 def document(types: Mapping[str, EventType], paths: list[str]) -> dict[str, Any]:
@@ -72,11 +68,7 @@ def document(types: Mapping[str, EventType], paths: list[str]) -> dict[str, Any]
     taken = [kind for kind in types.values() if kind.accept]
     names = {kind.name: f"Event_{kind.name}" for kind in taken}
     schemas: dict[str, Any] = {names[kind.name]: event_schema(kind) for kind in taken}
-    schemas["Event"] = (
-        {"anyOf": [_ref(name) for name in names.values()]}
-        if names
-        else {"type": "object"}
-    )
+    schemas["Event"] = {"anyOf": [_ref(name) for name in names.values()]} if names else {"type": "object"}
     schemas |= _SHARED
     return {
         "openapi": "3.1.0",
@@ -115,9 +107,7 @@ def event_schema(kind: EventType) -> dict[str, Any]:
     properties["triggered_at"] = {"type": "string", "format": "date-time"}
     if kind.event_names:
         properties["event_name"] = {"enum": list(kind.event_names)}
-    schema["required"] = [
-        name for name in schema.get("required", ()) if name != "event_id"
-    ]
+    schema["required"] = [name for name in schema.get("required", ()) if name != "event_id"]
     schema["examples"] = [example(kind)]
     return schema
 
@@ -126,9 +116,7 @@ def example(kind: EventType) -> dict[str, Any]:
     """A small event of the type."""
     value: dict[str, Any] = _value(kind.avro)
     value.pop("event_id", None)
-    value["event_name"] = (
-        kind.event_names[0] if kind.event_names else "something_happened"
-    )
+    value["event_name"] = kind.event_names[0] if kind.event_names else "something_happened"
     value["event_type"] = kind.name
     value["triggered_at"] = "2026-01-31T12:00:00Z"
     return value
@@ -143,12 +131,8 @@ def _type(avro: Any) -> dict[str, Any]:
         case "record":
             return {
                 "type": "object",
-                "properties": {
-                    field["name"]: _type(field["type"]) for field in avro["fields"]
-                },
-                "required": [
-                    field["name"] for field in avro["fields"] if "default" not in field
-                ],
+                "properties": {field["name"]: _type(field["type"]) for field in avro["fields"]},
+                "required": [field["name"] for field in avro["fields"] if "default" not in field],
                 "additionalProperties": False,
             }
         case "array":
@@ -186,11 +170,7 @@ def _value(avro: Any) -> Any:
         return _EXAMPLES.get(avro)
     match avro["type"]:
         case "record":
-            return {
-                field["name"]: _value(field["type"])
-                for field in avro["fields"]
-                if "default" not in field
-            }
+            return {field["name"]: _value(field["type"]) for field in avro["fields"] if "default" not in field}
         case "array":
             return [_value(avro["items"])]
         case "map":
@@ -215,9 +195,7 @@ def _json(schema: Any, description: str) -> dict[str, Any]:
 
 def _problems(*codes: str) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": _ref("Problem")}}
-    return {
-        code: {"description": _PROBLEMS[code], "content": content} for code in codes
-    }
+    return {code: {"description": _PROBLEMS[code], "content": content} for code in codes}
 
 
 _HEADERS = [
@@ -245,9 +223,7 @@ def _track(types: list[EventType]) -> dict[str, Any]:
             "parameters": _HEADERS,
             "requestBody": {
                 "required": True,
-                "content": {
-                    "application/json": {"schema": _ref("Event"), "examples": examples}
-                },
+                "content": {"application/json": {"schema": _ref("Event"), "examples": examples}},
             },
             "responses": {
                 "200": _json(_ref("Accepted"), "Kafka has it"),
@@ -287,16 +263,12 @@ def _batch(types: list[EventType]) -> dict[str, Any]:
 
 
 def _probe(summary: str, unready: bool = False, kind: str = "application/json") -> Any:
-    content = {
-        kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}
-    }
+    content = {kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}}
     answers = {
         "200": {"description": summary, "content": content},
         **(_problems("503") if unready else {}),
     }
-    return lambda types: {
-        "get": {"summary": summary, "responses": answers, "security": []}
-    }
+    return lambda types: {"get": {"summary": summary, "responses": answers, "security": []}}
 
 
 _PATHS: Mapping[str, Any] = {

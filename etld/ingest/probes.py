@@ -27,15 +27,11 @@ class Probes:
         self._service = service
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def healthz(
-        self, connection: Connection, message: RawRequestMessage, body: bytes
-    ) -> None:
+    def healthz(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
         """Alive: the event loop turns."""
         connection.answer(json_answer(200, {"status": "alive"}))
 
-    def readyz(
-        self, connection: Connection, message: RawRequestMessage, body: bytes
-    ) -> None:
+    def readyz(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
         """Would an event now be accepted? If not, why."""
         service = self._service
         away = service.front.pumps.main.away
@@ -50,9 +46,7 @@ class Probes:
         else:
             connection.answer(json_answer(200, {"status": "ready"}))
 
-    def metrics(
-        self, connection: Connection, message: RawRequestMessage, body: bytes
-    ) -> None:
+    def metrics(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
         """The whole daemon's numbers; when the supervisor does not answer, this process's own."""
         task = self._service.loop.create_task(self._metrics(connection))
         self._tasks.add(task)
@@ -74,9 +68,7 @@ async def ask(path: str) -> str | None:
     writer = None
     try:
         async with asyncio.timeout(_CONTROL_TIMEOUT):
-            reader, writer = await asyncio.open_unix_connection(
-                path, limit=_CONTROL_LIMIT
-            )
+            reader, writer = await asyncio.open_unix_connection(path, limit=_CONTROL_LIMIT)
             writer.write(b'{"verb":"metrics"}\n')
             answer = json.loads(await reader.readline())
             return str(answer["text"]) if answer.get("ok") else None
@@ -100,10 +92,7 @@ def own(worker: Worker) -> str:
             if series not in seen:
                 seen.add(series)
                 lines.append(f"# TYPE {series} {kind}")
-            pairs = ",".join(
-                f'{key}="{_escape(text)}"'
-                for key, text in (("worker", worker.name), *labels)
-            )
+            pairs = ",".join(f'{key}="{_escape(text)}"' for key, text in (("worker", worker.name), *labels))
             lines.append(f"{series}{{{pairs}}} {value}")
     return "\n".join(lines) + "\n"
 

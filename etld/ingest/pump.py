@@ -33,6 +33,8 @@ PROBE_TIMEOUT = 1.5
 #: How long librdkafka keeps trying. Past the client's 503: the record may still be written, under the same id.
 _GIVE_UP = 120.0
 _POLL = 0.5
+#: Ticks come this far apart: give up a tick early rather than late.
+_SLACK = 0.1
 
 
 class Away(Exception):
@@ -90,9 +92,7 @@ class Pump:
         self._probing: asyncio.Future[str] | None = None
         self._threads = ThreadPoolExecutor(1, "etld-probe")
         self._closing = False
-        self._thread = threading.Thread(
-            target=self._run, name="etld-deliveries", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="etld-deliveries", daemon=True)
         self._thread.start()
 
     # On the loop
@@ -115,9 +115,7 @@ class Pump:
                 self._lone if waiter is None else waiter.delivered,
             )
         except QueueFull:
-            raise Away(
-                "Kafka takes events slower than they come: the queue is full"
-            ) from None
+            raise Away("Kafka takes events slower than they come: the queue is full") from None
 
     def wait(self, waiter: Waiter) -> None:
         """Finish `waiter` once its records are acknowledged, or when that takes too long.
@@ -142,7 +140,7 @@ class Pump:
 
     def tick(self, now: float) -> None:
         """Notice silence and give up on what waited too long; `now` is of the monotonic clock."""
-        oldest = now - self.ack_timeout
+        oldest = now - self.ack_timeout + _SLACK
         while self._waiting:
             waiter = next(iter(self._waiting))
             if waiter.started > oldest:
@@ -248,9 +246,7 @@ class Pumps:
         pump = self._pumps.get(leader)
         if pump is None:
             settings = producer_settings(self._base, self._config, leader=leader)
-            pump = Pump(
-                self._loop, settings, self._topic, self._config.ingest.ack_timeout
-            )
+            pump = Pump(self._loop, settings, self._topic, self._config.ingest.ack_timeout)
             self._pumps[leader] = pump
         return pump
 
@@ -262,9 +258,7 @@ class Pumps:
         return sum(await asyncio.gather(*(pump.close(timeout) for pump in self)))
 
 
-def producer_settings(
-    base: Mapping[str, Any], config: Config, *, leader: bool
-) -> dict[str, Any]:
+def producer_settings(base: Mapping[str, Any], config: Config, *, leader: bool) -> dict[str, Any]:
     """librdkafka settings of an ingest producer."""
     ingest = config.ingest
     settings: dict[str, Any] = {

@@ -106,9 +106,7 @@ class Batch(Waiter):
             }
             self.connection.send(_OK, orjson.dumps(document))
         else:
-            self._results(
-                [self._result(index, item) for index, item in enumerate(outcomes)]
-            )
+            self._results([self._result(index, item) for index, item in enumerate(outcomes)])
 
     def _partly(self, late: bool) -> None:
         reason = self.reason or (_LATE if late else "Kafka did not take it")
@@ -121,9 +119,7 @@ class Batch(Waiter):
                 if late or position > self.sent or item.event_id in lost:
                     self.tally.unavailable += 1
                     text = lost.get(item.event_id, reason)
-                    results.append(
-                        _item(index, 503, "unavailable", item.event_id, detail=text)
-                    )
+                    results.append(_item(index, 503, "unavailable", item.event_id, detail=text))
                     continue
             results.append(self._result(index, item))
         if all(item["code"] == 503 for item in results):
@@ -171,9 +167,7 @@ class Batch(Waiter):
         self.connection.answer(json_answer(status, document, retry))
 
 
-def _item(
-    index: int, code: int, status: str, event_id: str | None, **members: Any
-) -> dict[str, Any]:
+def _item(index: int, code: int, status: str, event_id: str | None, **members: Any) -> dict[str, Any]:
     return {
         "index": index,
         "status": status,

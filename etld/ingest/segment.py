@@ -25,9 +25,7 @@ class SegmentMap:
     """
 
     def __init__(self, mapping: Mapping[str, str], catalog: Catalog) -> None:
-        self._pairs = [
-            (target.split("."), source.split(".")) for target, source in mapping.items()
-        ]
+        self._pairs = [(target.split("."), source.split(".")) for target, source in mapping.items()]
         self._sources = [source for _, source in self._pairs]
         self._catalog = catalog
         self._numbers = {kind.name: _number_fields(kind.avro) for kind in catalog}
@@ -43,9 +41,7 @@ class SegmentMap:
             value = _get(event, source)
             if value is _MISSING or value is None:
                 continue
-            inner = [
-                other[len(source) :] for other in self._sources if _below(other, source)
-            ]
+            inner = [other[len(source) :] for other in self._sources if _below(other, source)]
             if inner and type(value) is dict:
                 value = _without(value, inner)
             _put(out, target, value)
@@ -112,12 +108,8 @@ def _number_fields(avro: Mapping[str, Any]) -> list[list[str]]:
         inner = field["type"]
         if isinstance(inner, dict) and inner.get("type") == "record":
             for part in inner["fields"]:
-                branches = (
-                    part["type"] if isinstance(part["type"], list) else [part["type"]]
-                )
-                if {"int", "long"} & {
-                    item for item in branches if isinstance(item, str)
-                } and "string" not in branches:
+                branches = part["type"] if isinstance(part["type"], list) else [part["type"]]
+                if {"int", "long"} & {item for item in branches if isinstance(item, str)} and "string" not in branches:
                     paths.append([field["name"], part["name"]])
     return paths
 
@@ -126,12 +118,7 @@ def _to_number(out: dict[str, Any], path: list[str]) -> None:
     inner = out.get(path[0])
     value = inner.get(path[1]) if type(inner) is dict else None
     # 19 digits are enough for every int64, and few enough for int().
-    if (
-        type(value) is str
-        and value.isascii()
-        and value.lstrip("-").isdigit()
-        and len(value) < 20
-    ):
+    if type(value) is str and value.isascii() and value.lstrip("-").isdigit() and len(value) < 20:
         number = int(value)
         if str(number) == value:
             assert type(inner) is dict

@@ -34,9 +34,7 @@ Routes = dict[str, dict[str, Handler]]
 class Service:
     """What `connection.Host` asks for; `front` and `gate` are replaced by a reload."""
 
-    def __init__(
-        self, worker: Worker, loop: asyncio.AbstractEventLoop, front: Front, gate: Gate
-    ) -> None:
+    def __init__(self, worker: Worker, loop: asyncio.AbstractEventLoop, front: Front, gate: Gate) -> None:
         self.worker = worker
         self.loop = loop
         self.front = front
@@ -54,9 +52,7 @@ class Service:
 
     # connection.Host
 
-    def handle(
-        self, connection: Connection, message: RawRequestMessage, body: bytes
-    ) -> None:
+    def handle(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
         """Serve one complete request; every path ends in one answer."""
         try:
             self.tally.requests += 1
@@ -81,11 +77,7 @@ class Service:
         except Exception:
             # A mistake of ours: the client may try again, the log has the stack, the process lives on.
             log.exception("a request to %s failed", message.path[:100])
-            connection.answer(
-                problem(
-                    503, "internal", "etld could not handle this request", retry_after=5
-                )
-            )
+            connection.answer(problem(503, "internal", "etld could not handle this request", retry_after=5))
 
     def opened(self, connection: Connection) -> bool:
         """Room for one more? The connection that has been idle longest makes way."""
@@ -129,12 +121,8 @@ class Service:
         self.tally.flush(self.worker)
         self.worker.fault("kafka", self.front.pumps.main.away or None)
         self.worker.gauge("connections", len(self.connections))
-        self.worker.gauge(
-            "waiting_requests", sum(pump.waiting for pump in self.front.pumps)
-        )
-        self.worker.gauge(
-            "unacknowledged_records", sum(pump.in_flight for pump in self.front.pumps)
-        )
+        self.worker.gauge("waiting_requests", sum(pump.waiting for pump in self.front.pumps))
+        self.worker.gauge("unacknowledged_records", sum(pump.in_flight for pump in self.front.pumps))
 
     def sweep(self) -> None:
         """Close what takes too long."""
@@ -145,9 +133,7 @@ class Service:
             state = connection.state
             if state == State.IDLE:
                 # A connection that never sent anything has less patience to expect than one that did.
-                if age > (
-                    idle if connection.served else min(idle, ingest.header_timeout)
-                ):
+                if age > (idle if connection.served else min(idle, ingest.header_timeout)):
                     connection.close()
             elif state == State.HEADERS:
                 if age > ingest.header_timeout:
@@ -163,18 +149,14 @@ class Service:
 
     # Inside
 
-    def _other_method(
-        self, message: RawRequestMessage, methods: dict[str, Handler]
-    ) -> Handler:
+    def _other_method(self, message: RawRequestMessage, methods: dict[str, Handler]) -> Handler:
         names = [*methods, "OPTIONS"] + (["HEAD"] if "GET" in methods else [])
         allow = b"Allow: " + ", ".join(sorted(names)).encode() + b"\r\n"
         if message.method == "HEAD" and "GET" in methods:
             return methods["GET"]
         if message.method == "OPTIONS":
             headers = allow + self.gate.preflight(message.headers)
-            return lambda connection, message, body: connection.answer(
-                Answer(204, headers=headers)
-            )
+            return lambda connection, message, body: connection.answer(Answer(204, headers=headers))
         detail = f"{message.method} is not for this path; use {' or '.join(methods)}"
         raise Denied(problem(405, "wrong_method", detail, headers=allow))
 

@@ -85,11 +85,7 @@ def _repeated(text: bytes) -> str:
         json.loads(text, object_pairs_hook=pairs)
     except (ValueError, RecursionError):
         return "an object has a key twice"
-    return (
-        f"the key {found[0][:60]!r} comes twice in one object"
-        if found
-        else "an object has a key twice"
-    )
+    return f"the key {found[0][:60]!r} comes twice in one object" if found else "an object has a key twice"
 
 
 def _where(error: orjson.JSONDecodeError) -> str:

@@ -1,0 +1,219 @@
+"""Every status of the contract, from the outside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from support.ingest import Ingest, Start, event, read
+
+
+def topic_of(ingest: Ingest, kind: str = "purchase") -> str:
+    types = json.loads(ingest.config.schemas_path.read_text())["event_types"]
+    return str(types[kind]["topic"])
+
+
+def test_a_good_event_is_in_kafka_when_the_answer_says_so(ingest: Ingest, kafka: str) -> None:
+    status, answer = ingest.post("/track", event("delivery", event_details={"tracking_id": 5, "carrier": "UPS"}))
+    assert (status, answer["status"], answer["ack"]) == (200, "success", "all")
+    assert UUID(answer["event_id"]).version == 7
+    record = read(kafka, topic_of(ingest, "delivery"))[-1]
+    assert record.key().decode() == answer["event_id"]
+    assert record.value()[:5] == b"\0\0\0\0\3"
+
+
+def test_an_invalid_event_becomes_a_dead_letter_with_its_own_bytes(ingest: Ingest, kafka: str) -> None:
+    body = json.dumps(event(event_details={"item_id": 1, "item_name": "x", "price": "12,50"}), indent=1).encode()
+    status, answer = ingest.post("/track", body)
+    assert (status, answer["status"]) == (202, "dead_lettered")
+    assert [(item["index"], item["path"]) for item in answer["errors"]] == [(0, "event_details.price")]
+    record = read(kafka, "dead_letter_queue")[-1]
+    headers = dict(record.headers())
+    assert record.value() == body
+    assert headers["etld.event_id"].decode() == record.key().decode() == answer["event_id"]
+    assert headers["__connect.errors.stage"] == b"VALIDATION"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "not_json"),
+        (b"{", 400, "not_json"),
+        (b"[]", 400, "not_an_object"),
+        (b"7", 400, "not_an_object"),
+        (b'{"a": NaN}', 400, "not_json"),
+        (b'{"a": "\xff"}', 400, "not_json"),
+        (b'{"a": 1, "a": 2}', 400, "not_json"),
+        (b'{"a": {"b\\"": 1, "b\\"": 2}}', 400, "not_json"),
+        (b'{"a":' * 40 + b"1" + b"}" * 40, 400, "not_json"),
+        (b"[" * 100_000, 413, "event_too_large"),
+        (b'"' + b"x" * 70_000 + b'"', 413, "event_too_large"),
+        (b" " * (1 << 20) + b" ", 413, "body_too_large"),
+    ],
+)
+def test_what_is_no_event_is_refused(ingest: Ingest, body: bytes, status: int, code: str) -> None:
+    got, headers, answer = ingest.request("POST", "/track", body)
+    assert (got, json.loads(answer)["code"]) == (status, code)
+    assert headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("change", [{"event_type": "nonsense"}, {"event_type": 5}, {"event_name": "a\0b"}, {"x": 1}])
+def test_what_the_schema_refuses_is_kept(ingest: Ingest, change: dict[str, object]) -> None:
+    assert ingest.post("/track", event(**change))[0] == 202
+
+
+def test_numbers_beyond_int64_are_a_violation(ingest: Ingest) -> None:
+    for number in (b"9223372036854775808", b"18446744073709551616", b"1e400", b"-1e400"):
+        body = json.dumps(event()).encode().replace(b'"item_id": 1', b'"item_id": ' + number)
+        assert ingest.post("/track", body)[0] in (202, 400)
+
+
+def test_reject_keeps_nothing(start: Start) -> None:
+    ingest = start(invalid="reject")
+    status, answer = ingest.post("/track", event(event_type="parcel"))
+    assert (status, answer["code"], answer["errors"][0]["path"]) == (422, "invalid_event", "event_type")
+
+
+def test_methods_and_paths(ingest: Ingest) -> None:
+    status, headers, _ = ingest.request("GET", "/track")
+    assert (status, headers["allow"]) == (405, "OPTIONS, POST")
+    status, headers, body = ingest.request("HEAD", "/healthz")
+    assert (status, body) == (200, b"") and int(headers["content-length"]) > 0
+    status, headers, body = ingest.request("OPTIONS", "/v1/batch")
+    assert (status, body, headers["allow"]) == (204, b"", "OPTIONS, POST")
+    assert ingest.request("POST", "/nothing")[0] == 404
+    assert ingest.request("POST", "/track?x=1", event())[0] == 200
+    for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+        assert ingest.request("GET", path)[0] == 200
+
+
+def test_a_retry_has_the_same_id_in_every_way_to_say_so(ingest: Ingest, kafka: str) -> None:
+    own = str(uuid4())
+    segment = {"messageId": f"m-{own}", "type": "track", "event": "added_to_cart", "userId": "7"}
+    segment |= {"timestamp": "2026-01-31T12:00:00Z", "properties": {"item_id": 1, "item_name": "x", "price": 1}}
+    for path, body, headers in (
+        ("/track", event(event_id=own.upper()), {}),
+        ("/track", event(), {"Idempotency_Key": f"k-{own}"}),
+        ("/v1/track", segment, {}),
+        ("/track", event(event_type="parcel"), {"Idempotency_Key": f"k-{own}"}),
+    ):
+        first, second = (ingest.post(path, body, **headers) for _ in range(2))
+        assert first == second
+        assert first[0] in (200, 202)
+    letters = [dict(item.headers())["etld.dead_letter_id"] for item in read(kafka, "dead_letter_queue")[-2:]]
+    assert letters[0] == letters[1]
+
+
+def test_a_thousand_retries_are_a_thousand_equal_ids(ingest: Ingest) -> None:
+    keys = [str(number) for number in range(1000)] * 2
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda key: ingest.post("/track", event(), Idempotency_Key=f"t-{key}"), keys))
+    assert all(status == 200 for status, _ in answers)
+    assert len({answer["event_id"] for _, answer in answers}) == 1000
+
+
+def test_a_batch_of_good_events(ingest: Ingest) -> None:
+    status, answer = ingest.post("/v1/batch", {"batch": [event(kind) for kind in ("purchase", "order", "delivery")]})
+    assert (status, answer["accepted"], len(set(answer["event_ids"]))) == (200, 3, 3)
+    assert ingest.post("/v1/batch", {"batch": []})[0] == 200
+
+
+def test_a_batch_with_bad_events_answers_for_each(ingest: Ingest) -> None:
+    lines = [json.dumps(event()), "{nonsense", json.dumps(event(event_type="parcel")), "", "5", '{"a":1,"a":2}']
+    body = "\r\n".join(lines).encode()
+    status, answer = ingest.post("/v1/batch", body, Content_Type="application/x-ndjson; charset=utf-8")
+    assert status == 207
+    assert [item["code"] for item in answer["results"]] == [200, 400, 202, 400, 400]
+    assert [item["index"] for item in answer["results"]] == [0, 1, 2, 3, 4]
+    assert answer["accepted"] == 2
+
+
+def test_batches_have_limits(start: Start) -> None:
+    ingest = start(max_batch="2", max_event="1 KiB")
+    assert ingest.post("/v1/batch", {"batch": [event()] * 3})[1]["code"] == "batch_too_large"
+    large = event(event_details={"item_id": 1, "item_name": "x" * 2000, "price": 1})
+    status, answer = ingest.post("/v1/batch", {"batch": [event(), large]})
+    assert (status, [item["code"] for item in answer["results"]]) == (207, [200, 413])
+    assert ingest.post("/v1/batch", {"events": []})[1]["code"] == "not_a_batch"
+
+
+def test_keys_their_types_and_rates(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    digest = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("one", "two", "old")}
+    keys.write_text(
+        f'[shop]\nsha256="{digest["one"]}"\nevent_types=["purchase"]\nrate=5\n'
+        f'[app]\nsha256="{digest["two"]}"\n[gone]\nsha256="{digest["old"]}"\nexpires=2020-01-01\n'
+    )
+    ingest = start(keys_file=str(keys))
+    status, headers, _ = ingest.request("POST", "/track", event())
+    assert status == 401 and "www-authenticate" in headers
+    assert ingest.post("/track", event(), X_Write_Key="wrong")[0] == 401
+    assert ingest.post("/track", event(), X_Write_Key="old")[0] == 401
+    assert ingest.post("/track", event(), Authorization="Basic b25lOg==")[0] == 200
+    assert ingest.post("/track", event(), Authorization="Bearer two")[0] == 200
+    assert ingest.post("/track", event("order"), X_Write_Key="one")[0] == 403
+    answers = [ingest.request("POST", "/track", event(), {"X-Write-Key": "one"}) for _ in range(30)]
+    assert {answer[0] for answer in answers} == {200, 429}
+    assert all(int(headers["retry-after"]) >= 1 for status, headers, _ in answers if status == 429)
+    assert ingest.request("GET", "/healthz")[0] == 200
+
+
+def test_a_reload_takes_new_keys_and_keeps_the_old_ones_when_the_file_is_broken(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    keys.write_text(f'[a]\nsha256="{hashlib.sha256(b"one").hexdigest()}"\n')
+    ingest = start(keys_file=str(keys))
+    assert ingest.post("/track", event(), X_Write_Key="two")[0] == 401
+    keys.write_text(keys.read_text() + f'[b]\nsha256="{hashlib.sha256(b"two").hexdigest()}"\n')
+    ingest.worker.reload(ingest.config)
+    _until(lambda: ingest.post("/track", event(), X_Write_Key="two")[0] == 200)
+    assert ingest.post("/track", event(), X_Write_Key="one")[0] == 200
+    keys.write_text("[a]\n")
+    ingest.worker.reload(ingest.config)
+    _until(lambda: "ingest-reload" in ingest.worker.metrics.faults)
+    assert ingest.post("/track", event(), X_Write_Key="two")[0] == 200
+
+
+def test_a_pause_is_a_503_with_the_id(start: Start) -> None:
+    ingest = start()
+    ingest.worker.pause()
+    _until(lambda: ingest.request("GET", "/readyz")[0] == 503)
+    own = str(uuid4())
+    status, headers, body = ingest.request("POST", "/track", event(event_id=own))
+    assert (status, json.loads(body)["event_id"]) == (503, own)
+    assert int(headers["retry-after"]) >= 1
+    assert ingest.post("/v1/batch", {"batch": [event(event_id=own)]})[1]["event_ids"] == [own]
+    ingest.worker.resume()
+    _until(lambda: ingest.request("POST", "/track", event())[0] == 200)
+
+
+def test_the_client_may_choose_the_level_when_that_is_allowed(start: Start, ingest: Ingest) -> None:
+    free = start(ack_per_request="true")
+    for level in ("all", "leader", "enqueued"):
+        status, answer = free.post("/track", event(), X_Etld_Ack=level)
+        assert (status, answer["ack"]) == (200, level)
+        assert free.post("/v1/batch", {"batch": [event()] * 3}, X_Etld_Ack=level)[1]["ack"] == level
+    assert free.post("/track", event(), X_Etld_Ack="some")[0] == 400
+    assert ingest.post("/track", event(), X_Etld_Ack="enqueued")[1]["ack"] == "all"
+
+
+def test_browsers_of_allowed_origins(start: Start) -> None:
+    ingest = start(cors_origins='["https://shop.example"]')
+    ask = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    status, headers, _ = ingest.request("OPTIONS", "/track", None, ask)
+    assert status == 204 and headers["access-control-allow-origin"] == "https://shop.example"
+    assert "Idempotency-Key" in headers["access-control-allow-headers"]
+    _, headers, _ = ingest.request("POST", "/track", event(), {"Origin": "https://shop.example"})
+    assert headers["access-control-allow-origin"] == "https://shop.example"
+    _, headers, _ = ingest.request("POST", "/track", b"{", {"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in headers
+
+
+def _until(condition: object) -> None:
+    from support.waiting import wait_until
+
+    wait_until(condition, 10)  # type: ignore[type-var,arg-type]

@@ -1,0 +1,206 @@
+"""Bombs, slow clients, garbage, and a broker that freezes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import socket
+import threading
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from etld.embedded.kafka import KafkaServer
+from support.ingest import Ingest, Start, event, running
+from support.waiting import free_port, wait_until
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+def test_codings(ingest: Ingest, coding: str) -> None:
+    squeeze: Any = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[coding]
+    body = json.dumps(event()).encode()
+    assert ingest.post("/track", squeeze(body), Content_Encoding=coding)[0] == 200
+    bomb = squeeze(b" " * (200 << 20))
+    assert len(bomb) < 1 << 20
+    assert ingest.post("/track", bomb, Content_Encoding=coding)[1]["code"] == "body_too_large"
+    assert ingest.post("/track", squeeze(body)[:-9], Content_Encoding=coding)[1]["code"] == "bad_coding"
+    assert ingest.post("/track", body, Content_Encoding=coding)[1]["code"] == "bad_coding"
+    assert ingest.post("/track", body, Content_Encoding="br")[0] == 415
+
+
+def test_slow_clients_are_cut_off(start: Start) -> None:
+    ingest = start(header_timeout="1 s", body_timeout="1 s")
+    for slow in (b"POST /track HT", b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{"):
+        with ingest.open() as sock:
+            sock.sendall(slow)
+            sock.settimeout(10)
+            began = time.monotonic()
+            assert b" 408 " in sock.recv(1000)
+            assert time.monotonic() - began < 5
+    with ingest.open() as sock:
+        sock.settimeout(10)
+        assert sock.recv(10) == b""
+
+
+def test_idle_connections_make_room(start: Start) -> None:
+    ingest = start(max_connections="4")
+    held = [ingest.open() for _ in range(20)]
+    try:
+        assert ingest.post("/track", event())[0] == 200
+    finally:
+        for sock in held:
+            sock.close()
+
+
+def test_pipelined_requests_are_answered_in_order(ingest: Ingest) -> None:
+    ids = [f"0192f0c0-1111-7222-8333-{number:012d}" for number in range(200)]
+    data = b""
+    for own in ids:
+        body = json.dumps(event(event_id=own)).encode()
+        data += b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer = ingest.raw(data)
+    assert answer.count(b"HTTP/1.1 200 OK") == 200
+    assert sorted(range(200), key=lambda n: answer.index(ids[n].encode())) == list(range(200))
+
+
+def test_chunked_bodies_and_expectations(ingest: Ingest) -> None:
+    body = json.dumps(event()).encode()
+    pieces = b"".join(b"%x\r\n%s\r\n" % (len(body[i : i + 7]), body[i : i + 7]) for i in range(0, len(body), 7))
+    start = b"POST /track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    assert b" 200 OK" in ingest.raw(start + b"\r\n" + pieces + b"0\r\n\r\n")
+    assert b" 400 " in ingest.raw(start + b"\r\n" + b"zz\r\n")
+    with ingest.open() as sock:
+        sock.sendall(
+            b"POST /track HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
+        assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
+        sock.sendall(body)
+        assert b" 200 OK" in sock.recv(1000)
+
+
+def test_garbage_never_hurts(ingest: Ingest) -> None:
+    """Mutated bodies and raw bytes: no 5xx but 503, and the good events among them are all answered."""
+    source = random.Random(8)
+    good = json.dumps(event()).encode()
+    statuses: dict[int, int] = {}
+    for number in range(1500):
+        body = bytearray(good)
+        for _ in range(source.randint(1, 6)):
+            place = source.randrange(len(body))
+            match source.randrange(4):
+                case 0:
+                    body[place] = source.randrange(256)
+                case 1:
+                    del body[place : place + source.randint(1, 9)]
+                case 2:
+                    body[place:place] = bytes(source.randrange(256) for _ in range(source.randint(1, 5)))
+                case 3:
+                    body[place:place] = body[source.randrange(len(body)) :][:20]
+            if not body:
+                body = bytearray(b"x")
+        path = source.choice((b"/track", b"/v1/track", b"/v1/batch"))
+        kind = source.choice((b"application/json", b"application/x-ndjson"))
+        head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (
+            path,
+            kind,
+            len(body),
+        )
+        if number % 3 == 0:
+            broken = bytearray(head)
+            broken[source.randrange(len(broken))] = source.randrange(256)
+            head = bytes(broken)
+        answer = ingest.raw(head + bytes(body))
+        status = int(answer[9:12]) if answer else 0
+        statuses[status] = statuses.get(status, 0) + 1
+        if number % 50 == 0:
+            assert ingest.post("/track", event())[0] == 200
+    assert not [status for status in statuses if status >= 500 and status != 503], statuses
+    assert ingest.request("GET", "/readyz")[0] == 200
+
+
+def test_a_drain_answers_what_is_in_hand(start: Start) -> None:
+    ingest = start()
+    with ingest.open() as idle, ingest.open() as busy:
+        body = json.dumps(event()).encode()
+        busy.sendall(b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:10])
+        wait_until(lambda: ingest.request("GET", "/healthz")[0] == 200)
+        ingest.worker.stop()
+        time.sleep(0.3)  # the drain has begun; the rest of the request comes into it
+        busy.sendall(body[10:])
+        answer = busy.recv(2000)
+        assert b" 200 OK" in answer and b"Connection: close" in answer
+        idle.settimeout(10)
+        assert idle.recv(10) == b""
+
+
+def test_a_frozen_broker(scratch: Path, kafka_cache: Path, tmp_path: Path, kafka: str) -> None:
+    """503 within the limit, nothing acknowledged that is not written, ready again by itself."""
+    server = KafkaServer(tmp_path / "kafka", free_port(), tmp_path / "kafka.log", kafka_cache)
+    server.start()
+    server.wait_ready(60)
+    try:
+        with running(f"127.0.0.1:{server.port}", tmp_path / "state", ack_timeout="2 s") as ingest:
+            wait_until(lambda: ingest.post("/track", event())[0] == 200)
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                began = time.monotonic()
+                status, headers, body = ingest.request("POST", "/track", event())
+                assert status == 503 and json.loads(body)["event_id"] and headers["retry-after"]
+                assert time.monotonic() - began < 3
+                began = time.monotonic()
+                assert ingest.post("/track", event())[0] == 503
+                assert time.monotonic() - began < 1
+                wait_until(lambda: ingest.request("GET", "/readyz")[0] == 503, 5)
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 10)
+            wait_until(lambda: ingest.post("/track", event())[0] == 200, 10)
+    finally:
+        server.stop()
+
+
+def test_an_idle_worker_notices_that_kafka_went_and_came_back(tmp_path: Path, kafka_cache: Path, kafka: str) -> None:
+    server = KafkaServer(tmp_path / "kafka", free_port(), tmp_path / "kafka.log", kafka_cache)
+    server.start()
+    server.wait_ready(60)
+    try:
+        with running(f"127.0.0.1:{server.port}", tmp_path / "state") as ingest:
+            wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 5)
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                wait_until(lambda: ingest.request("GET", "/readyz")[0] == 503, 5)
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 5)
+    finally:
+        server.stop()
+
+
+def test_many_clients_at_once(ingest: Ingest) -> None:
+    failures: list[Any] = []
+
+    def client() -> None:
+        body = json.dumps(event()).encode()
+        request = b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        with socket.create_connection(("127.0.0.1", ingest.port), 10) as sock:
+            for _ in range(50):
+                sock.sendall(request)
+                answer = sock.recv(4096)
+                if b" 200 OK" not in answer:
+                    failures.append(answer)
+
+    threads = [threading.Thread(target=client) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
