@@ -91,7 +91,8 @@ SELECT state, count(*) FROM etld.dead_letter GROUP BY 1
 SELECT coalesce(event_type, '?'), stage, error_class, coalesce(sqlstate, ''), count(*),
     count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'resolved'),
     -- What was expected where, without what came and without numbers.
-    left(regexp_replace(split_part(split_part(error, ', got ', 1), ' DETAIL:', 1), '\d+', '#', 'g'), 200)
+    left(CASE WHEN stage = 'VALIDATION' THEN split_part(error, ', got ', 1)
+              ELSE regexp_replace(split_part(error, ' DETAIL:', 1), '\d+', '#', 'g') END, 200)
 FROM etld.dead_letter
 GROUP BY 1, 2, 3, 4, 8
 ORDER BY 5 DESC, 1, 2, 3, 4, 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rules_world import FakeTypes
+from support.rules_world import FakeTypes
 
 
 @pytest.fixture

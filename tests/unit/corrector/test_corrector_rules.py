@@ -11,7 +11,7 @@ from etld.corrector.letter import Failure
 from etld.corrector.match import Match
 from etld.corrector.rules import check, compile_rules, correct
 
-from rules_world import FakeTypes, event
+from support.rules_world import FakeTypes, event
 
 if TYPE_CHECKING:
     from pathlib import Path

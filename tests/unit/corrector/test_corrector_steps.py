@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from etld.corrector import shape, steps
 from etld.corrector.steps.base import Mistake
 
-from rules_world import PURCHASE, event
+from support.rules_world import PURCHASE, event
 
 SHAPE = shape.of(PURCHASE)
 
