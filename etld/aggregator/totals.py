@@ -117,7 +117,9 @@ def _sums(rows: pl.DataFrame, name: str, rough: pl.DataFrame, keys: list[str]) -
             sums.append(None)
             continue
         total = value if value is not None else Decimal(0)
-        sums.append(f"{_CONTEXT.add(total, more[key]) if key in more else total:f}")
+        if key in more:
+            total = _CONTEXT.add(total, more[key])
+        sums.append(f"{_CONTEXT.normalize(total):f}")
     return sums
 
 

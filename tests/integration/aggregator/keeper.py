@@ -1,0 +1,134 @@
+"""A role without its loop: batches handed to the aggregator's handler, and rows to the table as the processor would."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from etld.aggregator import definitions
+from etld.aggregator.handler import AggregatorHandler
+from etld.avro.codec import encode
+from etld.avro.schema import EventSchema
+from etld.avro.wire import pack
+from etld.config import load
+from etld.store import cuts, summaries
+from etld.store.migrate import migrate
+from etld.stream.batch import Batch, Records
+from etld.worker import Addresses
+from etld.worker.testing import LocalWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etld.config import Config
+    from etld.store.db import Connection
+    from etld.store.errors import Verdict
+    from etld.store.positions import Tally
+
+ROOT = Path(__file__).parents[3]
+CLUSTER, GROUP = "cluster", "etld-aggregator"
+TYPES = ("purchase", "order", "delivery")
+
+
+def config(directory: Path, **changes: Any) -> Config:
+    """The default configuration with its state in `directory`."""
+    text = (ROOT / "config/etld.toml").read_text()
+    for old, new in changes.items():
+        text = text.replace(*new) if isinstance(new, tuple) else text.replace(old, new)
+    file = directory / "etld.toml"
+    file.write_text(text)
+    schemas = directory / "schemas"
+    if not schemas.exists():
+        schemas.symlink_to(ROOT / "schemas")
+    return load(file, {})
+
+
+def purchase(event_id: str, price: float, at: dt.datetime, name: str = "added_to_cart") -> dict[str, Any]:
+    """A purchase, as Avro takes it."""
+    return {
+        "event_id": event_id,
+        "event_name": name,
+        "event_type": "purchase",
+        "triggered_at": int((at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1)),
+        "user_details": {"user_id": 7, "name": None, "email": None, "country": None},
+        "event_details": {"item_id": 1, "item_name": "é", "price": price},
+    }
+
+
+class Keeper:
+    """The handler, a database, and the positions that the loop would keep."""
+
+    def __init__(self, conn: Connection, directory: Path, cfg: Config | None = None) -> None:
+        migrate(conn)
+        self.conn = conn
+        self.config = cfg or config(directory)
+        addresses = Addresses("", "", conn.info.dsn, "embedded", "")
+        worker = LocalWorker(self.config, "aggregator", "aggregator-0", addresses)
+        self.handler = AggregatorHandler(worker)
+        self.handler.cluster_id = CLUSTER
+        self.schemas = [EventSchema.parse((ROOT / f"schemas/{name}.avsc").read_text()) for name in TYPES]
+        self.handler._schemas = lambda number: self.schemas[number]  # type: ignore[assignment]
+        self.summaries = definitions.read(self.config.summaries, self.config.event_types)
+        self.topics = {kind.topic: name for name, kind in self.config.event_types.items()}
+        self.sync()
+
+    def sync(self) -> list[str]:
+        """What `start` does to the tables, filling left to `fill`."""
+        fresh = summaries.sync(self.conn, CLUSTER, GROUP, self.summaries, self.topics)
+        self.handler._keep_days(self.conn)
+        return fresh
+
+    def fill(self) -> list[bool | None]:
+        """Fill what waits, as the thread would."""
+        return [cuts.fill(self.conn, CLUSTER, GROUP, summary, self.topics) for summary in self.summaries]
+
+    def value(self, event: Mapping[str, Any]) -> bytes:
+        """The event as a record's value."""
+        number = TYPES.index(event["event_type"])
+        return pack(number, encode(self.schemas[number], dict(event)))
+
+    def batch(self, values: Sequence[bytes | None], offset: int = 0, part: int = 0, topic: str = "event_purchase") -> Batch:
+        """One partition's records."""
+        offsets = list(range(offset, offset + len(values)))
+        messages = [SimpleNamespace() for _ in values]
+        return Batch((Records(topic, part, "life", 1, offset, offset + len(values), offsets, list(values), messages),))
+
+    def count(self, batch: Batch, verdict: Verdict | None = None) -> dict[tuple[str, int], list[Tally]]:
+        """Prepare and write one batch, as the writer would; each key's tallies."""
+        work = self.handler.prepare(batch)
+        with self.conn.transaction(), self.conn.cursor() as cur:
+            changes = self.handler.write(cur, work, verdict)
+        self.handler.committed(work)
+        return {key: [tally, *([changes[key]] if key in changes else [])] for key, tally in work.tallies.items()}
+
+    def position(self, group: str, next_offset: int, part: int = 0, topic_id: str = "life", topic: str = "event_purchase") -> None:
+        """Set a position."""
+        self.conn.execute(
+            "INSERT INTO etld.kafka_position (cluster_id, grp, topic, part, topic_id, start_offset, next_offset, owner)"
+            " VALUES (%s, %s, %s, %s, %s, 0, %s, 'test') ON CONFLICT (cluster_id, grp, topic, part)"
+            " DO UPDATE SET next_offset = excluded.next_offset, topic_id = excluded.topic_id, updated_at = clock_timestamp()",
+            (CLUSTER, group, topic, part, topic_id, next_offset),
+        )
+
+    def store(self, event: Mapping[str, Any], offset: int = 0, part: int = 0) -> bool:
+        """The row that the processor would write; False when the event id is stored."""
+        from psycopg.types.json import Jsonb
+
+        at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=event["triggered_at"])
+        cur = self.conn.execute(
+            "INSERT INTO processed_events (event_id, event_name, event_type, user_details, event_details, triggered_at,"
+            " kafka_partition, kafka_offset, processed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp())"
+            " ON CONFLICT DO NOTHING",
+            (
+                event["event_id"], event["event_name"], event["event_type"], Jsonb(event["user_details"]),
+                Jsonb(event["event_details"]), at, part, offset,
+            ),
+        )  # fmt: skip
+        return cur.rowcount == 1
+
+    def compare(self) -> list[str]:
+        """Every difference between the tables and a recompute."""
+        results = summaries.compare(self.conn, self.summaries)
+        return [text for one in results for text in one["differences"]]
