@@ -16,17 +16,21 @@ from etld.events.limits import DATE_MAX, DATE_MIN, DAY_MICROS, TIME_MAX, TIME_MI
 if TYPE_CHECKING:
     from etld.avro.schema import EventSchema
 
-_write = fastavro.schemaless_writer
 _DECIMAL = Type("bytes", "decimal")
 
 
 def encode(schema: EventSchema, event: dict[str, Any]) -> bytes:
     """The Avro body of an event as `Validator` gives it: times are integers, decimals `Decimal`.
 
-    Raises what fastavro raises (TypeError, ValueError) for a dict that is no such event.
+    Raises TypeError, ValueError, AttributeError or LookupError for a dict that is no such event.
     """
+    write = schema.write
+    if write is not None:
+        out = bytearray()
+        write(event, out)
+        return bytes(out)
     buffer = io.BytesIO()
-    _write(buffer, schema.writer, event)
+    fastavro.schemaless_writer(buffer, schema.writer, event)
     return buffer.getvalue()
 
 

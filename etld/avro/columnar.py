@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 STAGE = "VALUE_CONVERTER"
 # Below this the fixed cost of a columnar read is more than that of reading each record.
-SMALL = 256
+SMALL = 100
 # A batch that the columnar read refused is halved down to this many.
-_LEAST = 64
+_LEAST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def _columnar(way: Plan, head: bytes, values: list[bytes | None], rows: list[int
         read = pl.read_avro(io.BytesIO(container))
         if read.height != len(values):
             return None
-        read = read.with_columns(pl.Series("_value", values, pl.Binary()))
+        read = read.with_columns(pl.Series("_value", values, pl.Binary()), *way.lengths)
         same = (pl.col("_header") == pl.lit(head)) & (pl.col("_nonce") == pl.lit(nonce)) & way.proof
         if read.select(same.all()).item() is not True:
             return None

@@ -25,15 +25,15 @@ NONCE = 8
 _SIMPLE = frozenset({"boolean", "int", "long", "float", "double", "string"})
 # Symbols whose index takes one byte.
 _ONE_BYTE = 64
-_THRESHOLDS = [1 << (6 + 7 * k) for k in range(9)]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`wrapped`: the schema to read with. `proof`: true where a record (column `_value`: its bytes) is
-    exactly what was read. `columns`: the columns in their agreed types."""
+    """`wrapped`: the schema to read with. `columns`: the columns in their agreed types. `proof`: true where
+    a record (column `_value`: its bytes) is exactly what was read, once the columns `lengths` are added."""
 
     wrapped: bytes
+    lengths: tuple[pl.Expr, ...]
     proof: pl.Expr
     columns: tuple[pl.Expr, ...]
 
@@ -52,7 +52,8 @@ def plan(top: Type) -> Plan | None:
     proof = _Proof()
     for f in top.fields:
         proof.field(f.type, pl.col(f.name), checked=f.name != "triggered_at")
-    return Plan(wrapped, proof.expr(), tuple(_column(f.type, pl.col(f.name)).alias(f.name) for f in top.fields))
+    taken = tuple(_column(f.type, pl.col(f.name)).alias(f.name) for f in top.fields)
+    return Plan(wrapped, tuple(proof.lengths), proof.expr(), taken)
 
 
 def _readable(of: Type, *, in_array: bool) -> bool:
@@ -93,7 +94,8 @@ class _Proof:
     """Walks the fields in the order of their bytes: where each begins, and what must be there."""
 
     def __init__(self) -> None:
-        self._terms: list[pl.Expr] = []
+        # As columns of their own: an expression that holds all of them for each union takes ms to plan.
+        self.lengths: list[pl.Expr] = []
         self._fixed = HEADER
         self._checks: list[pl.Expr] = []
 
@@ -127,10 +129,10 @@ class _Proof:
         self._grow(_length(of, value), present)
 
     def _at(self) -> pl.Expr:
-        return pl.sum_horizontal([pl.lit(self._fixed, pl.Int64), *self._terms]) if self._terms else pl.lit(self._fixed, pl.Int64)
+        fixed = pl.lit(self._fixed, pl.Int64)
+        return pl.sum_horizontal([fixed, *(pl.col(f"_length{i}") for i in range(len(self.lengths)))])
 
     def _byte(self) -> pl.Expr:
-        # A column of its own for each union would be counted again from the start: fold what is known.
         return pl.col("_value").bin.slice(self._at(), 1)
 
     def _check(self, test: pl.Expr, present: pl.Expr | None) -> None:
@@ -141,7 +143,9 @@ class _Proof:
             self._fixed += length
             return
         term = pl.lit(length, pl.Int64) if isinstance(length, int) else length
-        self._terms.append(term if present is None else pl.when(present).then(term).otherwise(pl.lit(0, pl.Int64)))
+        if present is not None:
+            term = pl.when(present).then(term).otherwise(pl.lit(0, pl.Int64))
+        self.lengths.append(term.alias(f"_length{len(self.lengths)}"))
 
 
 def _length(of: Type, value: pl.Expr) -> int | pl.Expr:
@@ -152,11 +156,11 @@ def _length(of: Type, value: pl.Expr) -> int | pl.Expr:
         return 4 if of.kind == "float" else 8
     if of.kind == "string":
         size = value.str.len_bytes().cast(pl.Int64)
-        return size + _varint(size, 4)
+        return size + _varint(size)
     if of.kind in ("int", "long"):
         wide = value.cast(pl.Int64)
         # Zigzag: n and -n-1 take the same bytes.
-        return _varint(pl.when(wide < 0).then(-(wide + 1)).otherwise(wide), 9 if of.kind == "long" else 4)
+        return _varint(pl.when(wide < 0).then(-(wide + 1)).otherwise(wide))
     if of.kind == "record":
         parts = [_length(f.type, value.struct.field(f.name)) for f in of.fields]
         return pl.sum_horizontal([pl.lit(p, pl.Int64) if isinstance(p, int) else p for p in parts])
@@ -165,11 +169,12 @@ def _length(of: Type, value: pl.Expr) -> int | pl.Expr:
     count = value.list.len().cast(pl.Int64)
     inside = count * inner if isinstance(inner, int) else value.list.eval(inner).list.sum().cast(pl.Int64)
     # One block, its count, its end; an empty array is its end alone.
-    return pl.when(count > 0).then(inside + _varint(count, 4) + 1).otherwise(pl.lit(1, pl.Int64))
+    return pl.when(count > 0).then(inside + _varint(count) + 1).otherwise(pl.lit(1, pl.Int64))
 
 
-def _varint(magnitude: pl.Expr, steps: int) -> pl.Expr:
-    """Bytes of a varint, from a number that is not negative and not yet doubled by zigzag."""
-    return pl.sum_horizontal(
-        [pl.lit(1, pl.Int64), *((magnitude >= limit).cast(pl.Int64) for limit in _THRESHOLDS[:steps])]
-    )
+def _varint(magnitude: pl.Expr) -> pl.Expr:
+    """Bytes of a varint, from a number that is not negative and not yet doubled by zigzag.
+
+    It has one bit more than the number, and seven of them go into a byte.
+    """
+    return (pl.lit(71, pl.Int64) - magnitude.bitwise_leading_zeros().cast(pl.Int64)) // 7

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import fastavro
 
+from etld.avro.writer import Write, compile_writer
 from etld.events import avsc
 from etld.events.avsc import SchemaError, Type
 from etld.events.limits import FIELDS
@@ -47,6 +48,11 @@ class EventSchema:
     def plain(self) -> Any:
         """For fastavro, without logical types: values are what is on the wire (times are integers)."""
         return fastavro.parse_schema(bare(self.tree, keep_decimal=False))
+
+    @cached_property
+    def write(self) -> Write | None:
+        """A writer without detours, for every schema without decimals and mixed unions."""
+        return compile_writer(self.tree)
 
     @cached_property
     def writer(self) -> Any:
