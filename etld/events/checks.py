@@ -244,7 +244,6 @@ def _no() -> Any:
 def _decimal(of: Type, path: str) -> Check:
     whole = of.precision - of.scale
     expected = f"a decimal with at most {whole} digits before and {of.scale} after the point"
-    limit, step = Decimal(10) ** whole, Decimal(1).scaleb(-of.scale)
 
     def parse(value: Any) -> Decimal:
         if type(value) not in (str, int, float) or (type(value) is str and len(value) > 200):
@@ -252,11 +251,17 @@ def _decimal(of: Type, path: str) -> Check:
         try:
             # A JSON number has come through a double: its shortest text is what the client wrote.
             number = Decimal(str(value))
-            if not number.is_finite() or abs(number) >= limit or number % step != 0:
-                raise ValueError
         except InvalidOperation:
             raise ValueError from None
-        return number
+        # By digits and exponent: arithmetic would round, or overflow, by the context's precision.
+        _sign, digits, exponent = number.as_tuple()
+        if not isinstance(exponent, int):
+            raise ValueError
+        text = "".join(map(str, digits))
+        trailing = len(text) - len(text.rstrip("0"))
+        if number and (number.adjusted() >= whole or -(exponent + trailing) > of.scale):
+            raise ValueError
+        return number if number else Decimal(0)
 
     return parsed(path, expected, parse)
 

@@ -50,7 +50,7 @@ def _parse_text(text: str, local: str) -> int:
     if text[17:19] == "60" and (match := _LEAP.fullmatch(text)):
         text, leap = f"{match['before']}:59{match['after']}", 1_000_000
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(f"{text[:-1]}Z" if text[-1] == "z" else text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone(local))
         micros = (moment - _EPOCH) // _MICRO + leap

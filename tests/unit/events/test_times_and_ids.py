@@ -1,0 +1,85 @@
+"""Times as clients write them; ids that are the same for the same thing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etld.events import deadletter, ids
+from etld.events.limits import TIME_MAX, TIME_MIN
+from etld.events.times import format_time, parse_time
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01t00:00:00z", 0),
+        ("1970-01-01 00:00:00.000001+00:00", 1),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01T00:00:00", -3_600_000_000),
+        ("1970-01-01T00:00:00.123456789Z", 123_456),
+        ("2016-12-31T23:59:60Z", 1_483_228_800_000_000),
+        ("0001-01-01T00:00:00Z", TIME_MIN),
+        ("9999-12-31T23:59:59.999999Z", TIME_MAX),
+        (1, 1_000_000),
+        (1.5, 1_500_000),
+        (-1, -1_000_000),
+    ],
+)
+def test_times(text: Any, micros: int) -> None:
+    """RFC 3339, ISO without a zone (here Berlin's winter), epoch seconds, a leap second."""
+    assert parse_time(text, "Europe/Berlin") == micros
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "now", "2025-01-31", "20250131T120000", "2025-02-30T00:00:00Z", "2025-W01-1T00:00:00", "31/01/2025 12:00:00",
+     "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "10000-01-01T00:00:00Z", 1.7e18, 10**30, True, None, [],
+     float("nan"), "2025-01-31T12:00:00Z\n", "1738324800"],
+)  # fmt: skip
+def test_no_times(bad: Any) -> None:
+    """Anything else is a ValueError."""
+    with pytest.raises(ValueError, match="a time as RFC 3339"):
+        parse_time(bad)
+
+
+@given(st.integers(TIME_MIN, TIME_MAX))
+def test_format_and_parse_are_inverse(micros: int) -> None:
+    """What etld writes it reads."""
+    assert parse_time(format_time(micros)) == micros
+
+
+def test_new_ids_are_uuid7_in_order() -> None:
+    """Sorted by the time they were made."""
+    made = [ids.new_event_id() for _ in range(3)]
+    assert all(uuid.UUID(one).version == 7 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)
+    assert all(ids.is_canonical(one) for one in made)
+
+
+def test_derived_ids_are_stable() -> None:
+    """A retry is the same event, also after an upgrade: these values may never change."""
+    assert ids.derived("messageId", "m-1", 0) == ids.derived("messageId", "m-1", 0)
+    assert ids.derived("messageId", "m-1", 0) != ids.derived("messageId", "m-1", 1)
+    assert ids.derived("messageId", "m-1", 0) != ids.derived("Idempotency-Key", "m-1", 0)
+    assert ids.derived("messageId", "m-1", 0) == str(
+        uuid.uuid5(uuid.UUID("6f1d4c9e-5a63-5b0e-9c55-0f6f0b8f2d11"), "messageId\x1fm-1\x1f0")
+    )
+    assert ids.dead_letter_id("c", "t", 0, 1) != ids.dead_letter_id("c", "t", 1, 0)
+
+
+def test_dead_letter_headers_carry_on() -> None:
+    """A repair that fails again keeps its lineage."""
+    made = deadletter.headers(
+        dead_letter_id="d", stage="TASK_PUT", error_class="E", message="bad\0 text " * 500, topic="t", partition=0,
+        offset=0, attempt="2", repair_of="r",
+    )  # fmt: skip
+    text = deadletter.as_text(made)
+    assert text["__connect.errors.offset"] == "0"
+    assert len(text["__connect.errors.exception.message"]) == deadletter.MAX_MESSAGE
+    assert "\0" not in text["__connect.errors.exception.message"]
+    assert deadletter.carried(made) == {"attempt": "2", "repair_of": "r"}
