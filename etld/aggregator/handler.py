@@ -14,8 +14,7 @@ from etld.aggregator.drawing import Drawing
 from etld.aggregator.filling import Filling
 from etld.aggregator.totals import totals
 from etld.avro.columnar import decode
-from etld.frames import load_transform
-from etld.frames.ready import ready
+from etld.frames import load_transform, ready
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
 from etld.store import counted, summaries

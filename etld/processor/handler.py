@@ -12,8 +12,7 @@ import psycopg
 
 from etld.avro.columnar import Bad, decode
 from etld.events import deadletter
-from etld.frames import Transform, load_transform, to_csv, unstorable
-from etld.frames.transform import TransformBroken
+from etld.frames import Transform, load_transform, ready, to_csv
 from etld.kafka.settings import client_settings
 from etld.processor.breaker import Breaker
 from etld.processor.letters import letter
@@ -79,16 +78,8 @@ class ProcessorHandler(Handler[Rows]):
         """Decode the whole batch natively, transform it, and write its CSV text."""
         assert self._schemas is not None
         decoded = decode(batch.values, self._schemas)
-        bad = list(decoded.bad)
-        frame, more = _drop_bad(decoded.frame, unstorable(decoded.frame, self._event_type))
-        bad += more
-        filtered = frame.clear()
-        if self._transform is not None:
-            frame, filtered, more = _transformed(self._transform, frame)
-            bad += more
-            # What a function made of a good record is held to the same limits.
-            frame, more = _drop_bad(frame, unstorable(frame, self._event_type))
-            bad += more
+        frame, filtered, more = ready(decoded.frame, self._transform, self._event_type)
+        bad = [*decoded.bad, *more]
         frame = _with_coordinates(frame, batch)
         csv = to_csv(frame, events.COLUMNS, events.JSON_COLUMNS) if frame.height else b""
         work = Rows(batch, frame=frame, csv=csv, bad=sorted(bad, key=lambda b: b.row))
@@ -195,32 +186,6 @@ class ProcessorHandler(Handler[Rows]):
             if part.messages:
                 accepted = part.messages[-1].timestamp()[1] / 1000
                 self._worker.observe("end_to_end_seconds", max(0.0, now - accepted))
-
-
-def _transformed(transform: Transform, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[Bad]]:
-    """(kept, filtered, bad): a function that raises is bisected down to the rows it raises for."""
-    if not frame.height:
-        return frame, frame.clear(), []
-    try:
-        kept, filtered = transform(frame)
-    except TransformBroken:
-        raise
-    except Exception as error:
-        if frame.height == 1:
-            bad = Bad(int(frame["row"][0]), "TRANSFORM", type(error).__name__, str(error) or "no message")
-            return frame.clear(), frame.clear(), [bad]
-    else:
-        return kept, filtered, []
-    middle = frame.height // 2
-    left = _transformed(transform, frame.head(middle))
-    right = _transformed(transform, frame.slice(middle))
-    return pl.concat([left[0], right[0]]), pl.concat([left[1], right[1]]), left[2] + right[2]
-
-
-def _drop_bad(frame: pl.DataFrame, bad: list[Bad]) -> tuple[pl.DataFrame, list[Bad]]:
-    if not bad:
-        return frame, bad
-    return frame.filter(~pl.col("row").is_in([one.row for one in bad])), bad
 
 
 def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:

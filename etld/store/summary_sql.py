@@ -115,9 +115,7 @@ def recompute(summary: Summary, condition: Composable | None = None) -> Composed
 def difference(summary: Summary, limit: int) -> Composed:
     """Rows that table and recompute do not share: the key, then kept and recomputed measures as text arrays."""
     measures = [name for name, _ in summary.kept]
-    same = SQL(" AND ").join(
-        SQL("t.{0} IS NOT DISTINCT FROM q.{0}").format(Identifier(name)) for name in summary.key
-    )
+    same = SQL(" AND ").join(SQL("t.{0} IS NOT DISTINCT FROM q.{0}").format(Identifier(name)) for name in summary.key)
     return SQL(
         "WITH q AS ({query}) SELECT {key}, {kept}, {again}, t.bucket_start IS NULL, q.bucket_start IS NULL"
         " FROM {table} t FULL JOIN q ON t.bucket_start = q.bucket_start AND ({same})"

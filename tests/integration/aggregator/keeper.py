@@ -89,7 +89,9 @@ class Keeper:
         number = TYPES.index(event["event_type"])
         return pack(number, encode(self.schemas[number], dict(event)))
 
-    def batch(self, values: Sequence[bytes | None], offset: int = 0, part: int = 0, topic: str = "event_purchase") -> Batch:
+    def batch(
+        self, values: Sequence[bytes | None], offset: int = 0, part: int = 0, topic: str = "event_purchase"
+    ) -> Batch:
         """One partition's records."""
         offsets = list(range(offset, offset + len(values)))
         messages = [SimpleNamespace() for _ in values]
@@ -103,7 +105,9 @@ class Keeper:
         self.handler.committed(work)
         return {key: [tally, *([changes[key]] if key in changes else [])] for key, tally in work.tallies.items()}
 
-    def position(self, group: str, next_offset: int, part: int = 0, topic_id: str = "life", topic: str = "event_purchase") -> None:
+    def position(
+        self, group: str, next_offset: int, part: int = 0, topic_id: str = "life", topic: str = "event_purchase"
+    ) -> None:
         """Set a position."""
         self.conn.execute(
             "INSERT INTO etld.kafka_position (cluster_id, grp, topic, part, topic_id, start_offset, next_offset, owner)"

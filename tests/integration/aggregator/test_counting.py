@@ -34,17 +34,18 @@ times = st.one_of(
     st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(dt.UTC)),
     st.timedeltas(dt.timedelta(0), dt.timedelta(hours=3)).map(lambda delta: T0 + delta),
 )
-names = st.one_of(st.sampled_from(["added_to_cart", "payment_successful"]), st.text(max_size=5).filter(lambda name: "\0" not in name), st.just("long" * 200))
+names = st.one_of(
+    st.sampled_from(["added_to_cart", "payment_successful"]),
+    st.text(max_size=5).filter(lambda name: "\0" not in name),
+    st.just("long" * 200),
+)
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[list[dict[str, object]]]:
     """Batches of purchases in which some event ids come again, the same event with it."""
     count = draw(st.integers(1, 25))
-    events = [
-        purchase(str(uuid.UUID(int=i * 7919)), draw(prices), draw(times), draw(names))
-        for i in range(count)
-    ]
+    events = [purchase(str(uuid.UUID(int=i * 7919)), draw(prices), draw(times), draw(names)) for i in range(count)]
     sent = draw(st.lists(st.sampled_from(events), min_size=1, max_size=60))
     cuts = sorted(draw(st.sets(st.integers(0, len(sent)), max_size=5)) | {0, len(sent)})
     return [sent[a:b] for a, b in itertools.pairwise(cuts)]

@@ -33,9 +33,7 @@ pytestmark = pytest.mark.integration
 T0 = dt.datetime(2026, 5, 4, 10, 30, tzinfo=dt.UTC)
 
 
-def test_counts_draws_and_goes_on_after_a_restart(
-    kafka: str, database: str, conn: Connection, tmp_path: Path
-) -> None:
+def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, conn: Connection, tmp_path: Path) -> None:
     """Each event id once, over two lives of the worker; charts when the stream is idle."""
     topic = f"event_purchase_{uuid.uuid4().hex[:8]}"
     cfg = config(
@@ -56,7 +54,9 @@ def test_counts_draws_and_goes_on_after_a_restart(
         producer.flush(10)
 
     def counted() -> tuple[int, str]:
-        row = conn.execute("SELECT coalesce(sum(events), 0), coalesce(sum(revenue), 0)::text FROM etld.summary_purchase")
+        row = conn.execute(
+            "SELECT coalesce(sum(events), 0), coalesce(sum(revenue), 0)::text FROM etld.summary_purchase"
+        )
         return row.fetchone() or (0, "")
 
     with LocalWorker(cfg, "aggregator", "aggregator-0", addresses).running(run):

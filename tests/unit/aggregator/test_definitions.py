@@ -20,7 +20,10 @@ SCHEMA = {
         {"name": "event_name", "type": "string"},
         {"name": "event_type", "type": "string"},
         {"name": "triggered_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
-        {"name": "user_details", "type": {"type": "record", "name": "U", "fields": [{"name": "user_id", "type": "long"}]}},
+        {
+            "name": "user_details",
+            "type": {"type": "record", "name": "U", "fields": [{"name": "user_id", "type": "long"}]},
+        },
         {
             "name": "event_details",
             "type": {
@@ -33,7 +36,10 @@ SCHEMA = {
                     {"name": "again", "type": "Shop"},
                     {"name": "gift", "type": "boolean"},
                     {"name": "tags", "type": {"type": "array", "items": "string"}},
-                    {"name": "address", "type": {"type": "record", "name": "A", "fields": [{"name": "zip", "type": "int"}]}},
+                    {
+                        "name": "address",
+                        "type": {"type": "record", "name": "A", "fields": [{"name": "zip", "type": "int"}]},
+                    },
                 ],
             },
         },
@@ -98,10 +104,17 @@ def _summary(**changes: Any) -> Any:
 
 def test_a_good_summary_is_read(tmp_path: Path) -> None:
     """With typed columns, an average as sum and count."""
-    table = _summary(measures={"n": "count", "mean": {"avg": "event_details.price"}, "top": {"max": "event_details.price"}})
+    table = _summary(
+        measures={"n": "count", "mean": {"avg": "event_details.price"}, "top": {"max": "event_details.price"}}
+    )
     (made,) = definitions.read({"sales": table}, _types(tmp_path))
     assert made.table == "summary_sales"
-    assert made.kept == (("n", "bigint"), ("mean_sum", "numeric"), ("mean_count", "bigint"), ("top", "double precision"))
+    assert made.kept == (
+        ("n", "bigint"),
+        ("mean_sum", "numeric"),
+        ("mean_count", "bigint"),
+        ("top", "double precision"),
+    )
 
 
 @pytest.mark.parametrize(
