@@ -21,7 +21,7 @@ _PAGE = 50
 @click.option("--after", metavar="ID", help="The next page: letters after this one.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line; all letters unless limited.")
 @click.pass_obj
-def command(path: Path | None, limit: int | None, after: str | None, as_json: bool, **options: Any) -> None:
+def command(path: Path | None, /, limit: int | None, after: str | None, as_json: bool, **options: Any) -> None:
     """List dead letters, newest first."""
     from etld.cli.target import find
     from etld.store import desk

@@ -29,6 +29,7 @@ _REPLAYABLE = ("parked", "discarded", "resent")
 @click.pass_obj
 def command(
     path: Path | None,
+    /,
     ids: tuple[str, ...],
     sets: tuple[str, ...],
     edit: bool,
@@ -130,11 +131,12 @@ def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...]
     from etld.store import desk
     from etld.store.letters import Attempt, Settled, lock, settle
 
+    after: dict[str, Any]
     (letter,) = desk.waiting(conn, [letter_id])
     before, _ = verdict.work_on(letter, bench.decode(letter.value), [])
-    if before is None and sets:
-        return (f"{bench.decode(letter.value).reason}; use --edit to write the event anew",)
     if sets:
+        if before is None:
+            return (f"{bench.decode(letter.value).reason}; use --edit to write the event anew",)
         after = deepcopy(before)
         for path, value in sets:
             if not paths.put(after, path, value):
@@ -145,8 +147,8 @@ def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...]
     if problems:
         return problems
     repair = bench.catalog.repair(after)
-    for path, old, new in differences(before, after):
-        click.echo(f"    {path}: {old} -> {new}", err=True)
+    for name, old, new in differences(before, after):
+        click.echo(f"    {name}: {old} -> {new}", err=True)
     with conn.transaction(), conn.cursor() as cur:
         locked = lock(cur, letter_id)
         if locked is None or locked.state not in _REPLAYABLE:
@@ -162,6 +164,7 @@ def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...]
 def _edited(bench: Any, before: dict[str, Any]) -> dict[str, Any]:
     """What the user made of the event in the editor; asked again until it is valid or given up."""
     text = json.dumps(before, indent=2, ensure_ascii=False, default=str) + "\n"
+    problems: tuple[str, ...]
     while True:
         written = click.edit(text, extension=".json")
         if written is None:
@@ -177,7 +180,7 @@ def _edited(bench: Any, before: dict[str, Any]) -> dict[str, Any]:
         if not problems:
             edited: dict[str, Any] = after
             return edited
-        for problem in problems:
-            click.echo(problem, err=True)
+        for line in problems:
+            click.echo(line, err=True)
         if not sys.stdin.isatty() or not click.confirm("edit again?", default=True):
             raise EtldError("the edited event is not valid, so nothing is replayed")

@@ -28,7 +28,7 @@ _AT_ONCE = 200
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_obj
 def command(
-    path: Path | None, rule: str | None, file: str | None, ids: tuple[str, ...], every: bool, as_json: bool, **options: Any
+    path: Path | None, /, rule: str | None, file: str | None, ids: tuple[str, ...], every: bool, as_json: bool, **options: Any
 ) -> None:
     """Try RULE of the configuration, all its rules, or those of a file; nothing is changed.
 

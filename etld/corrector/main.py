@@ -36,7 +36,10 @@ def run(worker: Worker) -> None:
             lock_timeout=5.0,
         )
 
-    post = Post(client_settings(config, worker.addresses), lambda: workshop.tick())
+    def tick() -> None:
+        workshop.tick()
+
+    post = Post(client_settings(config, worker.addresses), tick)
     workshop = Workshop(config, connect, post, SchemaCache(open_registry(config, worker.addresses)))
 
     def look() -> None:

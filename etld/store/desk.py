@@ -130,7 +130,8 @@ def find(conn: Connection, name: str) -> list[Whole]:
         key, value = (None if part is None else bytes(part) for part in row[15:17])
         with conn.cursor() as cur:
             history = letters.attempts_of(cur, [row[0]]).get(row[0], [])
-        found.append(Whole(Row(*row[:15]), key, value, *row[17:], history))
+        headers, topic, event_id, base, replays, schema_id = row[17:]
+        found.append(Whole(Row(*row[:15]), key, value, headers, topic, event_id, base, replays, schema_id, history))
     return found
 
 
@@ -165,7 +166,7 @@ def statistics(conn: Connection) -> dict[str, Any]:
     rules = ("rule", "attempts", "stored", "failed", "under_way", "parked")
     days = ("day", "letters", "resolved", "parked", "discarded")
     return {
-        "states": {state: 0 for state in letters.STATES} | dict(conn.execute(_SQL.states).fetchall()),
+        "states": dict.fromkeys(letters.STATES, 0) | dict(conn.execute(_SQL.states).fetchall()),
         "errors": [dict(zip(errors, row, strict=True)) for row in conn.execute(_SQL.by_error)],
         "rules": [dict(zip(rules, row, strict=True)) for row in conn.execute(_SQL.by_rule)],
         "days": [dict(zip(days, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day)],

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from etld.corrector import paths
+from etld.corrector.shape import Shape
 from etld.corrector.steps import base
 from etld.corrector.steps.cast import cast
-from etld.corrector.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

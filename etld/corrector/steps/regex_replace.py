@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RegexReplace:
-    """Replaces each match of a regular expression in a text; \\1 is the first group."""
+    r"""Replaces each match of a regular expression in a text; \1 is the first group."""
 
     fields: Fields
     pattern: re.Pattern[str]
@@ -23,7 +23,7 @@ class RegexReplace:
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """`regex_replace = { field = "event_details.price", pattern = '^(\\d+),(\\d+)$', replace = '\\1.\\2' }`."""
+        r"""`regex_replace = { field = "event_details.price", pattern = '^(\d+),(\d+)$', replace = '\1.\2' }`."""
         read = base.options(value, {"field": base.fields, "pattern": base.pattern, "replace": base.text})
         try:
             re.compile(read["pattern"].pattern + "|").sub(read["replace"], "")
