@@ -148,8 +148,8 @@ def test_a_frozen_broker(scratch: Path, kafka_cache: Path, tmp_path: Path, kafka
     try:
         with running(f"127.0.0.1:{server.port}", tmp_path / "state", ack_timeout="2 s") as ingest:
             wait_until(lambda: ingest.post("/track", event())[0] == 200)
-            assert server.pid is not None
-            os.kill(server.pid, signal.SIGSTOP)
+            assert server.child is not None
+            os.kill(server.child.pid, signal.SIGSTOP)
             try:
                 began = time.monotonic()
                 status, headers, body = ingest.request("POST", "/track", event())
@@ -160,7 +160,7 @@ def test_a_frozen_broker(scratch: Path, kafka_cache: Path, tmp_path: Path, kafka
                 assert time.monotonic() - began < 1
                 wait_until(lambda: ingest.request("GET", "/readyz")[0] == 503, 5)
             finally:
-                os.kill(server.pid, signal.SIGCONT)
+                os.kill(server.child.pid, signal.SIGCONT)
             wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 10)
             wait_until(lambda: ingest.post("/track", event())[0] == 200, 10)
     finally:
@@ -174,12 +174,12 @@ def test_an_idle_worker_notices_that_kafka_went_and_came_back(tmp_path: Path, ka
     try:
         with running(f"127.0.0.1:{server.port}", tmp_path / "state") as ingest:
             wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 5)
-            assert server.pid is not None
-            os.kill(server.pid, signal.SIGSTOP)
+            assert server.child is not None
+            os.kill(server.child.pid, signal.SIGSTOP)
             try:
                 wait_until(lambda: ingest.request("GET", "/readyz")[0] == 503, 5)
             finally:
-                os.kill(server.pid, signal.SIGCONT)
+                os.kill(server.child.pid, signal.SIGCONT)
             wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 5)
     finally:
         server.stop()

@@ -1,0 +1,203 @@
+"""Keys, buckets, strict JSON, Segment's spelling, codings, the gate: without a socket."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from etld.errors import ConfigError
+from etld.ingest import body, keys, openapi, strict
+from etld.ingest.answers import problem
+from etld.ingest.limits import Bucket, Buckets, share
+from etld.ingest.segment import SegmentMap, event_id_of
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_bucket_holds_its_rate_over_time() -> None:
+    bucket, taken = Bucket(10, 0.0), 0
+    for step in range(1000):
+        if not bucket.take(1, step / 100):
+            taken += 1
+    assert 100 <= taken <= 111
+
+
+def test_a_large_batch_passes_and_is_paid_off() -> None:
+    bucket = Bucket(10, 0.0)
+    assert bucket.take(100, 0.0) == 0.0
+    assert bucket.take(1, 0.0) == pytest.approx(9.1)
+    assert bucket.take(1, 9.2) == 0.0
+
+
+def test_buckets_are_bounded_and_shared() -> None:
+    buckets = Buckets(1, most=3)
+    for name in "abcde":
+        assert buckets.take(name, 1, 0.0) == 0.0
+    assert len(buckets) == 3
+    assert buckets.take("e", 1, 0.0) > 0
+    assert (share(100, 4), share(0, 4)) == (25, 0)
+    assert Buckets(0).take("a", 10**9, 0.0) == 0.0
+
+
+def test_keys_are_found_by_their_hash_until_they_expire(tmp_path: Path) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text(f'[old]\nsha256="{digest("a")}"\nexpires=2026-01-01\n[new]\nsha256="{digest("b")}"\nrate=3\n')
+    ring = keys.load(path, ["purchase"])
+    expiry = 1767225600.0
+    assert [key and key.name for key in (ring.find("a", expiry - 1), ring.find("a", expiry))] == ["old", None]
+    assert (found := ring.find("b", expiry)) is not None
+    assert found.rate == 3
+    assert ring.find("c", 0) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = 1", "not a table"),
+        ("[a]", "64 hex digits"),
+        (f'[a]\nsha256="{digest("a")}"\nrat=1', "unknown field 'rat'"),
+        (f'[a]\nsha256="{digest("a")}"\nevent_types=["parcel"]', "no event type 'parcel'"),
+        (f'[a]\nsha256="{digest("a")}"\n[b]\nsha256="{digest("a")}"', "one key, one table"),
+        ("[a", "is not TOML"),
+    ],
+)
+def test_mistakes_in_the_key_file_are_named(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "keys.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=expected):
+        keys.load(path, ["purchase"])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        keys.load(tmp_path / "none.toml", [])
+
+
+def test_where_a_key_may_stand() -> None:
+    basic = base64.b64encode(b"k1:").decode()
+    for headers in ({"X-Write-Key": "k1"}, {"Authorization": "bearer k1"}, {"Authorization": f"Basic {basic}"}):
+        assert keys.presented(CIMultiDict(headers)) == "k1"
+    for headers in ({}, {"Authorization": "Basic ???"}, {"Authorization": "Digest k1"}):
+        assert keys.presented(CIMultiDict(headers)) is None
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values, st.booleans(), st.sampled_from([None, 2]))
+def test_every_json_text_passes(value: Any, ascii_only: bool, indent: int | None) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")
+    assert strict.parse(text, 100) == value
+
+
+@given(st.dictionaries(st.text(), json_values, min_size=1, max_size=4), st.data())
+def test_a_repeated_key_is_found(value: dict[str, Any], data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(value)))
+    again = json.dumps({key: data.draw(json_values)})[1:]
+    text = f'{{"outer": [{json.dumps(value)[:-1]}, {again}]}}'.encode()
+    with pytest.raises(strict.NotJson, match="twice"):
+        strict.parse(text, 100)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"NaN", b'{"a": Infinity}', b'"\xff"', b'"\\ud800"', b"1,", b"[1]]"])
+def test_what_is_no_json(text: bytes) -> None:
+    with pytest.raises(strict.NotJson):
+        strict.parse(text, 32)
+
+
+def test_depth() -> None:
+    assert strict.parse(b"[" * 5 + b"]" * 5, 5)
+    with pytest.raises(strict.NotJson, match="deep"):
+        strict.parse(b'{"a":' * 6 + b"1" + b"}" * 6, 5)
+
+
+class Types:
+    """Two event types as `SegmentMap` sees a catalog."""
+
+    def __init__(self) -> None:
+        fields = [
+            {
+                "name": "user_details",
+                "type": {"type": "record", "name": "U", "fields": [{"name": "user_id", "type": "long"}]},
+            },
+            {
+                "name": "event_details",
+                "type": {"type": "record", "name": "E", "fields": [{"name": "sku", "type": "string"}]},
+            },
+        ]
+        self._kinds = [type("Kind", (), {"name": "purchase", "avro": {"fields": fields}})]
+
+    def __iter__(self) -> Any:
+        return iter(self._kinds)
+
+    def of_event(self, name: object) -> str | None:
+        return "purchase" if name == "bought" else None
+
+
+MAPPING = {
+    "event_id": "messageId",
+    "event_name": "event",
+    "event_type": "properties.event_type",
+    "triggered_at": "timestamp",
+    "user_details.user_id": "userId",
+    "user_details.email": "context.traits.email",
+    "event_details": "properties",
+}
+
+
+def test_segments_spelling() -> None:
+    segment = SegmentMap(MAPPING, Types())  # type: ignore[arg-type]
+    call = {
+        "messageId": "m-1",
+        "type": "track",
+        "event": "bought",
+        "userId": "7",
+        "timestamp": "2026-01-31T12:00:00Z",
+        "context": {"traits": {"email": "a@example.com"}, "library": {"name": "x"}},
+        "integrations": {},
+        "properties": {"sku": "5", "event_type": "purchase"},
+    }
+    assert segment.applies(call)
+    assert segment.rewrite(call) == {
+        "event_id": event_id_of("m-1"),
+        "event_name": "bought",
+        "event_type": "purchase",
+        "triggered_at": "2026-01-31T12:00:00Z",
+        "user_details": {"user_id": 7, "email": "a@example.com"},
+        "event_details": {"sku": "5"},
+    }
+    del call["properties"]["event_type"]  # type: ignore[attr-defined]
+    assert segment.rewrite(call)["event_type"] == "purchase"
+    assert segment.rewrite({**call, "userId": "007"})["user_details"]["user_id"] == "007"
+    assert segment.rewrite({"type": "identify", "userId": "7"})["type"] == "identify"
+    assert not segment.applies({"event_name": "bought", "properties": {}})
+
+
+def test_problems_say_how_long_to_wait() -> None:
+    answer = problem(429, "slow", "too fast", retry_after=0.2)
+    assert b"Retry-After: 1\r\n" in answer.headers
+    assert json.loads(answer.body)["title"] == "Too Many Requests"
+
+
+def test_two_codings_at_most() -> None:
+    with pytest.raises(body.BodyProblem, match="at most two"):
+        body.undo(b"", "gzip, gzip, gzip", 10)
+
+
+def test_the_document_of_the_paths_is_json() -> None:
+    assert json.loads(json.dumps(openapi.document({}, ["/track", "/healthz"])))["openapi"] == "3.1.0"
