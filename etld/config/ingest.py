@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from etld.config.base import Duration, Section, Size
+from etld.config.base import Duration, File, Port, Section, Size, Span, Strings, Workers, at_least, written
 
 SEGMENT_MAP = {
     "event_id": "messageId",
@@ -22,40 +21,49 @@ SEGMENT_MAP = {
     "event_details": "properties",
 }
 
+Rate = Annotated[float, Field(ge=0)]
+SomeBytes = Annotated[Size, at_least(1, "1 B")]
+
 
 class Ingest(Section):
     """The HTTP server that takes events."""
 
-    host: str = Field("127.0.0.1", min_length=1)
-    port: int = Field(8080, ge=0, le=65535)
-    workers: int = Field(1, ge=0, le=64)
-    ack: Literal["all", "leader", "enqueued"] = "all"
-    ack_per_request: bool = False
-    invalid: Literal["dead_letter", "reject"] = "dead_letter"
-    timezone: str = "UTC"
-    max_age: Duration = "0 s"  # type: ignore[assignment]
-    max_ahead: Duration = "0 s"  # type: ignore[assignment]
-    max_body: Size = "1 MiB"  # type: ignore[assignment]
-    max_event: Size = "64 KiB"  # type: ignore[assignment]
-    max_batch: int = Field(1000, ge=1)
-    max_depth: int = Field(32, ge=3, le=1000)
-    max_connections: int = Field(1024, ge=1)
-    header_timeout: Duration = Field("15 s", gt=0)
-    body_timeout: Duration = Field("30 s", gt=0)
-    ack_timeout: Duration = Field("5 s", gt=0)
-    queue_limit: Size = Field("32 MiB", ge=1 << 20)
-    rate_per_key: float = Field(0, ge=0, strict=False)
-    rate_per_address: float = Field(0, ge=0, strict=False)
-    cors_origins: tuple[str, ...] = Field((), strict=False)
-    trusted_proxies: tuple[str, ...] = Field((), strict=False)
-    segment: bool = True
-    keys_file: Annotated[Path | None, Field(strict=False)] = None
-    segment_map: dict[str, str] = Field(default_factory=lambda: dict(SEGMENT_MAP))
-
-    @field_validator("keys_file", mode="before")
-    @classmethod
-    def _none(cls, value: object) -> object:
-        return None if value == "" else value
+    host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
+    port: Port = Field(8080, description="The port to listen on; 0 takes any free one.")
+    workers: Workers = Field(1, description="Processes that share the port.")
+    ack: Literal["all", "leader", "enqueued"] = Field(
+        "all", description="When to answer 200: all in-sync replicas have it, the leader has it, or it is queued here."
+    )
+    ack_per_request: bool = Field(False, description="May a client choose its level with the header X-Etld-Ack?")
+    invalid: Literal["dead_letter", "reject"] = Field(
+        "dead_letter", description="An invalid event is kept in the dead letter queue (202) or refused (422)."
+    )
+    timezone: str = Field("UTC", description="For a triggered_at without a zone.")
+    max_age: Duration = written("0 s", "A triggered_at older than this is a violation; 0 s means no limit.")
+    max_ahead: Duration = written("0 s", "A triggered_at further ahead than this is a violation; 0 s: no limit.")
+    max_body: SomeBytes = written("1 MiB", "The largest body, unpacked; past it the answer is 413.")
+    max_event: SomeBytes = written("64 KiB", "The largest event; past it the answer is 413.")
+    max_batch: int = Field(1000, ge=1, description="Events in one batch.")
+    max_depth: int = Field(32, ge=3, le=1000, description="How deep an event's JSON may nest.")
+    max_connections: int = Field(1024, ge=1, description="Connections open at once, for each process.")
+    header_timeout: Span = written("15 s", "How long a client may take for its headers.")
+    body_timeout: Span = written("30 s", "How long a client may take for its body.")
+    ack_timeout: Span = written("5 s", "How long an event may wait for Kafka before the answer is 503.")
+    queue_limit: Annotated[Size, at_least(1 << 20, "1 MiB")] = written(
+        "32 MiB", "Bytes that may wait for Kafka; past it the answer is 503."
+    )
+    rate_per_key: Rate = Field(0, description="Events a second for each write key; 0 means no limit.")
+    rate_per_address: Rate = Field(0, description="Events a second for each client address; 0 means no limit.")
+    cors_origins: Strings = Field(
+        (), description='Origins that browsers may send from, such as "https://shop.example", or "*".'
+    )
+    trusted_proxies: Strings = Field((), description="Addresses of proxies whose X-Forwarded-For is believed.")
+    segment: bool = Field(True, description="Accept Segment's spelling of events on /v1/*.")
+    keys_file: File = Field(None, description='A file of write keys, one table each; "" means no key is asked for.')
+    segment_map: dict[str, str] = Field(
+        default_factory=lambda: dict(SEGMENT_MAP),
+        description="Segment's spelling to etld's: target path = source path. Only read when segment = true.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -65,22 +73,3 @@ class Ingest(Section):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f'expected a time zone such as "UTC" or "Europe/Berlin", got {value!r}') from error
         return value
-
-
-class EventType(Section):
-    """One kind of event: its schema, its topic, who processes it."""
-
-    schema_: Annotated[Path | None, Field(strict=False)] = Field(None, alias="schema", strict=False)
-    topic: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,249}$")
-    event_names: tuple[str, ...] = Field((), strict=False)
-    partitions: int = Field(3, ge=1, le=10000)
-    workers: int = Field(1, ge=0, le=64)
-    unknown_fields: Literal["reject", "drop"] = "reject"
-    transform: str = Field("", pattern=r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    accept: bool = True
-    sample: dict[str, Annotated[float, Field(ge=0, le=1, strict=False)]] = Field(default_factory=dict)
-
-    @property
-    def schema(self) -> Path:  # type: ignore[override]  # pydantic's own `schema` is long deprecated
-        """The Avro schema's file, absolute after load."""
-        return self.schema_ or Path()

@@ -4,42 +4,49 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr
 
-from etld.config.base import Section
-from etld.config.flow import Aggregator, Breaker, Charts, Corrector, Log, Processor, Summary, Supervisor
-from etld.config.ingest import EventType, Ingest
+from etld.config.base import AnyPath, Like, Section
+from etld.config.events import Breaker, EventType, Processor, TypeName
+from etld.config.ingest import Ingest
+from etld.config.operation import Corrector, Log, Supervisor
 from etld.config.services import Kafka, Postgres, SchemaRegistry
+from etld.config.summaries import Aggregator, Charts, Summary, SummaryName
 from etld.errors import EtldError
+
+
+def _section(model: Any, description: str) -> Any:
+    return Field(default_factory=model, description=description)
 
 
 class Config(Section):
     """Every key of the TOML file, by its path."""
 
-    node_id: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", description='"" means the host name.')
-    state_dir: Annotated[Path, Field(strict=False)] = Path("./var")
-    kafka: Kafka = Field(default_factory=Kafka)
-    postgres: Postgres = Field(default_factory=Postgres)
-    schema_registry: SchemaRegistry = Field(default_factory=SchemaRegistry)
-    ingest: Ingest = Field(default_factory=Ingest)
-    event_types: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], EventType] = Field(
-        default_factory=dict
+    node_id: Annotated[str, Like(r"[A-Za-z0-9._-]{0,200}", "letters, digits, dots, - and _")] = Field(
+        "", description='Names this daemon among others of the same cluster; "" means the host name.'
     )
-    processor: Processor = Field(default_factory=Processor)
-    breaker: Breaker = Field(default_factory=Breaker)
-    aggregator: Aggregator = Field(default_factory=Aggregator)
-    charts: Charts = Field(default_factory=Charts)
-    summaries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Summary] = Field(
-        default_factory=dict
+    state_dir: AnyPath = Field(
+        "./var", validate_default=True, description="Socket, pid file, logs, and the data of the embedded parts."
     )
-    corrector: Corrector = Field(default_factory=Corrector)
-    supervisor: Supervisor = Field(default_factory=Supervisor)
-    log: Log = Field(default_factory=Log)
+    kafka: Kafka = _section(Kafka, "The cluster that events go through.")
+    postgres: Postgres = _section(Postgres, "The database that events end in.")
+    schema_registry: SchemaRegistry = _section(SchemaRegistry, "Who gives schemas their ids.")
+    ingest: Ingest = _section(Ingest, "The HTTP server that takes events.")
+    event_types: dict[TypeName, EventType] = _section(dict, "One table an event type.")
+    processor: Processor = _section(Processor, "How large a batch is.")
+    breaker: Breaker = _section(Breaker, "When most of what comes is dead, stop.")
+    aggregator: Aggregator = _section(Aggregator, "Who keeps the running summaries.")
+    charts: Charts = _section(Charts, "When charts are drawn, and where.")
+    summaries: dict[SummaryName, Summary] = _section(
+        dict, "A summary becomes the table etld.summary_<name> and, with a chart, a picture."
+    )
+    corrector: Corrector = _section(Corrector, "Who repairs dead letters.")
+    supervisor: Supervisor = _section(Supervisor, "Patience with workers.")
+    log: Log = _section(Log, "What is said, how, and where.")
 
     _source: Path = PrivateAttr(default=Path())
-    _secrets: bool = PrivateAttr(default=True)
 
     @property
     def source(self) -> Path:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etld.config.base import Duration, Section
-
-File = Annotated[Path | None, Field(strict=False)]
-Port = Annotated[int, Field(ge=0, le=65535)]
+from etld.config.base import Duration, File, Port, Section, Span, at_least, written
 
 
 class Kafka(Section):
@@ -18,31 +14,47 @@ class Kafka(Section):
 
     bootstrap_servers: str = Field("embedded", min_length=1, description='"embedded", or "host:port,host:port".')
     embedded_port: Port = Field(19092, description="Port of the embedded broker; 0 takes any free one.")
-    embedded_broker: Literal["auto", "kafka", "tansu"] = Field("auto", description="Which broker is embedded.")
-    replication: int = Field(0, ge=0, description="Replicas of new topics; 0 means min(3, brokers).")
-    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
-    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
-    sasl_username: str = ""
-    sasl_password_file: File = None
-    ssl_ca_file: File = None
-    session_timeout: Duration = Field("6 s", ge=1, description="After this a silent member's partitions move.")
+    embedded_broker: Literal["auto", "kafka", "tansu"] = Field(
+        "auto", description="Which broker is embedded; auto: Apache Kafka where Java 17+ and Maven are, else Tansu."
+    )
+    replication: int = Field(
+        0, ge=0, le=32767, description="Replicas of topics that etld creates; 0 means min(3, brokers)."
+    )
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext", description="How brokers are spoken to."
+    )
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "", description="For sasl_plaintext and sasl_ssl."
+    )
+    sasl_username: str = Field("", description="Who etld is to the brokers.")
+    sasl_password_file: File = Field(None, description="Holds the password: one line.")
+    ssl_ca_file: File = Field(None, description="The CA that signed the brokers' certificates (PEM).")
+    session_timeout: Annotated[Duration, at_least(1, "1 s")] = written(
+        "6 s", "A static member's partitions are taken over after this long."
+    )
 
 
 class Postgres(Section):
     """The database that events end in."""
 
-    dsn: str = Field("embedded", min_length=1, description='"embedded", or a libpq DSN.')
+    dsn: str = Field("embedded", min_length=1, description='"embedded", or a DSN: "postgresql://etld@db.example/etld".')
     embedded_port: Port = Field(15432, description="Port of the embedded server; 0 takes any free one.")
-    password_file: File = None
-    connect_timeout: Duration = Field("5 s", gt=0)
-    statement_timeout: Duration = Field("30 s", gt=0)
+    password_file: File = Field(None, description="Holds the password, so that it stands in no DSN: one line.")
+    connect_timeout: Annotated[Duration, at_least(1, "1 s")] = written("5 s", "How long to try one connection.")
+    statement_timeout: Span = written("30 s", "How long one statement may take.")
 
 
 class SchemaRegistry(Section):
     """Who gives schemas their ids."""
 
-    url: str = Field("embedded", min_length=1, description='"embedded", or the URL of a Confluent registry.')
-    username: str = ""
-    password_file: File = None
-    compatibility: Literal["BACKWARD", "FORWARD", "FULL", "NONE"] = "BACKWARD"
-    timeout: Duration = Field("5 s", gt=0)
+    url: str = Field(
+        "embedded",
+        min_length=1,
+        description='"embedded" (a table in PostgreSQL), or the URL of a Confluent-compatible registry.',
+    )
+    username: str = Field("", description="For a registry that asks who you are.")
+    password_file: File = Field(None, description="Holds the password: one line.")
+    compatibility: Literal["BACKWARD", "FORWARD", "FULL", "NONE"] = Field(
+        "BACKWARD", description="What a new schema version must be to the versions before it."
+    )
+    timeout: Span = written("5 s", "How long to wait for an answer.")

@@ -1,0 +1,63 @@
+"""Dead letters, workers and the log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from etld.config.base import Duration, Function, Section, Size, Span, Workers, at_least, written
+
+Second = Annotated[Duration, at_least(1, "1 s")]
+
+
+class Rule(Section):
+    """One correction rule: what it matches, and its steps or its hook. `etld.corrector.rules` checks the insides."""
+
+    name: str = Field(min_length=1, max_length=100, description="For the audit table and `etld dlq`.")
+    match: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What dead letters it is for: event_type, stage, error_class, sqlstate, message, where.",
+    )
+    steps: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = Field(
+        (), description="What is done, in order: one table with one key each."
+    )
+    hook: Function = Field("", description='A function "module:function" instead of or after the steps.')
+
+
+class Corrector(Section):
+    """Who repairs dead letters."""
+
+    workers: Workers = Field(1, description="Corrector workers.")
+    max_attempts: int = Field(3, ge=1, description="An event that failed this often is parked.")
+    rate: float = Field(2000, ge=0, description="Repaired events sent back a second; 0 means no limit.")
+    keep_resolved: Span = written("30 d", "Resolved and discarded dead letters are kept this long.")
+    rules: Annotated[tuple[Rule, ...], Field(strict=False)] = Field(
+        (), description="Tried in order; the first whose result is valid wins."
+    )
+
+
+class Supervisor(Section):
+    """Patience with workers."""
+
+    hang_timeout: Second = written("10 s", "A worker that says nothing for this long is dumped, killed and replaced.")
+    embedded_hang_timeout: Second = written("60 s", "The same for embedded parts.")
+    start_seconds: Duration = written("5 s", "A worker that ends sooner than this failed to start.")
+    max_failures: int = Field(5, ge=1, description="After so many failed starts a worker is fatal.")
+    backoff_max: Span = written("30 s", "The longest pause between two starts of a worker.")
+    start_timeout: Span = written("120 s", "How long `etld start` waits for every worker.")
+    stop_timeout: Span = written("30 s", "How long `etld stop` waits for the drain.")
+    max_memory: Size = written("1 GiB", "A worker past this size is replaced between two batches; 0 B means never.")
+    max_events: int = Field(0, ge=0, description="A worker past this many events is replaced; 0 means never.")
+
+
+class Log(Section):
+    """What is said, how, and where."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is said.")
+    format: Literal["auto", "human", "json"] = Field(
+        "auto", description="auto: for people on a terminal, else JSON lines."
+    )
+    target: Literal["file", "stderr"] = Field(
+        "file", description="state_dir/log/etld.log, or stderr; `etld start --foreground` always writes to stderr."
+    )

@@ -1,0 +1,100 @@
+"""Summaries, and the charts drawn of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from etld.config.base import AnyPath, Duration, Like, Section, Span, Strings, Workers, at_least, written
+
+SummaryName = Annotated[str, Like(r"[a-z][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, beginning with a letter")]
+Column = Annotated[str, Like(r"[a-z_][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, not beginning with a digit")]
+ChartName = Annotated[
+    str, Like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "at most 64 letters, digits, - and _ (it becomes a file's name)")
+]
+_ONE_MEASURE = 'expected "count" or one of { sum = "…" }, { avg = "…" }, { min = "…" }, { max = "…" }'
+
+
+class Aggregator(Section):
+    """Who keeps the running summaries."""
+
+    workers: Workers = Field(1, description="Aggregator workers.")
+    batch_max_records: int = Field(50000, ge=1, description="Records in one batch.")
+    dedup_window: Annotated[Duration, at_least(3600, "1 h")] = written(
+        "7 d", "An event id is remembered this long, so that a retry is not counted twice."
+    )
+
+
+class Charts(Section):
+    """When charts are drawn, and where."""
+
+    dir: AnyPath = Field("./event_summary_charts", description="Where the pictures go.", validate_default=True)
+    every: Span = written("5 min", "Draw after this long, when something came.")
+    every_events: int = Field(1000, ge=1, description="Draw after this many events.")
+    idle: Span = written("2 s", "Draw when nothing came for this long.")
+    keep: int = Field(20, ge=1, description="Kept of each chart, besides <name>_latest.png.")
+    dpi: int = Field(300, ge=50, le=1200, description="Dots per inch.")
+
+
+class Measure(Section):
+    """`sum`, `avg`, `min` or `max` of one field; exactly one of them."""
+
+    sum: str | None = Field(None, description="The sum of this field.")
+    avg: str | None = Field(None, description="The average of this field, kept as sum and count.")
+    min: str | None = Field(None, description="The smallest value of this field.")
+    max: str | None = Field(None, description="The largest value of this field.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len([value for value in self.model_dump().values() if value is not None]) != 1:
+            raise ValueError(_ONE_MEASURE)
+        return self
+
+
+# The tags name the branches in pydantic's error paths, where no key of a file can be taken for them.
+AnyMeasure = Annotated[
+    Annotated[Literal["count"], Tag("<word>")] | Annotated[Measure, Tag("<table>")],
+    Discriminator(lambda value: "<table>" if isinstance(value, dict | Measure) else "<word>"),
+]
+
+
+class Panel(Section):
+    """One picture of a chart."""
+
+    kind: Literal["bar", "donut", "line"] = Field(description="What is drawn.")
+    title: str = Field("", description="Above the panel.")
+    by: str = Field("", description="The group column that makes the categories; a line may go without.")
+    value: str = Field(description="The measure.")
+    unit: str = Field("", description="What the values count.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Category to the words for it.")
+
+
+class Chart(Section):
+    """A summary's picture: its file name, title and panels."""
+
+    name: ChartName = Field(description="The files are <name>_YYYYmmdd_HHMMSS.png and <name>_latest.png.")
+    title: str = Field(description="Above all panels.")
+    panels: Annotated[tuple[Panel, ...], Field(strict=False)] = Field(min_length=1, description="From left to right.")
+
+
+class Summary(Section):
+    """A running summary: the table etld.summary_<name>."""
+
+    event_types: Strings = Field(min_length=1, description="Events of these types are summed up.")
+    filter: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict, description="Only events with these values, by field path."
+    )
+    group_by: dict[Column, str] = Field(default_factory=dict, description="Group columns: name = field path.")
+    measures: dict[Column, AnyMeasure] = Field(
+        min_length=1, description='Measures: "count", or { sum|avg|min|max = field path }.'
+    )
+    bucket: Span = written("1 h", "Width of the bucket of event time.")
+    chart: Chart | None = Field(None, description="The picture of it.")
+
+    @field_validator("filter", mode="before")
+    @classmethod
+    def _lists(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {key: tuple(item) if isinstance(item, list | tuple) else (item,) for key, item in value.items()}
+        return value
