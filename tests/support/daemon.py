@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,8 @@ class Daemon:
             env=self.env,
             death_signal=signal.SIGTERM,
         )
+        # Reaped at once: `etld stop` waits until the process is gone.
+        threading.Thread(target=self._child.wait, daemon=True).start()
 
         def ready() -> bool:
             assert self._child is not None

@@ -1,0 +1,62 @@
+"""docker-compose.yml is whole, and says to etld what the configuration understands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from etld import config
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = ROOT.joinpath("docker-compose.yml").read_text()
+SERVICES = yaml.safe_load(TEXT)["services"]
+
+
+@pytest.mark.parametrize("name", ["kafka", "schema-registry", "postgres", "kafka-ui", "etld"])
+def test_every_part_is_there(name: str) -> None:
+    """The five parts, none of them under a tag that moves."""
+    if name == "etld":
+        assert SERVICES[name]["build"] == "."
+    else:
+        assert re.search(r":v?\d", SERVICES[name]["image"])
+
+
+def test_etld_understands_its_environment(tmp_path: Path) -> None:
+    """Every override names a key of the configuration, and the result is valid."""
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    shutil.copy(ROOT / "config/etld.toml", tmp_path / "etld.toml")
+    password = tmp_path / "password"
+    password.write_text("x")
+    told = SERVICES["etld"]["environment"] | {"ETLD_POSTGRES__PASSWORD_FILE": str(password)}
+    loaded = config.load(tmp_path / "etld.toml", told)
+    assert loaded.kafka.bootstrap_servers == "kafka:9092"
+    assert loaded.postgres.dsn.endswith("@postgres:5432/etld")
+    assert loaded.schema_registry.url == "http://schema-registry:8081"
+    assert loaded.state_dir == Path("/var/lib/etld")
+
+
+def test_every_variable_has_an_example() -> None:
+    """.env.example names what docker-compose.yml reads."""
+    examples = set(re.findall(r"^([A-Z_]+)=", ROOT.joinpath(".env.example").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\$\{([A-Z_]+)", TEXT)) | {"POSTGRES_PASSWORD"} == examples
+
+
+def test_docker_compose_takes_it() -> None:
+    """The real client checks the file, where there is one with compose."""
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("no docker client with compose here")
+    checked = subprocess.run(
+        [docker, "compose", "-f", str(ROOT / "docker-compose.yml"), "config", "--quiet"],
+        env={**os.environ, "POSTGRES_PASSWORD": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
