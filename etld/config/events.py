@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -36,6 +37,11 @@ class EventType(Section):
         default_factory=dict,
         description="Share of events kept by event name; the same event_id always decides the same.",
     )
+
+    @property
+    def schema(self) -> Path:  # type: ignore[override]  # pydantic's own `schema` is long deprecated
+        """The Avro schema's file; load made it absolute and gave it its default."""
+        return self.schema_ or Path()
 
 
 class Processor(Section):
