@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 STAGE = "VALUE_CONVERTER"
 # Below this the fixed cost of a columnar read is more than that of reading each record.
 SMALL = 100
-# A batch that the columnar read refused is halved down to this many.
-_LEAST = 32
+# A batch that the columnar read refused is halved down to this many. Not fewer: Polars writes a line to
+# stderr for each absurd length it meets.
+_LEAST = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ _ONE_BYTE = 64
 @dataclass(frozen=True)
 class Plan:
     """`wrapped`: the schema to read with. `columns`: the columns in their agreed types. `proof`: true where
-    a record (column `_value`: its bytes) is exactly what was read, once the columns `lengths` are added."""
+    a record (column `_value`: its bytes) is exactly what was read, once the columns `lengths` are added.
+    """
 
     wrapped: bytes
     lengths: tuple[pl.Expr, ...]

@@ -53,7 +53,7 @@ def load(config: Config) -> dict[str, tuple[str, EventSchema]]:
 def register(registry: Registry, loaded: Mapping[str, tuple[str, EventSchema]]) -> dict[str, int]:
     """Schema ids by event type. All are checked before the first is registered; raises `Refused`."""
     refused = []
-    for _name, (subject_name, schema) in loaded.items():
+    for subject_name, schema in loaded.values():
         reasons = registry.check(subject_name, schema.text)
         refused += [str(Incompatible(subject_name, reasons))] if reasons else []
     if refused:

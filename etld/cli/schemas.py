@@ -63,9 +63,9 @@ def check(path: Path | None, files: tuple[Path, ...], offline: bool, as_json: bo
     configured event type is looked at alone. Exit 1 when something speaks against one.
     """
     config = _config(path, needed=not files)
-    chosen = [file.absolute() for file in files] or [kind.schema for kind in config.event_types.values()] if config else [
-        file.absolute() for file in files
-    ]
+    chosen = [file.absolute() for file in files]
+    if config is not None and not files:
+        chosen = [kind.schema for kind in config.event_types.values()]
     results = [{"file": str(file), "problems": _offline(file)} for file in chosen]
     asked = False
     if config is not None and not offline:

@@ -189,9 +189,7 @@ def _sized(made: Type, path: str) -> Type:
     weight = 1 + sum(inner.weight for inner in made.below())
     if weight > _MAX_SIZE:
         raise SchemaError(f"{path}: more than {_MAX_SIZE} fields and types")
-    return Type(
-        made.kind, made.logical, made.name, made.fields, made.items, made.branches, made.symbols, weight=weight
-    )
+    return Type(made.kind, made.logical, made.name, made.fields, made.items, made.branches, made.symbols, weight=weight)
 
 
 def _short(value: Any) -> str:

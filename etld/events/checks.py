@@ -40,18 +40,14 @@ _NUMBER = "a finite number"
 def compile_check(of: Type, path: str, local_zone: str, drop_unknown: bool) -> Check:
     """The check of one type at `path`."""
     if of.kind == "record":
-        fields = [
-            (f.name, compile_check(f.type, _join(path, f.name), local_zone, drop_unknown), f) for f in of.fields
-        ]
+        fields = [(f.name, compile_check(f.type, _join(path, f.name), local_zone, drop_unknown), f) for f in of.fields]
         return record(
             path,
             [(name, check, default_of(f.type, f.default), bool(f.default)) for name, check, f in fields],
             drop_unknown,
         )
     if of.kind == "union":
-        checks = [
-            (branch.kind, compile_check(branch, path, local_zone, drop_unknown)) for branch in of.branches
-        ]
+        checks = [(branch.kind, compile_check(branch, path, local_zone, drop_unknown)) for branch in of.branches]
         return _union(path, checks)
     if of.items is not None:
         inner = compile_check(of.items, "", local_zone, drop_unknown)
@@ -69,9 +65,7 @@ def default_of(of: Type, default: tuple[Any, ...]) -> Any:
     if of.kind == "union":
         return default_of(of.branches[0], default)
     if of.kind == "record" and isinstance(value, dict):
-        return {
-            f.name: default_of(f.type, (value[f.name],) if f.name in value else f.default) for f in of.fields
-        }
+        return {f.name: default_of(f.type, (value[f.name],) if f.name in value else f.default) for f in of.fields}
     if of.logical == "decimal" and isinstance(value, str):
         return Decimal(int.from_bytes(value.encode("latin-1"), signed=True)).scaleb(-of.scale)
     return value
@@ -261,7 +255,7 @@ def _decimal(of: Type, path: str) -> Check:
         trailing = len(text) - len(text.rstrip("0"))
         if number and (number.adjusted() >= whole or -(exponent + trailing) > of.scale):
             raise ValueError
-        return number if number else Decimal(0)
+        return number or Decimal(0)
 
     return parsed(path, expected, parse)
 
@@ -316,10 +310,7 @@ def _map(path: str, inner: Check) -> Check:
         if type(value) is not dict:
             errors.append(Violation(path, "an object", show(value)))
             return None
-        return {
-            key(name, errors): _below(inner, item, errors, f"{path}[{show(name)}]")
-            for name, item in value.items()
-        }
+        return {key(name, errors): _below(inner, item, errors, f"{path}[{show(name)}]") for name, item in value.items()}
 
     return check
 

@@ -72,9 +72,7 @@ def headers(
 
 def as_text(pairs: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
     """Headers of a record as text by name; the last of a repeated name counts, NULs are dropped."""
-    return {
-        name: value.decode(errors="replace").replace("\0", "") for name, value in pairs or () if value is not None
-    }
+    return {name: value.decode(errors="replace").replace("\0", "") for name, value in pairs or () if value is not None}
 
 
 def carried(pairs: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:

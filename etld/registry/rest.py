@@ -110,7 +110,7 @@ class RestRegistry:
     def _lookup(self, subject: str, schema: str) -> int | None:
         """The id of `schema` when it is a version of `subject` already."""
         status, answer = self._exchange("POST", f"/subjects/{_q(subject)}", {"schema": schema})
-        if status == 404 or status == 422:
+        if status in {404, 422}:
             return None
         return int(self._expect(status, answer, "id"))
 
