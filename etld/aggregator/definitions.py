@@ -23,9 +23,9 @@ _SHORTEST, _LONGEST = 1.0, 366 * 86400.0
 
 
 class Problem(NamedTuple):
-    """What is wrong with one key: its dotted path in the TOML, and why."""
+    """What is wrong with one key: its path in the TOML, and why."""
 
-    path: str
+    path: tuple[str | int, ...]
     message: str
 
 
@@ -38,10 +38,13 @@ def read(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[S
     schemas = _schemas(event_types)
     made = []
     for name, table in summaries.items():
+        unread = [kind for kind in table.event_types if kind not in schemas]
+        if unread:
+            raise BadSummary(f"summary {name} cannot be made: the schema of {', '.join(unread)} cannot be read")
         problems: list[Problem] = []
-        summary = _Reader(name, table, event_types, schemas, problems).summary()
+        summary = _Reader(name, table, schemas, problems).summary()
         if problems or summary is None:
-            text = "; ".join(f"{p.path}: {p.message}" for p in problems)
+            text = "; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems)
             raise BadSummary(f"summary {name} cannot be made: {text}. See `etld config check`.")
         made.append(summary)
     return made
@@ -50,12 +53,13 @@ def read(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[S
 def check(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[Problem]:
     """Everything that is wrong with the summaries of a config.
 
-    A schema file that cannot be read is left to whoever checks event types.
+    Unknown event types, measures and group columns of charts, and a schema file that cannot be read, are
+    left to the config's own check.
     """
     schemas = _schemas(event_types)
     problems: list[Problem] = []
     for name, table in summaries.items():
-        summary = _Reader(name, table, event_types, schemas, problems).summary()
+        summary = _Reader(name, table, schemas, problems).summary()
         if summary is not None and table.chart is not None:
             problems += _chart_problems(summary, table.chart)
     return problems
@@ -80,13 +84,11 @@ class _Reader:
         self,
         name: str,
         table: Any,
-        event_types: Mapping[str, Any],
         schemas: Mapping[str, Mapping[str, Any]],
         problems: list[Problem],
     ) -> None:
         self._name = name
         self._table = table
-        self._event_types = event_types
         self._schemas = schemas
         self._problems = problems
 
@@ -96,7 +98,6 @@ class _Reader:
         table = self._table
         if not _NAME.fullmatch(self._name):
             self._wrong((), "becomes a table's name: use at most 48 of a-z, 0-9 and _, not beginning with a digit")
-        self._check_types()
         filters = [self._filter(path, values) for path, values in dict(table.filter).items()]
         groups = [self._group(name, path) for name, path in dict(table.group_by).items()]
         measures = [self._measure(name, what) for name, what in dict(table.measures).items()]
@@ -116,14 +117,6 @@ class _Reader:
             tuple(m for m in measures if m),
             int(bucket),
         )
-
-    def _check_types(self) -> None:
-        if not self._table.event_types:
-            self._wrong(("event_types",), "needs at least one event type")
-        for name in self._table.event_types:
-            if name not in self._event_types:
-                known = ", ".join(self._event_types) or "none"
-                self._wrong(("event_types",), f"no event type {name!r}; known: {known}")
 
     def _check_names(self, groups: Sequence[Group], measures: Sequence[Measure]) -> None:
         taken = {"bucket_start": "the start of the bucket"}
@@ -216,7 +209,7 @@ class _Reader:
             self._wrong(where, "becomes a column: use at most 48 of a-z, 0-9 and _, not beginning with a digit")
 
     def _wrong(self, path: tuple[str, ...], message: str) -> None:
-        self._problems.append(Problem(".".join(("summaries", self._name, *path)), message))
+        self._problems.append(Problem(("summaries", self._name, *path), message))
 
 
 def _wider(one: str | None, other: str) -> str | None:
@@ -232,11 +225,11 @@ def _wider(one: str | None, other: str) -> str | None:
 def _chart_problems(summary: Summary, chart: Any) -> Iterator[Problem]:
     measures = {measure.name: measure for measure in summary.measures}
     for i, panel in enumerate(chart.panels):
-        at = f"summaries.{summary.name}.chart.panels.{i}"
+        at = ("summaries", summary.name, "chart", "panels", i)
         measure = measures.get(panel.value)
         if measure is None:
             continue
         if measure.field and measure.field.type == "timestamptz":
-            yield Problem(f"{at}.value", f"{panel.value} is a time, and a chart shows numbers")
+            yield Problem((*at, "value"), f"{panel.value} is a time, and a chart shows numbers")
         if panel.kind == "donut" and measure.function not in ("count", "sum"):
-            yield Problem(f"{at}.value", f"a donut shows shares of a whole, and {panel.value} is no count or sum")
+            yield Problem((*at, "value"), f"a donut shows shares of a whole, and {panel.value} is no count or sum")
