@@ -250,7 +250,7 @@ def _decimal(of: Type, path: str) -> Check:
         # By digits and exponent: arithmetic would round, or overflow, by the context's precision.
         _sign, digits, exponent = number.as_tuple()
         if not isinstance(exponent, int):
-            raise ValueError
+            raise ValueError  # noqa: TRY004 - a value (NaN), not a type
         text = "".join(map(str, digits))
         trailing = len(text) - len(text.rstrip("0"))
         if number and (number.adjusted() >= whole or -(exponent + trailing) > of.scale):
