@@ -81,8 +81,8 @@ def load(config: Config) -> Catalog:
         entry = registered.get(name)
         if entry is not None:
             avro = entry["schema"]
-        elif settings.schema_ is not None:
-            avro = json.loads(settings.schema_.read_text())
+        elif settings.schema.is_file():
+            avro = json.loads(settings.schema.read_text("utf-8"))
         else:
             continue
         types[name] = EventType(

@@ -1,0 +1,209 @@
+"""Letters from a processor: what comes back, what nobody can decode, what the table refuses."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import confluent_kafka
+import psycopg
+import pytest
+from support.daemon import Daemon
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+RULES = [
+    {"name": "cast", "steps": [{"cast": "*"}]},
+    {
+        "name": "clamp",
+        "match": {"sqlstate": "23514"},
+        "steps": [{"clamp": {"field": "event_details.price", "max": 100.0}}],
+    },
+]
+
+
+def purchase(**details: Any) -> dict[str, Any]:
+    return {
+        "event_id": str(uuid.uuid4()),
+        "event_name": "added_to_cart",
+        "event_type": "purchase",
+        "triggered_at": "2026-11-24T10:00:00.123456Z",
+        "user_details": {"user_id": 7},
+        "event_details": {"item_id": 1, "item_name": "lamp", "price": 1.5, **details},
+    }
+
+
+class World:
+    """A daemon, its table and its topics."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        addresses = daemon.status()["addresses"]
+        self.http, self.kafka, self.dsn = addresses["http"], addresses["kafka"], addresses["postgres"]
+
+    def sql(self, statement: str) -> list[Any]:
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            cursor = conn.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def track(self, event: dict[str, Any]) -> dict[str, Any]:
+        body = json.dumps(event).encode()
+        request = urllib.request.Request(f"{self.http}/track", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            got: dict[str, Any] = json.load(answer)
+        return got
+
+    def produce(self, key: str, value: bytes | None) -> None:
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka})
+        producer.produce("event_purchase", value, key.encode())
+        assert producer.flush(20) == 0
+
+    def letter(self, event_id: str, state: str) -> dict[str, Any]:
+        """The letter of an event, once it has come to that state."""
+
+        def there() -> bool:
+            return self.sql(f"SELECT state FROM etld.dead_letter WHERE event_id = '{event_id}'") == [(state,)]
+
+        try:
+            wait_until(there, 40)
+        except AssertionError:
+            print(self.daemon.cli("dlq", "show", event_id, check=False).stdout)
+            raise
+        found: dict[str, Any] = self.daemon.json("dlq", "show", event_id)
+        return found
+
+    def price(self, event_id: str) -> Any:
+        found = self.sql(f"SELECT event_details -> 'price' FROM processed_events WHERE event_id = '{event_id}'")
+        return found[0][0] if found else None
+
+
+@pytest.fixture(scope="module")
+def world(make_daemon: Callable[[], Daemon]) -> Any:
+    """One daemon for the tests of this file, with a table that refuses more than etld does."""
+    made = make_daemon()
+    made.configure({"corrector.rules": RULES})
+    try:
+        made.start()
+        found = World(made)
+        found.sql(
+            "ALTER TABLE processed_events ADD CONSTRAINT dear CHECK (event_details ->> 'price' IS NULL"
+            " OR (event_details ->> 'price')::float8 <= 100), ADD CONSTRAINT banned"
+            " CHECK (event_details ->> 'item_name' IS DISTINCT FROM 'banned')"
+        )
+        yield found
+    finally:
+        made.stop()
+
+
+def test_a_repair_that_comes_back_is_repaired_further(world: World) -> None:
+    """One letter, two attempts: cast, which the table refuses, then clamp, from what cast had made."""
+    event = purchase(price="500")
+    assert world.track(event)["status"] == "dead_lettered"
+    letter = world.letter(event["event_id"], "resolved")
+    assert [(one["rule"], one["outcome"]) for one in letter["history"]] == [("cast", "failed"), ("clamp", "stored")]
+    assert letter["history"][0]["returned_as"]
+    assert letter["history"][1]["before"] == letter["history"][0]["after"]
+    assert world.price(event["event_id"]) == 100
+
+
+def test_avro_that_the_table_refused_is_repaired(world: World) -> None:
+    """Also with the time to the microsecond."""
+    event = purchase(price=600)
+    assert world.track(event)["status"] == "success"
+    letter = world.letter(event["event_id"], "resolved")
+    assert (letter["stage"], letter["sqlstate"], letter["topic"]) == ("TASK_PUT", "23514", "event_purchase")
+    assert world.price(event["event_id"]) == 100
+    query = f"SELECT extract(microseconds FROM triggered_at)::int FROM processed_events WHERE event_id = '{event['event_id']}'"
+    assert world.sql(query) == [(123456,)]
+
+
+def test_what_no_rule_changes_parks_without_a_loop_until_a_replay(world: World) -> None:
+    """Refused twice: parked. When the table takes it, a replay stores it as it is."""
+    event = purchase(item_name="banned", price="2")
+    world.track(event)
+    letter = world.letter(event["event_id"], "parked")
+    assert [one["outcome"] for one in letter["history"]] == ["failed", "parked"]
+    world.daemon.cli("dlq", "replay", letter["id"])
+    wait_until(lambda: len(world.daemon.json("dlq", "show", letter["id"])["history"]) >= 4, 30, "it was tried again")
+    world.letter(event["event_id"], "parked")
+    world.sql("ALTER TABLE processed_events DROP CONSTRAINT banned")
+    world.daemon.cli("dlq", "replay", letter["id"])
+    world.letter(event["event_id"], "resolved")
+    assert world.price(event["event_id"]) == 2
+
+
+def test_poison_parks_with_reasons_and_is_announced_once(world: World) -> None:
+    """Bytes that are nothing, no bytes, and JSON where Avro is due, which is repaired."""
+    garbage, tombstone = str(uuid.uuid4()), str(uuid.uuid4())
+    world.produce(garbage, b"\xff\xfe\xfd")
+    world.produce(tombstone, None)
+    plain = purchase()
+    world.produce(plain["event_id"], json.dumps(plain).encode())
+    assert "undecodable" in world.letter(garbage, "parked")["reason"]
+    assert "tombstone" in world.letter(tombstone, "parked")["reason"]
+    world.letter(plain["event_id"], "resolved")
+    assert world.price(plain["event_id"]) == 1.5
+    wait_until(
+        lambda: world.sql("SELECT count(*) FROM etld.dead_letter WHERE state = 'parked' AND NOT announced") == [(0,)],
+        20,
+        "all are announced",
+    )
+    keys = announced(world.kafka)
+    assert keys.count(garbage) == keys.count(tombstone) == 1
+
+
+def announced(kafka: str) -> list[str]:
+    """The keys of all records of parked_events."""
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": kafka, "group.id": str(uuid.uuid4()), "auto.offset.reset": "earliest",
+         "enable.partition.eof": True}
+    )  # fmt: skip
+    partitions = list(consumer.list_topics("parked_events").topics["parked_events"].partitions)
+    consumer.assign([confluent_kafka.TopicPartition("parked_events", part, 0) for part in partitions])
+    keys: list[str] = []
+    ends = 0
+    while ends < len(partitions):
+        message = consumer.poll(10)
+        assert message is not None
+        if message.error() is None:
+            keys.append((message.key() or b"").decode())
+        else:
+            ends += 1
+    consumer.close()
+    return keys
+
+
+@pytest.mark.slow
+def test_an_unknown_schema_id_is_taken_up_when_it_is_known(world: World) -> None:
+    """Parked by itself after a while, and new by itself when the registry has the id."""
+    from etld.avro import EventSchema, codec, wire
+    from etld.events.times import parse_time
+
+    ((schema, version, new_id),) = world.sql(
+        "SELECT schema, 1 + (SELECT max(version) FROM etld.schema_version), 1000 + max(id) FROM etld.schema_version"
+        " WHERE subject = 'event_purchase-value' GROUP BY schema LIMIT 1"
+    )
+    event = purchase(price=3.5)
+    parsed = EventSchema.parse(schema)
+    full = {**event, "triggered_at": parse_time(event["triggered_at"])}
+    full["user_details"] = {"name": None, "email": None, "country": None, **event["user_details"]}
+    world.produce(event["event_id"], wire.pack(new_id, codec.encode(parsed, full)))
+    letter = world.letter(event["event_id"], "parked")
+    assert str(new_id) in letter["reason"]
+    world.sql(
+        "INSERT INTO etld.schema_version (id, subject, version, schema, fingerprint) OVERRIDING SYSTEM VALUE"
+        f" VALUES ({new_id}, 'event_purchase-value', {version}, $${schema}$$, 'later')"
+    )
+    world.letter(event["event_id"], "resolved")
+    assert world.price(event["event_id"]) == 3.5
+
+
+def test_the_books_balance(world: World) -> None:
+    """After all of the above, reconcile finds no difference."""
+    wait_until(lambda: world.daemon.json("reconcile", check=False)["in_flight"] == 0, 30, "nothing is in flight")
+    report = world.daemon.json("reconcile", check=False)
+    assert [line for line in report["differences"] if "summary" not in line] == []
