@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
@@ -45,6 +45,7 @@ class Host(Protocol):
     draining: bool
     max_body: int
     buffered: int
+    surplus: int
 
     def handle(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None: ...
 
@@ -85,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._host = host
         # A generous limit: this class empties the reader after each piece, so it never has to pause.
         self._parser = HttpRequestParser(
-            self,
+            cast("Any", self),  # it asks for no more of a protocol than is defined below
             loop,
             max(host.max_body, 1 << 20),
             max_line_size=MAX_LINE,
@@ -220,6 +221,10 @@ class Connection(asyncio.Protocol):
             return
         host = self._host
         if close or host.draining or not self._keep_alive or message.should_close or self._eof:
+            close = True
+            headers += b"Connection: close\r\n"
+        elif host.surplus > 0 and not self._queue:
+            host.surplus -= 1
             close = True
             headers += b"Connection: close\r\n"
         elif message.version.minor == 0:

@@ -11,7 +11,7 @@ import orjson
 from etld.events import deadletter
 from etld.events.ids import canonical, derived, new_event_id, request_dead_letter_id
 from etld.events.limits import MAX_NAME
-from etld.events.validate import Valid, Violation
+from etld.events.validate import Invalid, Violation
 from etld.events.violation import did_you_mean, show
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Intake:
                     Record(kind.topic, event_id, value) if len(value) <= self._max_event else self._too_large(event_id)
                 )
         verdict = kind.validator.validate(event)
-        if type(verdict) is not Valid:
+        if isinstance(verdict, Invalid):
             return self._invalid(event, text, verdict.errors, index, origin)
         good = verdict.event
         event_id = good["event_id"]

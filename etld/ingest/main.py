@@ -17,6 +17,7 @@ from etld.ingest.gate import Gate
 from etld.ingest.probes import Probes
 from etld.ingest.pump import Pumps
 from etld.ingest.service import TICK, Service
+from etld.ingest.spread import Spread
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -44,6 +45,7 @@ async def _serve(worker: Worker) -> None:
     types = catalog.load(worker.config)
     pumps = Pumps(loop, worker.config, worker.addresses, probe_topic(types))
     service = Service(worker, loop, Front(worker.config, types, pumps), Gate(worker.config))
+    service.spread = Spread(worker.config.state_dir / "ingest-connections", worker.index)
     service.routes = openapi.routes(service, Probes(service))
     worker.on_reload = lambda config: reload(service, config)
     loop.add_reader(worker.fileno(), worker.receive)
@@ -57,6 +59,8 @@ async def _serve(worker: Worker) -> None:
         await asyncio.sleep(TICK)
     for server in servers:
         server.close()
+    service.spread.close()
+    service.spread, service.surplus = None, 0
     await _drain(service)
     left = await pumps.close(worker.config.ingest.ack_timeout)
     service.report()

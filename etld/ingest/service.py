@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etld.ingest.answers import Answer, date_header, problem
 from etld.ingest.connection import KEEP_ALIVE, LINGER, Connection, State
 from etld.ingest.gate import Denied
+from etld.ingest.spread import Spread
 from etld.ingest.tally import Tally
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Service:
         self.date = date_header(self.wall)
         self.draining = False
         self.buffered = 0
+        self.surplus = 0
+        self.spread: Spread | None = None
         self.max_body = worker.config.ingest.max_body
         self._ticks = 0
 
@@ -112,6 +115,8 @@ class Service:
             pump.tick(self.now)
         if self._ticks % _SWEEP_EVERY == 0 or self.draining:
             self.sweep()
+            if self.spread is not None and not self.draining:
+                self.surplus = self.spread.surplus(len(self.connections), self.wall)
         if self._ticks % 5 == 0:
             self.report()
         self.worker.beat()
