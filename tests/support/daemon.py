@@ -120,6 +120,8 @@ class Daemon:
 
     def stop(self) -> None:
         """Stop it, by force if need be."""
+        if not self.directory.exists():  # stopped and removed before
+            return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.cli("stop", check=False, timeout=60.0)
         if self._child is not None:
