@@ -1,55 +1,35 @@
-"""Which line of a TOML file a key stands on; tomllib does not tell."""
+"""Which line of a TOML file a key stands on; tomllib does not tell.
+
+A scanner for text that tomllib has accepted: it only has to find keys, not mistakes.
+https://toml.io/en/v1.0.0
+"""
 
 from __future__ import annotations
 
 import re
-
-_KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
-_PATH = re.compile(rf"{_KEY}(?:\s*\.\s*{_KEY})*")
-_TABLE = re.compile(rf"\s*(\[\[?)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*\]\]?")
-_ENTRY = re.compile(rf"\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
-_PIECE = re.compile(_KEY)
-_INLINE = re.compile(rf"(?:\{{|,)\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
+import tomllib
+from bisect import bisect_right
 
 Path = tuple[str | int, ...]
 
+_BLANK = re.compile(r"[ \t]*")
+_VOID = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_SCALAR = re.compile(r"[^,\]}\n#]*")
+# A multi-line string may end in up to five quotes: two of them are still text.
+_STRING = re.compile(
+    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*"{3,5}'
+    r"|'''(?:[^']|'(?!''))*'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'"
+)
+
 
 def index(text: str) -> dict[Path, int]:
-    """Path of every table and key to its line, from 1; elements of arrays of tables by number."""
-    lines: dict[Path, int] = {}
-    counts: dict[Path, int] = {}
-    prefix: Path = ()
-    entry: Path = ()
-    closer = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if closer:
-            if closer in line:
-                closer = ""
-            continue
-        table = _TABLE.match(line)
-        if table and not _ENTRY.match(line):
-            path = _resolve(_pieces(table[2]), counts)
-            if table[1] == "[[":
-                at = counts.get(path, 0)
-                counts[path] = at + 1
-                lines.setdefault(path, number)
-                path = (*path, at)
-            prefix = entry = path
-            lines.setdefault(path, number)
-            continue
-        found = _ENTRY.match(line)
-        if found:
-            entry = (*prefix, *_pieces(found[1]))
-            lines.setdefault(entry, number)
-            rest = line[found.end() :]
-            for quote in ('"""', "'''"):
-                if rest.count(quote) == 1:
-                    closer = quote
-        else:
-            rest = line
-        for inner in _INLINE.finditer(rest):
-            lines.setdefault((*entry, *_pieces(inner[1])), number)
-    return lines
+    """Path of every table, key and list element to its line, from 1; elements by number, from 0."""
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    scanner.document()
+    return scanner.lines
 
 
 def find(lines: dict[Path, int], path: Path) -> int:
@@ -61,15 +41,107 @@ def find(lines: dict[Path, int], path: Path) -> int:
     return 0
 
 
-def _pieces(text: str) -> tuple[str, ...]:
-    return tuple(piece.strip("\"'") for piece in _PIECE.findall(text))
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.lines: dict[Path, int] = {}
+        self._text = text
+        self._at = 0
+        self._ends = [match.start() for match in re.finditer("\n", text)]
+        self._elements: dict[Path, int] = {}
+
+    def document(self) -> None:
+        """Every table and every pair."""
+        prefix: Path = ()
+        self._take(_VOID)
+        while self._at < len(self._text):
+            before = self._at
+            prefix = self._header() if self._sees("[") else prefix
+            if self._at == before:
+                self._pair(prefix)
+            self._take(_VOID)
+            if self._at == before:  # only in text that is no TOML
+                return
+
+    def _header(self) -> Path:
+        line = self._line()
+        many = self._text.startswith("[[", self._at)
+        self._at += 2 if many else 1
+        path = self._below_elements(self._keys())
+        self._at += 2 if many else 1
+        self._note(path, line)
+        if many:
+            number = self._elements.get(path, 0)
+            self._elements[path] = number + 1
+            path = (*path, number)
+            self._note(path, line)
+        return path
+
+    def _below_elements(self, keys: Path) -> Path:
+        """[a.b] after [[a]] is a table of a's last element."""
+        path: Path = ()
+        for number, key in enumerate(keys, 1):
+            path = (*path, key)
+            if number < len(keys) and path in self._elements:
+                path = (*path, self._elements[path] - 1)
+        return path
+
+    def _pair(self, prefix: Path) -> None:
+        line = self._line()
+        keys = self._keys()
+        for count in range(1, len(keys) + 1):
+            self._note((*prefix, *keys[:count]), line)
+        self._at += 1  # the equals sign
+        self._take(_BLANK)
+        self._value((*prefix, *keys))
+
+    def _value(self, path: Path) -> None:
+        if self._sees("[{"):
+            many = self._sees("[")
+            self._at += 1
+            self._take(_VOID)
+            number = 0
+            while self._at < len(self._text) and not self._sees("]}"):
+                if many:
+                    self._note((*path, number), self._line())
+                    self._value((*path, number))
+                    number += 1
+                else:
+                    self._pair(path)
+                self._take(_VOID)
+                if self._sees(","):
+                    self._at += 1
+                    self._take(_VOID)
+            self._at += 1
+        elif not self._take(_STRING):
+            self._take(_SCALAR)
+
+    def _keys(self) -> Path:
+        keys: list[str] = []
+        while True:
+            self._take(_BLANK)
+            bare = self._take(_BARE)
+            keys.append(bare or _unquoted(self._take(_STRING)))
+            self._take(_BLANK)
+            if not self._sees("."):
+                return tuple(keys)
+            self._at += 1
+
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self._text, self._at)
+        if match is None:
+            return ""
+        self._at = match.end()
+        return match[0]
+
+    def _sees(self, characters: str) -> bool:
+        return self._text[self._at : self._at + 1] in tuple(characters)
+
+    def _line(self) -> int:
+        return bisect_right(self._ends, self._at - 1) + 1
+
+    def _note(self, path: Path, line: int) -> None:
+        self.lines.setdefault(path, line)
 
 
-def _resolve(path: tuple[str, ...], counts: dict[Path, int]) -> Path:
-    """A table below the last element of an array of tables."""
-    out: Path = ()
-    for i, piece in enumerate(path):
-        out = (*out, piece)
-        if out in counts and i < len(path) - 1:
-            out = (*out, counts[out] - 1)
-    return out
+def _unquoted(key: str) -> str:
+    return str(tomllib.loads(f"v = {key}")["v"]) if key else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -47,6 +47,11 @@ class Config(Section):
     log: Log = _section(Log, "What is said, how, and where.")
 
     _source: Path = PrivateAttr(default=Path())
+
+    def read_from(self, source: Path) -> Self:
+        """This configuration, which knows its file from now on."""
+        self._source = source
+        return self
 
     @property
     def source(self) -> Path:

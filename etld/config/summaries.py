@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from etld.config.base import AnyPath, Duration, Like, Section, Span, Strings, Workers, at_least, written
 
@@ -37,6 +37,12 @@ class Charts(Section):
     dpi: int = Field(300, ge=50, le=1200, description="Dots per inch.")
 
 
+def _word(value: object) -> object:
+    if value != "count":
+        raise ValueError(_ONE_MEASURE)
+    return value
+
+
 class Measure(Section):
     """`sum`, `avg`, `min` or `max` of one field; exactly one of them."""
 
@@ -54,7 +60,7 @@ class Measure(Section):
 
 # The tags name the branches in pydantic's error paths, where no key of a file can be taken for them.
 AnyMeasure = Annotated[
-    Annotated[Literal["count"], Tag("<word>")] | Annotated[Measure, Tag("<table>")],
+    Annotated[Literal["count"], BeforeValidator(_word), Tag("<word>")] | Annotated[Measure, Tag("<table>")],
     Discriminator(lambda value: "<table>" if isinstance(value, dict | Measure) else "<word>"),
 ]
 

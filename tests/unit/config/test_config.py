@@ -75,7 +75,7 @@ def test_missing_files_and_unknown_types_are_mistakes() -> None:
     text = text.replace('event_types = ["delivery"]', 'event_types = ["deliverie"]')
     found = mistakes(text)
     assert "ordr.avsc" in found["event_types.order.schema"][1]
-    assert found["summaries.delivery.event_types"][0] == line_of(text, 'event_types = ["deliverie"]')
+    assert found["summaries.delivery.event_types[0]"][0] == line_of(text, 'event_types = ["deliverie"]')
 
 
 def test_a_broken_rule_has_its_line() -> None:

@@ -1,0 +1,36 @@
+"""Relative paths, and the other values that depend on where the file is and on which host."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from etld.config.base import Section
+from etld.config.model import Config
+
+
+def resolve(config: Config, source: Path) -> Config:
+    """Every path absolute, every default that depends on a name filled in."""
+    root = source.parent.parent if source.parent.name == "config" else source.parent
+
+    def absolute(path: Path) -> Path:
+        return Path(os.path.normpath(root / path.expanduser()))
+
+    def below(section: Section) -> dict[str, Any]:
+        return {
+            name: absolute(value) if isinstance(value, Path) else value.model_copy(update=below(value))
+            for name, value in section
+            if isinstance(value, Path | Section)
+        }
+
+    types = {}
+    for name, kind in config.event_types.items():
+        given = kind.schema_ or Path(f"schemas/{name}.avsc")
+        schema = absolute(given)
+        if not schema.exists() and given.exists():
+            schema = given.absolute()
+        types[name] = kind.model_copy(update={"schema_": schema, "topic": kind.topic or f"event_{name}"})
+    update = {**below(config), "event_types": types, "node_id": config.node_id or socket.gethostname()}
+    return config.model_copy(update=update).read_from(source)
