@@ -1,0 +1,46 @@
+"""The faults: one function each, registered by its decorator; `load_all()` gives them in the order of the table."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faults.run import Run
+    from faults.world import World
+
+MODULES = ("processes", "broker", "database", "records", "topology", "chaos")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row of the table. `make` builds a world of its own; without it the shared one is used."""
+
+    name: str
+    about: str
+    run: Callable[[Run], None]
+    make: Callable[[], World] | None = None
+    #: Why it cannot be done here, or "".
+    impossible: Callable[[], str] = field(default=lambda: "")
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(name: str, about: str, **more: Any) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
+    """Register a scenario."""
+
+    def register(function: Callable[[Run], None]) -> Callable[[Run], None]:
+        FAULTS[name] = Fault(name, about, function, **more)
+        return function
+
+    return register
+
+
+def load_all() -> dict[str, Fault]:
+    """Import every module of scenarios."""
+    for module in MODULES:
+        importlib.import_module(f"faults.scenarios.{module}")
+    return FAULTS

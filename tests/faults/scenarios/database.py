@@ -1,0 +1,222 @@
+"""PostgreSQL dies, refuses, is full, is out of reach."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from faults.run import PROCESSORS, Run
+from faults.scenarios import fault
+from faults.world import World
+
+_AWAY = ("PostgreSQL", "SQLSTATE")
+
+
+@fault("end-backends", "pg_terminate_backend of every worker's backend, again and again")
+def end_backends(run: Run) -> None:
+    with run.load():
+        for _ in range(run.options.kills):
+            run.hold(run.rng.uniform(0.2, 1.0))
+            began = time.monotonic()
+            run.fired += run.terminate("etld %-%")
+            run.recovered(since=began)
+
+
+@contextlib.contextmanager
+def _nothing_dies(run: Run) -> Iterator[None]:
+    """While PostgreSQL is away, nothing may become a dead letter of the processors."""
+    yield
+    letters = run.world.sql("SELECT count(*) FROM etld.dead_letter WHERE stage = 'TASK_PUT'")[0][0]
+    run.expect(letters == 0, f"{letters} records were dead-lettered because PostgreSQL was away")
+
+
+@fault("database-down", "PostgreSQL shut down at once, away, started again")
+def database_down(run: Run) -> None:
+    with run.load(), _nothing_dies(run):
+        mark = run.world.log_end()
+        run.world.postgres_down()
+        run.hold(run.options.outage)
+        run.fired += bool(run.world.said(*_AWAY, since=mark))
+        run.world.postgres_up()
+        run.recovered()
+
+
+@fault("kill-database", "kill -9 PostgreSQL, started again")
+def kill_database(run: Run) -> None:
+    with run.load(), _nothing_dies(run):
+        for _ in range(max(1, run.options.kills // 2)):
+            mark = run.world.log_end()
+            run.world.postgres_down(signal.SIGKILL)
+            run.until(lambda mark=mark: run.world.said(*_AWAY, since=mark), "a worker says so")
+            run.fired += 1
+            run.world.postgres_up()
+            run.recovered()
+
+
+@fault("database-read-only", "PostgreSQL takes no writes")
+def database_read_only(run: Run) -> None:
+    with run.load(), _nothing_dies(run):
+        mark = run.world.log_end()
+        run.world.postgres.psql("ALTER SYSTEM SET default_transaction_read_only = on")
+        run.world.postgres.psql("SELECT pg_reload_conf()")
+        run.until(lambda: run.world.said("read-only", since=mark), "a worker says read-only")
+        run.fired += 1
+        run.hold(run.options.outage / 2)
+        run.world.postgres.psql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+        run.world.postgres.psql("SELECT pg_reload_conf()")
+        run.recovered()
+
+
+@fault("lose-commit", "the link breaks after COMMIT, before its answer")
+def lose_commit(run: Run) -> None:
+    proxy = run.world.proxy
+    with run.load():
+        for who in ("processor", "processor", "aggregator", "corrector")[: max(1, run.options.kills)]:
+            lost, mark = proxy.commits_lost, run.world.log_end()
+            proxy.lose_commits(2, who)
+            run.until(lambda lost=lost: proxy.commits_lost >= lost + 2, f"the {who} loses two answers")
+            began = time.monotonic()
+            if who == "processor":
+                run.until(
+                    lambda mark=mark: run.world.said("had no answer, and it had happened", since=mark),
+                    "the processor finds that its COMMIT had happened",
+                )
+            run.fired += 2
+            run.recovered(since=began)
+        proxy.heal()
+
+
+@fault("kill-after-commit", "a processor dies after its COMMIT, before it knows of it")
+def kill_after_commit(run: Run) -> None:
+    proxy, name = run.world.proxy, "processor-purchase-0"
+    with run.load(event_types=("purchase",)):
+        for _ in range(max(1, run.options.kills // 2)):
+            lost = proxy.commits_lost
+            pid = run.world.pid(name)
+            # In the proxy's thread, while the answer is in its hands.
+            proxy.on_lost_commit = lambda pid=pid: os.kill(pid, signal.SIGKILL)
+            proxy.lose_commits(1, name)
+            run.until(lambda lost=lost: proxy.commits_lost > lost, "a COMMIT is done and its answer held")
+            proxy.on_lost_commit = None
+            began = time.monotonic()
+            run.replaced(name, pid)
+            run.recovered("etld-processor-purchase", since=began)
+
+
+@fault("cut-link", "every connection to PostgreSQL is reset, new ones too for a while")
+def cut_link(run: Run) -> None:
+    proxy = run.world.proxy
+    with run.load(), _nothing_dies(run):
+        for _ in range(max(1, run.options.kills // 2)):
+            refused = proxy.refused
+            run.fired += proxy.cut(refuse=True)
+            run.until(lambda refused=refused: proxy.refused > refused, "somebody tries to connect again")
+            run.hold(run.rng.uniform(0, 3))
+            proxy.heal()
+            run.recovered()
+
+
+@fault("blackhole", "nothing comes through to PostgreSQL or back, no connection ends")
+def blackhole(run: Run) -> None:
+    proxy = run.world.proxy
+    with run.load(), _nothing_dies(run):
+        held, before = proxy.held, run.world.progress(PROCESSORS)
+        proxy.blackhole = True
+        run.hold(run.options.outage)
+        after = run.world.progress(PROCESSORS)
+        run.fired += proxy.held - held if before is not None and after is not None else 0
+        proxy.heal()
+        run.recovered()
+
+
+@fault("slow-link", "200 ms each way to PostgreSQL")
+def slow_link(run: Run) -> None:
+    proxy = run.world.proxy
+    with run.load(), _nothing_dies(run):
+        passed = proxy.passed
+        proxy.delay = 0.2
+        run.hold(run.options.outage / 2)
+        run.flowing(50)
+        run.fired += proxy.passed - passed
+        proxy.heal()
+        run.recovered()
+
+
+@fault("table-lock", "somebody holds processed_events exclusively")
+def table_lock(run: Run) -> None:
+    with run.load(), _nothing_dies(run):
+        mark = run.world.log_end()
+        with run.table_locked("ACCESS EXCLUSIVE"):
+            run.writing("processor-purchase-0")
+            run.until(lambda: run.world.said("lock timeout", since=mark), "a worker gives a try up", 30)
+            run.fired += 1
+            run.hold(max(0.0, run.options.outage - 5))
+        run.recovered()
+
+
+_ROOM = 300
+
+
+def _no_tmpfs() -> str:
+    if os.geteuid() != 0:
+        return "only root may mount a tmpfs"
+    where = tempfile.mkdtemp(prefix="etld-mount-")
+    try:
+        tried = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", where], capture_output=True, text=True)
+        if tried.returncode == 0:
+            subprocess.run(["umount", where], check=True)
+    except FileNotFoundError:
+        return "there is no mount program"
+    finally:
+        Path(where).rmdir()
+    return f"mount -t tmpfs: {tried.stderr.strip()}" if tried.returncode else ""
+
+
+class SmallDisk(World):
+    """Its PostgreSQL keeps tables on a small tmpfs, and its WAL elsewhere: a full WAL disk ends the server."""
+
+    def __init__(self) -> None:
+        self.disk = Path(tempfile.mkdtemp(prefix="etld-disk-"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_ROOM}M", "tmpfs", str(self.disk)], check=True)
+        super().__init__(data=self.disk / "pg")
+
+    def start(self) -> None:
+        """With the WAL moved away first."""
+        self.postgres.prepare(lambda _said: None)
+        wal = self.disk / "pg" / "pg_wal"
+        shutil.copytree(wal, self.directory / "wal")
+        shutil.rmtree(wal)
+        self.directory.joinpath("wal").chmod(0o700)
+        wal.symlink_to(self.directory / "wal")
+        super().start()
+
+    def stop(self, keep_logs: Path | None = None) -> None:
+        """And unmount."""
+        super().stop(keep_logs)
+        subprocess.run(["umount", str(self.disk)], check=False)
+        self.disk.rmdir()
+
+
+@fault("disk-full", "the disk of PostgreSQL's tables is full", make=SmallDisk, impossible=_no_tmpfs)
+def disk_full(run: Run) -> None:
+    assert isinstance(run.world, SmallDisk)
+    filler = run.world.disk / "filler"
+    with run.load(rate=max(600.0, run.options.rate), batch=50), _nothing_dies(run):
+        mark = run.world.log_end()
+        with filler.open("wb") as file:
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(65536))
+                    file.flush()
+        run.until(lambda: run.world.said("No space left", "could not extend", since=mark), "PostgreSQL says so", 120)
+        run.fired += 1
+        run.hold(run.options.outage / 2)
+        filler.unlink()
+        run.recovered()

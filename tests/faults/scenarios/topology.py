@@ -1,0 +1,133 @@
+"""What is where changes: workers, partitions, topics, daemons; and a directory that cannot be written."""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from faults.run import AGGREGATOR, Run
+from faults.scenarios import fault
+from faults.scenarios.records import TOPIC, Foreign
+from faults.world import World
+from support.daemon import Daemon
+
+
+def _admin(run: Run) -> AdminClient:
+    return AdminClient({"bootstrap.servers": run.world.daemon.kafka})
+
+
+@fault("scale", "processors join and leave every 2 s")
+def scale(run: Run) -> None:
+    daemon = run.world.daemon
+    with run.load():
+        for turn in range(2 * run.options.kills):
+            count = (3, 1)[turn % 2]
+            daemon.cli("scale", "processor-purchase", str(count))
+            run.until(lambda n=count: len(run.world.names("processor-purchase-")) == n, f"{count} processors")
+            run.fired += 1
+            run.hold(2.0)
+        run.recovered("etld-processor-purchase")
+        run.flowing(50)
+
+
+@fault("charts-unwritable", "the directory of the charts cannot be written")
+def charts_unwritable(run: Run) -> None:
+    charts = run.world.daemon.directory / "event_summary_charts"
+    kept = charts.with_name("charts.kept")
+    mark = run.world.log_end()
+    run.until(lambda: run.world.said("Drew", since=0) or charts.is_dir(), "the charts' directory")
+    with run.load():
+        charts.rename(kept)
+        charts.write_text("in the way\n")
+        run.until(lambda: run.world.said("event_summary_charts", since=mark), "the aggregator says so")
+        run.fired += 1
+        run.flowing(200, AGGREGATOR)
+        charts.unlink()
+        kept.rename(charts)
+        healed, mark = time.monotonic(), run.world.log_end()
+        run.until(lambda: run.world.said("Drew", since=mark), "charts are drawn again")
+        run.recoveries.append(time.monotonic() - healed)
+
+
+@fault("more-partitions", "a topic gets more partitions under load")
+def more_partitions(run: Run) -> None:
+    foreign = Foreign(run)
+    with run.load():
+        before = len(_admin(run).list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
+        for future in _admin(run).create_partitions([NewPartitions(TOPIC, before + 2)]).values():
+            future.result(30)
+        began = time.monotonic()
+        for part in (before, before + 1):
+            foreign.send([("good", *foreign.value()) for _ in range(20)], partition=part)
+        stored = "SELECT count(*) FROM processed_events WHERE event_type = 'purchase' AND kafka_partition >= %s"
+        run.until(lambda: run.world.sql(stored, (before,))[0][0] >= 40, "rows from the new partitions", 90)
+        run.recoveries.append(time.monotonic() - began)
+        run.fired += 2
+
+
+@fault("topic-recreated", "a topic is deleted and made anew: it stands still, and goes on when told", make=World)
+def topic_recreated(run: Run) -> None:
+    world, topic = run.world, "event_delivery"
+    with run.load():
+        run.flowing(200)
+    _report, problems = world.quiesce()
+    run.expect(not problems, f"not quiet before the fault: {problems}")
+    rows = world.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
+    mark = world.log_end()
+    _admin(run).delete_topics([topic])[topic].result(30)
+    run.until(lambda: topic not in _admin(run).list_topics(timeout=10).topics, "the topic is gone")
+    _admin(run).create_topics([NewTopic(topic, 3, 1)])[topic].result(30)
+    run.until(lambda: world.said("was deleted and made anew (its id changed)", since=mark), "the alarm")
+    run.until(lambda: world.status().get("state") == "degraded", "status is degraded")
+    run.fired += 1
+    with run.load(event_types=("purchase", "delivery")):
+        run.until(lambda: run.ledger.acknowledged_since(0) > 300, "events into the new topic")
+        now = world.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
+        run.expect(now == rows, "the processor read the new topic without being told to")
+        report = world.reconcile()
+        run.expect(report.get("exit_code") == 1, "reconcile finds nothing wrong while the topic stands still")
+        began = time.monotonic()
+        world.daemon.cli("resume", "processor", "--from", "low", topic)
+        run.recovered("etld-processor-delivery", since=began)
+
+
+def _named() -> World:
+    return World({"node_id": "twin"})
+
+
+@fault("same-node-id", "a second daemon with the same node_id: they fence each other, and say why", make=_named)
+def same_node_id(run: Run) -> None:
+    world = run.world
+    with run.load():
+        other = Daemon(world.directory / "other")
+        other.configure(
+            {
+                "node_id": "twin",
+                "kafka.bootstrap_servers": world.daemon.kafka,
+                "postgres.dsn": world.proxied_dsn,
+                "charts.dpi": 50,
+            }
+        )
+        try:
+            other.cli("start", check=False)
+
+            def fatal() -> list[str]:
+                workers = world.status().get("workers", []) + other.status().get("workers", [])
+                return [
+                    str(one["last_error"])
+                    for one in workers
+                    if one["state"] == "fatal" and "node_id" in str(one["last_error"]) and "twin" in str(one["last_error"])
+                ]
+
+            run.until(fatal, "a fenced slot is FATAL and names the node_id", 60)
+            run.fired += len(fatal())
+            run.flowing(100)
+        finally:
+            other.stop()
+        healed = time.monotonic()
+        for one in world.status()["workers"]:
+            if one["state"] == "fatal":
+                world.daemon.cli("restart", one["name"])
+        run.recovered(since=healed)
+        run.flowing(100)
