@@ -8,52 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 
 from etld.ingest.answers import Answer, opening, problem
+from etld.ingest.host import State
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
     from aiohttp.streams import StreamReader
 
+    from etld.ingest.host import Host
+
 MAX_HEADERS = 64
 MAX_LINE = 8190
-KEEP_ALIVE = 60.0
-LINGER = 2.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class State(IntEnum):
-    """What a connection waits for."""
-
-    IDLE = 0
-    HEADERS = 1
-    BODY = 2
-    ANSWER = 3
-    CLOSE = 4
-
-
-class Host(Protocol):
-    """What a connection needs to know of the server it belongs to."""
-
-    now: float
-    date: bytes
-    draining: bool
-    max_body: int
-    buffered: int
-    surplus: int
-
-    def handle(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None: ...
-
-    def opened(self, connection: Connection) -> bool: ...
-
-    def closed(self, connection: Connection) -> None: ...
-
-    def room_for(self, size: int) -> bool: ...
 
 
 class Connection(asyncio.Protocol):

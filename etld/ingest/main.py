@@ -11,9 +11,10 @@ from aiohttp import http_parser
 
 from etld.errors import EtldError
 from etld.ingest import catalog, openapi
-from etld.ingest.connection import Connection, State
+from etld.ingest.connection import Connection
 from etld.ingest.front import Front
 from etld.ingest.gate import Gate
+from etld.ingest.host import State
 from etld.ingest.probes import Probes
 from etld.ingest.pump import Pumps
 from etld.ingest.service import TICK, Service

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from etld.ingest.answers import Answer, date_header, problem
-from etld.ingest.connection import KEEP_ALIVE, LINGER, Connection, State
+from etld.ingest.connection import Connection
 from etld.ingest.gate import Denied
+from etld.ingest.host import KEEP_ALIVE, LINGER, State
 from etld.ingest.spread import Spread
 from etld.ingest.tally import Tally
 
