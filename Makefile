@@ -37,6 +37,9 @@ lint: setup ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+faults: setup ## Kill, freeze and cut a real etld, and count every event (ARGS=--help).
+	@PYTHONPATH=tests $(VENV)/bin/python -m faults $(ARGS)
+
 clean: stop ## Stop, and remove the daemon's data, charts and caches (asks nothing).
 	rm -rf var event_summary_charts .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
 	find etld tests -name __pycache__ -prune -exec rm -rf {} +

@@ -152,8 +152,14 @@ class World:
 
     def server_pid(self, name: str) -> int:
         """The server under an embedded part's worker: the broker's or the postmaster's process."""
-        parent = self.pid(name)
-        return wait_until(lambda: next(iter(children(parent)), 0), 20, f"{name} has its server", interval=0.1)
+
+        def server() -> int:
+            worker = self.worker(name)
+            if worker.get("state") != "running" or not worker["pid"]:
+                return 0
+            return next(iter(children(int(worker["pid"]))), 0)
+
+        return wait_until(server, 60, f"{name} has its server", interval=0.1)
 
     def said(self, *texts: str, since: int = 0, worker: str | None = None) -> list[str]:
         """Messages of the log after byte `since` that contain one of the texts."""
