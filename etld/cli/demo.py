@@ -62,9 +62,9 @@ def command(config_path: Path | None, count: int) -> None:
 def _show(target: Target) -> None:
     addresses = target.addresses
     _say("Addresses")
-    click.echo(f"  HTTP        {addresses.http}")
+    click.echo(f"  HTTP        {addresses.http}/track")
     click.echo(f"  Kafka       {addresses.kafka}")
-    click.echo(f"  PostgreSQL  {addresses.postgres}")
+    click.echo(f"  PostgreSQL  psql '{addresses.postgres}'")
     _say("etld goes on running")
     program = _program()
     click.echo(f"  look: {program} status")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from etld.embedded import jars, java
+from etld.embedded import jars, java, tansu
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -28,6 +28,12 @@ def missing(cache: Path) -> str:
     if not jars.directory(cache).is_dir() and jars.maven() is None:
         return "Maven"
     return ""
+
+
+def notice(config: Config) -> str:
+    """What it means that the embedded broker is Tansu, and why it is."""
+    lacks = missing(cache_dir(config)) if config.kafka.embedded_broker == "auto" else ""
+    return f"{lacks} was not found: {tansu.NOTICE}" if lacks else tansu.NOTICE
 
 
 def cache_dir(config: Config) -> Path:

@@ -36,6 +36,7 @@ def fetch(config: configuration.Config) -> None:
         return
     if choice.choose(config) == "tansu":
         tansu.binary()
+        _say(choice.notice(config))
         return
     cache = choice.cache_dir(config)
     if not jars.directory(cache).is_dir():

@@ -45,9 +45,7 @@ def run_kafka(worker: Worker) -> None:
     if choice.choose(config) == "kafka":
         _keep(worker, KafkaServer(config.state_dir / "kafka", port, output, cache))
         return
-    lacks = choice.missing(cache)
-    why = f"{lacks} was not found: " if lacks and config.kafka.embedded_broker == "auto" else ""
-    log.warning("%s%s", why, tansu.NOTICE)
+    log.warning(choice.notice(config))
     _keep(worker, tansu.TansuServer(port, output))
 
 
