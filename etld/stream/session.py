@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class Session:
         self._consumer = GroupConsumer(
             link.settings,
             group=link.group,
-            instance=f"{worker.config.node_id}-{worker.name}",
+            instance=_instance(worker, handler.topics),
             topics=handler.topics,
             session_timeout=worker.config.kafka.session_timeout,
             on_assign=self._on_assign,
@@ -285,6 +286,15 @@ class Session:
         for name in self._faults:
             if self._worker.stopping:
                 self._fault(name, None)
+
+
+def _instance(worker: Worker, topics: Sequence[str]) -> str:
+    """The static id of this slot, for this set of topics.
+
+    A static member that comes back with other topics is given its old partitions without a rebalance, and
+    would wait for ever for the new ones: so with other topics it is another member.
+    """
+    return f"{worker.config.node_id}-{worker.name}-{zlib.crc32(','.join(sorted(topics)).encode()):08x}"
 
 
 def _trace(error: BaseException) -> BaseException | None:

@@ -1,0 +1,84 @@
+"""`make bench`: etld against the physical limit, measured in the same run.
+
+Runs alternate (reference, etld, reference, …); every figure is a ratio of medians with its range.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+import flow
+import front
+import life
+from result import Result, as_json, chart, table
+from world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHES = {**flow.BENCHES, **front.BENCHES, **life.BENCHES}
+VERSIONS = ("etld", "confluent-kafka", "polars", "psycopg", "aiohttp", "uvloop", "orjson", "fastavro")
+
+
+def main() -> int:
+    """Run what was asked for; 0 unless a benchmark could not be run."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", action="append", metavar="NAME", help="one benchmark, or all that begin so; repeatable")
+    parser.add_argument("--quick", action="store_true", help="few events, one pair: does it run at all?")
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of reference and etld (default 5)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="events of a backlog (default 1,000,000)")
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "bench" / "latest.json", help="where the JSON goes")
+    given = parser.parse_args()
+    names = [n for n in BENCHES if not given.only or any(n == o or n.startswith(o) for o in given.only)]
+    if not names:
+        parser.error(f"no such benchmark; there are: {', '.join(BENCHES)}")
+    events, pairs = (20_000, 1) if given.quick else (given.events, given.pairs)
+    directory = Path(tempfile.mkdtemp(prefix="etld-bench-"))
+    results: list[Result] = []
+    failed = []
+    began = time.monotonic()
+    # Told to end, it ends as by Ctrl-C: daemons and servers are stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    world = World(directory, events=events, pairs=pairs, quick=given.quick)
+    try:
+        world.start()
+        for name in names:
+            print(f"… {name} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
+            try:
+                found = BENCHES[name](world, name)
+                results += found if isinstance(found, list) else [found]
+            except Exception as error:  # one that cannot run must not hide the others
+                failed.append(name)
+                print(f"{name} could not be measured: {error!r}", file=sys.stderr)
+    finally:
+        world.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+    document = {
+        "machine": {
+            "cores": world.cores,
+            "memory_gb": world.memory_gb,
+            "system": f"{platform.system()} {platform.release()}",
+            "python": platform.python_version(),
+        },
+        "versions": {name: metadata.version(name) for name in VERSIONS},
+        "results": [as_json(one) for one in results],
+    }
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(document, indent=1) + "\n")
+    chart(results, given.out.with_suffix(".png"))
+    print(table(results))
+    print(f"\n{world.cores} cores, {world.memory_gb} GB; JSON and chart: {given.out.parent}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Backlog to table and to summaries, against raw COPY of the very same rows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from result import Result
+from world import World, cpu_seconds, fill, open_database, peak_mb, prepare, wait
+
+COLUMNS = "event_id,event_name,event_type,user_details,event_details,triggered_at,kafka_partition,kafka_offset"
+BATCH = 20_000
+FORMATS = ("csv", "text", "binary")
+
+
+class Backlog:
+    """A topic full of records, and a database to put them into again and again."""
+
+    def __init__(self, world: World, count: int, **how: Any) -> None:
+        self.world, self.count = world, count
+        self.database = world.database()
+        schema_id = prepare(self.database)
+        self.partitions = how.get("partitions", 3)
+        self.config_changes: dict[str, Any] = {}
+        self.base = world.config(self.database)
+        self.topic = f"backlog-{self.base.parent.name}"
+        fill(world, self.topic, schema_id, count, **how)
+
+    def reset(self) -> None:
+        """Forget rows, positions and what was counted."""
+        with open_database(self.database) as conn:
+            conn.execute(
+                "TRUNCATE public.processed_events, etld.kafka_position, etld.kafka_position_history, etld.dlq_outbox,"
+                " etld.counted_event"
+            )
+            for (name,) in conn.execute(
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'etld' AND tablename LIKE 'summary\\_%'"
+            ).fetchall():
+                conn.execute(f"TRUNCATE {name}")
+            conn.execute("CHECKPOINT")
+
+    def run(self, group: str, **changes: Any) -> tuple[float, float, float]:
+        """(events/s, CPU µs an event, peak MB) of the workers, from the first commit to the last."""
+        self.reset()
+        config = self.world.config(self.database, **{"event_types.purchase.topic": self.topic, "breaker.ratio": 0, **changes})
+        query = "SELECT coalesce(sum(consumed), 0) FROM etld.kafka_position WHERE grp = %s AND topic = %s"
+        with open_database(self.database) as conn, self.world.daemon(config) as daemon:
+
+            def done() -> int:
+                row = conn.execute(query, (group, self.topic)).fetchone()
+                return int(row[0]) if row else 0
+
+            wait(lambda: done() > 0, 120, "the first batch is committed", 0.005)
+            first, began = done(), time.monotonic()
+            pids = [w["pid"] for name, w in daemon.workers().items() if w["pid"] and not name.startswith("setup")]
+            cpu = cpu_seconds(pids)
+            # What was done while the pids were looked up counts on neither side.
+            first, began = done(), time.monotonic()
+            wait(lambda: done() >= self.count, 600, "the backlog is done", 0.02)
+            seconds = time.monotonic() - began
+            used = cpu_seconds(pids) - cpu
+            events = max(1, self.count - first)
+            return events / seconds, used / events * 1e6, peak_mb(pids)
+
+
+class Raw:
+    """COPY of the rows of a backlog, in the format that is fastest here."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self.backlog = backlog
+        backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": 1})
+        self.batches: dict[str, list[bytes]] = {}
+        with open_database(backlog.database) as conn:
+            for form in FORMATS:
+                self.batches[form] = [
+                    self._read(conn, form, start) for start in range(0, backlog.count, BATCH)
+                ]
+        rates = {form: self.run(1, form) for form in FORMATS}
+        self.best = max(rates, key=lambda form: rates[form])
+        self.batches = {self.best: self.batches[self.best]}
+
+    def _read(self, conn: Any, form: str, start: int) -> bytes:
+        query = (
+            f"COPY (SELECT {COLUMNS} FROM processed_events ORDER BY id OFFSET {start} LIMIT {BATCH})"
+            f" TO STDOUT (FORMAT {form})"
+        )
+        with conn.cursor() as cur, cur.copy(query) as out:
+            return b"".join(bytes(piece) for piece in out)
+
+    def run(self, connections: int, form: str | None = None) -> float:
+        """Rows a second."""
+        form = form or self.best
+        self.backlog.reset()
+        conns = [open_database(self.backlog.database) for _ in range(connections)]
+        batches = self.batches[form]
+
+        def copy(which: int) -> None:
+            for batch in batches[which::connections]:
+                with conns[which].transaction(), conns[which].cursor() as cur:
+                    with cur.copy(f"COPY processed_events ({COLUMNS}) FROM STDIN (FORMAT {form})") as out:
+                        out.write(batch)
+
+        threads = [threading.Thread(target=copy, args=(i,)) for i in range(connections)]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        seconds = time.monotonic() - began
+        for conn in conns:
+            conn.close()
+        return self.backlog.count / seconds
+
+
+_shared: dict[str, Any] = {}
+
+
+def _raw(world: World) -> Raw:
+    if "raw" not in _shared:
+        _shared["raw"] = Raw(Backlog(world, world.events))
+    return _shared["raw"]  # type: ignore[no-any-return]
+
+
+def processor(world: World, name: str) -> Result:
+    """One or two workers against COPY over as many connections."""
+    workers = int(name[-1])
+    raw = _raw(world)
+    result = Result(name, "events/s", [], [], f"COPY {raw.best}, {workers} connection{'s' * (workers > 1)}")
+    costs, peaks = [], []
+    for _ in range(world.pairs):
+        result.reference.append(raw.run(workers))
+        rate, cpu, peak = raw.backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": workers})
+        result.values.append(rate)
+        costs.append(cpu)
+        peaks.append(peak)
+    result.cpu_us = sorted(costs)[len(costs) // 2]
+    result.peak_mb = max(peaks)
+    return result
+
+
+def aggregator(world: World, name: str) -> Result:
+    """The same backlog into the three summaries, against the processor."""
+    backlog = _raw(world).backlog
+    result = Result(name, "events/s", [], [], "processor-1")
+    costs, peaks = [], []
+    for _ in range(world.pairs):
+        rate, _, _ = backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": 1})
+        result.reference.append(rate)
+        rate, cpu, peak = backlog.run("etld-aggregator", **{"aggregator.workers": 1})
+        result.values.append(rate)
+        costs.append(cpu)
+        peaks.append(peak)
+    result.cpu_us = sorted(costs)[len(costs) // 2]
+    result.peak_mb = max(peaks)
+    return result
+
+
+def growth(world: World, name: str) -> Result:
+    """How the processor's rate changes with one thing; the reference is the plain backlog in the same run."""
+    _, what, value = name.split("-")
+    count = min(world.events, 200_000)
+    if "plain" not in _shared:
+        _shared["plain"] = Backlog(world, count)
+    plain: Backlog = _shared["plain"]
+    amount = int(value)
+    how = {
+        "partitions": {"partitions": amount},
+        "bytes": {"filler": max(0, amount - 200)},
+        "poison": {"poison_every": amount},
+    }[what]
+    if what == "bytes":
+        count = max(1000, count * 200 // max(200, amount))
+    other = Backlog(world, count, **how)
+    result = Result(name, "events/s", [], [], "3 partitions, 200 B, no poison")
+    one = {"event_types.purchase.workers": 1}
+    for _ in range(min(world.pairs, 3)):
+        result.reference.append(plain.run("etld-processor-purchase", **one)[0])
+        rate, cpu, peak = other.run("etld-processor-purchase", **one)
+        result.values.append(rate)
+        result.cpu_us, result.peak_mb = cpu, peak
+    return result
+
+
+BENCHES = {
+    "processor-1": processor,
+    "processor-2": processor,
+    "aggregator": aggregator,
+    **{f"growth-partitions-{n}": growth for n in (1, 12, 48)},
+    **{f"growth-bytes-{n}": growth for n in (2000, 20000)},
+    **{f"growth-poison-{n}": growth for n in (10000, 100, 10)},
+}

@@ -1,0 +1,189 @@
+"""Ingest against a bare handler and a bare loop, and from the answer to the row."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from client import drive, request
+from result import Result
+from world import World, cpu_seconds, event, free_port, open_database, peak_mb, wait
+
+from etld.kafka import Admin
+
+HERE = Path(__file__).parent
+IN_BATCH = 500
+
+
+def _plain(index: int) -> dict[str, Any]:
+    """An event as a client sends it, without an id."""
+    made = event(index)
+    del made["event_id"]
+    made["triggered_at"] = "2026-01-02T03:04:05.678Z"
+    return made
+
+
+@contextlib.contextmanager
+def _bare() -> Iterator[tuple[str, int]]:
+    port = free_port()
+    child = subprocess.Popen([sys.executable, str(HERE / "bare.py"), "handler", str(port)])
+
+    def listens() -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait(listens, 20, "the bare handler listens")
+        yield "127.0.0.1", port
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def single(world: World, name: str) -> Result:
+    """Single POSTs on 64 connections, answered after Kafka's acknowledgement."""
+    count = 2_000 if world.quick else 60_000
+    pool = [request("/track", json.dumps(_plain(i)).encode()) for i in range(1000)]
+    result = Result(name, "requests/s", [], [], "bare aiohttp handler")
+    costs, peaks, slow = [], [], []
+    with world.daemon(world.config(world.database(), **{"ingest.workers": 1})) as daemon, _bare() as bare:
+        pids = [daemon.workers()["ingest-0"]["pid"]]
+        for address in (bare, daemon.http):
+            drive(address, itertools.islice(itertools.cycle(pool), 2000), 64)
+        for _ in range(world.pairs):
+            load = drive(bare, itertools.islice(itertools.cycle(pool), count), 64)
+            result.reference.append(load.answers / load.seconds)
+            cpu = cpu_seconds(pids)
+            load = drive(daemon.http, itertools.islice(itertools.cycle(pool), count), 64)
+            if load.failures:
+                raise RuntimeError(f"{load.failures} of {load.answers} requests were not answered with 200")
+            result.values.append(load.answers / load.seconds)
+            costs.append((cpu_seconds(pids) - cpu) / load.answers * 1e6)
+            slow.append(sorted(load.latencies)[int(len(load.latencies) * 0.99)] * 1000)
+            peaks.append(peak_mb(pids))
+    result.cpu_us = sorted(costs)[len(costs) // 2]
+    result.peak_mb = max(peaks)
+    result.extra["p99_ms"] = round(sorted(slow)[len(slow) // 2], 2)
+    return result
+
+
+def batches(world: World, name: str) -> Result:
+    """Batches of 500 as JSON or NDJSON."""
+    form = name.rpartition("-")[2]
+    count = 20 if world.quick else 400
+    events = [_plain(i) for i in range(IN_BATCH)]
+    if form == "json":
+        body, kind = json.dumps({"batch": events}).encode(), "application/json"
+    else:
+        body, kind = b"\n".join(json.dumps(one).encode() for one in events), "application/x-ndjson"
+    made = request("/v1/batch", body, kind)
+    file = world.directory / f"{name}.json"
+    file.write_text(json.dumps([body.decode()] * count))
+    topic = f"bare-{uuid.uuid4().hex[:8]}"
+    Admin({"bootstrap.servers": world.bootstrap}).create_topic(topic, 3, 1, {})
+    result = Result(name, "events/s", [], [], "bare loop without HTTP")
+    costs, peaks = [], []
+    with world.daemon(world.config(world.database(), **{"ingest.workers": 1})) as daemon:
+        pids = [daemon.workers()["ingest-0"]["pid"]]
+        drive(daemon.http, itertools.repeat(made, 8), 4)
+        for _ in range(world.pairs):
+            told = subprocess.run(
+                [sys.executable, str(HERE / "bare.py"), "loop", world.bootstrap, topic, str(file), form],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            result.reference.append(float(told.stdout))
+            cpu = cpu_seconds(pids)
+            load = drive(daemon.http, itertools.repeat(made, count), 4)
+            if load.failures:
+                raise RuntimeError(f"{load.failures} of {load.answers} batches were not answered with 200")
+            result.values.append(load.answers * IN_BATCH / load.seconds)
+            costs.append((cpu_seconds(pids) - cpu) / (load.answers * IN_BATCH) * 1e6)
+            peaks.append(peak_mb(pids))
+    result.cpu_us = sorted(costs)[len(costs) // 2]
+    result.peak_mb = max(peaks)
+    return result
+
+
+def latency(world: World, name: str) -> Result:
+    """From the HTTP answer to the row that a reader sees, in ms; p50, p99 and max."""
+    rate = int(name.rpartition("-")[2])
+    size = 1 if rate <= 5000 else 20
+    seconds = 3 if world.quick else 15
+    database = world.database()
+    seen: dict[str, float] = {}
+    answered: dict[str, float] = {}
+    stop = threading.Event()
+
+    def watch() -> None:
+        last = 0
+        with open_database(database) as conn:
+            while not stop.is_set():
+                rows = conn.execute("SELECT id, event_id::text FROM processed_events WHERE id > %s ORDER BY id", (last,)).fetchall()
+                now = time.monotonic()
+                for number, event_id in rows:
+                    seen[event_id] = now
+                    # A transaction that began earlier may become visible later: look back a little.
+                    last = max(last, number - 50_000) if len(seen) > 60_000 else last
+                time.sleep(0.005)
+
+    workers = {f"event_types.{kind}.workers": 1 for kind in ("purchase", "order", "delivery")}
+    changes = {"ingest.workers": 1, **workers}
+    with world.daemon(world.config(database, **changes)) as daemon:
+        ids: list[list[str]] = []
+
+        def stream() -> Iterator[bytes]:
+            for index in range(int(rate * seconds / size)):
+                events = []
+                for offset in range(size):
+                    one = _plain(index * size + offset)
+                    one["event_id"] = str(uuid.uuid4())
+                    events.append(one)
+                ids.append([one["event_id"] for one in events])
+                if size == 1:
+                    yield request("/track", json.dumps(events[0]).encode())
+                else:
+                    yield request("/v1/batch", json.dumps({"batch": events}).encode())
+
+        turn = iter(range(1 << 40))
+
+        def note(now: float) -> None:
+            for event_id in ids[next(turn)]:
+                answered[event_id] = now
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            load = drive(daemon.http, stream(), 1 if rate <= 1000 else 16, rate=rate / size, answered=note)
+            wait(lambda: len(seen) >= len(answered), 60, "every answered event is a row")
+        finally:
+            stop.set()
+            watcher.join()
+    waits = sorted(max(0.0, (seen[one] - at) * 1000) for one, at in answered.items())
+    at = lambda share: waits[min(len(waits) - 1, int(len(waits) * share))]  # noqa: E731
+    extra = {
+        "p50_ms": round(at(0.5), 1),
+        "p99_ms": round(at(0.99), 1),
+        "max_ms": round(waits[-1], 1),
+        "achieved_per_s": round(load.answers * size / load.seconds),
+    }
+    return Result(name, "ms (p99)", [at(0.99)], extra=extra)
+
+
+BENCHES = {
+    "ingest-single": single,
+    "ingest-batch-json": batches,
+    "ingest-batch-ndjson": batches,
+    **{f"latency-{rate}": latency for rate in (1000, 5000, 20000)},
+}

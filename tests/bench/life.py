@@ -1,0 +1,69 @@
+"""How soon things go on: a killed processor, a restarted daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+import uuid
+
+from client import drive, request
+from front import _plain
+from result import Result
+from world import World, open_database, wait
+
+
+def recovery(world: World, name: str) -> Result:
+    """kill -9 of a processor under load, to the first row stored after it, in seconds."""
+    database = world.database()
+    values = []
+    config = world.config(database, **{"ingest.workers": 1, "event_types.purchase.workers": 1})
+    with world.daemon(config) as daemon, open_database(database) as conn:
+        stop = threading.Event()
+
+        def stream():  # type: ignore[no-untyped-def]
+            index = 0
+            while not stop.is_set():
+                one = _plain(index) | {"event_id": str(uuid.uuid4())}
+                index += 1
+                yield request("/track", json.dumps(one).encode())
+
+        def rows() -> int:
+            row = conn.execute("SELECT count(*) FROM processed_events").fetchone()
+            return int(row[0]) if row else 0
+
+        sender = threading.Thread(target=drive, args=(daemon.http, stream(), 4), kwargs={"rate": 500.0})
+        sender.start()
+        try:
+            for _ in range(world.pairs):
+                wait(lambda: rows() > 0, 30, "rows come")
+                pid = daemon.workers()["processor-purchase-0"]["pid"]
+                os.kill(pid, signal.SIGKILL)
+                began = time.monotonic()
+                before = rows()
+                wait(lambda before=before: rows() > before, 60, "rows come again", 0.01)
+                values.append(time.monotonic() - began)
+                time.sleep(6.0)
+        finally:
+            stop.set()
+            sender.join()
+    return Result(name, "s", values)
+
+
+def restart(world: World, name: str) -> Result:
+    """`etld stop` and `etld start` of the default workers with external servers, to ready, in seconds."""
+    roles = {f"event_types.{kind}.workers": 1 for kind in ("purchase", "order", "delivery")}
+    roles |= {"ingest.workers": 1, "aggregator.workers": 1, "corrector.workers": 1}
+    values = []
+    with world.daemon(world.config(world.database(), **roles)) as daemon:
+        for _ in range(world.pairs):
+            began = time.monotonic()
+            daemon.etld("stop")
+            daemon.etld("start")
+            values.append(time.monotonic() - began)
+    return Result(name, "s", values)
+
+
+BENCHES = {"recovery": recovery, "restart": restart}

@@ -1,0 +1,240 @@
+"""A real broker and a real database of the benchmark's own, and daemons on them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import psycopg
+import tomllib
+
+from etld.embedded import jars
+from etld.embedded.kafka import KafkaServer
+from etld.embedded.postgres import PostgresServer, dsn
+from etld.kafka import Admin, Producer
+from etld.store.db import connect
+from etld.store.migrate import migrate
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "schemas" / "purchase.avsc"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class World:
+    """Servers that live as long as the run; `daemon` starts an etld on them."""
+
+    def __init__(self, directory: Path, *, events: int, pairs: int, quick: bool) -> None:
+        self.directory = directory
+        self.events = events
+        self.pairs = pairs
+        self.quick = quick
+        self.cores = len(os.sched_getaffinity(0))
+        self.memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9)
+        self._kafka = KafkaServer(directory / "kafka", free_port(), directory / "kafka.log", jars.cache_dir(directory / "cache"))
+        self._postgres = PostgresServer(directory / "postgres", free_port(), directory / "postgres.log", directory / "pass")
+        self.bootstrap = f"127.0.0.1:{self._kafka.port}"
+        self._databases = 0
+
+    def start(self) -> None:
+        """Start broker and database."""
+        self._kafka.start()
+        self._postgres.start()
+        self._kafka.wait_ready(60)
+        self._postgres.wait_ready(60)
+
+    def stop(self) -> None:
+        """End them."""
+        self._kafka.stop()
+        self._postgres.stop()
+
+    def database(self) -> str:
+        """The DSN of a new database."""
+        self._databases += 1
+        name = f"bench{self._databases}"
+        self._postgres.ensure_database(name)
+        return dsn(self._postgres.port, self.directory / "pass", name)
+
+    def config(self, database: str, **changes: Any) -> Path:
+        """A configuration on these servers where no worker runs, with `changes` by key path ("a.b")."""
+        settings = tomllib.loads((ROOT / "config" / "etld.toml").read_text())
+        home = self.directory / f"etld-{uuid.uuid4().hex[:8]}"
+        home.mkdir()
+        settings["state_dir"] = str(home / "var")
+        settings["kafka"]["bootstrap_servers"] = self.bootstrap
+        settings["postgres"]["dsn"] = database
+        settings["ingest"] |= {"port": free_port(), "workers": 0}
+        for role in ("aggregator", "corrector"):
+            settings[role]["workers"] = 0
+        for name, kind in settings["event_types"].items():
+            kind |= {"workers": 0, "schema": str(ROOT / "schemas" / f"{name}.avsc"), "topic": f"event_{name}_{home.name}"}
+        settings["charts"] |= {"every_events": 1_000_000_000, "idle": "1 h", "every": "1 d", "dir": str(home / "charts")}
+        for path, value in changes.items():
+            table = settings
+            *parents, last = path.split(".")
+            for parent in parents:
+                table = table.setdefault(parent, {})
+            table[last] = value
+        import tomli_w
+
+        file = home / "etld.toml"
+        file.write_text(tomli_w.dumps(settings))
+        return file
+
+    @contextlib.contextmanager
+    def daemon(self, config: Path) -> Iterator[Daemon]:
+        """A running daemon, stopped at the end."""
+        daemon = Daemon(config)
+        try:
+            daemon.etld("start")
+            yield daemon
+        finally:
+            daemon.etld("stop", check=False)
+
+
+class Daemon:
+    """One etld by its command line."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.settings = tomllib.loads(config.read_text())
+
+    def etld(self, *args: str, check: bool = True) -> str:
+        """Run `etld ARGS`; what it prints."""
+        command = [str(Path(sys.executable).with_name("etld")), "--config", str(self.config), *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise RuntimeError(f"etld {args[0]}: {(done.stdout + done.stderr)[-600:]}")
+        return done.stdout
+
+    def workers(self) -> dict[str, dict[str, Any]]:
+        """Workers of `etld status`, by name."""
+        return {w["name"]: w for w in json.loads(self.etld("status", "--json"))["workers"]}
+
+    def pids(self) -> list[int]:
+        """Process ids of all workers."""
+        return [w["pid"] for w in self.workers().values() if w["pid"]]
+
+    @property
+    def http(self) -> tuple[str, int]:
+        """Where ingest listens."""
+        return "127.0.0.1", int(self.settings["ingest"]["port"])
+
+    def topic(self, event_type: str) -> str:
+        """The topic of an event type."""
+        return str(self.settings["event_types"][event_type]["topic"])
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """User and system time of processes."""
+    total = 0.0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / TICK
+    return total
+
+
+def peak_mb(pids: list[int]) -> float:
+    """The largest resident size that any of the processes ever had."""
+    peaks = []
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                peaks.append(int(line.split()[1]) / 1024)
+    return max(peaks, default=0.0)
+
+
+def prepare(database: str) -> int:
+    """Migrate a database and register the purchase schema; its id."""
+    from etld.registry.table import TableRegistry
+
+    with connect(database, application_name="bench") as conn:
+        migrate(conn)
+    registry = TableRegistry(lambda: connect(database, application_name="bench"), "BACKWARD")
+    return registry.register("bench-value", SCHEMA.read_text())
+
+
+def event(index: int, filler: int = 0) -> dict[str, Any]:
+    """A purchase whose Avro record has about 200 bytes, plus `filler`."""
+    return {
+        "event_id": str(uuid.uuid4()),
+        "event_name": ("added_to_cart", "checkout_initiated", "payment_successful")[index % 3],
+        "event_type": "purchase",
+        "triggered_at": 1_760_000_000_000_000 + index * 1000,
+        "user_details": {
+            "user_id": index % 100_000,
+            "name": "Ada Lovelace",
+            "email": f"ada.{index % 100_000}@example.org",
+            "country": "GB",
+        },
+        "event_details": {
+            "item_id": index % 5000,
+            "item_name": f"Analytical Engine, model {index % 5000}, brass and walnut" + "x" * filler,
+            "price": (index % 9000) / 100,
+        },
+    }
+
+
+def fill(world: World, topic: str, schema_id: int, count: int, *, partitions: int = 3, filler: int = 0, poison_every: int = 0) -> None:
+    """Make a topic and write `count` records, every `poison_every`-th of them cut short."""
+    admin = Admin({"bootstrap.servers": world.bootstrap})
+    admin.create_topic(topic, partitions, 1, {})
+    schema = fastavro.parse_schema(json.loads(SCHEMA.read_text()))
+    producer = Producer({"bootstrap.servers": world.bootstrap, "linger.ms": 50, "batch.size": 1_000_000})
+    head = b"\0" + schema_id.to_bytes(4)
+    failed: list[str] = []
+
+    def delivered(error: Any, _message: Any) -> None:
+        if error is not None:
+            failed.append(str(error))
+
+    for index in range(count):
+        one = event(index, filler)
+        body = io.BytesIO()
+        fastavro.schemaless_writer(body, schema, one)
+        value = head + body.getvalue()
+        if poison_every and index % poison_every == poison_every - 1:
+            value = value[:-5]
+        while True:
+            try:
+                producer.produce(topic, one["event_id"].encode(), value, None, delivered)
+                break
+            except Exception:
+                producer.poll(0.1)
+        if index % 1000 == 0:
+            producer.poll(0)
+    producer.flush(60)
+    if failed:
+        raise RuntimeError(failed[0])
+
+
+def wait(condition: Any, seconds: float, what: str, interval: float = 0.02) -> None:
+    """Wait for a condition; raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"gave up after {seconds:.0f} s waiting until {what}")
+        time.sleep(interval)
+
+
+def open_database(database: str) -> psycopg.Connection[Any]:
+    """A connection for the benchmark itself."""
+    return connect(database, application_name="bench", statement_timeout=0)
