@@ -37,11 +37,19 @@ class Problem:
 
 
 class ConfigError(EtldError):
-    """The configuration has mistakes; all of them are in `problems`."""
-
-    exit_code = 1
+    """The configuration has mistakes; all of them are in `problems`, and in the text one a line."""
 
     def __init__(self, problems: tuple[Problem, ...] | list[Problem], source: str = "") -> None:
         self.problems = tuple(problems)
         self.source = source
-        super().__init__("\n".join(f"{source}: {p}" if source else str(p) for p in self.problems))
+        super().__init__("\n".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        """`file:line: key.path: message`, with what of it is known."""
+        if not self.source:
+            return [str(problem) for problem in self.problems]
+        shown = []
+        for problem in self.problems:
+            place = f"{self.source}:{problem.line}" if problem.line else self.source
+            shown.append(": ".join(part for part in (place, problem.path, problem.message) if part))
+        return shown

@@ -1,4 +1,7 @@
-"""Log lines: for people on a terminal, JSON otherwise; one write a line, and no line can be forged."""
+"""Log lines: for people on a terminal, JSON otherwise; one write a line, and no line can be forged.
+
+Standard logging underneath: `logging.getLogger("etld.area").info("…", extra={"topic": …})`.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,19 @@ import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from etld.config import Config
 
+FOLD_SECONDS = 10.0
+_MOST_FOLDS = 256
+_SHORTEST_SECRET = 4
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _FIRST = ("topic", "partition", "offset", "event_id")
-_FOLD_SECONDS = 10.0
 _LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
 
 
@@ -32,16 +38,34 @@ def escape(text: str) -> str:
 
 
 class Redactor:
-    """Replaces secrets wherever they turn up."""
+    """Replaces secrets wherever they turn up, also percent-encoded or escaped; shorter than 4 is no secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = tuple(sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True))
+        self._secrets: tuple[str, ...] = ()
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Hide these too."""
+        forms = set(self._secrets)
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                forms |= {secret, quote(secret, safe=""), repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+        # The longest first, so that no part of one is left over by another.
+        self._secrets = tuple(sorted(forms, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, "***")
         return text
+
+
+_redactor = Redactor()
+
+
+def hide(secret: str) -> None:
+    """From now on this text appears in no line of this process and its children to come."""
+    _redactor.add([secret])
 
 
 class _Formatter(logging.Formatter):
@@ -51,80 +75,112 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def parts(self, record: logging.LogRecord) -> tuple[str, dict[str, Any], str]:
-        message = self._redact(record.getMessage())
-        extra = {k: v for k, v in vars(record).items() if k not in _STANDARD}
-        ordered = {k: extra.pop(k) for k in _FIRST if extra.get(k) is not None}
-        ordered.update((k, v) for k, v in extra.items() if v is not None)
+        """Message, further fields (coordinates first) and traceback, without secrets."""
+        extra = {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
+        ordered = {k: extra.pop(k) for k in _FIRST if k in extra}
+        ordered.update(extra)
+        fields = {k: v if isinstance(v, bool | int | float) else self._redact(str(v)) for k, v in ordered.items()}
         trace = self._redact(self.formatException(record.exc_info)) if record.exc_info else ""
-        return message, ordered, trace
+        return self._redact(record.getMessage()), fields, trace
 
 
 class JsonFormatter(_Formatter):
-    """{"ts", "level", "worker", "msg", …} on one line."""
+    """{"ts", "level", "worker", "msg", …} on one line; the fixed names cannot be overwritten by a field."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message, extra, trace = self.parts(record)
+        message, fields, trace = self.parts(record)
         line = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": _LEVELS.get(record.levelname, "info"),
             "worker": self._worker,
             "msg": message,
-            **extra,
         }
+        line = {**line, **{k: v for k, v in fields.items() if k not in line}}
         if trace:
             line["trace"] = trace
-        return self._redact(json.dumps(line, default=str))
+        return json.dumps(line)
 
 
 class HumanFormatter(_Formatter):
-    """`12:00:00.123 warning processor-order-0: message (topic=…)`."""
+    """`12:00:00.123 warning processor-order-0: message (topic=… offset=…)`; a traceback is indented below."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message, extra, trace = self.parts(record)
+        message, fields, trace = self.parts(record)
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         level = _LEVELS.get(record.levelname, "info")
-        tail = " ".join(f"{k}={v}" for k, v in extra.items())
-        line = f"{clock}.{int(record.msecs):03d} {level} {self._worker}: {message}"
-        out = escape(self._redact(f"{line} ({tail})" if tail else line))
-        return "\n".join([out, *(f"    {escape(row)}" for row in trace.splitlines())])
+        tail = " ".join(f"{key}={value}" for key, value in fields.items())
+        line = escape(f"{clock}.{int(record.msecs):03d} {level:7} {self._worker}: {message}")
+        out = f"{line} ({escape(tail)})" if tail else line
+        return "\n".join([out, *(f"    {escape(row)}" for row in trace.split("\n") if trace)])
+
+
+class _Fold:
+    """One message that may come again: when it was written last, and how often it came since."""
+
+    def __init__(self, record: logging.LogRecord, now: float) -> None:
+        self.record = record
+        self.since = now
+        self.count = 0
+
+    def summary(self) -> logging.LogRecord:
+        """The line that tells how often."""
+        told = logging.makeLogRecord({k: v for k, v in vars(self.record).items() if k not in ("offset", "event_id")})
+        told.msg, told.args, told.exc_info = f"repeated {self.count} times: {self.record.getMessage()}", None, None
+        told.created = time.time()
+        return told
 
 
 class Handler(logging.Handler):
-    """Writes each line with one system call, and folds what repeats within ten seconds."""
+    """Writes each line with one system call; a warning or error that comes again within ten seconds is counted."""
 
-    def __init__(self, fd: int = 2) -> None:
+    def __init__(self, fd: int = 2, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._fd = fd
-        self._guard = threading.Lock()
-        self._last: tuple[int, str, str] | None = None
-        self._since = 0.0
-        self._repeats = 0
+        self._clock = clock
+        self._guard = threading.RLock()
+        self._folds: dict[tuple[object, ...], _Fold] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        key = (record.levelno, record.name, record.getMessage())
-        with self._guard:
-            now = time.monotonic()
-            fold = record.levelno >= logging.WARNING and key == self._last and now - self._since < _FOLD_SECONDS
-            if fold:
-                self._repeats += 1
-                return
-            if self._repeats:
-                self._tell_repeats()
-            self._last, self._since = key, now
-            self._write(self.format(record))
+        """Write the record, or count it."""
+        try:
+            with self._guard:
+                self.tick()
+                if record.levelno < logging.WARNING or not self._folded(record):
+                    self._write(self.format(record))
+        except Exception:  # a record that cannot be shown must not end the worker
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
+        """Say where a record came from that cannot be shown; its text may be what is wrong with it."""
+        self._write(json.dumps({"level": "error", "msg": f"a log line cannot be shown: {record.pathname}:{record.lineno}"}))
+
+    def tick(self) -> None:
+        """Tell what was counted, of all that is older than ten seconds."""
+        self._tell(lambda fold: self._clock() - fold.since >= FOLD_SECONDS)
 
     def flush(self) -> None:
-        """Say what was folded."""
-        with self._guard:
-            if self._repeats:
-                self._tell_repeats()
+        """Tell all that was counted."""
+        self._tell(lambda _fold: True)
 
-    def _tell_repeats(self) -> None:
-        assert self._last is not None
-        level, name, message = self._last
-        count, self._repeats = self._repeats, 0
-        text = f"repeated {count} times: {message}"
-        self._write(self.format(logging.LogRecord(name, level, "", 0, text, None, None)))
+    def _folded(self, record: logging.LogRecord) -> bool:
+        where = getattr(record, "topic", None), getattr(record, "partition", None)
+        key = (record.levelno, record.name, record.getMessage(), *where)
+        fold = self._folds.get(key)
+        if fold is not None:
+            fold.count += 1
+            return True
+        if len(self._folds) >= _MOST_FOLDS:
+            self.flush()
+        self._folds[key] = _Fold(record, self._clock())
+        return False
+
+    def _tell(self, due: Callable[[_Fold], bool]) -> None:
+        with self._guard:
+            for key, fold in list(self._folds.items()):
+                if due(fold):
+                    del self._folds[key]
+                    if fold.count:
+                        self._write(self.format(fold.summary()))
 
     def _write(self, line: str) -> None:
         data = line.encode("utf-8", "backslashreplace") + b"\n"
@@ -133,37 +189,29 @@ class Handler(logging.Handler):
                 data = data[os.write(self._fd, data) :]
 
 
-def secrets_of(config: Config | None) -> list[str]:
-    """The passwords that the configuration names, for redaction."""
-    if config is None:
-        return []
-    from etld.errors import EtldError
-
-    found = []
-    for section in ("kafka", "postgres", "schema_registry"):
-        with contextlib.suppress(EtldError):
-            found.append(config.secret(section) or "")
-    dsn = config.postgres.dsn
-    if "://" in dsn and "@" in dsn:
-        found.append(dsn.split("://", 1)[1].rsplit("@", 1)[0].partition(":")[2])
-    return found
-
-
 def setup(worker: str, config: Config | None = None) -> None:
     """Send this process's log to stderr, as `worker`, in the format and level of the configuration."""
     level = config.log.level if config else "info"
     style = config.log.format if config else "auto"
     if style == "auto":
         style = "human" if sys.stderr is not None and sys.stderr.isatty() else "json"
-    redact = Redactor(secrets_of(config))
+    _redactor.add(config.secrets() if config else ())
     handler = Handler()
-    handler.setFormatter((HumanFormatter if style == "human" else JsonFormatter)(worker, redact))
+    handler.setFormatter((HumanFormatter if style == "human" else JsonFormatter)(worker, _redactor))
     root = logging.getLogger()
     for old in root.handlers[:]:
+        old.flush()
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(getattr(logging, level.upper()))
     logging.captureWarnings(True)
+
+
+def tick() -> None:
+    """Tell repeats that were counted more than ten seconds ago; call it now and then."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, Handler):
+            handler.tick()
 
 
 def reopen(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from importlib import resources
 from pathlib import Path
@@ -33,11 +32,8 @@ def check(path: Path | None, as_json: bool) -> None:
             found = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
             click.echo(json.dumps({"ok": False, "file": error.source, "problems": found}))
         else:
-            for p in error.problems:
-                where = ":".join(str(part) for part in (error.source, p.line or "") if part)
-                click.echo(": ".join(part for part in (where, p.path, p.message) if part), err=True)
-            count = len(error.problems)
-            click.echo(f"{count} mistake{'s' if count != 1 else ''}; nothing was changed", err=True)
+            for line in error.lines():
+                click.echo(line, err=True)
         sys.exit(1)
     if as_json:
         click.echo(json.dumps({"ok": True, "file": str(config.source), "problems": []}))
@@ -51,11 +47,12 @@ def check(path: Path | None, as_json: bool) -> None:
 def show(path: Path | None, as_json: bool) -> None:
     """The configuration in force, defaults included; secrets are hidden."""
     from etld.config import load
+    from etld.config.secrets import hidden
 
     config = load(path)
     data = _plain(config.model_dump(mode="json", by_alias=True))
-    data["postgres"]["dsn"] = _without_password(data["postgres"]["dsn"])
-    data["schema_registry"]["url"] = _without_password(data["schema_registry"]["url"])
+    data["postgres"]["dsn"] = hidden(config.postgres.dsn)
+    data["schema_registry"]["url"] = hidden(config.schema_registry.url)
     if as_json:
         click.echo(json.dumps(data))
         return
@@ -92,7 +89,8 @@ def schema() -> None:
     """The JSON schema of the file, for editors."""
     from etld.config import Config
 
-    click.echo(json.dumps(Config.model_json_schema(by_alias=True), indent=2))
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    click.echo(json.dumps({"$schema": dialect, **Config.model_json_schema(by_alias=True)}, indent=2))
 
 
 def _plain(value: Any) -> Any:
@@ -102,8 +100,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
-
-
-def _without_password(dsn: str) -> str:
-    dsn = re.sub(r"(://[^/:@\s]*):[^@\s]*@", r"\1:***@", dsn)
-    return re.sub(r"(\bpassword\s*=\s*)('[^']*'|\S+)", r"\1***", dsn)

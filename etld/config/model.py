@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr
 
+from etld import logs
 from etld.config.base import AnyPath, Like, Section
 from etld.config.events import Breaker, EventType, Processor, TypeName
 from etld.config.ingest import Ingest
 from etld.config.operation import Corrector, Log, Supervisor
+from etld.config.secrets import inside
 from etld.config.services import Kafka, Postgres, SchemaRegistry
 from etld.config.summaries import Aggregator, Charts, Summary, SummaryName
 from etld.errors import EtldError
+
+_SECRETS = {"kafka": "sasl_password_file", "postgres": "password_file", "schema_registry": "password_file"}
 
 
 def _section(model: Any, description: str) -> Any:
@@ -86,13 +91,24 @@ class Config(Section):
     def secret(self, section: str) -> str | None:
         """The password of "kafka", "postgres" or "schema_registry", read now from its file; None without one.
 
-        Raises `EtldError` when the file cannot be read.
+        It appears in no log line from then on. Raises `EtldError` when the file cannot be read.
         """
-        key = "sasl_password_file" if section == "kafka" else "password_file"
+        key = _SECRETS[section]
         path: Path | None = getattr(getattr(self, section), key)
         if path is None:
             return None
         try:
-            return path.read_text().strip()
+            secret = path.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise EtldError(f"{section}.{key}: cannot read {path}: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise EtldError(f"{section}.{key}: cannot read {path}: {reason}") from error
+        logs.hide(secret)
+        return secret
+
+    def secrets(self) -> list[str]:
+        """Every password that can be read now, those inside addresses too."""
+        found = [*inside(self.postgres.dsn), *inside(self.schema_registry.url)]
+        for section in _SECRETS:
+            with contextlib.suppress(EtldError):
+                found.append(self.secret(section) or "")
+        return [secret for secret in found if secret]

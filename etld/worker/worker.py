@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from etld import logs
 from etld.errors import EtldError
 from etld.worker import channel as wire
 from etld.worker.addresses import Addresses
@@ -178,6 +179,7 @@ class Worker:
         os.eventfd_write(self._wake, 1)
 
     def _beat(self) -> None:
+        logs.tick()
         if self._channel is not None and self._channel.pending:
             self._channel.flush()
             if self._channel.pending:  # it does not read: keep the changes for later
