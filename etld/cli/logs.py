@@ -27,13 +27,11 @@ _BLOCK = 65536
 @click.option("--level", type=click.Choice(_LEVELS), default="debug", help="This level and what is worse.")
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are in the file.")
 @click.pass_obj
-def command(
-    config_path: Path | None, worker: str | None, follow: bool, lines: int, level: str, as_json: bool
-) -> int:
+def command(config_path: Path | None, worker: str | None, follow: bool, lines: int, level: str, as_json: bool) -> int:
     """Show the daemon's log: of every worker, or of a kind, a name, or a prefix of names."""
     path = state_dir(config_path) / "log" / "etld.log"
     if not path.exists():
-        raise EtldError(f"there is no log {path}; with [log] target = \"stderr\" it goes where the daemon's stderr goes")
+        raise EtldError(f'there is no log {path}; with [log] target = "stderr" it goes where the daemon\'s stderr goes')
 
     def wanted(line: str) -> str | None:
         return _render(line, worker, _LEVELS.index(level), as_json)

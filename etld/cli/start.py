@@ -48,7 +48,9 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
     else:
         for name, address in result["addresses"].items():
             click.echo(f"{name:16} {address}")
-        click.echo(f"etld is running after {time.monotonic() - began:.1f} s; `etld status` shows it, `etld stop` ends it")
+        click.echo(
+            f"etld is running after {time.monotonic() - began:.1f} s; `etld status` shows it, `etld stop` ends it"
+        )
     if result["given_up"]:
         lines = "\n".join(f"  {line}" for line in result["given_up"])
         raise EtldError(f"the daemon runs, but degraded:\n{lines}")

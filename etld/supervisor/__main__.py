@@ -31,7 +31,7 @@ def run() -> int:
         return 0 if options.check else main.foreground(config, options.kinds)
     except EtldError as error:
         for line in str(error).splitlines():
-            print(f"etld: {line}", file=sys.stderr)
+            sys.stderr.write(f"etld: {line}\n")
         return error.exit_code
 
 

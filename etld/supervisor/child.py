@@ -127,7 +127,6 @@ def _role(entry: str) -> Callable[[Worker], None]:
     return role
 
 
-
 def _reopen(path: Path | None) -> None:
     if path is not None:
         logs.reopen(path)

@@ -39,9 +39,7 @@ def start(config: Config, kinds: str = main.KINDS) -> int:
     return reader
 
 
-def _daemon(
-    config: Config, kinds: str, runtime: Runtime, log_file: Path | None, reader: int, writer: int
-) -> None:
+def _daemon(config: Config, kinds: str, runtime: Runtime, log_file: Path | None, reader: int, writer: int) -> None:
     code = 1
     try:
         os.close(reader)
@@ -56,7 +54,7 @@ def _daemon(
             logs.reopen(log_file)
         os.close(null)
         code = main.serve(config, kinds, runtime, log_file=log_file, herald=Herald(writer))
-    except BaseException as error:  # noqa: BLE001 - the last word of a process that must not return
+    except BaseException as error:
         if not isinstance(error, SystemExit):
             sys.excepthook(type(error), error, error.__traceback__)
     finally:

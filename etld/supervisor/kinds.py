@@ -102,7 +102,7 @@ def _processor_restart(_config: Config, event_type: str | None) -> Iterable[str]
 
 def _aggregator_restart(config: Config, _event_type: str | None) -> Iterable[str]:
     types = sorted({name for summary in config.summaries.values() for name in summary.event_types})
-    used = [f"event_types.{name}.{key}" for name in types for key in ("topic", "transform", "schema_")]
+    used = [f"event_types.{name}.{key}" for name in types for key in ("topic", "transform", "schema")]
     return (*_SERVERS, "aggregator", "charts", "summaries", *used)
 
 

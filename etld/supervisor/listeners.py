@@ -147,9 +147,7 @@ def _bind(sock: socket.socket, address: tuple[str, int], host: str) -> None:
     except OSError as error:
         where = f"{host}:{address[1]}"
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(
-                f"{where} is in use by another program: stop that program, or set ingest.port"
-            ) from error
+            raise PortTaken(f"{where} is in use by another program: stop that program, or set ingest.port") from error
         if error.errno == errno.EACCES:
             raise EtldError(f"may not listen on {where}: ports below 1024 need privileges; set ingest.port") from error
         raise EtldError(f"cannot listen on {where}: {error.strerror}; see ingest.host and ingest.port") from error

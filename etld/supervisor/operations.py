@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.supervisor")
 
+_LAST_KNOCK = 0.25
 #: Yields nothing, again and again, until it returns its answer.
 Work = Generator[None, None, Reply]
 
@@ -106,7 +107,7 @@ def until_settled(daemon: Supervisor, names: Iterable[str]) -> Generator[None, N
         while True:
             yield
             slot = daemon.tree.slots.get(name)
-            if slot is None or slot.settled and name not in daemon.tree.retiring_names():
+            if slot is None or (slot.settled and name not in daemon.tree.retiring_names()):
                 break
             if slot.state is State.FATAL or slot.failures >= 3:
                 raise VerbError("failed", f"{name} does not come up: {slot.last_error}")
@@ -122,14 +123,12 @@ def reload(daemon: Supervisor, dry_run: bool) -> Answer:
         keys = ", ".join(todo.refused)
         raise VerbError("refused", f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed")
     answer = {"changed": list(todo.changed), "plan": [step.as_dict() for step in todo.steps]}
-    if dry_run:
-        return {**answer, "dry_run": True}
+    if dry_run or not todo.changed:
+        return {**answer, "dry_run": dry_run}
     return daemon.operations.start("reload", _reload(daemon, new, after, todo, answer))
 
 
-def _reload(
-    daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.Plan, answer: Reply
-) -> Work:
+def _reload(daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.Plan, answer: Reply) -> Work:
     old, before = daemon.config, daemon.snapshot
     tree = daemon.tree
     listeners = daemon.prepare_listeners(new)  # a taken port: EtldError, nothing changed
@@ -154,7 +153,7 @@ def _reload(
         raise
     if listeners is not None:
         daemon.swap_listeners(listeners)
-    _resize(daemon)
+    yield from _resize(daemon)
     started = todo.of("start")
     message = {"type": "reload", "config": pack(new)}
     for name in tree.slots:
@@ -174,19 +173,23 @@ def _until_run(daemon: Supervisor, name: str) -> Generator[None, None, None]:
         yield
 
 
-def _resize(daemon: Supervisor) -> tuple[list[str], list[str]]:
-    """Start and stop slots until they are those that the configuration asks for."""
+def _resize(daemon: Supervisor) -> Generator[None, None, tuple[list[str], list[str]]]:
+    """Start and stop slots until they are those that the configuration asks for; the names of both."""
     wanted = {spec.name: spec for spec in specs(daemon.kinds, daemon.config, daemon.scaled)}
     tree = daemon.tree
     extra = [name for name, slot in tree.slots.items() if slot.wanted and name not in wanted]
     new = [spec for name, spec in wanted.items() if name not in tree.slots]
     daemon.steer(wanted.values())
-    now = time.monotonic()
-    for name in extra:
-        log.info("%s: not wanted any more", name)
-        tree.stop(name, now)
     for spec in new:
         tree.add(spec)
+    if any(daemon.kinds[tree.slots[name].kind].listens for name in extra):
+        # Who has knocked at a door that is to close is let in first.
+        until = time.monotonic() + _LAST_KNOCK
+        while time.monotonic() < until:
+            yield
+    for name in extra:
+        log.info("%s: not wanted any more", name)
+        tree.stop(name, time.monotonic())
     return [spec.name for spec in new], extra
 
 
@@ -209,7 +212,7 @@ def _scale(daemon: Supervisor, groups: Sequence[str], count: int) -> Work:
     while any(not slot.wanted for slot in daemon.tree.slots.values()):
         yield  # a name that is on its way out cannot be given anew
     daemon.scaled.update(dict.fromkeys(groups, count))
-    started, stopped = _resize(daemon)
+    started, stopped = yield from _resize(daemon)
     yield from until_settled(daemon, started)
     while any(name in daemon.tree.slots for name in stopped):
         yield
@@ -255,7 +258,7 @@ def after_upgrade(daemon: Supervisor) -> Work:
         if slot.one_shot:
             daemon.tree.renew(slot.name, time.monotonic(), "upgrade")
             yield from _until_run(daemon, slot.name)
-    _resize(daemon)
+    yield from _resize(daemon)
     in_order = sorted(daemon.tree.slots.values(), key=lambda slot: (slot.rank, slot.name))
     names = [s.name for s in in_order if s.wanted and s.rank >= fleet.FIRST_ROLE_RANK]
     yield from roll(daemon, names, "restart")

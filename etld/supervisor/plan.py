@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from etld.supervisor.kinds import Kinds, Spec, specs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from etld.config import Config
 
 #: Only a stop and a start can change these.
@@ -48,7 +50,9 @@ def snapshot(config: Config) -> dict[str, Any]:
     """The configuration flat, by dotted key, with a digest of each file it names that roles read."""
     flat: dict[str, Any] = {}
     _flatten("", config.model_dump(), flat)
-    files = {f"event_types.{name}.schema_": kind.schema_ for name, kind in config.event_types.items()}
+    files: dict[str, Path | None] = {
+        f"event_types.{name}.schema": kind.schema for name, kind in config.event_types.items()
+    }
     files["ingest.keys_file"] = config.ingest.keys_file
     for key, path in files.items():
         if path is not None and path.is_file():
@@ -82,6 +86,7 @@ def make(
     """From the old configuration (and its snapshot) to the new, for the slots that run now."""
     changed = changed_keys(before, after)
     refused = tuple(key for key in changed if _below(key, FIXED))
+    whole = _whole_tables(before, after)
     wanted = {spec.name: spec for spec in specs(kinds, new, scale)}
     steps = []
     for spec in running:
@@ -95,9 +100,9 @@ def make(
         hard = tuple(key for key, r, p in touching if r > p)
         soft = tuple(key for key, r, p in touching if p >= r and p > 0)
         if hard:
-            steps.append(Step("run" if kind.one_shot else "restart", spec.name, _brief(hard)))
+            steps.append(Step("run" if kind.one_shot else "restart", spec.name, _brief(hard, whole)))
         elif soft:
-            steps.append(Step("reload", spec.name, _brief(soft)))
+            steps.append(Step("reload", spec.name, _brief(soft, whole)))
     here = {spec.name for spec in running}
     steps += [Step("start", s.name, _group_keys(s, changed)) for s in wanted.values() if s.name not in here]
     order = {name: at for at, name in enumerate(("run", "stop", "start", "reload", "restart"))}
@@ -126,6 +131,16 @@ def _group_keys(spec: Spec, changed: Sequence[str]) -> tuple[str, ...]:
     return tuple(k for k in changed if k in (f"{spec.kind}.workers", "kafka.bootstrap_servers", "postgres.dsn"))
 
 
-def _brief(keys: Sequence[str]) -> tuple[str, ...]:
-    """At most six keys; a table that is new or gone by its name alone."""
-    return (*keys[:6], f"and {len(keys) - 6} more") if len(keys) > 6 else tuple(keys)
+def _table(key: str) -> str:
+    return ".".join(key.split(".")[:2])
+
+
+def _whole_tables(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
+    """Tables such as event_types.refund that are new, or gone."""
+    return frozenset({_table(key) for key in before} ^ {_table(key) for key in after})
+
+
+def _brief(keys: Sequence[str], whole: frozenset[str]) -> tuple[str, ...]:
+    """A table that is new or gone by its name alone; at most six."""
+    short = tuple(dict.fromkeys(_table(key) if _table(key) in whole else key for key in keys))
+    return (*short[:6], f"and {len(short) - 6} more") if len(short) > 6 else short

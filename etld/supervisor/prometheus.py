@@ -35,9 +35,7 @@ HELP = {
 }
 
 
-def render(
-    ledger: Ledger, slots: Iterable[Slot], *, state: str, uptime: float, memory: dict[str, int]
-) -> str:
+def render(ledger: Ledger, slots: Iterable[Slot], *, state: str, uptime: float, memory: dict[str, int]) -> str:
     """Everything, one family after the other."""
     families: dict[str, tuple[str, list[Sample]]] = {}
 
@@ -92,4 +90,3 @@ def _braces(labels: Pairs) -> str:
 
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-

@@ -29,9 +29,7 @@ def execute(daemon: Supervisor) -> NoReturn:
     state = json.dumps(_save(daemon)).encode()
     fd = os.memfd_create("etld-state", 0)
     os.write(fd, state)
-    os.execv(
-        sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)]
-    )
+    os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])
 
 
 def _save(daemon: Supervisor) -> dict[str, Any]:
@@ -53,8 +51,7 @@ def _save(daemon: Supervisor) -> dict[str, Any]:
         "slots": [dataclasses.asdict(slot) for slot in tree.slots.values()],
         "specs": [dataclasses.asdict(spec) for spec in tree.specs.values()],
         "processes": [
-            [p.name, p.kind, p.pid, p.began, p.channel.fileno(), *p.channel.save()]
-            for p in tree.processes.values()
+            [p.name, p.kind, p.pid, p.began, p.channel.fileno(), *p.channel.save()] for p in tree.processes.values()
         ],
         "retiring": list(tree.retiring.items()),
         "ledger": tree.ledger.save(),
@@ -72,9 +69,7 @@ def resume(fd: int) -> Supervisor:
     for inherited in (pid_fd, control.fileno()):
         os.set_inheritable(inherited, False)
     host, port, sockets = saved["listeners"]
-    runtime = Runtime(
-        PidFile(Path(path), pid_fd), saved["ports"], Listeners.restore(host, port, sockets), control
-    )
+    runtime = Runtime(PidFile(Path(path), pid_fd), saved["ports"], Listeners.restore(host, port, sockets), control)
     log_file = Path(saved["log_file"]) if saved["log_file"] else None
     daemon = Supervisor(config, saved["kinds"], runtime, log_file=log_file, herald=Herald())
     daemon.began = saved["began"]

@@ -105,9 +105,7 @@ def describe(code: int) -> str:
 
 def spawned(slot: Slot, pid: int, now: float) -> Slot:
     """A process was forked for it."""
-    return replace(
-        slot, state=State.STARTING, pid=pid, spawned=now, ready=None, heard=None, kill_at=None, doomed=False
-    )
+    return replace(slot, state=State.STARTING, pid=pid, spawned=now, ready=None, heard=None, kill_at=None, doomed=False)
 
 
 def is_ready(slot: Slot, now: float) -> Slot:

@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 
 from etld.supervisor.kinds import Kind, Spec
@@ -30,9 +30,11 @@ class Process:
     pidfd: int
     channel: Channel
     began: float
-    #: Bytes of messages in the current second, to notice a flood.
-    flood: int = 0
-    watched_write: bool = field(default=False)
+    #: What it said in the current second, to notice a flood.
+    flood_bytes: int = 0
+    flood_messages: int = 0
+    silenced: bool = False
+    watched_write: bool = False
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; a process that is gone already is fine."""

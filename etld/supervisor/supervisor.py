@@ -50,7 +50,9 @@ _GROUND_BACKOFF = 3.0
 class Supervisor:
     """Keeps the workers of one configuration alive; answers the control verbs (control.daemon.Daemon)."""
 
-    def __init__(self, config: Config, kinds_ref: str, runtime: Runtime, *, log_file: Path | None, herald: Herald):
+    def __init__(
+        self, config: Config, kinds_ref: str, runtime: Runtime, *, log_file: Path | None, herald: Herald
+    ) -> None:
         self.config = config
         self.kinds_ref = kinds_ref
         self.kinds: Kinds = load_kinds(kinds_ref)
@@ -211,7 +213,9 @@ class Supervisor:
             before = plan.snapshot(self.config)
             changed = plan.changed_keys(before, snapshot)
             for group in list(self.scaled):  # the file's word is newer than the verb's
-                if any(key in (f"{group}.workers", f"event_types.{group.partition('-')[2]}.workers") for key in changed):
+                if any(
+                    key in (f"{group}.workers", f"event_types.{group.partition('-')[2]}.workers") for key in changed
+                ):
                     del self.scaled[group]
         self.config, self.snapshot = config, snapshot
         ports = addresses.choose_ports(config)

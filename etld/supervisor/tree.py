@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from etld.supervisor import fleet, slots
 from etld.supervisor.kinds import Kinds, Spec
 from etld.supervisor.ledger import Ledger
-from etld.supervisor.reactor import READ, WRITE, Reactor
+from etld.supervisor.mail import Mail
+from etld.supervisor.reactor import READ, Reactor
 from etld.supervisor.slots import Action, Patience, Slot, State
 from etld.supervisor.spawn import Process, fork, resident
 from etld.worker.channel import Channel
@@ -22,8 +23,6 @@ from etld.worker.channel import Channel
 log = logging.getLogger("etld.supervisor")
 
 Born = Callable[[Spec, Channel], NoReturn]
-#: A worker that says more than this in a second is out of its mind.
-FLOOD = 8 * 1024 * 1024
 
 
 class Tree:
@@ -34,6 +33,7 @@ class Tree:
         self.reactor = reactor
         self.born = born
         self.ledger = Ledger()
+        self.mail = Mail(self)
         self.slots: dict[str, Slot] = {}
         self.specs: dict[str, Spec] = {}
         self.processes: dict[int, Process] = {}
@@ -63,7 +63,7 @@ class Tree:
         if slot.state is State.STOPPING and not slot.wanted:
             return
         grace = self.grace if grace is None else grace
-        self._put(slots.stop(slot, now, grace))
+        self.put(slots.stop(slot, now, grace))
         self._ask_to_stop(slot.pid)
         for pid, process in list(self.processes.items()):
             if pid in self.retiring and process.name == name:
@@ -75,15 +75,15 @@ class Tree:
         log.info("%s: replaced (%s)", name, why)
         if self.kinds[slot.kind].overlap and slot.state is State.RUNNING and slot.pid is not None:
             self.retiring[slot.pid] = None
-            self._put(slots.vacate(slot, now))
+            self.put(slots.vacate(slot, now))
             return
-        self._put(slots.renew(slot, now, self.grace, why))
+        self.put(slots.renew(slot, now, self.grace, why))
         self._ask_to_stop(slot.pid)
 
     def pause(self, name: str, *, paused: bool) -> None:
         """Pause or resume a slot; a paused one stays so when its process is replaced."""
         slot = self.slots[name]
-        self._put(replace(slot, paused=paused))
+        self.put(replace(slot, paused=paused))
         self.send(slot.pid, {"type": "pause" if paused else "resume"})
 
     def send(self, pid: int | None, message: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Tree:
         process = self.processes.get(pid) if pid is not None else None
         if process is not None:
             process.channel.send(message)
-            self._await_write(process)
+            self.mail.await_write(process)
 
     def kill_all(self, number: signal.Signals) -> None:
         """Signal every process."""
@@ -108,10 +108,10 @@ class Tree:
     def tick(self, now: float, *, spawn: bool = True) -> None:
         """Do what is due."""
         for slot in fleet.admit(self.slots.values()):
-            self._put(slot)
+            self.put(slot)
         for name in list(self.slots):
             slot, action = slots.tick(self.slots[name], now, self.patience_of(self.slots[name]))
-            self._put(slot)
+            self.put(slot)
             if action is Action.SPAWN and spawn:
                 self._spawn(slot, now)
             elif action in (Action.ABORT, Action.KILL) and slot.pid is not None:
@@ -133,28 +133,35 @@ class Tree:
         """The supervisor itself was away (stopped, suspended): silence meanwhile is no sign of a hang."""
         for slot in list(self.slots.values()):
             if slot.heard is not None or slot.alive:
-                self._put(replace(slot, heard=now if slot.heard is not None else None, spawned=max(slot.spawned, now)))
+                self.put(replace(slot, heard=now if slot.heard is not None else None, spawned=max(slot.spawned, now)))
 
     def measure(self, limit: int, events: int, now: float) -> None:
         """Replace workers that have grown past `limit` bytes or served `events` (0: never)."""
         for slot in list(self.slots.values()):
             if slot.pid is None or slot.pid not in self.processes:
                 continue
-            self.processes[slot.pid].flood = 0
+            process = self.processes[slot.pid]
+            process.flood_bytes = process.flood_messages = 0
             size = self.memory[slot.name] = resident(slot.pid)
-            if self.kinds[slot.kind].embedded or not limit or slot.kill_at is not None and size < 2 * limit:
+            if self.kinds[slot.kind].embedded:
                 continue
-            if size > 2 * limit:  # no time for a gentle end
-                self._put(slots.complained(slot, f"took {size >> 20} MiB of memory", fatal=False))
-                self._put(replace(self.slots[slot.name], kill_at=now + 1.0))
-                log.warning("%s: takes %d MiB of memory and grows; SIGKILL", slot.name, size >> 20)
-                self.processes[slot.pid].signal(signal.SIGKILL)
-            elif slot.state is State.RUNNING and size > limit:
+            if limit and size > 2 * limit:  # no time for a gentle end
+                self.end(slot, now, f"took {size >> 20} MiB of memory")
+            elif slot.state is not State.RUNNING:
+                continue
+            elif limit and size > limit:
                 self.renew(slot.name, now, f"took {size >> 20} MiB of memory")
-            elif slot.state is State.RUNNING and events:
+            elif events:
                 account = self.ledger.account(slot.pid)
                 if account is not None and account.events >= events:
                     self.renew(slot.name, now, f"served {account.events} events")
+
+    def end(self, slot: Slot, now: float, why: str) -> None:
+        """Kill a slot's process, and note why."""
+        log.error("%s: %s; SIGKILL", slot.name, why)
+        self.put(replace(slots.complained(slot, why, fatal=False), kill_at=now + 1.0))
+        if slot.pid is not None:
+            self.processes[slot.pid].signal(signal.SIGKILL)
 
     # -- processes
 
@@ -164,9 +171,9 @@ class Tree:
             process = fork(spec, self.kinds[slot.kind], lambda channel: self.born(spec, channel), now)
         except OSError as error:
             log.error("%s: cannot fork: %s", slot.name, error.strerror)
-            self._put(replace(slot, not_before=now + 1.0, last_error=f"cannot fork: {error.strerror}"))
+            self.put(replace(slot, not_before=now + 1.0, last_error=f"cannot fork: {error.strerror}"))
             return
-        self._put(slots.spawned(slot, process.pid, now))
+        self.put(slots.spawned(slot, process.pid, now))
         self.adopt(process)
         if slot.paused:
             self.send(process.pid, {"type": "pause"})
@@ -180,7 +187,7 @@ class Tree:
 
     def watch(self, process: Process) -> None:
         """Register a process's descriptors."""
-        self.reactor.watch(process.channel.fileno(), READ, lambda events: self._channel(process, events))
+        self.mail.watch(process)
         self.reactor.watch(process.pidfd, READ, lambda events: self.reap(process.pid))
 
     def reap(self, pid: int) -> None:
@@ -197,7 +204,7 @@ class Tree:
         process = self.processes.get(pid)
         if process is None:
             return
-        self._read(process)  # its last words
+        self.mail.read(process)  # its last words
         now = time.monotonic()
         self.reactor.unwatch(process.channel.fileno())
         self.reactor.unwatch(process.pidfd)
@@ -210,7 +217,7 @@ class Tree:
             return
         before = slot
         slot = slots.exited(slot, code, now, self.patience_of(slot), random.uniform(0.8, 1.2))
-        self._put(slot)
+        self.put(slot)
         self.progress.pop(slot.name, None)
         self.memory.pop(slot.name, None)
         self._tell_end(before, slot, code)
@@ -227,64 +234,6 @@ class Tree:
         else:
             log.info("%s: stopped (%s)", after.name, slots.describe(code))
 
-    def _channel(self, process: Process, events: int) -> None:
-        if events & WRITE:
-            process.channel.flush()
-        if events & READ:
-            self._read(process)
-        if process.pid in self.processes:
-            self._await_write(process)
-
-    def _await_write(self, process: Process) -> None:
-        if process.channel.closed:
-            self.reactor.unwatch(process.channel.fileno())
-        elif bool(process.channel.pending) != process.watched_write:
-            process.watched_write = not process.watched_write
-            events = READ | WRITE if process.watched_write else READ
-            self.reactor.watch(
-                process.channel.fileno(), events, lambda events: self._channel(process, events)
-            )
-
-    def _read(self, process: Process) -> None:
-        now = time.monotonic()
-        before = process.channel.received
-        for message in process.channel.receive():
-            try:
-                self._take(process, message, now)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                log.warning("%s: said something senseless (%s)", process.name, error)
-        process.flood += process.channel.received - before
-        if process.flood > FLOOD:
-            process.flood = 0
-            slot = self.slots.get(process.name)
-            if slot is not None and slot.pid == process.pid:
-                self._put(slots.complained(slot, "flooded the supervisor with messages", fatal=False))
-                self._put(replace(self.slots[process.name], kill_at=now + 1.0))
-            log.error("%s: floods the supervisor with messages; SIGKILL", process.name)
-            process.signal(signal.SIGKILL)
-            self.reactor.unwatch(process.channel.fileno())
-
-    def _take(self, process: Process, message: dict[str, Any], now: float) -> None:
-        slot = self.slots.get(process.name)
-        mine = slot is not None and slot.pid == process.pid
-        what = message.get("type")
-        if what == "beat":
-            self.ledger.beat(process.pid, message, now)
-        if not mine or slot is None:
-            return
-        if what == "ready":
-            self._put(slots.is_ready(slot, now))
-            self.progress.pop(slot.name, None)
-            log.info("%s: ready after %.1f s", slot.name, now - slot.spawned)
-            self.release(slot.name, now)
-            return
-        self._put(slots.is_heard(slot, now))
-        if what == "progress":
-            self.progress[slot.name] = str(message["text"])
-        elif what in ("fatal", "error"):
-            text = str(message.get("reason") or message.get("message"))
-            self._put(slots.complained(self.slots[slot.name], text, fatal=what == "fatal"))
-
     def release(self, name: str, now: float) -> None:
         """The successor is ready: those before it may go."""
         for pid, process in list(self.processes.items()):
@@ -300,7 +249,8 @@ class Tree:
             self.send(pid, {"type": "stop"})
             self.processes[pid].signal(signal.SIGTERM)
 
-    def _put(self, slot: Slot) -> None:
+    def put(self, slot: Slot) -> None:
+        """Note what became of a slot."""
         self.slots[slot.name] = slot
 
     def _forget(self, name: str) -> None:
@@ -316,7 +266,7 @@ class Tree:
         """A one-shot whose new run failed stands as done by the one before."""
         slot = self.slots[name]
         if not slot.alive:
-            self._put(replace(slot, state=State.DONE, failures=0))
+            self.put(replace(slot, state=State.DONE, failures=0))
 
     def retiring_names(self) -> set[str]:
         """The slots whose former process has not ended yet."""

@@ -75,7 +75,7 @@ class LocalWorker(Worker):
         def body() -> None:
             try:
                 run(self)
-            except BaseException as error:  # noqa: BLE001 - handed to the test's thread
+            except BaseException as error:
                 failure.append(error)
                 self.ready_event.set()
 

@@ -58,13 +58,11 @@ def http(worker: Worker) -> None:
     sock = worker.sockets[0]
     sock.settimeout(0.05)
     worker.ready()
-    quiet = 0
-    while quiet < 3:
+    while not worker.stopping:
         worker.beat()
         try:
             client, _ = sock.accept()
         except TimeoutError:
-            quiet += worker.stopping
             continue
         with client:
             client.settimeout(2)

@@ -43,8 +43,14 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
         (edit("", ""), []),
         (edit("stop_timeout", "# \nstop_timeout"), []),
         (edit("max_failures = 5", "max_failures = 7"), []),
-        (edit("workers = 1\n# A field", "workers = 3\n# A field"), ["start processor-purchase-1", "start processor-purchase-2"]),
-        (edit("linger = \"50 ms\"", "linger = \"60 ms\""), [f"restart processor-{t}-0" for t in ("purchase", "order", "delivery")]),
+        (
+            edit("workers = 1\n# A field", "workers = 3\n# A field"),
+            ["start processor-purchase-1", "start processor-purchase-2"],
+        ),
+        (
+            edit('linger = "50 ms"', 'linger = "60 ms"'),
+            [f"restart processor-{t}-0" for t in ("purchase", "order", "delivery")],
+        ),
         (edit("keep = 20", "keep = 30"), ["restart aggregator-0"]),
         (edit("max_attempts = 3", "max_attempts = 4"), ["reload corrector-0"]),
         (edit("max_batch = 1000", "max_batch = 1001"), ["reload ingest-0"]),
@@ -54,7 +60,18 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
             ["run setup", "start processor-refund-0", "reload corrector-0", "reload ingest-0"],
         ),
     ],
-    ids=["same", "comment", "supervisor only", "workers", "linger", "charts", "corrector", "ingest", "ingest connections", "new type"],
+    ids=[
+        "same",
+        "comment",
+        "supervisor only",
+        "workers",
+        "linger",
+        "charts",
+        "corrector",
+        "ingest",
+        "ingest connections",
+        "new type",
+    ],
 )
 def test_only_what_is_touched(text: Callable[[], str], steps: list[str]) -> None:
     """Everything else is left alone."""
@@ -81,7 +98,7 @@ def test_a_schema_files_content_counts(tmp_path: Path) -> None:
     before = plan.snapshot(config)
     schema.write_text(schema.read_text() + "\n")
     after = plan.snapshot(config)
-    assert plan.changed_keys(before, after) == ("event_types.purchase.schema_.content",)
+    assert plan.changed_keys(before, after) == ("event_types.purchase.schema.content",)
     steps = plan.make(KINDS, config, config, before, after, specs(KINDS, config), {}).steps
     assert "run setup" in [f"{step.action} {step.slot}" for step in steps]
 

@@ -1,0 +1,149 @@
+"""The control socket under clients of every kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from world import World, until
+
+pytestmark = pytest.mark.integration
+
+
+def connect(etld: World) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(10)
+    sock.connect(str(etld.socket))
+    return sock
+
+
+def line(sock: socket.socket) -> dict[str, object]:
+    data = b""
+    while not data.endswith(b"\n"):
+        more = sock.recv(65536)
+        assert more, f"closed after {data!r}"
+        data += more
+    answer: dict[str, object] = json.loads(data)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (b"hello\n", "bad_json"),
+        (b"\xff\xfe\n", "bad_json"),
+        (b"[" * 100000 + b"\n", "bad_json"),
+        (b"[]\n", "bad_request"),
+        (b'{"verb": 3}\n', "bad_request"),
+        (b'{"verb": "fly"}\n', "unknown_verb"),
+        (b'{"verb": "scale", "target": "good"}\n', "bad_request"),
+        (b'{"verb": "scale", "target": "nothing", "count": 1}\n', "unknown_target"),
+        (b'{"verb": "pause", "target": "ground"}\n', "refused"),
+        (b"x" * (1 << 20) + b"x" * 100000, "too_large"),
+    ],
+)
+def test_nonsense_is_answered(etld: World, request_: bytes, code: str) -> None:
+    """With an error, and the daemon goes on."""
+    etld.start()
+    with connect(etld) as sock:
+        sock.sendall(request_)
+        answer = line(sock)
+    assert answer["ok"] is False
+    assert answer["error"]["code"] == code  # type: ignore[index]
+    assert etld.state_is("ready")
+
+
+def test_several_requests_on_one_connection(etld: World) -> None:
+    """Answered in order, also when they come in one piece or in crumbs."""
+    etld.start()
+    with connect(etld) as sock:
+        sock.sendall(b'{"verb":"health"}\n{"verb":"status"}\n')
+        file = sock.makefile("rb")
+        assert json.loads(file.readline())["healthy"] is True
+        assert json.loads(file.readline())["state"] == "ready"
+        for byte in b'{"verb":"health"}\n':
+            sock.sendall(bytes([byte]))
+        assert json.loads(file.readline())["live"] is True
+
+
+def test_sixty_four_bad_clients_do_not_hold_it_up(etld: World) -> None:
+    """Silent, half-spoken, deaf; a 65th is told that it is too many."""
+    etld.start()
+    clients = [connect(etld) for _ in range(64)]
+    for number, sock in enumerate(clients):
+        if number % 3 == 1:
+            sock.sendall(b'{"verb": "sta')
+        elif number % 3 == 2:
+            sock.sendall(b'{"verb":"metrics"}\n' * 50)  # and never reads
+    time.sleep(0.3)
+    with connect(etld) as extra:
+        assert line(extra)["error"]["code"] == "busy"  # type: ignore[index]
+    clients.pop(0).close()
+
+    def quick() -> bool:
+        began = time.monotonic()
+        with connect(etld) as sock:
+            sock.sendall(b'{"verb":"health"}\n')
+            return "live" in line(sock) and time.monotonic() - began < 0.5
+
+    until(quick, 5)
+    for sock in clients:
+        sock.close()
+    assert etld.worker("good-0")["restarts"] == 0
+
+
+def test_only_the_owner_and_root(etld: World) -> None:
+    """Who is asked by the kernel, not by the client."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be somebody else")
+    etld.start()
+    etld.socket.chmod(0o666)
+    for parent in (etld.socket.parent, *etld.socket.parents):
+        if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    code = (
+        "import os, socket, sys; os.setgid(65534); os.setuid(65534);"
+        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(999).decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(etld.socket)], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert json.loads(done.stdout)["error"]["code"] == "forbidden"
+
+
+def test_status_is_quick(etld: World) -> None:
+    """Under 150 ms with the start of the interpreter, the best of five."""
+    etld.start()
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert etld.cli("status").returncode == 0
+        times.append(time.monotonic() - began)
+    assert min(times) < 0.15, times
+
+
+def test_the_supervisor_stays_light(etld: World) -> None:
+    """None of the roles' libraries is mapped into it."""
+    etld.start()
+    assert etld.process is not None
+    maps = open(f"/proc/{etld.process.pid}/maps").read()
+    for library in ("confluent_kafka", "psycopg", "aiohttp", "polars", "matplotlib", "numpy"):
+        assert library not in maps, library
+
+
+def test_the_logs_verb(etld: World) -> None:
+    """By worker and level; human or as they are."""
+    etld.daemonize()
+    shown = etld.cli("logs", "supervisor", "-n", "3")
+    assert shown.returncode == 0
+    assert len(shown.stdout.splitlines()) == 3
+    assert "ready after" in shown.stdout
+    assert etld.cli("logs", "--level", "error").stdout == ""
+    rows = etld.cli("logs", "--json", "-n", "100").stdout.splitlines()
+    assert all(json.loads(row)["worker"] == "supervisor" for row in rows)
+    assert etld.cli("stop").returncode == 0

@@ -1,0 +1,239 @@
+"""Start, stop, and what stands in the way of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from etld.errors import EtldError
+from world import ROOT, World, alive, until
+
+pytestmark = pytest.mark.integration
+
+
+def test_start_status_stop(etld: World) -> None:
+    """By rank upwards, by rank downwards, and nothing is left."""
+    began = etld.daemonize()
+    assert began.returncode == 0, began.stderr
+    assert f"http://127.0.0.1:{etld.port}" in began.stdout
+    status = etld.status()
+    assert status["state"] == "ready"
+    assert [worker["name"] for worker in status["workers"]] == ["ground", "good-0", "good-1", "ingest-0"]
+    assert list(status["totals"]) == ["accepted", "rejected", "stored", "duplicate", "dead", "repaired", "parked"]
+    pids = [status["pid"], *etld.pids().values()]
+    titles = [Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode() for pid in pids]
+    assert titles == ["etld: supervisor", "etld: ground", "etld: good-0", "etld: good-1", "etld: ingest-0"]
+    assert stat.S_IMODE(etld.socket.stat().st_mode) == 0o600
+    started = [row["msg"] for row in etld.log() if "started (pid" in row["msg"]]
+    assert [line.partition(":")[0] for line in started] == ["ground", "setup", "good-0", "good-1", "ingest-0"]
+    shown = etld.cli("status")
+    assert shown.returncode == 0
+    assert "good-1" in shown.stdout
+    done = etld.cli("stop")
+    assert (done.returncode, done.stdout.startswith("stopped after")) == (0, True), done.stderr
+    assert not [pid for pid in pids if alive(pid)]
+    assert not etld.socket.exists()
+    stopped = [row["msg"].partition(":")[0] for row in etld.log() if ": stopped (" in row["msg"]]
+    assert stopped[0] == "ingest-0"
+    assert stopped[-1] == "ground"
+
+
+def test_starting_twice(etld: World) -> None:
+    """One line with the pid of the first, which is left alone."""
+    etld.start()
+    second = etld.cli("start")
+    pid = etld.status()["pid"]
+    assert (second.returncode, second.stderr) == (1, f"etld: already running (pid {pid})\n")
+    assert etld.state_is("ready")
+
+
+def test_stopping_what_is_not_running(etld: World) -> None:
+    """Exit code 3, one line."""
+    for verb in ("stop", "status", "health"):
+        done = etld.cli(verb)
+        assert done.returncode == 3
+        assert done.stderr == f"etld: not running (nobody listens on {etld.socket})\n"
+
+
+def test_what_a_dead_daemon_left_behind_is_no_hindrance(etld: World) -> None:
+    """A pid file that names a living stranger, and a socket nobody listens on."""
+    etld.state.mkdir()
+    (etld.state / "etld.pid").write_text(f"{os.getpid()}\n")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(etld.socket))
+    assert etld.cli("status").returncode == 3
+    etld.start()
+    assert int((etld.state / "etld.pid").read_text()) == etld.status()["pid"]
+
+
+def test_a_taken_port(etld: World) -> None:
+    """Said before anything is started, also when the other one would share it."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", etld.port))
+        other.listen()
+        done = etld.cli("start")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"etld: 127.0.0.1:{etld.port} is in use by another program: stop that program, or set ingest.port\n"
+    )
+    assert not (etld.state / "etld.pid").exists()
+
+
+def test_a_taken_embedded_port(etld: World) -> None:
+    """Names the key."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        etld.edit('bootstrap_servers = "localhost:1"', f'bootstrap_servers = "embedded"\nembedded_port = {port}')
+        done = etld.cli("start")
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port} is in use" in done.stderr
+    assert "kafka.embedded_port" in done.stderr
+
+
+def test_a_state_directory_that_cannot_be_written(etld: World) -> None:
+    """A file is in its place."""
+    etld.state.write_text("I am a file")
+    done = etld.cli("start")
+    assert done.returncode == 1
+    assert done.stderr == f"etld: state_dir: cannot write to {etld.state}: File exists\n"
+
+
+def test_a_configuration_that_everybody_may_write(etld: World) -> None:
+    """Refused."""
+    etld.config.chmod(0o666)
+    done = etld.cli("start")
+    assert done.returncode == 1
+    assert "may be written by everybody" in done.stderr
+
+
+def test_a_failed_start_says_why_and_leaves_nothing(etld: World) -> None:
+    """The ground gave up."""
+    done = etld.daemonize("toys:NO_GROUND")
+    assert done.returncode == 1
+    assert done.stderr.startswith("etld: not started: ground: two daemons have the node id x\n")
+    assert etld.cli("status").returncode == 3
+    assert not (etld.state / "etld.pid").exists()
+
+
+def test_a_start_that_takes_too_long_says_what_it_waited_for(etld: World) -> None:
+    """Set-up fails again and again."""
+    etld.edit('start_timeout = "20 s"', 'start_timeout = "2 s"')
+    etld.state.mkdir()
+    (etld.state / "setup.broken").write_text("no such cluster")
+    done = etld.daemonize()
+    assert done.returncode == 1
+    assert "not started within 2 s" in done.stderr
+    assert "set-up cannot: no such cluster" in done.stderr
+    assert not (etld.state / "etld.pid").exists()
+
+
+def test_a_degraded_start_runs_and_says_so(etld: World) -> None:
+    """One worker is given up; its siblings serve."""
+    done = etld.daemonize("toys:HOPELESS")
+    assert done.returncode == 1
+    assert "degraded" in done.stderr
+    assert "hopeless-0: two daemons have the node id x" in done.stderr
+    assert etld.worker("good-0")["state"] == "running"
+    assert etld.cli("health").returncode == 1
+    assert etld.cli("health", "--live").returncode == 0
+
+
+def test_the_second_signal_is_a_quick_stop(etld: World) -> None:
+    """Whoever ignores the first is not waited for."""
+    etld.start("toys:STUBBORN")
+    assert etld.process is not None
+    pids = list(etld.pids().values())
+    began = time.monotonic()
+    etld.process.send_signal(signal.SIGTERM)
+    until(lambda: etld.state_is("stopping"))
+    etld.process.send_signal(signal.SIGTERM)
+    assert etld.process.wait(10) == 0
+    assert time.monotonic() - began < 4
+    assert not [pid for pid in pids if alive(pid)]
+
+
+def test_a_worker_that_does_not_stop_ends_at_the_deadline(etld: World) -> None:
+    """stop_timeout is 9 s, of which the roles have two thirds."""
+    etld.start("toys:STUBBORN")
+    began = time.monotonic()
+    assert etld.stop() == 0
+    assert 5 < time.monotonic() - began < 9
+
+
+@pytest.mark.parametrize("kinds", ["toys:WELL", "toys:SPIN", "toys:FROZEN", "toys:STUBBORN"])
+def test_when_the_supervisor_is_killed_every_child_goes(etld: World, kinds: str) -> None:
+    """Also those that are busy, asleep in C, or deaf; and the next start works."""
+    etld.edit('hang_timeout = "1 s"', 'hang_timeout = "30 s"')
+    etld.start(kinds)
+    pids = list(etld.pids().values())
+    assert etld.process is not None
+    etld.process.kill()
+    etld.process.wait()
+    until(lambda: not [pid for pid in pids if alive(pid)], 5, "no process left")
+    etld.start(kinds)
+
+
+def test_ports_that_were_chosen_stay(etld: World) -> None:
+    """Port 0 is the same after a restart."""
+    etld.edit(f"port = {etld.port}", "port = 0")
+    addresses = []
+    for _ in range(2):
+        etld.start()
+        addresses.append(etld.status()["addresses"]["http"])
+        etld.stop()
+    assert addresses[0] == addresses[1] != "http://127.0.0.1:0"
+
+
+def test_a_state_directory_with_a_long_name(tmp_path: Path) -> None:
+    """A Unix socket's address has 107 bytes; a path may have more."""
+    from world import world
+
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    with world(deep) as there:
+        there.start()
+        assert there.cli("health").returncode == 0
+
+
+def test_as_process_one_it_reaps_strangers(etld: World) -> None:
+    """In a pid namespace of its own; an orphan ends, and leaves no zombie."""
+    inner = [sys.executable, "-m", "etld.supervisor", "--config", str(etld.config), "--kinds", "toys:WELL"]
+    probe = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "true"], check=False, capture_output=True)
+    if probe.returncode != 0:
+        pytest.skip("may not make a pid namespace here")
+    outer = subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *inner],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+    )
+    try:
+        until(lambda: etld.state_is("ready"))
+        status = etld.status()
+        assert status["pid"] == 1
+        (supervisor,) = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+        # An orphan inside: its parent ends at once.
+        subprocess.run(["nsenter", "-t", supervisor, "-p", "-m", "sh", "-c", "(sleep 0.3 &)"], check=True, timeout=10)
+
+        def children() -> list[str]:
+            return Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+
+        until(lambda: len(children()) == len(status["workers"]), 5, "the orphan is reaped")
+    finally:
+        with contextlib.suppress(EtldError):
+            etld.ask("stop")
+        try:
+            outer.wait(20)
+        finally:
+            outer.kill()

@@ -1,0 +1,121 @@
+"""Workers that hang, leak, end, or talk too much: each is dealt with, the others never notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from world import World, alive, until
+
+pytestmark = pytest.mark.integration
+
+
+def undisturbed(etld: World) -> tuple[int, int]:
+    """The well-behaved siblings, by pid."""
+    pids = etld.pids()
+    return pids["good-0"], pids["good-1"]
+
+
+def test_a_killed_worker_is_back_within_two_seconds(etld: World) -> None:
+    """Whichever it is."""
+    etld.start()
+    until(lambda: etld.worker("good-0")["uptime_s"] > 1.2)
+    for name, pid in etld.pids().items():
+        killed = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        until(lambda n=name, p=pid: etld.worker(n)["state"] == "running" and etld.worker(n)["pid"] != p, 5)
+        assert time.monotonic() - killed < 2.0, name
+        assert etld.worker(name)["restarts"] == 1
+        assert etld.worker(name)["last_error"] == "killed by SIGKILL"
+    assert etld.cli("health").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["spin", "frozen"])
+def test_a_hung_worker_is_dumped_and_replaced(etld: World, name: str) -> None:
+    """Its stacks are in the log; the siblings keep their pids."""
+    etld.start(f"toys:{name.upper()}")
+    before = undisturbed(etld)
+    until(lambda: etld.worker(f"{name}-0")["restarts"] >= 1, 10, "a restart")
+    assert etld.worker(f"{name}-0")["last_error"].startswith("hung: not a word for")
+    log = etld.stderr.read_text()
+    assert "Fatal Python error: Aborted" in log
+    assert f"in {name}" in log
+    assert undisturbed(etld) == before
+
+
+def test_a_stopped_process_is_killed(etld: World) -> None:
+    """SIGSTOP: it cannot even write its stacks."""
+    etld.start()
+    pid = etld.worker("good-1")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: etld.worker("good-1")["pid"] not in (pid, None) and etld.worker("good-1")["state"] == "running")
+    assert not alive(pid)
+
+
+def test_a_supervisor_that_was_stopped_blames_nobody(etld: World) -> None:
+    """All beats look old when it wakes."""
+    etld.start()
+    before = etld.pids()
+    assert etld.process is not None
+    etld.process.send_signal(signal.SIGSTOP)
+    time.sleep(4.5)  # longer than the loop may be away
+    etld.process.send_signal(signal.SIGCONT)
+    until(lambda: etld.state_is("ready"))
+    assert etld.pids() == before
+
+
+def test_a_worker_that_grows_is_recycled(etld: World) -> None:
+    """Past max_memory (200 MiB)."""
+    etld.start("toys:GREEDY")
+    before = undisturbed(etld)
+    until(lambda: etld.worker("greedy-0")["restarts"] >= 1, 20, "a restart")
+    assert any("of memory" in row["msg"] for row in etld.log())
+    assert undisturbed(etld) == before
+
+
+def test_a_worker_is_recycled_after_max_events(etld: World) -> None:
+    """Gently: it says that it stopped."""
+    etld.edit('max_memory = "200 MiB"', "max_events = 10")
+    etld.start()
+    until(lambda: etld.worker("good-0")["restarts"] >= 1)
+    assert any(line.startswith("stopped") for line in etld.said("good-0"))
+    assert etld.worker("good-0")["last_error"] is None
+
+
+def test_a_worker_that_ends_at_once_is_given_up(etld: World) -> None:
+    """After max_failures; the daemon is degraded, and says why."""
+    etld.start("toys:QUITTER", wait=False)
+    until(lambda: etld.state_is("degraded"), what="degraded")
+    worker = etld.worker("quitter-0")
+    assert (worker["state"], worker["last_error"]) == ("fatal", "the file of my dreams is missing")
+    health = etld.cli("health")
+    assert health.returncode == 1
+    assert "quitter-0 is fatal: the file of my dreams is missing" in health.stdout
+    assert etld.worker("good-0")["state"] == "running"
+
+
+def test_a_flood_of_messages_is_ended(etld: World) -> None:
+    """The supervisor stays quick meanwhile."""
+    etld.start("toys:FLOOD", wait=False)
+    until(lambda: etld.socket.exists())
+    until(lambda: any("flooded" in row["msg"] for row in etld.log()), 20, "the flood is noticed")
+    began = time.monotonic()
+    etld.status()
+    assert time.monotonic() - began < 1.0
+    assert etld.worker("good-0")["restarts"] == 0
+
+
+def test_counts_survive_their_worker(etld: World) -> None:
+    """Totals and metrics never go back."""
+    etld.start()
+    until(lambda: etld.status()["totals"]["accepted"] > 50)
+    before = etld.status()["totals"]["accepted"]
+    for name in ("good-0", "good-1"):
+        os.kill(etld.pids()[name], signal.SIGKILL)
+    until(lambda: etld.state_is("ready"))
+    assert etld.status()["totals"]["accepted"] >= before
+    text = etld.ask("metrics")["text"]
+    assert 'etld_worker_restarts_total{worker="good-0"} 1' in text
+    assert "etld_batch_duration_seconds_bucket" in text

@@ -1,0 +1,266 @@
+"""Reload, scale, pause, restart, drain, rotation, notifications: on a running daemon, under requests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from world import World, until
+
+pytestmark = pytest.mark.integration
+
+
+@contextlib.contextmanager
+def requests(etld: World) -> Iterator[list[str]]:
+    """Requests one after the other for as long as the body runs; yields the list of failures."""
+    failures: list[str] = []
+    done = threading.Event()
+    counts = [0, 0]
+
+    def client(number: int) -> None:
+        while not done.is_set():
+            try:
+                answer = etld.get()
+                if b"200 OK" not in answer:
+                    failures.append(repr(answer))
+            except OSError as error:
+                failures.append(repr(error))
+            counts[number] += 1
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield failures
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert min(counts) > 10
+
+
+def test_five_mistakes_change_nothing(etld: World) -> None:
+    """All five are named, with their lines, by the command and in the log."""
+    etld.start()
+    before = etld.pids()
+    etld.edit('node_id = "toy"', "node_id = 3")
+    etld.edit(f"port = {etld.port}", 'port = "eighty"\nprot = 1')
+    etld.edit('stop_timeout = "9 s"', 'stop_timeout = "9 parsecs"')
+    etld.edit('schema = "', 'schema = "/nowhere')
+    etld.edit("max_failures = 3", "max_failures = 0")
+    done = etld.cli("reload")
+    assert done.returncode == 1
+    for number, needle in (
+        (2, "node_id"),
+        (9, "ingest.port"),
+        (10, "prot"),
+        (16, "max_failures"),
+        (19, "stop_timeout"),
+    ):
+        assert any(f"line {number}: " in line and needle in line for line in done.stderr.splitlines()), done.stderr
+    assert etld.pids() == before
+    assert etld.process is not None
+    etld.process.send_signal(signal.SIGHUP)
+    until(lambda: any("reload: " in row["msg"] and "max_failures" in row["msg"] for row in etld.log()))
+    assert (etld.pids(), etld.state_is("ready")) == (before, True)
+
+
+def test_a_reload_touches_only_what_changed(etld: World) -> None:
+    """A push where a push will do, a rolling restart where not; a dry run does nothing."""
+    etld.start()
+    before = etld.pids()
+    etld.config.write_text(etld.config.read_text() + "[breaker]\nwindow = 77\n")
+    planned = etld.cli("reload", "--dry-run")
+    assert "reload   good-0  (breaker.window)" in planned.stdout
+    assert not any("reload" in line for line in etld.said("good-0"))
+    assert etld.cli("reload").returncode == 0
+    until(lambda: any(line.startswith("reload 77") for line in etld.said("good-1")))
+    assert etld.pids() == before
+    etld.config.write_text(etld.config.read_text() + '[processor]\nlinger = "70 ms"\n')
+    done = etld.cli("reload")
+    assert done.stdout.splitlines() == ["restart  good-0  (processor.linger)", "restart  good-1  (processor.linger)"]
+    after = etld.pids()
+    assert {name for name in before if before[name] != after[name]} == {"good-0", "good-1"}
+    assert etld.cli("reload").stdout == "nothing has changed\n"
+
+
+def test_a_set_up_that_fails_takes_the_reload_back(etld: World) -> None:
+    """An incompatible schema, say: the reason is the answer, the old configuration stays."""
+    etld.start()
+    before = etld.pids()
+    (etld.state / "setup.broken").write_text("field price has gone")
+    addition = f'[event_types.refund]\nschema = "{Path(__file__).parents[3]}/schemas/order.avsc"\n'
+    etld.config.write_text(etld.config.read_text() + addition)
+    done = etld.cli("reload")
+    assert done.returncode == 1
+    assert "field price has gone" in done.stderr
+    assert (etld.pids(), etld.state_is("ready")) == (before, True)
+    (etld.state / "setup.broken").unlink()
+    again = etld.cli("reload")
+    assert (again.returncode, again.stdout) == (0, "run      setup  (event_types.refund)\n")
+
+
+def test_a_new_port(etld: World) -> None:
+    """Bound first; a taken one changes nothing."""
+    etld.start()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        etld.edit(f"port = {etld.port}", f"port = {other.getsockname()[1]}")
+        done = etld.cli("reload")
+        assert done.returncode == 1
+        assert "is in use" in done.stderr
+        assert b"200 OK" in etld.get()
+    assert etld.cli("reload").returncode == 0
+    etld.port = int(etld.status()["addresses"]["http"].rpartition(":")[2])
+    assert b"200 OK" in etld.get()
+
+
+def test_scale_reload_and_restart_drop_no_request(etld: World) -> None:
+    """1 to 3 and back, rolling restarts, reloads that touch ingest: every request is answered."""
+    etld.start()
+    with requests(etld) as failures:
+        for number in range(3):
+            assert etld.cli("scale", "ingest", "3").returncode == 0
+            assert etld.cli("restart", "ingest").returncode == 0
+            assert etld.cli("scale", "ingest", "1").returncode == 0
+            etld.edit("[ingest]\n", f"[ingest]\nmax_connections = {100 + number}\n") if number == 0 else etld.edit(
+                f"max_connections = {99 + number}", f"max_connections = {100 + number}"
+            )
+            assert "restart  ingest-0" in etld.cli("reload").stdout
+            assert etld.cli("restart").returncode == 0
+    assert failures == []
+    assert [name for name in etld.pids() if name.startswith("ingest")] == ["ingest-0"]
+
+
+def test_ingest_sees_no_database(etld: World) -> None:
+    """Neither its address nor its secret."""
+    etld.start("toys:WELL")
+    assert "postgres=postgresql://" in etld.said("good-0")[0]
+    from etld.config import load
+    from etld.supervisor.supervisor import without_database
+
+    assert without_database(load(etld.config)).postgres.dsn == "embedded"
+
+
+def test_pause_and_resume(etld: World) -> None:
+    """Deliberately paused is ready; a paused worker that is replaced stays paused."""
+    etld.start()
+    assert etld.cli("pause", "good").stdout == "good-0 is paused\ngood-1 is paused\n"
+    assert etld.worker("good-0")["state"] == "paused"
+    assert etld.cli("health").returncode == 0
+    os.kill(etld.pids()["good-0"], signal.SIGKILL)
+    until(lambda: etld.worker("good-0")["restarts"] == 1 and etld.worker("good-0")["state"] == "paused")
+    assert etld.cli("resume", "good-0").stdout == "good-0 goes on\n"
+    assert etld.worker("good-0")["state"] == "running"
+    assert etld.cli("pause", "nobody").returncode == 1
+
+
+def test_restart_without_a_name_keeps_process_and_sockets(etld: World) -> None:
+    """The same pid runs a new program; embedded parts keep theirs, the roles are replaced, counts go on."""
+    etld.start()
+    before = etld.status()
+    assert etld.cli("pause", "good-1").returncode == 0
+    until(lambda: etld.status()["totals"]["accepted"] > 20)
+    accepted = etld.status()["totals"]["accepted"]
+    done = etld.cli("restart")
+    assert (done.returncode, done.stdout.startswith("restarted as etld")) == (0, True), done.stderr
+    after = etld.status()
+    assert after["pid"] == before["pid"]
+    pids = {worker["name"]: worker["pid"] for worker in before["workers"]}
+    changed = {worker["name"] for worker in after["workers"] if worker["pid"] != pids[worker["name"]]}
+    assert changed == {"good-0", "good-1", "ingest-0"}
+    assert after["totals"]["accepted"] >= accepted
+    assert after["uptime_s"] >= before["uptime_s"]
+    assert etld.worker("good-1")["state"] == "paused"
+    assert etld.cli("start").stderr == f"etld: already running (pid {after['pid']})\n"
+    os.kill(etld.pids()["ground"], signal.SIGKILL)  # adopted children are watched too
+    until(lambda: etld.worker("ground")["restarts"] == 1 and etld.state_is("ready"))
+    assert etld.stop() == 0
+
+
+def test_a_program_that_would_not_run_does_not_take_over(etld: World) -> None:
+    """Here: its configuration is broken."""
+    etld.start()
+    etld.edit('node_id = "toy"', "node_id = 3")
+    done = etld.cli("restart")
+    assert done.returncode == 1
+    assert "the old one stays" in done.stderr
+    assert "node_id" in done.stderr
+    assert etld.state_is("ready")
+
+
+def test_two_operations_at_once(etld: World) -> None:
+    """The second is told what is under way."""
+    etld.start()
+    first = threading.Thread(target=lambda: etld.ask("drain"))
+    first.start()
+    until(lambda: etld.status()["operation"] == "drain")
+    done = etld.cli("reload")  # nothing changed: no operation
+    assert done.returncode == 0
+    assert "drain is under way" in etld.cli("scale", "ingest", "2").stderr
+    first.join()
+    assert etld.worker("ingest-0")["state"] == "paused"
+
+
+def test_log_rotation(etld: World) -> None:
+    """After SIGUSR1 supervisor and workers write to the new file."""
+    assert etld.daemonize().returncode == 0
+    log = etld.state / "log" / "etld.log"
+    log.rename(log.with_name("etld.log.1"))
+    pid = etld.status()["pid"]
+    os.kill(pid, signal.SIGUSR1)
+    until(log.exists)
+    held = until(lambda: [os.readlink(f"/proc/{p}/fd/2") for p in etld.pids().values()] == [str(log)] * 4)
+    assert held
+    assert etld.cli("restart", "good-0").returncode == 0
+    assert "good-0: ready" in log.read_text()
+    assert etld.cli("stop").returncode == 0
+
+
+class Manager:
+    """A service manager's notification socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.messages: list[str] = []
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.bind(str(path))
+        self._sock.setblocking(False)
+
+    def saw(self, needle: str) -> int:
+        """How many messages had this line so far."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.messages.append(self._sock.recv(4096).decode())
+        return sum(line.startswith(needle) for message in self.messages for line in message.split("\n"))
+
+
+def test_the_service_manager_is_told(etld: World, tmp_path: Path) -> None:
+    """READY only when ready; watchdog; status; reload; stop."""
+    manager = Manager(tmp_path / "notify")
+    etld.state.mkdir()
+    (etld.state / "setup.broken").write_text("not yet")
+    etld.start(wait=False, NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="400000")
+    until(lambda: manager.saw("WATCHDOG=1") >= 2)
+    assert manager.saw("READY=1") == 0
+    (etld.state / "setup.broken").unlink()
+    until(lambda: manager.saw("READY=1") == 1)
+    assert etld.state_is("ready")
+    for pid in etld.pids().values():
+        assert b"NOTIFY_SOCKET" not in Path(f"/proc/{pid}/maps").read_bytes()
+    assert etld.process is not None
+    etld.config.write_text(etld.config.read_text() + "[breaker]\nwindow = 77\n")
+    etld.process.send_signal(signal.SIGHUP)
+    until(lambda: manager.saw("READY=1") == 2)
+    reloading = next(message for message in manager.messages if message.startswith("RELOADING=1"))
+    assert "MONOTONIC_USEC=" in reloading
+    assert manager.saw("STATUS=ready: 4 of 4 workers run") >= 1
+    assert etld.stop() == 0
+    assert manager.saw("STOPPING=1") == 1
