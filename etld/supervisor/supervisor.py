@@ -94,6 +94,7 @@ class Supervisor:
         while not (self.stopping and self.tree.stopped() and not self.tree.slots):
             self.reactor.run_once(self._timeout())
             self._turn(time.monotonic())
+            logs.tick()
             if self.reexec and not self.server.waiting:
                 return 0
         self.notifier.status("stopped")
