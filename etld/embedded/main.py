@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.25
 log = logging.getLogger("etld.embedded")
 
 
-class _Stopped(Exception):  # noqa: N818 - no error
+class _Stopped(Exception):
     """The supervisor wants the worker to end while its server is still starting."""
 
 

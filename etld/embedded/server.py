@@ -18,7 +18,7 @@ from etld.errors import EtldError
 Tick = Callable[[str], None]
 
 
-class PortTaken(EtldError):  # noqa: N818 - says what happened
+class PortTaken(EtldError):
     """Another program listens on the port that an embedded part is to use."""
 
 
