@@ -100,6 +100,19 @@ def test_early_exits_back_off_and_end_fatal() -> None:
     )
 
 
+def test_kills_from_outside_are_no_failures_to_start() -> None:
+    """A worker that served is back at once, however often and soon it is killed."""
+    history = []
+    for now in range(0, 10, 2):
+        history += [
+            (now, spawn, S.STARTING, None),
+            (now, ready, S.RUNNING, None),
+            (now + 1, killed, S.BACKOFF, None),
+            (now + 2, nothing, S.BACKOFF, A.SPAWN),
+        ]
+    assert live(history).failures == 0
+
+
 def test_a_one_shot_is_tried_for_ever_with_a_bounded_delay() -> None:
     """Set-up waits for a database that is away."""
     history = []
