@@ -90,7 +90,7 @@ def schema() -> None:
     from etld.config import Config
 
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    click.echo(json.dumps({"$schema": dialect, **Config.model_json_schema(by_alias=True)}, indent=2))
+    click.echo(json.dumps({"$schema": dialect, **Config.model_json_schema(by_alias=True), "title": "etld"}, indent=2))
 
 
 def _plain(value: Any) -> Any:

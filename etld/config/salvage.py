@@ -100,7 +100,7 @@ def _words(path: Path, item: Any) -> str:
         return unknown(path)
     if kind == "missing":
         return _EXPECTED[kind]
-    if kind in ("literal_error",):
+    if kind == "literal_error":
         message = f"expected {item['ctx']['expected']}"
     elif kind in _BOUNDS:
         key, words = _BOUNDS[kind]

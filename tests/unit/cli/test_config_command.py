@@ -1,0 +1,128 @@
+"""`etld config check|show|init|schema`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from etld.cli import cli
+from etld.config import Config, load, parse
+from etld.errors import EtldError
+
+ROOT = Path(__file__).parents[3]
+DEFAULT = ROOT / "config" / "etld.toml"
+
+
+def config(*arguments: str, file: Path = DEFAULT) -> Result:
+    """Run `etld config …`; an EtldError comes out as the result's exception."""
+    return CliRunner(env={"ETLD_CONFIG": ""}).invoke(cli, ["--config", str(file), "config", *arguments])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A small good configuration."""
+    (tmp_path / "a.avsc").write_text('{"type": "record", "name": "a", "fields": []}')
+    path = tmp_path / "etld.toml"
+    path.write_text('[event_types.a]\nschema = "a.avsc"\n')
+    return path
+
+
+def test_check_says_good(file: Path) -> None:
+    """Exit code 0, and the file's name."""
+    done = config("check", file=file)
+    assert (done.exit_code, done.stdout) == (0, f"{file}: good\n")
+    assert json.loads(config("check", "--json", file=file).stdout) == {"ok": True, "file": str(file), "problems": []}
+
+
+def test_check_names_every_mistake(file: Path) -> None:
+    """`file:line: key.path: message`, on stderr; as JSON on stdout; exit code 1."""
+    file.write_text(file.read_text() + '[ingest]\nport = "x"\nprt = 1\n')
+    done = config("check", file=file)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        f"{file}:4: ingest.port: expected a whole number, got 'x'",
+        f"{file}:5: ingest.prt: unknown key; did you mean 'port'?",
+    ]
+    done = config("check", "--json", file=file)
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["ok"] is False
+    assert [(p["path"], p["line"]) for p in found["problems"]] == [("ingest.port", 4), ("ingest.prt", 5)]
+
+
+def test_show_is_a_configuration_that_means_the_same(tmp_path: Path) -> None:
+    """Its TOML, read again, gives an equal configuration; its JSON says the same."""
+    before = load(DEFAULT, {})
+    text = config("show").stdout
+    assert parse(text, tmp_path / "etld.toml", {}).model_dump() == before.model_dump()
+    assert json.loads(config("show", "--json").stdout) == tomllib.loads(text)
+
+
+def test_show_hides_passwords(file: Path) -> None:
+    """Those in a DSN, as URL and as words, and in the registry's URL; nothing else goes."""
+    dsns = {
+        "postgresql://etld:can@ary/x@db/etld": "postgresql://etld:***@db/etld",
+        "postgresql://db/etld?user=etld&password=canary&sslmode=require": "postgresql://db/etld?user=etld&password=***&sslmode=require",
+        "host=db user=etld password='can\\'ary x' dbname=etld": "host=db user=etld password=*** dbname=etld",
+        "host=db password = canary dbname=etld": "host=db password = *** dbname=etld",
+    }
+    for dsn, shown in dsns.items():
+        head = f"[postgres]\ndsn = {json.dumps(dsn)}\n[schema_registry]\nurl = 'https://u:canary@registry:8081'\n"
+        file.write_text(head + '[event_types.a]\nschema = "a.avsc"\n')
+        for done in (config("show", file=file), config("show", "--json", file=file)):
+            assert done.exit_code == 0, done.exception
+            assert "ary" not in done.stdout.replace("event_summary", "")
+        assert json.loads(config("show", "--json", file=file).stdout)["postgres"]["dsn"] == shown
+
+
+def test_init_writes_the_documented_file_and_its_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it writes is good as it is, and never lost to a second init without --force."""
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path / "config" / "etld.toml"
+    assert config("init").exit_code == 0
+    assert target.read_text() == DEFAULT.read_text()
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert set(load(target, {}).event_types) == {"purchase", "order", "delivery"}
+    target.write_text("# mine\n")
+    (tmp_path / "schemas" / "order.avsc").write_text("mine")
+    again = config("init")
+    assert isinstance(again.exception, EtldError)
+    assert "--force" in str(again.exception)
+    assert target.read_text() == "# mine\n"
+    assert config("init", "--force").exit_code == 0
+    assert target.read_text() == DEFAULT.read_text()
+    assert (tmp_path / "schemas" / "order.avsc").read_text() == "mine"
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+    """A word, no traceback."""
+    (tmp_path / "file").write_text("")
+    done = config("init", str(tmp_path / "file" / "etld.toml"))
+    assert isinstance(done.exception, EtldError)
+    assert "cannot write" in str(done.exception)
+
+
+def test_the_schema_forbids_unknown_keys_and_describes_all() -> None:
+    """Every object of a fixed shape is closed, and every property has words, for editors."""
+    schema = json.loads(config("schema").stdout)
+    tables = [schema, *schema["$defs"].values()]
+    for table in tables:
+        assert table["title"] == "etld" or table["description"]
+        assert table["additionalProperties"] is False, table["title"]
+        for name, entry in table["properties"].items():
+            assert entry.get("description") or "$ref" in entry, f"{table['title']}.{name}"
+    assert set(schema["properties"]) == set(Config.model_fields)
+    assert "schema" in schema["$defs"]["EventType"]["properties"]
+    assert schema["$defs"]["Ingest"]["properties"]["max_body"]["default"] == "1 MiB"
+
+
+def test_the_group_lists_its_verbs() -> None:
+    """Four of them."""
+    command = cli.get_command(click.Context(cli), "config")
+    assert isinstance(command, click.Group)
+    assert sorted(command.commands) == ["check", "init", "schema", "show"]
