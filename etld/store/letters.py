@@ -344,8 +344,12 @@ def counts(conn: Connection) -> dict[tuple[str, bool], int]:
 
 
 def totals(counted: Mapping[tuple[str, bool], int]) -> dict[str, int]:
-    """What the daemon's status says: repaired and stored, and parked at this moment."""
-    return {"repaired": counted.get(("resolved", True), 0), "parked": _of(counted, "parked")}
+    """What the daemon's status says: all letters, those repaired and stored, and those parked at this moment."""
+    return {
+        "dead": sum(counted.values()),
+        "repaired": counted.get(("resolved", True), 0),
+        "parked": _of(counted, "parked"),
+    }
 
 
 def _of(counted: Mapping[tuple[str, bool], int], state: str) -> int:

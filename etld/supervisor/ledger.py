@@ -12,11 +12,12 @@ from etld.worker.metrics import Labels
 Series = tuple[str, str, Labels]
 RATE_WINDOW = 5.0
 
-#: Which kind's totals count for which number of the status.
+#: Which kind's totals count for which number of the status. Dead letters come from ingest too: the
+#: corrector has them all.
 OF_KIND = {
     "stored": "processor",
     "duplicate": "processor",
-    "dead": "processor",
+    "dead": "corrector",
     "repaired": "corrector",
     "parked": "corrector",
 }

@@ -19,7 +19,7 @@ HELP = {
     "etld_rejected_total": "Events refused over HTTP.",
     "etld_stored_total": "Events stored in processed_events.",
     "etld_duplicate_total": "Events that were stored already.",
-    "etld_dead_total": "Records that processors sent to the dead letter queue.",
+    "etld_dead_total": "Dead letters, of ingest and of the processors.",
     "etld_repaired_total": "Dead letters repaired and sent back.",
     "etld_parked_total": "Dead letters that no rule repairs.",
     "etld_consumer_lag": "Records of a partition not yet processed.",

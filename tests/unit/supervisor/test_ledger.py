@@ -37,7 +37,7 @@ def test_totals_come_from_the_kind_that_owns_them() -> None:
     for pid, kind, values in (
         (1, "processor", {"stored": 4, "duplicate": 1, "dead": 2}),
         (2, "aggregator", {"stored": 4}),
-        (3, "corrector", {"repaired": 1, "parked": 1, "stored": 9}),
+        (3, "corrector", {"dead": 3, "repaired": 1, "parked": 1, "stored": 9}),
     ):
         ledger.open(pid, f"{kind}-0", kind)
         metrics = Metrics()
@@ -49,7 +49,7 @@ def test_totals_come_from_the_kind_that_owns_them() -> None:
         "rejected": 0,
         "stored": 4,
         "duplicate": 1,
-        "dead": 2,
+        "dead": 3,
         "repaired": 1,
         "parked": 1,
     }
