@@ -224,10 +224,7 @@ class GroupConsumer:
         return size
 
     def _broken(self, error: Any) -> KafkaProblem:
-        if isinstance(error, KafkaError) and error.code() in (
-            KafkaError.FENCED_INSTANCE_ID,
-            KafkaError._FENCED,
-        ):
+        if isinstance(error, KafkaError) and _is_fenced(error):
             return InstanceFenced(self._fenced_text())
         return ConsumerBroken(error.str() if isinstance(error, KafkaError) else str(error))
 
@@ -238,7 +235,7 @@ class GroupConsumer:
         )
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
+        if _is_fenced(error):
             self._failure = InstanceFenced(self._fenced_text())
         elif error.fatal():
             self._failure = ConsumerBroken(error.str())
@@ -285,3 +282,10 @@ class GroupConsumer:
             self._on_revoke(keys)
         except Exception as error:  # a callback must not raise: see _assign
             self._failure = error
+
+
+def _is_fenced(error: KafkaError) -> bool:
+    """Is it the end of a static id? librdkafka wraps the broker's code in a fatal error, and keeps its text."""
+    if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
+        return True
+    return (error.fatal() or error.code() == KafkaError._FATAL) and "group.instance.id" in error.str()

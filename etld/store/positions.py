@@ -200,6 +200,10 @@ class Positions:
             return False
         raise Fenced("the partitions have another owner since the connection broke")
 
+    def standing(self, conn: Connection) -> set[Key]:
+        """The partitions that stand halted now."""
+        return {(topic, part) for topic, part in conn.execute(_SQL.standing, self._ids)}
+
     def _start_over(self, conn: Connection, seen: Found, reason: str) -> int:
         where = {**self._ids, "topic": seen.topic, "part": seen.part}
         conn.execute(_SQL.archive, {**where, "reason": reason})

@@ -6,19 +6,21 @@ import logging
 import time
 import zlib
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from etld.kafka.consumer import ConsumerBroken, GroupConsumer
 from etld.kafka.errors import KafkaProblem
-from etld.store.positions import Found, Halted, Positions, end_blockers
+from etld.store.positions import OFFSET_BEYOND, Found, Positions, end_blockers
 from etld.stream.batch import Owned, group
 from etld.stream.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from etld.store.positions import Claimed, Halted
     from etld.stream.batch import Batch, Key
     from etld.stream.handler import Handler, Work
     from etld.stream.link import Link
@@ -202,10 +204,24 @@ class Session:
             if high is not None:
                 done = self._written.get(key, owned.next)
                 self._worker.lag(f"{key[0]}:{key[1]}", max(0, high - done))
-        if self._halted:
-            self._fault("partitions", "; ".join(h.text for h in self._halted.values()))
+        self._fault("partitions", "; ".join(halt.text for halt in self._halted.values()) or None)
+
+    def _check_halted(self) -> None:
+        """Claim anew when `etld resume --from low` has let a partition go on."""
+        conn = self._link.try_connection()
+        if conn is None:
+            return
+        try:
+            standing = self._positions.standing(conn)
+        except psycopg.Error:
+            self._link.disconnect()
+            return
+        if not self._halted.keys() <= standing:
+            raise ConsumerBroken("a halted partition may go on")
 
     def _check_topics(self) -> None:
+        if self._halted:
+            self._check_halted()
         if self._consumer.broker_problem or not self._owned:
             return
         try:
@@ -227,7 +243,7 @@ class Session:
             if topic not in topics:
                 raise ConsumerBroken(f"topic {topic} does not exist")
             found.append(Found(topic, part, topics[topic].topic_id, *marks[(topic, part)]))
-        claimed, halted = self._positions.claim(self._link.connection(), found, self._unblock)
+        claimed, halted = self._claim(found)
         for halt in halted:
             log.error("%s", halt.text, extra={"topic": halt.topic, "partition": halt.part})
             self._halted[(halt.topic, halt.part)] = halt
@@ -240,6 +256,21 @@ class Session:
         self._totals({(c.topic, c.part): c.totals for c in claimed if c.totals})
         log.info("claimed %d partitions", len(claimed), extra={"topic": ",".join(sorted(topics))})
         return starts
+
+    def _claim(self, found: list[Found]) -> tuple[list[Claimed], list[Halted]]:
+        conn = self._link.connection()
+        claimed, halted = self._positions.claim(conn, found, self._unblock)
+        beyond = {(halt.topic, halt.part) for halt in halted if halt.reason == OFFSET_BEYOND}
+        if not beyond:
+            return claimed, halted
+        # Until the claim the former owner may have gone past the end of the log that was seen before it.
+        again = []
+        for seen in found:
+            if (seen.topic, seen.part) in beyond:
+                low, high = self._link.admin.watermarks(seen.topic, [seen.part])[seen.part]
+                again.append(replace(seen, low=low, high=high))
+        more, still = self._positions.claim(conn, again, self._unblock)
+        return claimed + more, [halt for halt in halted if halt.reason != OFFSET_BEYOND] + still
 
     def _on_revoke(self, keys: Sequence[Key]) -> None:
         # Not flushed: the next owner reads them again from the position in the database.
@@ -269,7 +300,8 @@ class Session:
                 self._worker.totals(f"{topic}:{part}", dict(values))
 
     def _fault(self, name: str, text: str | None) -> None:
-        if self._faults.get(name) != text:
+        # A new session says once that nothing is wrong: an earlier one may have said otherwise.
+        if name not in self._faults or self._faults[name] != text:
             self._faults[name] = text
             self._worker.fault(name, text)
 
