@@ -54,8 +54,9 @@ def charts_unwritable(run: Run) -> None:
 def more_partitions(run: Run) -> None:
     foreign = Foreign(run)
     with run.load():
-        before = len(_admin(run).list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
-        for future in _admin(run).create_partitions([NewPartitions(TOPIC, before + 2)]).values():
+        admin = _admin(run)
+        before = len(admin.list_topics(TOPIC, timeout=10).topics[TOPIC].partitions)
+        for future in admin.create_partitions([NewPartitions(TOPIC, before + 2)]).values():
             future.result(30)
         began = time.monotonic()
         for part in (before, before + 1):
@@ -75,9 +76,10 @@ def topic_recreated(run: Run) -> None:
     run.expect(not problems, f"not quiet before the fault: {problems}")
     rows = world.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
     mark = world.log_end()
-    _admin(run).delete_topics([topic])[topic].result(30)
-    run.until(lambda: topic not in _admin(run).list_topics(timeout=10).topics, "the topic is gone")
-    _admin(run).create_topics([NewTopic(topic, 3, 1)])[topic].result(30)
+    admin = _admin(run)
+    admin.delete_topics([topic])[topic].result(30)
+    run.until(lambda: topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
+    admin.create_topics([NewTopic(topic, 3, 1)])[topic].result(30)
     run.until(lambda: world.said("was deleted and made anew (its id changed)", since=mark), "the alarm")
     run.until(lambda: world.status().get("state") == "degraded", "status is degraded")
     run.fired += 1
