@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from etld.avro import UnknownSchema
 from etld.corrector import verdict
 from etld.corrector.decode import Decoded, decode
-from etld.store import letters
+from etld.store import letters, repairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,10 +59,10 @@ class Bench:
         """Take parked letters up again whose schema id the registry has learnt; how many."""
         with conn.transaction(), conn.cursor() as cur:
             revived = 0
-            for schema_id in letters.waits_for(cur):
+            for schema_id in repairs.waits_for(cur):
                 try:
                     self._schema_for(schema_id)
                 except UnknownSchema:
                     continue
-                revived += letters.revive(cur, schema_id)
+                revived += repairs.revive(cur, schema_id)
         return revived

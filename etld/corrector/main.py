@@ -20,7 +20,7 @@ def run(worker: Worker) -> None:
     from etld.kafka.settings import client_settings
     from etld.registry import open_registry
     from etld.registry.cache import SchemaCache
-    from etld.store import db, letters
+    from etld.store import db, repairs
     from etld.stream.link import Options
 
     config = worker.config
@@ -49,8 +49,8 @@ def run(worker: Worker) -> None:
         workshop.cluster_id = intake.cluster_id
         worker.fault("corrector", workshop.problem)
         if workshop.counts is not None:
-            worker.totals("dead_letters", letters.totals(workshop.counts))
-            for state, number in letters.by_state(workshop.counts).items():
+            worker.totals("dead_letters", repairs.totals(workshop.counts))
+            for state, number in repairs.by_state(workshop.counts).items():
                 worker.gauge("dead_letters", number, state=state)
 
     intake = Intake(worker, workshop, look)

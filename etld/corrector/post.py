@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from etld.events import deadletter
 from etld.kafka.errors import KafkaProblem, QueueFull
 from etld.kafka.producer import Producer
-from etld.store import letters
+from etld.store import repairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,22 +37,22 @@ class Post:
     def repairs(self, conn: Connection, limit: int) -> int:
         """Send up to `limit` repairs; how many Kafka took. Raises `KafkaProblem` when it takes none."""
         with conn.transaction(), conn.cursor() as cur:
-            waiting = letters.take_repaired(cur, limit)
+            waiting = repairs.take_repaired(cur, limit)
             acknowledged = self._send(
                 (one.id, one.topic, one.key.encode(), one.value, repair_headers(one.id, one.attempt))
                 for one in waiting
             )
-            letters.mark_resent(cur, [(letter, *where) for letter, where in acknowledged.items()])
+            repairs.mark_resent(cur, [(letter, *where) for letter, where in acknowledged.items()])
         return len(acknowledged)
 
     def parked(self, conn: Connection, limit: int) -> int:
         """Send up to `limit` parked letters to parked_events; how many Kafka took. Raises `KafkaProblem`."""
         with conn.transaction(), conn.cursor() as cur:
-            waiting = letters.take_parked(cur, limit)
+            waiting = repairs.take_parked(cur, limit)
             acknowledged = self._send(
                 (one.id, deadletter.PARKED_TOPIC, one.key, one.value, parked_headers(one)) for one in waiting
             )
-            letters.mark_announced(cur, list(acknowledged))
+            repairs.mark_announced(cur, list(acknowledged))
         return len(acknowledged)
 
     def _send(self, records: Iterable[Record]) -> dict[str, tuple[int, int]]:
@@ -88,7 +88,7 @@ def repair_headers(letter_id: str, attempt: int) -> list[tuple[str, bytes]]:
     return [(deadletter.REPAIR_OF, letter_id.encode()), (deadletter.ATTEMPT, str(attempt).encode())]
 
 
-def parked_headers(letter: letters.Parked) -> list[tuple[str, bytes]]:
+def parked_headers(letter: repairs.Parked) -> list[tuple[str, bytes]]:
     """The headers that the letter had, and why it is parked; its id tells a repetition."""
     kept = {
         **letter.headers,

@@ -22,7 +22,7 @@ from etld.corrector.post import Post
 from etld.corrector.rules import compile_rules
 from etld.corrector.steps.base import Mistake
 from etld.errors import EtldError
-from etld.store import letters
+from etld.store import repairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,9 @@ _RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY = 30.0, 10.0, 0.25
 # A repair that its processor has passed this long ago, and that left no trace, was filtered.
 _GRACE = 60.0
 _STUCK = 120.0
+_SEND_AT_ONCE = 500
+# So many repairs, or a second's worth, may be on their way to the table; older ones do not count.
+_UNDER_WAY, _KEEPS_UP_WITHIN = 1000, 30.0
 
 
 class Workshop:
@@ -59,9 +62,11 @@ class Workshop:
         self._ending = threading.Event()
         self._config = config
         self._due: dict[str, float] = {}
-        self._page = letters.Page()
+        self._page = repairs.Page()
         self._pace = Pace(0)
         self._changed = True
+        self._hungry = True
+        self._sent_last = 0
         self._ticked = time.monotonic()
         self.cluster_id = ""
         self.paused = False
@@ -142,27 +147,35 @@ class Workshop:
 
     def _round(self, conn: Connection) -> bool:
         """One turn; True when there may be more at once."""
-        mended = self.bench.mend(conn, _AT_ONCE)
+        mended = self.bench.mend(conn, _AT_ONCE) if self._hungry else 0
         self.tick()
-        sent = 0
-        allowed = self._pace.allowed(time.monotonic(), 500)
-        if allowed:
-            sent = self._post.repairs(conn, allowed)
-            self._pace.spend(sent)
+        sent = self._send(conn)
         self.tick()
-        announced = self._post.parked(conn, 500)
+        announced = self._post.parked(conn, _SEND_AT_ONCE)
         self.tick()
         resolved = self._resolve(conn)
         if self._is_due("retire", _RETIRE_EVERY):
-            with conn.transaction(), conn.cursor() as cur:
-                while letters.retire(cur, self._config.corrector.keep_resolved, 1000) and not self._ending.is_set():
-                    self.tick()
+            self._retire(conn)
         if self._is_due("revive", _REVIVE_EVERY):
             mended += self.bench.revive(conn)
         done = mended + sent + announced + resolved
         self._changed = self._changed or bool(done)
         self._count(conn)
-        return bool(mended or announced == 500 or sent == allowed == 500)
+        return bool(mended or sent or announced == _SEND_AT_ONCE)
+
+    def _send(self, conn: Connection) -> int:
+        """How many repairs went: by the rate, and only while the processors keep up with what was sent."""
+        allowed = self._pace.allowed(time.monotonic(), _SEND_AT_ONCE)
+        if allowed and self._sent_last and repairs.under_way(conn, _KEEPS_UP_WITHIN) > max(_UNDER_WAY, self._pace.rate):
+            # Live events wait in the same topics: these have time.
+            allowed = 0
+        sent = self._post.repairs(conn, allowed) if allowed else 0
+        self._pace.spend(sent)
+        if allowed:
+            self._sent_last = sent
+        # More is repaired when nothing that is repaired waits any longer.
+        self._hungry = sent < allowed
+        return sent
 
     def _resolve(self, conn: Connection) -> int:
         if not self._is_due("resolve", _RESOLVE_EVERY):
@@ -170,24 +183,31 @@ class Workshop:
         total = 0
         while not self._ending.is_set():
             with conn.transaction(), conn.cursor() as cur:
-                seen, resolved, self._page = letters.resolve(cur, self.cluster_id, self._page, 1000, _GRACE)
+                seen, resolved, self._page = repairs.resolve(cur, self.cluster_id, self._page, 1000, _GRACE)
             total += resolved
             self.tick()
             # What is not stored yet is looked at again a while later, page by page.
-            if not seen or self._page == letters.Page() or not resolved:
+            if not seen or self._page == repairs.Page() or not resolved:
                 return total
         return total
+
+    def _retire(self, conn: Connection) -> None:
+        deleted = 1
+        while deleted and not self._ending.is_set():
+            with conn.transaction(), conn.cursor() as cur:
+                deleted = repairs.retire(cur, self._config.corrector.keep_resolved, 1000)
+            self.tick()
 
     def _count(self, conn: Connection) -> None:
         """Count again when something changed; the longer it takes, the rarer."""
         if self.counts is not None and not self._changed:
             if self._is_due("recount", 10.0):
-                self.counts = letters.counts(conn)
+                self.counts = repairs.counts(conn)
             return
         began = time.monotonic()
         if self.counts is None or self._is_due("count", 0.5):
             self._changed = False
-            self.counts = letters.counts(conn)
+            self.counts = repairs.counts(conn)
             took = time.monotonic() - began
             self._due["count"] = time.monotonic() + max(0.5, 20 * took)
 
@@ -202,7 +222,7 @@ class Workshop:
         """Is something on its way that is looked at often?"""
         if self.counts is None:
             return True
-        states = letters.by_state(self.counts)
+        states = repairs.by_state(self.counts)
         return bool(states["repaired"] or states["new"])
 
     def _say(self, problem: str | None) -> None:

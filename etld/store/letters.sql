@@ -80,6 +80,9 @@ SET state = 'resent', repair_part = s.part, repair_off = s.off, updated_at = now
 FROM unnest(%(id)s::uuid[], %(part)s::int[], %(off)s::bigint[]) AS s (id, part, off)
 WHERE d.id = s.id AND d.state = 'repaired'
 
+-- name: under_way
+SELECT count(*) FROM etld.dead_letter WHERE state = 'resent' AND updated_at > now() - make_interval(secs => %(seconds)s)
+
 -- name: take_parked
 SELECT id::text, key, value, headers, reason, attempts
 FROM etld.dead_letter
