@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from etld.config.lines import Path
     from etld.config.model import Config
+    from etld.config.services import Kafka
 
 #: Topics that no event type may take.
 OWN_TOPICS = ("dead_letter_queue", "parked_events")
@@ -101,17 +102,7 @@ def _ports(config: Config) -> Iterator[Mistake]:
 
 
 def _servers(config: Config) -> Iterator[Mistake]:
-    kafka = config.kafka
-    if kafka.bootstrap_servers != "embedded":
-        for server in kafka.bootstrap_servers.split(","):
-            host, _, port = server.strip().rpartition(":")
-            if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
-                message = f'expected "embedded" or "host:port,host:port", got {server.strip()!r}'
-                yield Mistake(("kafka", "bootstrap_servers"), message)
-        if kafka.security_protocol.startswith("sasl"):
-            for key in ("sasl_mechanism", "sasl_username", "sasl_password_file"):
-                if not getattr(kafka, key):
-                    yield Mistake(("kafka", key), f"is missing, and security_protocol = {kafka.security_protocol!r} needs it")
+    yield from _kafka(config.kafka)
     url = config.schema_registry.url
     if url != "embedded" and not re.match(r"https?://[^/?#]", url):
         yield Mistake(("schema_registry", "url"), f'expected "embedded" or an http(s) URL, got {_hidden(url)!r}')
@@ -119,6 +110,23 @@ def _servers(config: Config) -> Iterator[Mistake]:
     if dsn != "embedded" and not re.match(r"postgres(ql)?://|\s*[a-z_]+\s*=", dsn):
         message = f'expected "embedded" or a DSN such as "postgresql://user@host/db", got {_hidden(dsn)!r}'
         yield Mistake(("postgres", "dsn"), message)
+
+
+def _kafka(kafka: Kafka) -> Iterator[Mistake]:
+    if kafka.bootstrap_servers == "embedded":
+        if kafka.security_protocol != "plaintext":
+            yield Mistake(("kafka", "security_protocol"), 'the embedded broker speaks "plaintext" only')
+        return
+    for server in kafka.bootstrap_servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+            message = f'expected "embedded" or "host:port,host:port", got {server.strip()!r}'
+            yield Mistake(("kafka", "bootstrap_servers"), message)
+    if kafka.security_protocol.startswith("sasl"):
+        for key in ("sasl_mechanism", "sasl_username", "sasl_password_file"):
+            if not getattr(kafka, key):
+                message = f'is missing, and security_protocol = "{kafka.security_protocol}" needs it'
+                yield Mistake(("kafka", key), message)
 
 
 def _hidden(url: str) -> str:

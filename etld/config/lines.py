@@ -66,9 +66,8 @@ class _Scanner:
         line = self._line()
         many = self._text.startswith("[[", self._at)
         self._at += 2 if many else 1
-        path = self._below_elements(self._keys())
+        path = self._below_elements(self._keys(), line)
         self._at += 2 if many else 1
-        self._note(path, line)
         if many:
             number = self._elements.get(path, 0)
             self._elements[path] = number + 1
@@ -76,11 +75,12 @@ class _Scanner:
             self._note(path, line)
         return path
 
-    def _below_elements(self, keys: Path) -> Path:
-        """[a.b] after [[a]] is a table of a's last element."""
+    def _below_elements(self, keys: Path, line: int) -> Path:
+        """[a.b] makes a, too; after [[a]] it is a table of a's last element."""
         path: Path = ()
         for number, key in enumerate(keys, 1):
             path = (*path, key)
+            self._note(path, line)
             if number < len(keys) and path in self._elements:
                 path = (*path, self._elements[path] - 1)
         return path

@@ -1,21 +1,20 @@
-"""The configuration: every mistake at once, each with key path and line."""
+"""Loading: every mistake at once, each with key path and line; the environment; paths; secrets."""
 
 from __future__ import annotations
 
-import tomllib
+import os
+import pickle
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from etld.config import Config, load, parse
-from etld.config import lines as where
-from etld.config.units import parse_duration, parse_size
-from etld.errors import ConfigError
+from etld.config import Config, load, locate, parse, refuse_unsafe
+from etld.errors import ConfigError, EtldError
 
 ROOT = Path(__file__).parents[3]
 DEFAULT = ROOT / "config" / "etld.toml"
+TEXT = DEFAULT.read_text()
 
 
 def mistakes(text: str, env: dict[str, str] | None = None) -> dict[str, tuple[int, str]]:
@@ -29,115 +28,311 @@ def line_of(text: str, start: str) -> int:
     return next(i for i, line in enumerate(text.splitlines(), 1) if line.startswith(start))
 
 
-def test_the_shipped_file_is_good_and_complete() -> None:
-    """Every key of the models stands in the documented file, with the default it has in the code."""
-    config = load(DEFAULT, {})
-    data = tomllib.loads(DEFAULT.read_text())
-    for name in Config.model_fields:
-        assert name in data, f"[{name}] is not documented"
-    for section in ("processor", "breaker", "aggregator", "charts", "supervisor", "log", "ingest", "kafka", "postgres"):
-        model = type(getattr(config, section))
-        text = DEFAULT.read_text()
-        for key, field in model.model_fields.items():
-            assert f"\n{key} =" in text or f"\n# {key} =" in text or key == "segment_map", f"{section}.{key}"
-            if key in data[section]:
-                given_default = model.model_validate({key: data[section][key]})
-                assert getattr(given_default, key) == getattr(model(), key), f"{section}.{key}: {field.default}"
+def broken(*changes: tuple[str, str]) -> str:
+    """The default file with these changes, each of which must apply."""
+    text = TEXT
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
 
 
-def test_five_mistakes_are_named_at_once_with_their_lines() -> None:
-    """Wrong type, unknown key, bad size, bad duration, one topic twice."""
-    text = DEFAULT.read_text()
-    text = text.replace("port = 8080", 'port = "eighty"')
-    text = text.replace("max_batch = 1000", "max_bach = 1000")
-    text = text.replace('max_body = "1 MiB"', 'max_body = "1 parsec"')
-    text = text.replace('linger = "50 ms"', "linger = 50")
+@pytest.mark.parametrize(
+    ("old", "new", "path", "expected"),
+    [
+        ("port = 8080", 'port = "eighty"', "ingest.port", "expected a whole number, got 'eighty'"),
+        ("port = 8080", "port = true", "ingest.port", "expected a whole number, got true"),
+        ("port = 8080", "port = 70000", "ingest.port", "expected at most 65535, got 70000"),
+        ("port = 8080", "port = 15432", "postgres.embedded_port", "port 15432 is ingest.port already"),
+        ("port = 8080", "port = 19092", "kafka.embedded_port", "port 19092 is ingest.port already"),
+        ("segment = true", "segment = 1", "ingest.segment", "expected true or false, got 1"),
+        ("cors_origins = []", 'cors_origins = "*"', "ingest.cors_origins", "expected a list, got '*'"),
+        ("cors_origins = []", "cors_origins = [1]", "ingest.cors_origins[0]", "expected text in quotes, got 1"),
+        ("max_batch = 1000", "max_bach = 1000", "ingest.max_bach", "unknown key; did you mean 'max_batch'?"),
+        ("window = 1000", "zzz = 1000", "breaker.zzz", "unknown key; known: ratio, retry_after, window"),
+        ("[breaker]", "[braker]", "braker", "unknown key; did you mean 'breaker'?"),
+        ('max_body = "1 MiB"', 'max_body = "1 parsec"', "ingest.max_body", "got '1 parsec'"),
+        ('max_body = "1 MiB"', 'max_body = "0 B"', "ingest.max_body", 'expected at least "1 B"'),
+        ('linger = "50 ms"', "linger = 50", "processor.linger", 'expected a duration such as "500 ms"'),
+        ("ratio = 0.5", "ratio = 1.5", "breaker.ratio", "expected at most 1"),
+        ("ratio = 0.5", 'ratio = "0.5"', "breaker.ratio", "expected a number, got '0.5'"),
+        ('level = "info"', 'level = "loud"', "log.level", "expected 'debug', 'info', 'warning' or 'error', got 'loud'"),
+        ('timezone = "UTC"', 'timezone = "Mars/Base"', "ingest.timezone", "expected a time zone"),
+        ('node_id = ""', 'node_id = "a b"', "node_id", "expected letters, digits, dots, - and _, got 'a b'"),
+        ('transform = ""', 'transform = "x"', "event_types.purchase.transform", 'expected "module:function", got \'x\''),
+        ("sample = {}", "sample = { nope = 0.5 }", "event_types.purchase.sample.nope", "is not among event_names"),
+        ("[event_types.order]", "[event_types.Order]", "event_types.Order", "begins with a letter, got 'Order'"),
+        ('dsn = "embedded"', 'dsn = "db.example"', "postgres.dsn", "or a DSN such as"),
+        ('url = "embedded"', 'url = "registry:8081"', "schema_registry.url", "or an http(s) URL"),
+        ('servers = "embedded"', 'servers = "kafka-1:9092,kafka-2"', "kafka.bootstrap_servers", "got 'kafka-2'"),
+        ('protocol = "plaintext"', 'protocol = "ssl"', "kafka.security_protocol", 'speaks "plaintext" only'),
+        ('keys_file = ""', 'keys_file = "no.toml"', "ingest.keys_file", f"there is no file {ROOT}/no.toml"),
+        ('"schemas/order.avsc"', '"schemas/ordr.avsc"', "event_types.order.schema", "schemas/ordr.avsc"),
+        ('"schemas/order.avsc"', '"config/etld.toml"', "event_types.order.schema", "is no Avro schema"),
+        ('["delivery"]', '["deliverie"]', "summaries.delivery.event_types[0]", "known: purchase, order, delivery"),
+        ('revenue = { sum = "event_details.price" }', 'revenue = "sum"', "summaries.purchase.measures.revenue", "{ sum ="),
+        ('revenue = { sum = "event_details.price" }', "revenue = {}", "summaries.purchase.measures.revenue", "{ sum ="),
+        (
+            'revenue = { sum = "event_details.price" }',
+            'revenue = { sum = "event_details.item_name" }',
+            "summaries.purchase.measures.revenue",
+            "item_name is text",
+        ),
+        ('value = "revenue"', 'value = "revenues"', "summaries.purchase.chart.panels[1].value", "no measure 'revenues'"),
+        ('by = "carrier"', 'by = "carier"', "summaries.delivery.chart.panels[1].by", "no group column 'carier'"),
+        ('name = "transit_delivery_summary"', 'name = "purchase_summary"', "summaries.delivery.chart.name", "already"),
+        ('bucket = "1 h"', 'bucket = "1 ms"', "summaries.purchase.bucket", "1 s to 366 d"),
+        ('{ cast = "*" }', '{ kast = "*" }', "corrector.rules[0].steps[0].kast", "did you mean 'cast'?"),
+        ('name = "trim"', 'name = "cast"', "corrector.rules[1].name", "two rules are called 'cast'"),
+        ('name = "trim"\n', "", "corrector.rules[1].name", "is missing"),
+        ("[corrector]", "[corrector]\nrules = 3", "corrector.rules", "expected a list, got 3"),
+    ],
+)
+def test_one_mistake_has_its_key_its_line_and_what_was_expected(old: str, new: str, path: str, expected: str) -> None:
+    """One change of the default file at a time; the line is that of the change."""
+    if path == "corrector.rules":
+        text = re.sub(r"\[corrector\][\s\S]*\[supervisor\]", f"{new}\n[supervisor]", TEXT)
+    else:
+        text = broken((old, new))
     found = mistakes(text)
-    assert found["ingest.port"] == (line_of(text, "port = "), "expected a whole number, got 'eighty'")
-    assert found["ingest.max_bach"] == (line_of(text, "max_bach"), "unknown key; did you mean 'max_batch'?")
-    assert found["ingest.max_body"][0] == line_of(text, "max_body")
-    assert "64 KiB" in found["ingest.max_body"][1]
-    assert found["processor.linger"][0] == line_of(text, "linger")
-    assert "duration" in found["processor.linger"][1]
+    assert path in found
+    line, message = found[path]
+    assert expected in message
+    changed = {i for i, (a, b) in enumerate(zip(TEXT.splitlines(), text.splitlines(), strict=False), 1) if a != b}
+    named_elsewhere = {"kafka.embedded_port", "postgres.embedded_port", "corrector.rules[1].name"}
+    assert line == min(changed) or path in named_elsewhere
+    assert line > 0
+    if path not in ("corrector.rules", "event_types.Order", "braker", "breaker.zzz"):
+        assert list(found) == [path]
 
 
-def test_two_event_types_may_not_share_a_topic() -> None:
-    """Nor may one take a topic of etld's own."""
-    text = DEFAULT.read_text().replace("[event_types.order]\n", '[event_types.order]\ntopic = "event_purchase"\n')
-    found = mistakes(text.replace("[event_types.delivery]\n", '[event_types.delivery]\ntopic = "parked_events"\n'))
+def test_what_sasl_needs_is_asked_for() -> None:
+    """All that is missing of it; the line is that of the section."""
+    servers = ('bootstrap_servers = "embedded"', 'bootstrap_servers = "kafka-1:9093"')
+    found = mistakes(broken(servers, ('protocol = "plaintext"', 'protocol = "sasl_ssl"')))
+    assert set(found) == {"kafka.sasl_mechanism", "kafka.sasl_username", "kafka.sasl_password_file"}
+    assert {line for line, _message in found.values()} == {line_of(TEXT, "[kafka]")}
+
+
+def test_no_mistake_hides_another() -> None:
+    """Wrong types, unknown keys and what only shows when keys are looked at together, in one answer."""
+    text = broken(
+        ("port = 8080", 'port = "eighty"'),
+        ("max_batch = 1000", "max_bach = 1000"),
+        ('linger = "50 ms"', "linger = 50"),
+        ("[event_types.order]\n", '[event_types.order]\ntopic = "event_purchase"\n'),
+        ("[event_types.delivery]\n", '[event_types.delivery]\ntopic = "parked_events"\n'),
+        ('["delivery"]', '["deliverie"]'),
+        ('kind = "donut"', 'kind = "pie"'),
+        ('{ trim = "*" }', '{ trm = "*" }'),
+        ('name = "parse_date"\n', ""),
+    )
+    found = mistakes(text, {"ETLD_INGEST__WORKERS": "many"})
+    assert set(found) == {
+        "ingest.port",
+        "ingest.workers",
+        "ingest.max_bach",
+        "processor.linger",
+        "event_types.order.topic",
+        "event_types.delivery.topic",
+        "summaries.delivery.event_types[0]",
+        "summaries.delivery.chart.panels[0].kind",
+        "corrector.rules[1].steps[0].trm",
+        "corrector.rules[2].name",
+    }
     assert "'purchase'" in found["event_types.order.topic"][1]
     assert "etld itself" in found["event_types.delivery.topic"][1]
+    lines = [line for line, _message in found.values()]
+    assert lines == sorted(lines)
 
 
-def test_missing_files_and_unknown_types_are_mistakes() -> None:
-    """A schema that is not there, and a summary of a type that is not there."""
-    text = DEFAULT.read_text().replace('"schemas/order.avsc"', '"schemas/ordr.avsc"')
-    text = text.replace('event_types = ["delivery"]', 'event_types = ["deliverie"]')
+def test_a_mistake_makes_no_second_one() -> None:
+    """A measure that is wrong is not also missing in the chart; a type with a wrong key is not also unknown."""
+    assert set(mistakes(broken(('value = { sum = "event_details.order_value" }', "value = 7")))) == {
+        "summaries.order.measures.value"
+    }
+    assert set(mistakes(broken(("[event_types.purchase]", "[event_types]\npurchase = 3\n[nope]")))) >= {
+        "event_types.purchase"
+    }
+    assert "summaries.purchase.event_types[0]" not in mistakes(
+        broken(("[event_types.purchase]", "[event_types]\npurchase = 3\n[nope]"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("[kafka\n", 1), ("a = 1\nb = \n", 2), ("a = 1\na = 2\n", 2), ('a = """\n\nx', 3), ("a = [\n1,\n", 3), ("a = \x01", 1)],
+)
+def test_what_is_no_toml_has_a_line(text: str, line: int) -> None:
+    """At most one such mistake can be known."""
     found = mistakes(text)
-    assert "ordr.avsc" in found["event_types.order.schema"][1]
-    assert found["summaries.delivery.event_types[0]"][0] == line_of(text, 'event_types = ["deliverie"]')
+    assert list(found) == [""]
+    assert found[""][0] == line
+    assert found[""][1].startswith("not TOML: ")
+    assert "(at" not in found[""][1]
 
 
-def test_a_broken_rule_has_its_line() -> None:
-    """A correction rule with a mistake is a mistake of the configuration."""
-    text = DEFAULT.read_text().replace('steps = [{ cast = "*" }]\n\n[[corrector.rules]]\nname = "trim"', 'steps = [{ kast = "*" }]\n\n[[corrector.rules]]\nname = "trim"')
-    found = mistakes(text)
-    (path,) = [p for p in found if p.startswith("corrector.rules[0]")]
-    assert found[path][0] == line_of(text, 'steps = [{ kast')
+def test_deeply_nested_text_is_a_mistake_too() -> None:
+    """Not the end of the interpreter."""
+    assert mistakes("a = " + "[" * 100_000)[""][1]
 
 
-def test_not_toml_and_no_file() -> None:
-    """A syntax error has its line; a file that is not there has its name."""
-    found = mistakes("[kafka\n")
-    assert found[""][0] == 1
-    with pytest.raises(ConfigError, match=r"nowhere\.toml.*no such file"):
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """Missing, a directory, not UTF-8: each has its word and the file's name."""
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such file"):
         load(Path("nowhere.toml"), {})
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load(tmp_path, {})
+    (tmp_path / "x.toml").write_bytes(b"a = 1\nb = '\xff'\n")
+    with pytest.raises(ConfigError, match=r"x\.toml:2: expected UTF-8"):
+        load(tmp_path / "x.toml", {})
 
 
-def test_the_environment_overrides() -> None:
-    """Numbers, words, and a name that is no key."""
-    text = DEFAULT.read_text()
-    config = parse(text, DEFAULT, {"ETLD_INGEST__PORT": "9000", "ETLD_LOG__LEVEL": "debug", "ETLD_CONFIG": "x"})
-    assert (config.ingest.port, config.log.level) == (9000, "debug")
-    assert "ETLD_NONSENSE__X" in mistakes(text, {"ETLD_NONSENSE__X": "1"})
-    assert "ingest.port" in mistakes(text, {"ETLD_INGEST__PORT": "many"})
+def test_where_the_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--config, $ETLD_CONFIG, ./config/etld.toml; without any the answer says what to do."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(locate.__globals__, "CANDIDATES", (Path("config/etld.toml"),))
+    with pytest.raises(ConfigError, match="etld config init"):
+        locate(None, {})
+    for name in ("config/etld.toml", "named.toml", "given.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert locate(None, {}) == tmp_path / "config/etld.toml"
+    assert locate(None, {"ETLD_CONFIG": "named.toml"}) == tmp_path / "named.toml"
+    assert locate(Path("given.toml"), {"ETLD_CONFIG": "named.toml"}) == tmp_path / "given.toml"
 
 
-def test_paths_start_beside_the_config_directory(tmp_path: Path) -> None:
-    """Above a directory called "config", else in the file's own."""
-    config = load(DEFAULT, {})
-    assert config.state_dir == ROOT / "var"
-    own = tmp_path / "own.toml"
-    own.write_text('[event_types.a]\nschema = "a.avsc"\n')
+def test_an_event_type_is_needed() -> None:
+    """An empty file is a mistake: nothing would flow."""
+    assert list(mistakes("")) == ["event_types"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "get", "expected"),
+    [
+        ("ETLD_INGEST__PORT", "9000", lambda c: c.ingest.port, 9000),
+        ("ETLD_NODE_ID", "12345", lambda c: c.node_id, "12345"),
+        ("ETLD_KAFKA__SASL_USERNAME", "0123", lambda c: c.kafka.sasl_username, "0123"),
+        ("ETLD_LOG__LEVEL", "debug", lambda c: c.log.level, "debug"),
+        ("ETLD_LOG__LEVEL", '"debug"', lambda c: c.log.level, "debug"),
+        ("ETLD_INGEST__MAX_BODY", "2 MiB", lambda c: c.ingest.max_body, 2 << 20),
+        ("ETLD_INGEST__MAX_BODY", "4096", lambda c: c.ingest.max_body, 4096),
+        ("ETLD_CHARTS__EVERY", "1 min", lambda c: c.charts.every, 60.0),
+        ("ETLD_INGEST__ACK_PER_REQUEST", "true", lambda c: c.ingest.ack_per_request, True),
+        ("ETLD_INGEST__CORS_ORIGINS", "https://a, https://b", lambda c: c.ingest.cors_origins, ("https://a", "https://b")),
+        ("ETLD_INGEST__CORS_ORIGINS", '["*"]', lambda c: c.ingest.cors_origins, ("*",)),
+        ("ETLD_EVENT_TYPES__ORDER__WORKERS", "4", lambda c: c.event_types["order"].workers, 4),
+        ("ETLD_STATE_DIR", "elsewhere", lambda c: c.state_dir, ROOT / "elsewhere"),
+        ("ETLD_CORRECTOR__RULES", "[]", lambda c: c.corrector.rules, ()),
+    ],
+)
+def test_the_environment_overrides(name: str, value: str, get, expected: object) -> None:
+    """Any key; text needs no quotes, and text that looks like a number stays text."""
+    assert get(parse(TEXT, DEFAULT, {name: value})) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path", "expected"),
+    [
+        ("ETLD_INGEST__PORT", "many", "ingest.port", "expected a whole number, got 'many' (from ETLD_INGEST__PORT)"),
+        ("ETLD_INGEST__PRT", "1", "ingest.prt", "did you mean 'port'? (from ETLD_INGEST__PRT)"),
+        ("ETLD_KAFKA__BOOTSTRAP_SERVERS", "x", "kafka.bootstrap_servers", "(from ETLD_KAFKA__BOOTSTRAP_SERVERS)"),
+        ("ETLD_INGEST_PORT", "1", "ETLD_INGEST_PORT", "did you mean ETLD_INGEST__PORT?"),
+        ("ETLD_INGST__PORT", "1", "ETLD_INGST__PORT", "did you mean ETLD_INGEST__…?"),
+        ("ETLD_INGEST__", "1", "ETLD_INGEST__", "names no key"),
+        ("ETLD_NODE_ID__X", "1", "ETLD_NODE_ID__X", "no table"),
+    ],
+)
+def test_a_wrong_override_is_named(name: str, value: str, path: str, expected: str) -> None:
+    """By its variable, and with no line of the file, since it stands in none."""
+    line, message = mistakes(TEXT, {name: value})[path]
+    assert expected in message
+    assert line == 0
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    """Kubernetes makes some for a service that is called etld."""
+    others = {"ETLD_PORT": "tcp://10.0.0.1:80", "ETLD_SERVICE_HOST": "10.0.0.1", "ETLD_CONFIG": "x", "ETLD_WRITE_KEY": "k"}
+    assert parse(TEXT, DEFAULT, others).model_dump() == parse(TEXT, DEFAULT, {}).model_dump()
+
+
+def test_an_override_goes_to_a_section_that_the_file_lacks(tmp_path: Path) -> None:
+    """The section comes to be."""
     (tmp_path / "a.avsc").write_text((ROOT / "schemas" / "purchase.avsc").read_text())
-    assert load(own, {}).event_types["a"].schema_ == tmp_path / "a.avsc"
-    assert load(own, {}).event_types["a"].topic == "event_a"
+    text = '[event_types.a]\nschema = "a.avsc"\n'
+    assert parse(text, tmp_path / "x.toml", {"ETLD_BREAKER__WINDOW": "5"}).breaker.window == 5
 
 
-@given(st.integers(0, 10**6), st.sampled_from([("B", 1), ("KiB", 1024), ("MiB", 1 << 20), ("GiB", 1 << 30)]))
-def test_sizes(number: int, unit: tuple[str, int]) -> None:
-    """With and without a space, in any case."""
-    name, factor = unit
-    assert parse_size(f"{number} {name}") == parse_size(f"{number}{name.lower()}") == number * factor
+def test_paths_start_beside_the_config_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above a directory called "config", else in the file's own; a schema also where the command was called."""
+    config = load(DEFAULT, {})
+    assert (config.state_dir, config.charts.dir) == (ROOT / "var", ROOT / "event_summary_charts")
+    schema = (ROOT / "schemas" / "purchase.avsc").read_text()
+    own = tmp_path / "etc" / "own.toml"
+    own.parent.mkdir()
+    own.write_text('[event_types.a]\nschema = "a.avsc"\n[event_types.b]\n')
+    (own.parent / "a.avsc").write_text(schema)
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "b.avsc").write_text(schema)
+    monkeypatch.chdir(tmp_path)
+    config = load(own, {})
+    assert config.event_types["a"].schema == own.parent / "a.avsc"
+    assert config.event_types["b"].schema == tmp_path / "schemas" / "b.avsc"
+    assert config.event_types["a"].topic == "event_a"
+    assert config.state_dir == own.parent / "var"
+    assert config.source == own
 
 
-@given(st.text())
-def test_nonsense_is_no_size_or_duration(text: str) -> None:
-    """Whatever is written, the answer is a number or a clear word."""
-    for parser in (parse_size, parse_duration):
-        try:
-            assert parser(text) >= 0
-        except ValueError as error:
-            assert "expected" in str(error)
+def test_files_of_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the state directory; socket and pid file where systemd says, when it does."""
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    config = load(DEFAULT, {})
+    assert config.socket_path == ROOT / "var" / "etld.sock"
+    assert config.pid_path == ROOT / "var" / "etld.pid"
+    assert config.log_dir == ROOT / "var" / "log"
+    assert config.schemas_path == ROOT / "var" / "schemas.json"
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/etld:/run/other")
+    assert config.socket_path == Path("/run/etld/etld.sock")
+    assert config.pid_path == Path("/run/etld/etld.pid")
 
 
-def test_lines_of_nested_things() -> None:
-    """Tables, arrays of tables and inline tables; a multi-line string hides what looks like a key."""
-    text = 'a = 1\n[t]\nb = """\nc = 2\n"""\nd = { e = 1, f = { g = 2 } }\n[[r]]\nn = 1\n[[r]]\nn = 2\n[r.s]\nx = 1\n'
-    index = where.index(text)
-    assert index[("a",)] == 1
-    assert index[("t", "d")] == 6
-    assert ("t", "c") not in index
-    assert index[("r", 1, "n")] == 10
-    assert index[("r", 1, "s", "x")] == 12
-    assert where.find(index, ("t", "d", "zzz")) == 6
+def test_secrets_are_read_when_asked_for(tmp_path: Path) -> None:
+    """So that a rotated one counts; without its line end and nothing else."""
+    file = tmp_path / "password"
+    file.write_text(" pass word \n")
+    config = parse(broken(('dsn = "embedded"', f'dsn = "embedded"\npassword_file = "{file}"')), DEFAULT, {})
+    assert config.secret("postgres") == " pass word "
+    file.write_text("next")
+    assert config.secret("postgres") == "next"
+    assert config.secret("kafka") is None
+    file.unlink()
+    with pytest.raises(EtldError, match=r"postgres\.password_file: cannot read .*: No such file"):
+        config.secret("postgres")
+    assert config.secrets() == []
+
+
+def test_it_is_frozen_and_travels() -> None:
+    """Nobody can change it, and a worker gets the same over its channel."""
+    config = load(DEFAULT, {})
+    with pytest.raises(ValueError, match="frozen"):
+        config.ingest.port = 1  # type: ignore[misc]
+    copy = pickle.loads(pickle.dumps(config))
+    assert isinstance(copy, Config)
+    assert copy == config
+    assert copy.source == config.source
+
+
+@pytest.mark.parametrize(("mode", "directory", "safe"), [(0o640, 0o755, True), (0o666, 0o755, False), (0o640, 0o777, False), (0o644, 0o1777, True)])
+def test_a_file_that_everybody_may_write_is_refused(tmp_path: Path, mode: int, directory: int, safe: bool) -> None:
+    """Or replace, in a directory that is everybody's."""
+    place = tmp_path / "etc"
+    place.mkdir()
+    path = place / "etld.toml"
+    path.write_text("")
+    os.chmod(path, mode)
+    os.chmod(place, directory)
+    if safe:
+        refuse_unsafe(path)
+    else:
+        with pytest.raises(EtldError, match="chmod o-w"):
+            refuse_unsafe(path)
