@@ -98,10 +98,7 @@ def _equations(row: PositionRow, high: int, topic_id: str | None) -> Iterable[st
         yield f"{where}: consumed {row.consumed}, but stored + duplicate + filtered + dead is {outcome}"
     span = row.next_offset - row.start_offset
     if span != row.consumed + row.gaps + row.lost:
-        yield (
-            f"{where}: next - start is {span}, but consumed + gaps + lost is"
-            f" {row.consumed + row.gaps + row.lost}"
-        )
+        yield (f"{where}: next - start is {span}, but consumed + gaps + lost is {row.consumed + row.gaps + row.lost}")
     if row.halted:
         yield f"{where}: stands still ({row.halted}); `etld resume processor --from low {row.topic}:{row.part}`"
     elif topic_id is not None and topic_id != row.topic_id:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--wait", "patience", type=float, default=0.0, metavar="SECONDS", help="Wait that long for what is in flight.")
+@click.option(
+    "--wait", "patience", type=float, default=0.0, metavar="SECONDS", help="Wait that long for what is in flight."
+)
 @click.pass_obj
 def command(path: Path | None, as_json: bool, patience: float) -> None:
     """Compare topics, positions, table, dead letters and summaries; exit 1 where they differ."""

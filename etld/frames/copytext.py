@@ -25,8 +25,6 @@ def to_csv(frame: pl.DataFrame, columns: Sequence[str], json_columns: Sequence[s
 
     Only `quote_style="necessary"` keeps NULL and the empty string apart for COPY.
     """
-    chosen = [
-        json_text(name, frame.schema[name]) if name in json_columns else pl.col(name) for name in columns
-    ]
+    chosen = [json_text(name, frame.schema[name]) if name in json_columns else pl.col(name) for name in columns]
     text: str = frame.select(chosen).write_csv(include_header=False, quote_style="necessary")
     return text.encode()

@@ -21,7 +21,8 @@ class TransformBroken(EtldError):
 
 class Transform:
     """`function(frame) -> frame`, row-wise and deterministic: the height, `row`, `event_id` and the
-    types of the columns stay. A boolean column `etld_drop` filters rows out."""
+    types of the columns stay. A boolean column `etld_drop` filters rows out.
+    """
 
     def __init__(self, name: str, function: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         self._name = name
@@ -29,7 +30,8 @@ class Transform:
 
     def __call__(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """(rows that stay, rows filtered out). What the function raises comes through;
-        a broken contract is `TransformBroken`."""
+        a broken contract is `TransformBroken`.
+        """
         result = self._function(frame)
         self._check(frame, result)
         if DROP not in result.columns:
@@ -48,9 +50,7 @@ class Transform:
         schema = after.schema
         for name, dtype in before.schema.items():
             if schema.get(name) != dtype:
-                raise TransformBroken(
-                    f"transform {self._name} made column {name} {schema.get(name)}, expected {dtype}"
-                )
+                raise TransformBroken(f"transform {self._name} made column {name} {schema.get(name)}, expected {dtype}")
         extra = schema.keys() - before.schema.keys() - {DROP}
         if extra:
             raise TransformBroken(f"transform {self._name} added the columns {', '.join(sorted(extra))}")

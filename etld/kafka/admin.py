@@ -49,9 +49,7 @@ class Admin:
         if not known:
             return {}
         found: dict[str, Topic] = {}
-        futures = self._client.describe_topics(
-            confluent_kafka.TopicCollection(known), request_timeout=self._timeout
-        )
+        futures = self._client.describe_topics(confluent_kafka.TopicCollection(known), request_timeout=self._timeout)
         for name, future in futures.items():
             try:
                 described = future.result(self._timeout)

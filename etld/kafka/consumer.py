@@ -214,7 +214,7 @@ class GroupConsumer:
                 messages.append(message)
                 size += len(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends[(message.topic(), message.partition())] = message.offset()
+                ends[_key(message)] = message.offset()
             elif error.code() in _TRANSIENT:
                 self.broker_problem = error.str()
             else:
@@ -249,9 +249,7 @@ class GroupConsumer:
             self._rebalanced = True
             keys = [(tp.topic, tp.partition) for tp in partitions]
             if keys:
-                marks = {
-                    (tp.topic, tp.partition): consumer.get_watermark_offsets(tp, timeout=10) for tp in partitions
-                }
+                marks = {(tp.topic, tp.partition): consumer.get_watermark_offsets(tp, timeout=10) for tp in partitions}
                 answer = self._on_assign(keys, marks)
                 starts = [TopicPartition(*key, offset) for key, offset in answer.items()]
         except BaseException as error:  # see above: whatever it is, it comes out of poll()
@@ -289,3 +287,7 @@ def _is_fenced(error: KafkaError) -> bool:
     if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
         return True
     return (error.fatal() or error.code() == KafkaError._FATAL) and "group.instance.id" in error.str()
+
+
+def _key(message: Any) -> Key:
+    return (message.topic(), message.partition())

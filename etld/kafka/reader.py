@@ -48,9 +48,7 @@ def read_one(
             if error is None:
                 if message.offset() != offset:
                     return None
-                return Record(
-                    message.timestamp()[1] / 1000, message.key(), message.value(), dict(message.headers() or ())
-                )
+                return Record(message.timestamp()[1] / 1000, message.key(), message.value(), _headers(message))
             if error.code() in (
                 confluent_kafka.KafkaError._PARTITION_EOF,
                 confluent_kafka.KafkaError._AUTO_OFFSET_RESET,
@@ -62,3 +60,7 @@ def read_one(
         raise KafkaProblem(f"Kafka does not give {topic}:{partition} offset {offset}: {error}") from error
     finally:
         consumer.close()
+
+
+def _headers(message: Any) -> dict[str, bytes]:
+    return dict(message.headers() or ())

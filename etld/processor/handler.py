@@ -191,9 +191,7 @@ class ProcessorHandler(Handler[Rows]):
 def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     """Add the Kafka partition and offset of each row."""
     offsets = pl.concat([pl.Series(_OFFSET, part.offsets, pl.Int64) for part in batch])
-    partitions = pl.concat(
-        [pl.repeat(part.partition, len(part.offsets), dtype=pl.Int32, eager=True) for part in batch]
-    )
+    partitions = pl.concat([pl.repeat(part.partition, len(part.offsets), dtype=pl.Int32, eager=True) for part in batch])
     if frame.height == batch.count:
         return frame.with_columns(partitions.alias(_PARTITION), offsets.alias(_OFFSET))
     rows = frame["row"]

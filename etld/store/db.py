@@ -24,7 +24,7 @@ def connect(
 
     Transactions are opened in plain sight, with `conn.transaction()`. Raises psycopg.OperationalError.
     """
-    given = conninfo_to_dict(dsn)
+    given: dict[str, Any] = conninfo_to_dict(dsn)
     options = " ".join(
         [
             str(given.pop("options", "") or ""),

@@ -205,8 +205,7 @@ def settle(cur: Cursor, settled: Sequence[Settled]) -> None:
     if audit:
         cur.execute(_SQL.add_attempts, _attempt_columns(audit))
     columns: dict[str, Any] = {
-        name: [getattr(one, name) for one in settled]
-        for name in ("id", "state", "attempts", "wait", "waits_for")
+        name: [getattr(one, name) for one in settled] for name in ("id", "state", "attempts", "wait", "waits_for")
     }
     columns["event_type"] = [clean(one.event_type) for one in settled]
     columns["reason"] = [clean(one.reason) for one in settled]

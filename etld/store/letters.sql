@@ -55,7 +55,8 @@ FROM unnest(%(id)s::uuid[], %(attempt)s::int[], %(rule)s::text[], %(before)s::te
 
 -- name: settle
 UPDATE etld.dead_letter d
-SET state = s.state, event_type = coalesce(s.event_type, d.event_type), attempts = s.attempts,
+SET state = s.state, event_type = coalesce(s.event_type, d.event_type),
+    event_id = coalesce(d.event_id, s.repair_key::text), attempts = s.attempts,
     repair_topic = s.repair_topic, repair_key = s.repair_key, repair_value = s.repair_value,
     repair_part = NULL, repair_off = NULL, reason = s.reason,
     not_before = now() + make_interval(secs => s.wait), waits_for = s.waits_for, announced = false,

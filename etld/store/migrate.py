@@ -53,7 +53,7 @@ def migrate(conn: Connection) -> list[str]:
             )
         for number, name, text in migrations:
             if number > current:
-                conn.execute(sql.SQL(text))  # type: ignore[arg-type]
+                conn.execute(sql.SQL(text))
                 conn.execute("INSERT INTO etld.migration (number, name) VALUES (%s, %s)", (number, name))
                 ran.append(name)
     return ran

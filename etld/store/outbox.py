@@ -52,9 +52,7 @@ def add(cur: Cursor, letters: Sequence[Letter]) -> None:
 def take(conn: Connection, limit: int) -> list[Waiting]:
     """The oldest letters that nobody else is taking; locked until the transaction ends."""
     rows = conn.execute(_SQL.take, {"limit": limit}).fetchall()
-    return [
-        Waiting(row_id, _bytes(key), _bytes(value), dict(headers)) for row_id, key, value, headers in rows
-    ]
+    return [Waiting(row_id, _bytes(key), _bytes(value), dict(headers)) for row_id, key, value, headers in rows]
 
 
 def remove(conn: Connection, row_ids: Iterable[int]) -> None:

@@ -304,4 +304,3 @@ def _totals(rows: Iterable[Sequence[Any]]) -> dict[Key, dict[str, int]]:
         (topic, part): {"stored": stored, "duplicate": duplicate, "filtered": filtered, "dead": dead}
         for topic, part, stored, duplicate, filtered, dead in rows
     }
-

@@ -50,9 +50,7 @@ def mark_resent(cur: Cursor, sent: Sequence[tuple[str, int, int]]) -> int:
     if not sent:
         return 0
     ids, parts, offsets = zip(*sent, strict=True)
-    return cur.execute(
-        _SQL.mark_resent, {"id": list(ids), "part": list(parts), "off": list(offsets)}
-    ).rowcount
+    return cur.execute(_SQL.mark_resent, {"id": list(ids), "part": list(parts), "off": list(offsets)}).rowcount
 
 
 def under_way(conn: Connection, seconds: float) -> int:

@@ -63,9 +63,7 @@ class Records:
         """The step of this partition's position."""
         count = len(self.offsets)
         gaps = self.next_offset - self.expected - count
-        return Move(
-            self.topic, self.partition, self.topic_id, self.epoch, self.expected, self.next_offset, count, gaps
-        )
+        return Move(self.topic, self.partition, self.topic_id, self.epoch, self.expected, self.next_offset, count, gaps)
 
     def split(self, count: int) -> tuple[Records, Records]:
         """The first `count` records, and the rest."""

@@ -31,7 +31,8 @@ W = TypeVar("W", bound=Work)
 
 class Handler(Generic[W]):
     """One role's part in the loop. `prepare` runs in the loop's thread while the last batch is written
-    by another; `write` runs in the writer's thread and touches nothing but its arguments."""
+    by another; `write` runs in the writer's thread and touches nothing but its arguments.
+    """
 
     #: The consumer group is "etld-<group>".
     group: str
@@ -66,7 +67,8 @@ class Handler(Generic[W]):
 
     def idle(self, conn: Connection) -> None:
         """Something to do beside the batches, a few milliseconds long; runs about once a second, and
-        after each batch. Database errors are the loop's to handle."""
+        after each batch. Database errors are the loop's to handle.
+        """
 
     def start(self, conn: Connection) -> None:
         """A connection is there, and nothing is claimed yet; runs again after every lost connection."""

@@ -234,9 +234,7 @@ class Session:
             if seen is not None and seen.topic_id != owned.topic_id:
                 raise ConsumerBroken(f"topic {key[0]} was deleted and made anew")
 
-    def _on_assign(
-        self, keys: Sequence[Key], marks: Mapping[Key, tuple[int, int]]
-    ) -> Mapping[Key, int]:
+    def _on_assign(self, keys: Sequence[Key], marks: Mapping[Key, tuple[int, int]]) -> Mapping[Key, int]:
         topics = self._link.admin.topics(sorted({topic for topic, _ in keys}))
         found = []
         for topic, part in keys:

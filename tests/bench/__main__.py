@@ -32,7 +32,9 @@ VERSIONS = ("etld", "confluent-kafka", "polars", "psycopg", "aiohttp", "uvloop",
 def main() -> int:
     """Run what was asked for; 0 unless a benchmark could not be run."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", action="append", metavar="NAME", help="one benchmark, or all that begin so; repeatable")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="one benchmark, or all that begin so; repeatable"
+    )
     parser.add_argument("--quick", action="store_true", help="few events, one pair: does it run at all?")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of reference and etld (default 5)")
     parser.add_argument("--events", type=int, default=1_000_000, help="events of a backlog (default 1,000,000)")

@@ -19,7 +19,9 @@ def handler(port: int) -> None:
 
     async def track(request: web.BaseRequest) -> web.Response:
         event = orjson.loads(await request.read())
-        return web.Response(body=orjson.dumps({"status": "success", "event_id": event["event_name"]}), content_type="application/json")
+        return web.Response(
+            body=orjson.dumps({"status": "success", "event_id": event["event_name"]}), content_type="application/json"
+        )
 
     async def serve() -> None:
         runner = web.ServerRunner(web.Server(track))

@@ -43,7 +43,9 @@ class Backlog:
     def run(self, group: str, **changes: Any) -> tuple[float, float, float]:
         """(events/s, CPU µs an event, peak MB) of the workers, from the first commit to the last."""
         self.reset()
-        config = self.world.config(self.database, **{"event_types.purchase.topic": self.topic, "breaker.ratio": 0, **changes})
+        config = self.world.config(
+            self.database, **{"event_types.purchase.topic": self.topic, "breaker.ratio": 0, **changes}
+        )
         query = "SELECT coalesce(sum(consumed), 0) FROM etld.kafka_position WHERE grp = %s AND topic = %s"
         with open_database(self.database) as conn, self.world.daemon(config) as daemon:
 
@@ -73,9 +75,7 @@ class Raw:
         self.batches: dict[str, list[bytes]] = {}
         with open_database(backlog.database) as conn:
             for form in FORMATS:
-                self.batches[form] = [
-                    self._read(conn, form, start) for start in range(0, backlog.count, BATCH)
-                ]
+                self.batches[form] = [self._read(conn, form, start) for start in range(0, backlog.count, BATCH)]
         rates = {form: self.run(1, form) for form in FORMATS}
         self.best = max(rates, key=lambda form: rates[form])
         self.batches = {self.best: self.batches[self.best]}

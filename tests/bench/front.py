@@ -130,7 +130,9 @@ def latency(world: World, name: str) -> Result:
         last = 0
         with open_database(database) as conn:
             while not stop.is_set():
-                rows = conn.execute("SELECT id, event_id::text FROM processed_events WHERE id > %s ORDER BY id", (last,)).fetchall()
+                rows = conn.execute(
+                    "SELECT id, event_id::text FROM processed_events WHERE id > %s ORDER BY id", (last,)
+                ).fetchall()
                 now = time.monotonic()
                 for number, event_id in rows:
                     seen[event_id] = now

@@ -49,8 +49,12 @@ class World:
         self.quick = quick
         self.cores = len(os.sched_getaffinity(0))
         self.memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9)
-        self._kafka = KafkaServer(directory / "kafka", free_port(), directory / "kafka.log", jars.cache_dir(directory / "cache"))
-        self._postgres = PostgresServer(directory / "postgres", free_port(), directory / "postgres.log", directory / "pass")
+        self._kafka = KafkaServer(
+            directory / "kafka", free_port(), directory / "kafka.log", jars.cache_dir(directory / "cache")
+        )
+        self._postgres = PostgresServer(
+            directory / "postgres", free_port(), directory / "postgres.log", directory / "pass"
+        )
         self.bootstrap = f"127.0.0.1:{self._kafka.port}"
         self._databases = 0
 
@@ -85,8 +89,17 @@ class World:
         for role in ("aggregator", "corrector"):
             settings[role]["workers"] = 0
         for name, kind in settings["event_types"].items():
-            kind |= {"workers": 0, "schema": str(ROOT / "schemas" / f"{name}.avsc"), "topic": f"event_{name}_{home.name}"}
-        settings["charts"] |= {"every_events": 1_000_000_000, "idle": "1 h", "every": "1 d", "dir": str(home / "charts")}
+            kind |= {
+                "workers": 0,
+                "schema": str(ROOT / "schemas" / f"{name}.avsc"),
+                "topic": f"event_{name}_{home.name}",
+            }
+        settings["charts"] |= {
+            "every_events": 1_000_000_000,
+            "idle": "1 h",
+            "every": "1 d",
+            "dir": str(home / "charts"),
+        }
         for path, value in changes.items():
             table = settings
             *parents, last = path.split(".")
@@ -193,7 +206,9 @@ def event(index: int, filler: int = 0) -> dict[str, Any]:
     }
 
 
-def fill(world: World, topic: str, schema_id: int, count: int, *, partitions: int = 3, filler: int = 0, poison_every: int = 0) -> None:
+def fill(
+    world: World, topic: str, schema_id: int, count: int, *, partitions: int = 3, filler: int = 0, poison_every: int = 0
+) -> None:
     """Make a topic and write `count` records, every `poison_every`-th of them cut short."""
     admin = Admin({"bootstrap.servers": world.bootstrap})
     admin.create_topic(topic, partitions, 1, {})

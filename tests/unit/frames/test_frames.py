@@ -46,7 +46,10 @@ def test_a_good_frame_is_storable() -> None:
         ({"event_type": ["purchase", "order", "purchase"]}, "WrongEventType"),
         ({"event_name": ["a", "b\0", "c"]}, "NulCharacter"),
         ({"triggered_at": pl.Series([0, 2**63 - 1, 0]).cast(pl.Datetime("us", "UTC"))}, "TimeOutOfRange"),
-        ({"event_details": [{"item_name": "x", "price": p, "tags": ["a"]} for p in (1.0, float("nan"), 2.0)]}, "NotFinite"),
+        (
+            {"event_details": [{"item_name": "x", "price": p, "tags": ["a"]} for p in (1.0, float("nan"), 2.0)]},
+            "NotFinite",
+        ),
         ({"event_details": [{"item_name": "x", "price": 1.0, "tags": [t]} for t in ("a", "b\0", "c")]}, "NulCharacter"),
         ({"event_name": ["a", None, "c"]}, "MissingField"),
     ],
@@ -59,7 +62,7 @@ def test_exactly_the_bad_row_is_named(columns: dict[str, object], error_class: s
 
 def test_csv_keeps_null_and_nasty_text() -> None:
     """A null struct is an empty field, text comes back as it was."""
-    nasty = ['\\.', '"', ",", "\r\n", "", "ü 🎉", "\ufeff", "NULL", "\\N"]
+    nasty = ["\\.", '"', ",", "\r\n", "", "ü 🎉", "\ufeff", "NULL", "\\N"]
     data = pl.DataFrame({"t": nasty, "s": [{"a": text} for text in nasty]})
     rows = list(csv.reader(io.StringIO(to_csv(data, ["t", "s"], ["s"]).decode(), newline="")))
     assert [row[0] for row in rows] == nasty
