@@ -51,6 +51,8 @@ class Ledger:
     entries: dict[str, Entry] = field(default_factory=dict)
     foreign: dict[Coordinates, str] = field(default_factory=dict)
     foreign_ids: set[str] = field(default_factory=set)
+    #: Topics that were deleted and made anew: their offsets began again.
+    remade: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def sending(self, event_id: str, kind: Kind, event_type: str) -> None:

@@ -211,13 +211,13 @@ def disk_full(run: Run) -> None:
     filler = run.world.disk / "filler"
     with run.load(rate=max(600.0, run.options.rate), batch=50), _nothing_dies(run):
         mark = run.world.log_end()
-        with filler.open("wb") as file:
-            with contextlib.suppress(OSError):
+        try:
+            with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(65536))
-                    file.flush()
-        run.until(lambda: run.world.said("No space left", "could not extend", since=mark), "PostgreSQL says so", 120)
-        run.fired += 1
-        run.hold(run.options.outage / 2)
-        filler.unlink()
+            run.until(lambda: run.world.said("No space left", "could not extend", since=mark), "PostgreSQL says so", 120)
+            run.fired += 1
+            run.hold(run.options.outage / 2)
+        finally:
+            filler.unlink()
         run.recovered()

@@ -50,6 +50,19 @@ class Foreign:
         fastavro.schemaless_writer(body, self._schema, event)
         return event["event_id"], self._header + body.getvalue()
 
+    def write(self, records: list[tuple[str, bytes]]) -> dict[int, int]:
+        """Write (event_id, value) records that the ledger does not expect; partition to the offset behind them."""
+        ends: dict[int, int] = {}
+
+        def delivered(error: Any, message: Any) -> None:
+            assert error is None, error
+            ends[message.partition()] = max(ends.get(message.partition(), 0), message.offset() + 1)
+
+        for event_id, value in records:
+            self._producer.produce(TOPIC, value, event_id.encode(), on_delivery=delivered)
+        assert self._producer.flush(30) == 0, "Kafka does not take the records"
+        return ends
+
     def send(self, records: list[tuple[str, str, bytes | None]], partition: int | None = None) -> None:
         """Write (what it is, event_id, value) records, and note in the ledger where each one is."""
         failed: list[str] = []

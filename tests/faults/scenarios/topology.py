@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from faults.run import AGGREGATOR, Run
@@ -77,6 +78,7 @@ def topic_recreated(run: Run) -> None:
     rows = world.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
     mark = world.log_end()
     admin = _admin(run)
+    run.ledger.remade.add(topic)
     admin.delete_topics([topic])[topic].result(30)
     run.until(lambda: topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
     admin.create_topics([NewTopic(topic, 3, 1)])[topic].result(30)
@@ -92,6 +94,38 @@ def topic_recreated(run: Run) -> None:
         began = time.monotonic()
         world.daemon.cli("resume", "processor", "--from", "low", topic)
         run.recovered("etld-processor-delivery", since=began)
+
+
+@fault("retention-overrun", "Kafka deletes records before they were read: counted as lost, never skipped", make=World)
+def retention_overrun(run: Run) -> None:
+    world, daemon = run.world, run.world.daemon
+    with run.load():
+        run.flowing(100)
+    _report, problems = world.quiesce()
+    run.expect(not problems, f"not quiet before the fault: {problems}")
+    foreign = Foreign(run)
+    for who in ("processor-purchase", "aggregator"):
+        daemon.cli("pause", who)
+    run.until(lambda: world.worker("aggregator-0").get("state") == "paused", "the aggregator is paused")
+    run.until(lambda: world.worker("processor-purchase-0").get("state") == "paused", "the processor is paused")
+    ends = foreign.write([foreign.value() for _ in range(200)])
+    admin = _admin(run)
+    for future in admin.delete_records([TopicPartition(TOPIC, part, end) for part, end in ends.items()]).values():
+        future.result(30)
+    foreign.send([("good", *foreign.value()) for _ in range(100)])
+    mark = world.log_end()
+    for who in ("processor-purchase", "aggregator"):
+        daemon.cli("resume", who)
+    run.until(lambda: world.said("retention deleted", since=mark, worker="processor-purchase-0"), "the alarm")
+    run.until(lambda: world.said("retention deleted", since=mark, worker="aggregator-0"), "the aggregator's alarm")
+    run.until(lambda: world.status().get("state") == "degraded", "status is degraded")
+    run.fired += 1
+    began = time.monotonic()
+    daemon.cli("resume", "processor", "--from", "low", TOPIC)
+    run.recovered("etld-processor-purchase", since=began)
+    report, _problems = world.quiesce()
+    lost = sum(one["lost"] for one in report["partitions"])
+    run.expect(lost == 200, f"200 records were deleted, and reconcile counts {lost} as lost")
 
 
 def _named() -> World:
