@@ -142,7 +142,7 @@ def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...]
             if not paths.put(after, path, value):
                 return (f"there is no place for {paths.text(path)}",)
     else:
-        after = _edited(bench, before or {"event_id": verdict.identity(letter.id, letter.event_id)})
+        after = _edited(bench, before or {"event_id": verdict.identity(letter, None)})
     problems: tuple[str, ...] = bench.catalog.problems(after)
     if problems:
         return problems

@@ -35,12 +35,13 @@ class Bench:
             if not waiting:
                 return 0
             history = letters.attempts_of(cur, [one.id for one in waiting if one.attempts])
-            ids = {one.id: verdict.identity(one.id, one.event_id) for one in waiting}
+            decoded = {one.id: self.decode(one.value) for one in waiting}
+            ids = {one.id: verdict.identity(one, decoded[one.id].event) for one in waiting}
             stored = letters.stored_already(cur, list(set(ids.values())))
             settled = [
                 verdict.settle(
                     one,
-                    self.decode(one.value),
+                    decoded[one.id],
                     history.get(one.id, []),
                     self.rules,
                     self.catalog,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from etld.corrector.letter import Failure
@@ -28,12 +29,13 @@ BY_HAND = "(by hand)"
 _SHOWN = 5
 
 
-def identity(letter_id: str, event_id: str | None) -> str:
-    """The event_id of a repair: the event's own, or the dead letter's for an event without one."""
-    try:
-        return canonical(event_id or "")
-    except ValueError:
-        return letter_id
+def identity(letter: Waiting, event: dict[str, Any] | None) -> str:
+    """The event_id of a repair: the event's own, else what ingest gave it, else the dead letter's id."""
+    for known in ((event or {}).get("event_id"), letter.event_id):
+        if isinstance(known, str):
+            with suppress(ValueError):
+                return canonical(known)
+    return letter.id
 
 
 def failure_of(letter: Waiting | Locked | Attempt, event_type: str | None) -> Failure:
@@ -62,7 +64,7 @@ def work_on(letter: Waiting, decoded: Decoded, history: Sequence[Attempt]) -> tu
     found = event.get("event_type")
     named = found if isinstance(found, str) else failure.event_type
     return (
-        {**event, "event_id": identity(letter.id, letter.event_id)},
+        {**event, "event_id": identity(letter, decoded.event)},
         Failure(failure.stage, failure.error_class, failure.message, failure.sqlstate, named),
     )
 

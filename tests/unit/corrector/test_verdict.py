@@ -74,9 +74,17 @@ def test_a_repair_keeps_the_event_id() -> None:
 def test_an_event_without_an_id_takes_its_letters(own: str | None) -> None:
     """Each retry makes the same event."""
     found = {key: value for key, value in event(price="12.5").items() if key != "event_id"}
-    got = settled(letter(event_id=own), found)
+    for broken in (found, {**found, "event_id": "nonsense"}, {**found, "event_id": 7}):
+        got = settled(letter(event_id=own), broken)
+        assert got.repair is not None
+        assert got.repair.key == ID
+
+
+def test_the_events_own_id_counts_most() -> None:
+    """Whatever key a foreign producer gave the record."""
+    got = settled(letter(event_id=ID), event(price="12.5"))
     assert got.repair is not None
-    assert got.repair.key == ID
+    assert got.repair.key == EVENT_ID
 
 
 def test_what_no_rule_repairs_is_parked_with_the_reason() -> None:
