@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
+import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from pathlib import Path
 from etld.errors import EtldError
 
 _CLONE_NEWUSER = 0x10000000
+_CAP_DAC_OVERRIDE = 1
+_PR_SET_KEEPCAPS = 8
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,8 +33,7 @@ class Namespace:
     def enter(self) -> None:
         """Called in the child, before its program starts."""
         uid, gid = os.geteuid(), os.getegid()
-        if _libc.unshare(_CLONE_NEWUSER) != 0:
-            raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER)")
+        _checked(_libc.unshare(_CLONE_NEWUSER), "unshare(CLONE_NEWUSER)")
         Path("/proc/self/uid_map").write_text(f"{self.inside} {uid} 1\n")
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/gid_map").write_text(f"{self.inside} {gid} 1\n")
@@ -51,7 +55,11 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class OtherUser:
-    """An unprivileged user of the system, to whom root gives the data."""
+    """An unprivileged user of the system, to whom root gives the data.
+
+    It keeps root's right to pass through private directories (CAP_DAC_OVERRIDE, which containers
+    leave to root): otherwise every directory above the data would have to be opened to all.
+    """
 
     uid: int
     gid: int
@@ -60,7 +68,13 @@ class OtherUser:
         """Called in the child, before its program starts."""
         os.setgroups([])
         os.setgid(self.gid)
+        _checked(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "PR_SET_KEEPCAPS")
         os.setuid(self.uid)
+        # struct __user_cap_header_struct (version 3, this process), then two of {effective, permitted, inheritable}.
+        header = struct.pack("=Ii", 0x20080522, 0)
+        right = 1 << _CAP_DAC_OVERRIDE
+        _checked(_libc.capset(header, struct.pack("=6I", right, right, right, 0, 0, 0)), "capset")
+        _checked(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0), "PR_CAP_AMBIENT")
 
     def own(self, path: Path) -> None:
         """Give a file, or a directory with all in it, to this user."""
@@ -88,6 +102,11 @@ def choose() -> Identity | None:
             " `nobody`: run etld as an ordinary user"
         ) from None
     return OtherUser(entry.pw_uid, entry.pw_gid)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
 
 
 def _named(uid: int) -> bool:

@@ -43,6 +43,8 @@ def run_kafka(worker: Worker) -> None:
     port, output = _port(worker.addresses.kafka), config.log_dir / "kafka.log"
     cache = choice.cache_dir(config)
     if choice.choose(config) == "kafka":
+        if lacks := choice.missing(cache):
+            worker.fatal(f'kafka.embedded_broker is "kafka", and {lacks} was not found')
         _keep(worker, KafkaServer(config.state_dir / "kafka", port, output, cache))
         return
     log.warning(choice.notice(config))

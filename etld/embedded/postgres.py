@@ -48,11 +48,11 @@ class PostgresServer(Server):
     # Fast shutdown, then immediate.
     stop_steps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
 
-    def __init__(self, data: Path, port: int, log: Path, passfile: Path) -> None:
+    def __init__(self, data: Path, port: int, log: Path, passfile: Path, user: identity.Identity | None = None) -> None:
         super().__init__(port, log)
         self._data = data
         self._passfile = passfile
-        self._identity = identity.choose()
+        self._identity = user or identity.choose()
 
     @property
     def dsn(self) -> str:
