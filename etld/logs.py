@@ -152,7 +152,9 @@ class Handler(logging.Handler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
         """Say where a record came from that cannot be shown; its text may be what is wrong with it."""
-        self._write(json.dumps({"level": "error", "msg": f"a log line cannot be shown: {record.pathname}:{record.lineno}"}))
+        self._write(
+            json.dumps({"level": "error", "msg": f"a log line cannot be shown: {record.pathname}:{record.lineno}"})
+        )
 
     def tick(self) -> None:
         """Tell what was counted, of all that is older than ten seconds."""

@@ -23,9 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 from etld.config.units import format_duration, format_size, parse_duration, parse_size
 
 _SPAN = {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|min|h|d)\s*$"}
-_BYTES = {
-    "anyOf": [{"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|[kKMG]i?B)\s*$"}, {"type": "integer"}]
-}
+_BYTES = {"anyOf": [{"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|[kKMG]i?B)\s*$"}, {"type": "integer"}]}
 
 
 class Section(BaseModel):

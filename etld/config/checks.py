@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from etld.config import dotted
 from etld.config.salvage import Mistake
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ OWN_TOPICS = ("dead_letter_queue", "parked_events")
 _RULES = "etld.corrector.rules"
 _SUMMARIES = "etld.aggregator.definitions"
 _SCHEMAS = "etld.events.avsc"
-
-_PIECE = re.compile(r'\[(\d+)\]|"([^"]*)"|([^.\[\]"]+)')
 
 
 def problems(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> list[Mistake]:
@@ -137,9 +136,11 @@ def _hidden(url: str) -> str:
 def _rules(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
     given = data.get("corrector", {}).get("rules", []) if isinstance(data.get("corrector"), dict) else []
     # As they stand in the file, so that one broken rule does not hide the mistakes of the others.
-    tables = given if isinstance(given, list) and all(isinstance(rule, dict) for rule in given) else config.corrector.rules
-    for dotted, message in importlib.import_module(_RULES).check(tables):
-        yield Mistake(tuple(int(number) if number else quoted or bare for number, quoted, bare in _PIECE.findall(dotted)), message)
+    tables = (
+        given if isinstance(given, list) and all(isinstance(rule, dict) for rule in given) else config.corrector.rules
+    )
+    for key, message in importlib.import_module(_RULES).check(tables):
+        yield Mistake(dotted.split(key), message)
 
 
 def _summaries(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> Iterator[Mistake]:

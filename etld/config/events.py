@@ -61,6 +61,4 @@ class Breaker(Section):
         0.5, description="When more than this share of the last `window` records is dead, pause and alarm; 0: never."
     )
     window: int = Field(1000, ge=1, description="How many records are looked at.")
-    retry_after: Duration = written(
-        "30 s", "One batch is let through after this long; 0 s waits for `etld resume`."
-    )
+    retry_after: Duration = written("30 s", "One batch is let through after this long; 0 s waits for `etld resume`.")

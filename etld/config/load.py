@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etld.config import checks, env, lines, salvage
+from etld.config import checks, dotted, env, lines, salvage
 from etld.config.paths import resolve
 from etld.errors import ConfigError, EtldError, Problem
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from etld.config.model import Config
 
 CANDIDATES = (Path("config/etld.toml"), Path("/etc/etld/etld.toml"))
-_NOWHERE = "no configuration: neither ./config/etld.toml nor /etc/etld/etld.toml is there; `etld config init` writes one"
+_NOWHERE = (
+    "no configuration: neither ./config/etld.toml nor /etc/etld/etld.toml is there; `etld config init` writes one"
+)
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -93,16 +95,5 @@ def _toml(text: str, source: Path) -> dict[str, Any]:
 def _problem(path: lines.Path, message: str, index: dict[lines.Path, int], placed: dict[lines.Path, str]) -> Problem:
     for count in range(len(path), 0, -1):
         if path[:count] in placed:
-            return Problem(_dotted(path), 0, f"{message} (from {placed[path[:count]]})")
-    return Problem(_dotted(path), lines.find(index, path), message)
-
-
-def _dotted(path: lines.Path) -> str:
-    out = ""
-    for piece in path:
-        if isinstance(piece, int):
-            out += f"[{piece}]"
-        else:
-            name = piece if re.fullmatch(r"[A-Za-z0-9_*-]+", piece) else f'"{piece}"'
-            out += f".{name}" if out else name
-    return out
+            return Problem(dotted.join(path), 0, f"{message} (from {placed[path[:count]]})")
+    return Problem(dotted.join(path), lines.find(index, path), message)

@@ -77,9 +77,7 @@ def _touches(path: Path, others: set[Path]) -> bool:
 
 def _path(loc: tuple[str | int, ...]) -> Path:
     """Without the names that pydantic gives to a union's branches and to a bad key."""
-    return tuple(
-        piece for piece in loc if isinstance(piece, int) or not (piece.startswith("<") or piece == "[key]")
-    )
+    return tuple(piece for piece in loc if isinstance(piece, int) or not (piece.startswith("<") or piece == "[key]"))
 
 
 def _remove(data: dict[str, Any], path: Path) -> None:

@@ -77,7 +77,12 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(EtldError("no disk"), 1), (UsageError("no disk"), 2), (Unreachable("no disk"), 3), (click.UsageError("no disk"), 2)],
+    [
+        (EtldError("no disk"), 1),
+        (UsageError("no disk"), 2),
+        (Unreachable("no disk"), 3),
+        (click.UsageError("no disk"), 2),
+    ],
 )
 def test_an_error_is_one_line_and_an_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, code: int

@@ -59,7 +59,12 @@ def broken(*changes: tuple[str, str]) -> str:
         ('level = "info"', 'level = "loud"', "log.level", "expected 'debug', 'info', 'warning' or 'error', got 'loud'"),
         ('timezone = "UTC"', 'timezone = "Mars/Base"', "ingest.timezone", "expected a time zone"),
         ('node_id = ""', 'node_id = "a b"', "node_id", "expected letters, digits, dots, - and _, got 'a b'"),
-        ('transform = ""', 'transform = "x"', "event_types.purchase.transform", 'expected "module:function", got \'x\''),
+        (
+            'transform = ""',
+            'transform = "x"',
+            "event_types.purchase.transform",
+            "expected \"module:function\", got 'x'",
+        ),
         ("sample = {}", "sample = { nope = 0.5 }", "event_types.purchase.sample.nope", "is not among event_names"),
         ("[event_types.order]", "[event_types.Order]", "event_types.Order", "begins with a letter, got 'Order'"),
         ('dsn = "embedded"', 'dsn = "db.example"', "postgres.dsn", "or a DSN such as"),
@@ -70,7 +75,12 @@ def broken(*changes: tuple[str, str]) -> str:
         ('"schemas/order.avsc"', '"schemas/ordr.avsc"', "event_types.order.schema", "schemas/ordr.avsc"),
         ('"schemas/order.avsc"', '"config/etld.toml"', "event_types.order.schema", "is no Avro schema"),
         ('["delivery"]', '["deliverie"]', "summaries.delivery.event_types[0]", "known: purchase, order, delivery"),
-        ('revenue = { sum = "event_details.price" }', 'revenue = "sum"', "summaries.purchase.measures.revenue", "{ sum ="),
+        (
+            'revenue = { sum = "event_details.price" }',
+            'revenue = "sum"',
+            "summaries.purchase.measures.revenue",
+            "{ sum =",
+        ),
         ('revenue = { sum = "event_details.price" }', "revenue = {}", "summaries.purchase.measures.revenue", "{ sum ="),
         (
             'revenue = { sum = "event_details.price" }',
@@ -78,7 +88,12 @@ def broken(*changes: tuple[str, str]) -> str:
             "summaries.purchase.measures.revenue",
             "item_name is text",
         ),
-        ('value = "revenue"', 'value = "revenues"', "summaries.purchase.chart.panels[1].value", "no measure 'revenues'"),
+        (
+            'value = "revenue"',
+            'value = "revenues"',
+            "summaries.purchase.chart.panels[1].value",
+            "no measure 'revenues'",
+        ),
         ('by = "carrier"', 'by = "carier"', "summaries.delivery.chart.panels[1].by", "no group column 'carier'"),
         ('name = "transit_delivery_summary"', 'name = "purchase_summary"', "summaries.delivery.chart.name", "already"),
         ('bucket = "1 h"', 'bucket = "1 ms"', "summaries.purchase.bucket", "1 s to 366 d"),
@@ -161,7 +176,14 @@ def test_a_mistake_makes_no_second_one() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("[kafka\n", 1), ("a = 1\nb = \n", 2), ("a = 1\na = 2\n", 2), ('a = """\n\nx', 3), ("a = [\n1,\n", 3), ("a = \x01", 1)],
+    [
+        ("[kafka\n", 1),
+        ("a = 1\nb = \n", 2),
+        ("a = 1\na = 2\n", 2),
+        ('a = """\n\nx', 3),
+        ("a = [\n1,\n", 3),
+        ("a = \x01", 1),
+    ],
 )
 def test_what_is_no_toml_has_a_line(text: str, line: int) -> None:
     """At most one such mistake can be known."""
@@ -219,7 +241,12 @@ def test_an_event_type_is_needed() -> None:
         ("ETLD_INGEST__MAX_BODY", "4096", lambda c: c.ingest.max_body, 4096),
         ("ETLD_CHARTS__EVERY", "1 min", lambda c: c.charts.every, 60.0),
         ("ETLD_INGEST__ACK_PER_REQUEST", "true", lambda c: c.ingest.ack_per_request, True),
-        ("ETLD_INGEST__CORS_ORIGINS", "https://a, https://b", lambda c: c.ingest.cors_origins, ("https://a", "https://b")),
+        (
+            "ETLD_INGEST__CORS_ORIGINS",
+            "https://a, https://b",
+            lambda c: c.ingest.cors_origins,
+            ("https://a", "https://b"),
+        ),
         ("ETLD_INGEST__CORS_ORIGINS", '["*"]', lambda c: c.ingest.cors_origins, ("*",)),
         ("ETLD_EVENT_TYPES__ORDER__WORKERS", "4", lambda c: c.event_types["order"].workers, 4),
         ("ETLD_STATE_DIR", "elsewhere", lambda c: c.state_dir, ROOT / "elsewhere"),
@@ -252,7 +279,12 @@ def test_a_wrong_override_is_named(name: str, value: str, path: str, expected: s
 
 def test_variables_of_others_are_left_alone() -> None:
     """Kubernetes makes some for a service that is called etld."""
-    others = {"ETLD_PORT": "tcp://10.0.0.1:80", "ETLD_SERVICE_HOST": "10.0.0.1", "ETLD_CONFIG": "x", "ETLD_WRITE_KEY": "k"}
+    others = {
+        "ETLD_PORT": "tcp://10.0.0.1:80",
+        "ETLD_SERVICE_HOST": "10.0.0.1",
+        "ETLD_CONFIG": "x",
+        "ETLD_WRITE_KEY": "k",
+    }
     assert parse(TEXT, DEFAULT, others).model_dump() == parse(TEXT, DEFAULT, {}).model_dump()
 
 
@@ -322,7 +354,10 @@ def test_it_is_frozen_and_travels() -> None:
     assert copy.source == config.source
 
 
-@pytest.mark.parametrize(("mode", "directory", "safe"), [(0o640, 0o755, True), (0o666, 0o755, False), (0o640, 0o777, False), (0o644, 0o1777, True)])
+@pytest.mark.parametrize(
+    ("mode", "directory", "safe"),
+    [(0o640, 0o755, True), (0o666, 0o755, False), (0o640, 0o777, False), (0o644, 0o1777, True)],
+)
 def test_a_file_that_everybody_may_write_is_refused(tmp_path: Path, mode: int, directory: int, safe: bool) -> None:
     """Or replace, in a directory that is everybody's."""
     place = tmp_path / "etc"

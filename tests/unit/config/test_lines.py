@@ -10,7 +10,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etld.config import lines
+from etld.config import dotted, lines
 from etld.config.lines import Path
 
 KEYS = st.text(min_size=1, max_size=8)
@@ -114,3 +114,12 @@ def test_find_gives_the_nearest_thing_around() -> None:
     index = lines.index(TRICKY)
     assert lines.find(index, ("t", "many", 1, "nope", "deeper")) == 19
     assert lines.find(index, ("nope",)) == 0
+
+
+PIECES = st.integers(0, 99) | st.text(min_size=1).filter(lambda text: '"' not in text)
+
+
+@given(st.tuples(KEYS.filter(lambda text: '"' not in text)) | st.lists(PIECES, min_size=1).map(tuple))
+def test_a_dotted_path_can_be_read_back(path: Path) -> None:
+    """With dots, brackets and numbers inside keys."""
+    assert dotted.split(dotted.join(path)) == path

@@ -41,7 +41,8 @@ def test_a_duration_is_written_as_it_is_read(millis: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0, "0 s"), (0.05, "50 ms"), (90.0, "90 s"), (300.0, "5 min"), (604800.0, "7 d"), (1.5, "1500 ms")]
+    ("seconds", "text"),
+    [(0.0, "0 s"), (0.05, "50 ms"), (90.0, "90 s"), (300.0, "5 min"), (604800.0, "7 d"), (1.5, "1500 ms")],
 )
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     """In the largest unit that needs no decimals."""
@@ -54,7 +55,24 @@ def test_sizes_are_written_for_people(size: str) -> None:
     assert format_size(parse_size(size)) == size
 
 
-BAD = ["", "1", "s", "1 parsec", "-1 s", "1e3 s", "1 s 2", "٣ s", "1_000 s", "nan s", "inf s", "9" * 30 + " d", None, True, [1], 1.5]
+BAD = [
+    "",
+    "1",
+    "s",
+    "1 parsec",
+    "-1 s",
+    "1e3 s",
+    "1 s 2",
+    "٣ s",
+    "1_000 s",
+    "nan s",
+    "inf s",
+    "9" * 30 + " d",
+    None,
+    True,
+    [1],
+    1.5,
+]
 
 
 @pytest.mark.parametrize("value", [*BAD, 10])
