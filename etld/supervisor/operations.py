@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from etld.config import load
 from etld.control.daemon import Answer, Reply, VerbError
 from etld.errors import EtldError
-from etld.supervisor import fleet, plan
+from etld.supervisor import doors, fleet, plan
 from etld.supervisor.kinds import specs
 from etld.supervisor.slots import State
 from etld.worker.channel import pack
@@ -131,7 +131,7 @@ def reload(daemon: Supervisor, dry_run: bool) -> Answer:
 def _reload(daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.Plan, answer: Reply) -> Work:
     old, before = daemon.config, daemon.snapshot
     tree = daemon.tree
-    listeners = daemon.prepare_listeners(new)  # a taken port: EtldError, nothing changed
+    listeners = doors.prepare(daemon, new)  # a taken port: EtldError, nothing changed
     daemon.notifier.reloading()
     try:
         for step in todo.steps:
@@ -152,13 +152,13 @@ def _reload(daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.P
         daemon.notifier.ready("reload failed; the old configuration stays")
         raise
     if listeners is not None:
-        daemon.swap_listeners(listeners)
+        doors.swap(daemon, listeners)
     yield from _resize(daemon)
     started = todo.of("start")
-    message = {"type": "reload", "config": pack(new)}
-    for name in tree.slots:
+    for name, slot in tree.slots.items():
         if name in todo.of("reload") or "log.level" in todo.changed:
-            tree.send(tree.slots[name].pid, message)
+            told = daemon.config_for(slot.kind)
+            tree.send(slot.pid, {"type": "reload", "config": pack(told)})
     yield from until_settled(daemon, started)
     yield from roll(daemon, [name for name in todo.of("restart") if name not in ground], "reload")
     daemon.notifier.ready("ready")
@@ -179,7 +179,7 @@ def _resize(daemon: Supervisor) -> Generator[None, None, tuple[list[str], list[s
     tree = daemon.tree
     extra = [name for name, slot in tree.slots.items() if slot.wanted and name not in wanted]
     new = [spec for name, spec in wanted.items() if name not in tree.slots]
-    daemon.steer(wanted.values())
+    doors.steer(daemon, wanted.values())
     for spec in new:
         tree.add(spec)
     if any(daemon.kinds[tree.slots[name].kind].listens for name in extra):

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,7 +17,6 @@ from etld.errors import EtldError
 from etld.supervisor import addresses, child, fleet, operations, plan, report
 from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
-from etld.supervisor.listeners import Listeners
 from etld.supervisor.notify import Notifier
 from etld.supervisor.reactor import Reactor
 from etld.supervisor.shutdown import Shutdown
@@ -193,13 +191,16 @@ class Supervisor:
 
     def _born(self, spec: Spec, channel: Channel) -> NoReturn:
         kind = self.kinds[spec.kind]
-        config, where = self.config, self.addresses
+        config, where = self.config_for(kind.name), self.addresses
         if not kind.database:
-            config = without_database(config)
             where = dataclasses.replace(where, postgres=None)
         sockets = (self.runtime.listeners.get(spec.index),) if kind.listens else ()
         birth = child.Birth(spec, kind, config, where, sockets, self.pid, self.log_file)
         child.main(birth, channel)
+
+    def config_for(self, kind: str) -> Config:
+        """The configuration as a worker of this kind may see it."""
+        return self.config if self.kinds[kind].database else without_database(self.config)
 
     def _gone(self, name: str) -> None:
         kind, _, index = name.rpartition("-")
@@ -211,8 +212,7 @@ class Supervisor:
     def adopt(self, config: Config, snapshot: dict[str, Any]) -> None:
         """Use this configuration for all that is started from now on."""
         if self.snapshot:
-            before = plan.snapshot(self.config)
-            changed = plan.changed_keys(before, snapshot)
+            changed = plan.changed_keys(self.snapshot, snapshot)
             for group in list(self.scaled):  # the file's word is newer than the verb's
                 if any(
                     key in (f"{group}.workers", f"event_types.{group.partition('-')[2]}.workers") for key in changed
@@ -233,27 +233,6 @@ class Supervisor:
         )
         self.tree.grace = limits.stop_timeout * 2 / 3
         logs.setup("supervisor", config)
-
-    def prepare_listeners(self, config: Config) -> Listeners | None:
-        """New sockets when the address changes, bound before anything is touched; raises EtldError."""
-        now = self.runtime.listeners
-        port = config.ingest.port or now.port
-        if (config.ingest.host, port) == (now.host, now.port):
-            return None
-        return Listeners.bind(config.ingest.host, port, self._doors(specs(self.kinds, config, self.scaled)))
-
-    def swap_listeners(self, listeners: Listeners) -> None:
-        """Use other sockets from now on; workers keep theirs until they are replaced."""
-        self.runtime.listeners.close()
-        self.runtime.listeners = listeners
-
-    def steer(self, wanted: Iterable[Spec]) -> None:
-        """A socket for each wanted slot, and new connections only to those."""
-        indices = [spec.index for spec in wanted if self.kinds[spec.kind].listens]
-        self.runtime.listeners.ensure(indices)
-
-    def _doors(self, wanted: Iterable[Spec]) -> int:
-        return sum(1 for spec in wanted if self.kinds[spec.kind].listens)
 
     # -- verbs
 

@@ -63,9 +63,9 @@ class LocalWorker(Worker):
 
     def receive(self) -> None:
         """Take what the test posted."""
+        super().receive()
         while self._inbox:
             self._take(self._inbox.pop(0))
-        super().receive()
 
     @contextlib.contextmanager
     def running(self, run: Any, timeout: float = 30.0) -> Any:

@@ -80,6 +80,10 @@ class Worker:
 
     def receive(self) -> None:
         """Take the supervisor's messages, and its end, without blocking."""
+        try:
+            os.eventfd_read(self._wake)
+        except BlockingIOError:
+            pass
         if self._channel is not None and not self._channel.closed:
             for message in self._channel.receive():
                 self._take(message)
@@ -91,14 +95,10 @@ class Worker:
             self._told_stop = True
             if self.on_stop is not None:
                 self.on_stop()
-        try:
-            os.eventfd_read(self._wake)
-        except BlockingIOError:
-            pass
 
     def wait(self, seconds: float) -> bool:
         """Beat, then sleep until the time is over or the supervisor says something; True when stopping."""
-        self.beat()
+        self._tell()
         if not self.stopping:
             self._poll.poll(max(0.0, seconds))
         self.receive()
@@ -120,10 +120,7 @@ class Worker:
 
     def beat(self, *, force: bool = False) -> None:
         """The work loop is alive; sends what changed, at most twice a second, and takes messages."""
-        now = time.monotonic()
-        if force or now >= self._next_beat:
-            self._next_beat = now + BEAT_SECONDS
-            self._beat()
+        if self._tell(force=force):
             self.receive()
 
     def progress(self, text: str) -> None:
@@ -177,6 +174,14 @@ class Worker:
 
     def _wakeup(self) -> None:
         os.eventfd_write(self._wake, 1)
+
+    def _tell(self, *, force: bool = False) -> bool:
+        now = time.monotonic()
+        if not force and now < self._next_beat:
+            return False
+        self._next_beat = now + BEAT_SECONDS
+        self._beat()
+        return True
 
     def _beat(self) -> None:
         logs.tick()
