@@ -6,9 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from etld.store import cuts, db
+from etld.store.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +65,7 @@ class Filling:
                     while waiting and not self._stop.is_set():
                         waiting = [one for one in waiting if not self._fill(conn, one, cluster_id, group)]
                         self._stop.wait(_LOOK_EVERY if waiting else 0)
-            except psycopg.Error as error:
+            except DatabaseError as error:
                 text = " ".join(str(error).split())
                 if text != said and not self._stop.is_set():
                     log.warning("cannot fill summaries now, trying again: %s", text)

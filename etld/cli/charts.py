@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(path: Path | None, as_json: bool) -> None:
     """Draw every chart from the summary tables, and print the paths."""
-    import psycopg
 
     from etld.aggregator import definitions, pictures
     from etld.charts.process import draw
     from etld.cli.target import find
+    from etld.store.errors import UndefinedColumn, UndefinedTable
 
     target = find(path)
     config = target.config
@@ -32,7 +32,7 @@ def command(path: Path | None, as_json: bool) -> None:
     with target.connect("charts") as conn:
         try:
             charts = pictures.charts(conn, made, config.summaries)
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        except (UndefinedTable, UndefinedColumn) as error:
             raise EtldError(
                 f"a summary's table is not as the configuration says ({error.diag.message_primary}):"
                 " the aggregator makes it when it starts, so `etld reload`"

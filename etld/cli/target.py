@@ -26,9 +26,9 @@ class Target:
 
     def connect(self, what: str = "cli") -> Connection:
         """A connection to PostgreSQL; raises `Unreachable` in words."""
-        import psycopg
 
         from etld.store import db
+        from etld.store.errors import OperationalError
 
         assert self.addresses.postgres is not None
         try:
@@ -39,7 +39,7 @@ class Target:
                 connect_timeout=self.config.postgres.connect_timeout,
                 statement_timeout=0,
             )
-        except psycopg.OperationalError as error:
+        except OperationalError as error:
             raise Unreachable(f"cannot reach PostgreSQL: {' '.join(str(error).split())}") from error
 
     def kafka_settings(self) -> dict[str, Any]:

@@ -144,4 +144,7 @@ class _Scanner:
 
 
 def _unquoted(key: str) -> str:
-    return str(tomllib.loads(f"v = {key}")["v"]) if key else ""
+    try:
+        return str(tomllib.loads(f"v = {key}")["v"]) if key else ""
+    except tomllib.TOMLDecodeError:
+        return key

@@ -13,8 +13,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from etld.corrector import catalog as catalogs
 from etld.corrector.bench import Bench
 from etld.corrector.pace import Pace
@@ -23,6 +21,7 @@ from etld.corrector.rules import compile_rules
 from etld.corrector.steps.base import Mistake
 from etld.errors import EtldError
 from etld.store import repairs
+from etld.store.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,9 +129,9 @@ class Workshop:
                 busy = not self.paused and self._round(conn)
                 self._say(None)
                 rest = 0.0 if busy else _REST if not self._due_soon() else 0.05
-            except (psycopg.Error, EtldError) as error:
+            except (DatabaseError, EtldError) as error:
                 self._say(" ".join(str(error).split()))
-                if isinstance(error, psycopg.Error) and conn is not None:
+                if isinstance(error, DatabaseError) and conn is not None:
                     conn.close()
                 rest = _PATIENCE_AFTER_ERROR
                 self._ending.wait(rest)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
-import psycopg
 
 from etld.avro.columnar import Bad, decode
 from etld.events import deadletter
@@ -20,7 +19,7 @@ from etld.processor.relay import Relay
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
 from etld.store import events, outbox
-from etld.store.errors import classify, sqlstate
+from etld.store.errors import DatabaseError, classify, sqlstate
 from etld.stream import Batch, Handler, Tally, Work
 
 if TYPE_CHECKING:
@@ -162,7 +161,7 @@ class ProcessorHandler(Handler[Rows]):
         try:
             with cur.connection.transaction():
                 return events.merge(cur, to_csv(frame, events.COLUMNS, events.JSON_COLUMNS))
-        except (psycopg.Error, UnicodeError) as error:
+        except (DatabaseError, UnicodeError) as error:
             if classify(error) not in ("data", "conflict"):
                 raise
             if frame.height == 1:

@@ -10,6 +10,12 @@ from etld.errors import EtldError
 
 Verdict = Literal["retry", "stop", "data", "conflict"]
 
+# What callers catch, so that only this package knows the driver.
+DatabaseError = psycopg.Error
+OperationalError = psycopg.OperationalError
+UndefinedTable = psycopg.errors.UndefinedTable
+UndefinedColumn = psycopg.errors.UndefinedColumn
+
 _UNIQUE_VIOLATION = "23505"
 _RETRY_CODES = frozenset({"40001", "40P01", "55P03", "25006", "25P03"})
 _RETRY_CLASSES = frozenset({"08", "53", "57", "58", "XX"})

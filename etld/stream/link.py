@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from etld.kafka.admin import Admin
 from etld.kafka.settings import client_settings
 from etld.store import db
+from etld.store.errors import OperationalError
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -50,7 +49,7 @@ class Link:
         return self._worker.config.kafka.bootstrap_servers == "embedded" and self.cluster_id.startswith("tansu")
 
     def connect(self) -> db.Connection:
-        """A new connection; raises psycopg.OperationalError."""
+        """A new connection; raises OperationalError."""
         config = self._worker.config
         assert self._worker.addresses.postgres is not None
         return db.connect(
@@ -63,7 +62,7 @@ class Link:
         )
 
     def connection(self) -> db.Connection:
-        """The connection for claims and for work beside the batches; raises psycopg.OperationalError."""
+        """The connection for claims and for work beside the batches; raises OperationalError."""
         if self._conn is None or self._conn.closed:
             self._conn = self.connect()
             self.database_problem = None
@@ -75,7 +74,7 @@ class Link:
             return None
         try:
             return self.connection()
-        except psycopg.OperationalError as error:
+        except OperationalError as error:
             self._not_before = time.monotonic() + _RECONNECT_EVERY
             self.database_problem = f"PostgreSQL is away: {' '.join(str(error).split())}"
             return None

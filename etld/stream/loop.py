@@ -6,12 +6,10 @@ import logging
 import random
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from etld.errors import EtldError
 from etld.kafka.consumer import InstanceFenced
 from etld.kafka.errors import KafkaProblem
-from etld.store.errors import classify
+from etld.store.errors import DatabaseError, classify
 from etld.store.positions import Fenced
 from etld.stream.link import Link, Options
 from etld.stream.session import Session
@@ -50,7 +48,7 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
                 name = "kafka"
                 log.warning("Kafka: %s; joining anew", error)
                 worker.fault(name, str(error))
-            except psycopg.Error as error:
+            except DatabaseError as error:
                 name = "postgres"
                 text = " ".join(str(error).split())
                 level = logging.WARNING if classify(error) == "retry" else logging.ERROR

@@ -9,10 +9,9 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from etld.kafka.consumer import ConsumerBroken, GroupConsumer
 from etld.kafka.errors import KafkaProblem
+from etld.store.errors import DatabaseError
 from etld.store.positions import OFFSET_BEYOND, Found, Positions, end_blockers
 from etld.stream.batch import Owned, group
 from etld.stream.writer import Writer
@@ -190,9 +189,9 @@ class Session:
             return
         try:
             self._handler.idle(conn)
-        except (psycopg.Error, KafkaProblem) as error:
+        except (DatabaseError, KafkaProblem) as error:
             log.warning("work beside the batches failed, trying again: %s", " ".join(str(error).split()))
-            if isinstance(error, psycopg.Error):
+            if isinstance(error, DatabaseError):
                 self._link.disconnect()
 
     def _report(self) -> None:
@@ -213,7 +212,7 @@ class Session:
             return
         try:
             standing = self._positions.standing(conn)
-        except psycopg.Error:
+        except DatabaseError:
             self._link.disconnect()
             return
         if not self._halted.keys() <= standing:
@@ -289,7 +288,7 @@ class Session:
         try:
             with self._link.connect() as conn:
                 end_blockers(conn, backend_pid)
-        except psycopg.Error as error:
+        except DatabaseError as error:
             log.warning("cannot end the backend that blocks a claim: %s", error)
 
     def _totals(self, totals: Mapping[Key, Mapping[str, int]]) -> None:
