@@ -18,7 +18,6 @@ from etld.errors import EtldError
 
 _POM = Path(__file__).with_name("pom.xml")
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-_JARS = 93  # what the pom resolves to; only for the progress line
 
 Progress = Callable[[str], None]
 
@@ -69,14 +68,14 @@ def fetch(cache: Path, progress: Progress = lambda _said: None) -> Path:
         if not target.is_dir():
             work = Path(tempfile.mkdtemp(prefix="kafka-", dir=cache))
             try:
-                _copy_dependencies(work, cache, progress)
+                _copy_dependencies(work, progress)
                 work.joinpath("libs").rename(target)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
     return target
 
 
-def _copy_dependencies(work: Path, cache: Path, progress: Progress) -> None:
+def _copy_dependencies(work: Path, progress: Progress) -> None:
     program = maven()
     if program is None:
         raise EtldError("cannot fetch Apache Kafka: Maven (mvn) is not on PATH")
@@ -92,7 +91,7 @@ def _copy_dependencies(work: Path, cache: Path, progress: Progress) -> None:
         f"-DoutputDirectory={libs}",
     ]
     if not _own_repository_works():
-        command.append(f"-Dmaven.repo.local={cache / 'm2'}")
+        command.append(f"-Dmaven.repo.local={work / 'm2'}")
     child = process.spawn(command, log=log, cwd=work)
     try:
         while child.poll() is None:
@@ -106,7 +105,7 @@ def _copy_dependencies(work: Path, cache: Path, progress: Progress) -> None:
 
 def _downloaded(log: Path) -> str:
     done = sum(line.startswith(b"Downloaded") and b".jar" in line for line in _lines(log))
-    return f"{done} of about {_JARS} files" if done else "asking Maven"
+    return f"{done} files so far" if done else "asking Maven"
 
 
 def _reason(log: Path) -> str:
