@@ -101,11 +101,18 @@ def test_without_rules_all_park_and_with_rules_all_are_stored(daemon: Daemon) ->
     wrong.write_text('[[corrector.rules]]\nname = "typo"\nsteps = [{ trin = "*" }]\n')
     refused = daemon.cli("dlq", "test", "--file", str(wrong), check=False)
     assert refused.returncode == 1
-    assert "line 3" in refused.stderr
+    assert "wrong.toml:3: corrector.rules[0].steps[0].trin" in refused.stderr
     assert "did you mean 'trim'" in refused.stderr
+
+    daemon.configure({"corrector.rules": [{"name": "typo", "steps": [{"trin": "*"}]}]})
+    reloaded = daemon.cli("reload", check=False)
+    assert reloaded.returncode == 1
+    assert "did you mean 'trim'" in reloaded.stderr + reloaded.stdout
+    assert daemon.status()["state"] == "ready"
 
     right_file = daemon.directory / "rules.toml"
     right_file.write_text(RULES_FILE)
+    daemon.configure({"corrector.rules": []})
     assert daemon.cli("dlq", "test", "--file", str(right_file), "--all").returncode == 0
     daemon.configure({"corrector.rules": RULES})
     daemon.cli("reload")

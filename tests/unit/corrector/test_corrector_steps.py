@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etld.corrector import shape, steps
@@ -79,18 +79,21 @@ def test_cast_by_name_and_type() -> None:
     assert detail(step, extra="5")["extra"] == 5
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=-(2**63), max_value=2**63 - 1))
 def test_cast_brings_back_any_integer(number: int) -> None:
     """An integer written as text is that integer again."""
     assert detail({"cast": "*"}, item_id=str(number))["item_id"] == number
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_cast_brings_back_any_double(number: float) -> None:
     """A double written as text is that double again."""
     assert detail({"cast": "*"}, price=str(number))["price"] == number
 
 
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 def test_no_step_breaks_on_any_value(value: Any) -> None:
     """Whatever is in a field, a step changes it or leaves it."""
