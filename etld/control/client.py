@@ -64,16 +64,23 @@ class Connection:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.settimeout(10.0)
         try:
-            with address(path) as where:
-                self._sock.connect(where)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise Unreachable(f"not running (nobody listens on {path})") from None
-        except PermissionError:
-            raise Unreachable(f"may not speak to the daemon on {path}: only its owner and root may") from None
-        except OSError as error:
-            raise Unreachable(f"cannot reach the daemon on {path}: {error}") from error
+            self._connect()
+        except BaseException:
+            self._sock.close()
+            raise
         self._sock.settimeout(timeout)
         self._file = self._sock.makefile("rb")
+
+    def _connect(self) -> None:
+        try:
+            with address(self.path) as where:
+                self._sock.connect(where)
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            raise Unreachable(f"not running (nobody listens on {self.path})") from None
+        except PermissionError:
+            raise Unreachable(f"may not speak to the daemon on {self.path}: only its owner and root may") from None
+        except OSError as error:
+            raise Unreachable(f"cannot reach the daemon on {self.path}: {error}") from error
 
     def __enter__(self) -> Self:
         return self
