@@ -24,7 +24,6 @@ STATES = ("new", "repaired", "resent", "resolved", "parked", "discarded")
 _AT_ONCE = 500
 
 
-
 def filters(function: Any) -> Any:
     """The options that choose letters."""
     for option in (
@@ -32,7 +31,9 @@ def filters(function: Any) -> Any:
         click.option("--older-than", metavar="AGE", help='Only letters that came before e.g. "7 d".'),
         click.option("--error", metavar="REGEX", help="Only letters whose error or reason matches."),
         click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this event type; may be repeated."),
-        click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only this state; may be repeated."),
+        click.option(
+            "--state", "states", multiple=True, type=click.Choice(STATES), help="Only this state; may be repeated."
+        ),
     ):
         function = option(function)
     return function
@@ -101,9 +102,7 @@ def workbench(target: Target, rules: Any = None) -> Bench:
     return Bench(compiled, catalog.load(target.config), schemas)
 
 
-def bulk(
-    conn: Connection, wanted: Filter, verb: str, past: str, change: Change, *, yes: bool, as_json: bool
-) -> int:
+def bulk(conn: Connection, wanted: Filter, verb: str, past: str, change: Change, *, yes: bool, as_json: bool) -> int:
     """Ask, then change all letters that a filter chooses, some hundred a transaction; the exit code.
 
     Interrupted, it has changed whole letters only, and a repetition goes on with the rest.

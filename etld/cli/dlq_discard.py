@@ -23,9 +23,7 @@ _DISCARDABLE = ("parked", "new")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def command(
-    path: Path | None, /, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool, **options: Any
-) -> None:
+def command(path: Path | None, /, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool, **options: Any) -> None:
     """Give letters up: parked ones by filter, or those with the IDs. `etld dlq replay ID` takes one up again."""
     from etld.cli.target import find
     from etld.store import desk

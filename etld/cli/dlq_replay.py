@@ -22,7 +22,9 @@ _REPLAYABLE = ("parked", "discarded", "resent")
 @click.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @filters
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change a field first; VALUE is JSON, else text.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change a field first; VALUE is JSON, else text."
+)
 @click.option("--edit", is_flag=True, help="Change the event in $EDITOR first; one ID.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -120,7 +122,9 @@ def _by_hand(
     if as_json:
         click.echo(json.dumps({"replayed": done, "invalid": broken}))
     else:
-        click.echo(f"replayed {done:,} dead letter{'s' if done != 1 else ''}" + (f", {broken:,} invalid" if broken else ""))
+        click.echo(
+            f"replayed {done:,} dead letter{'s' if done != 1 else ''}" + (f", {broken:,} invalid" if broken else "")
+        )
     return 1 if broken else 0
 
 

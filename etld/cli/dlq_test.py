@@ -21,14 +21,23 @@ _AT_ONCE = 200
 
 @click.command()
 @click.argument("rule", required=False)
-@click.option("--file", "file", type=click.Path(dir_okay=False), help="Rules from this TOML instead of the configuration's.")
+@click.option(
+    "--file", "file", type=click.Path(dir_okay=False), help="Rules from this TOML instead of the configuration's."
+)
 @click.option("--id", "ids", multiple=True, metavar="ID", help="Only this letter; may be repeated.")
 @click.option("--all", "every", is_flag=True, help=f"Every letter that is new or parked, not the newest {_UNASKED}.")
 @filters
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.pass_obj
 def command(
-    path: Path | None, /, rule: str | None, file: str | None, ids: tuple[str, ...], every: bool, as_json: bool, **options: Any
+    path: Path | None,
+    /,
+    rule: str | None,
+    file: str | None,
+    ids: tuple[str, ...],
+    every: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Try RULE of the configuration, all its rules, or those of a file; nothing is changed.
 

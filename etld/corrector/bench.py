@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 class Bench:
     """The rules and event types of one configuration, applied to the table."""
 
-    def __init__(
-        self, rules: Sequence[Rule], catalog: Catalog, schema_for: Callable[[int], EventSchema]
-    ) -> None:
+    def __init__(self, rules: Sequence[Rule], catalog: Catalog, schema_for: Callable[[int], EventSchema]) -> None:
         self.rules = rules
         self.catalog = catalog
         self._schema_for = schema_for

@@ -60,4 +60,3 @@ def _json(value: bytes) -> Decoded:
     if not isinstance(event, dict):
         return Decoded(None, "undecodable: JSON, but not an object")
     return Decoded(event)
-

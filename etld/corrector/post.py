@@ -39,8 +39,7 @@ class Post:
         with conn.transaction(), conn.cursor() as cur:
             waiting = repairs.take_repaired(cur, limit)
             acknowledged = self._send(
-                (one.id, one.topic, one.key.encode(), one.value, repair_headers(one.id, one.attempt))
-                for one in waiting
+                (one.id, one.topic, one.key.encode(), one.value, repair_headers(one.id, one.attempt)) for one in waiting
             )
             repairs.mark_resent(cur, [(letter, *where) for letter, where in acknowledged.items()])
         return len(acknowledged)

@@ -70,9 +70,7 @@ def _shape(schema: Any, named: dict[str, Any], default: tuple[Any, ...], above: 
         above = above | {name}
     if kind == "record":
         fields = {
-            entry["name"]: _shape(
-                entry["type"], named, (entry["default"],) if "default" in entry else (), above
-            )
+            entry["name"]: _shape(entry["type"], named, (entry["default"],) if "default" in entry else (), above)
             for entry in schema["fields"]
         }
         return Shape("record", fields=fields, default=default)

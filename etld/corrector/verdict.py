@@ -40,9 +40,7 @@ def identity(letter: Waiting, event: dict[str, Any] | None) -> str:
 
 def failure_of(letter: Waiting | Locked | Attempt, event_type: str | None) -> Failure:
     """How a letter, or an earlier repair of it, failed."""
-    return Failure(
-        letter.stage or "", letter.error_class or "", letter.error or "", letter.sqlstate, event_type
-    )
+    return Failure(letter.stage or "", letter.error_class or "", letter.error or "", letter.sqlstate, event_type)
 
 
 def counting(history: Sequence[Attempt], base: int) -> list[Attempt]:
@@ -132,9 +130,7 @@ def _repaired(
     return Settled(letter.id, "repaired", number, after["event_type"], repair, f"repaired by {rule}", audit=audit)
 
 
-def _parked(
-    letter: Waiting, number: int, event: Any, reason: str, waits_for: int | None = None
-) -> Settled:
+def _parked(letter: Waiting, number: int, event: Any, reason: str, waits_for: int | None = None) -> Settled:
     audit = Attempt(letter.id, number, None, event, None, reason, "parked")
     return Settled(letter.id, "parked", number, reason=reason, waits_for=waits_for, audit=audit)
 
