@@ -15,10 +15,12 @@ from etld.bootstrap import main, topics
 from etld.config import Config, load
 from etld.events.validate import Valid, Validator
 from etld.kafka.admin import Admin
+from etld.kafka.errors import KafkaProblem
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -104,12 +106,21 @@ def test_a_new_event_type_is_a_schema_and_a_table(place: Place) -> None:
     assert found.partitions == 2
 
 
+def settings(admin: Admin, name: str) -> dict[str, str]:
+    """The settings of a topic, {} while the broker does not know it."""
+    try:
+        return admin.topic_config(name)
+    except KafkaProblem:
+        return {}
+
+
 def test_dead_letters_are_kept_for_ever(place: Place) -> None:
     """Kafka's own retention would throw them away."""
     main.run(place.worker())
     admin = Admin({"bootstrap.servers": place.addresses.kafka})
     for name in ("dead_letter_queue", "parked_events"):
-        assert admin.topic_config(name)["retention.ms"] == "-1"
+        # A broker learns of a new topic a moment after the controller has made it.
+        assert wait_until(lambda name=name: settings(admin, name))["retention.ms"] == "-1"
 
 
 def test_twice_and_at_once(place: Place) -> None:

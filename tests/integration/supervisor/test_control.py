@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from world import World, until
@@ -131,7 +132,7 @@ def test_the_supervisor_stays_light(etld: World) -> None:
     """None of the roles' libraries is mapped into it."""
     etld.start()
     assert etld.process is not None
-    maps = open(f"/proc/{etld.process.pid}/maps").read()
+    maps = Path(f"/proc/{etld.process.pid}/maps").read_text()
     for library in ("confluent_kafka", "psycopg", "aiohttp", "polars", "matplotlib", "numpy"):
         assert library not in maps, library
 
