@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import tempfile
@@ -124,8 +125,10 @@ def _lines(log: Path) -> list[bytes]:
 
 
 def _own_repository_works() -> bool:
-    home = os.environ.get("HOME", "")
-    if not home:
+    """Whether Maven can use its usual place: Java takes the home from the user database, not from $HOME."""
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
         return False
     there = Path(home, ".m2", "repository")
     while not there.exists():
