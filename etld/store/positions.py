@@ -15,7 +15,7 @@ from etld.errors import EtldError
 from etld.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from etld.store.db import Connection, Cursor
 
@@ -199,6 +199,18 @@ class Positions:
         if all(now.get((m.topic, m.part)) == (m.epoch, m.expected) for m in moves):
             return False
         raise Fenced("the partitions have another owner since the connection broke")
+
+    def rival(self, conn: Connection, claimed: Collection[Key]) -> bool:
+        """Has another process of our name taken one of the partitions that we claimed?
+
+        An owner is "NAME#TOKEN", and the token is the process's own.
+        """
+        name = self._owner.partition("#")[0]
+        return any(
+            owner != self._owner and owner.partition("#")[0] == name
+            for topic, part, owner in conn.execute(_SQL.owners, self._ids)
+            if (topic, part) in claimed
+        )
 
     def standing(self, conn: Connection) -> set[Key]:
         """The partitions that stand halted now."""

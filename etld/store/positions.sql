@@ -83,6 +83,11 @@ WHERE cluster_id = %(cluster)s AND halted <> '' AND topic = %(topic)s
     AND (%(part)s::int IS NULL OR part = %(part)s)
 ORDER BY grp, topic, part
 
+-- name: owners
+SELECT topic, part, owner
+FROM etld.kafka_position
+WHERE cluster_id = %(cluster)s AND grp = %(group)s
+
 -- name: standing
 SELECT topic, part
 FROM etld.kafka_position

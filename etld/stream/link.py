@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,6 +41,10 @@ class Link:
         self.cluster_id = self.admin.cluster_id()
         self.database_problem: str | None = None
         self.next_idle = 0.0
+        #: Who writes positions: the token tells this process from any other of the same name.
+        self.owner = f"{worker.config.node_id}/{worker.name}#{secrets.token_hex(4)}"
+        #: Every partition that this process has ever claimed.
+        self.claimed: set[tuple[str, int]] = set()
         self._conn: db.Connection | None = None
         self._not_before = 0.0
 

@@ -34,6 +34,7 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
     try:
         while not worker.stopping:
             name: str | None = None
+            session: Session | None = None
             try:
                 if link is None:
                     link = Link(worker, handler.group, options)
@@ -41,7 +42,10 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
                 wait = _FIRST_WAIT
                 session.run()
             except InstanceFenced as error:
-                worker.fatal(str(error))
+                if session is not None and session.has_twin():
+                    worker.fatal(str(error))
+                # A member whose session ended while the broker was away is fenced by its own return.
+                log.warning("Kafka: the group had gone on without this member; joining anew")
             except Fenced as error:
                 log.warning("fenced: %s; nothing of this batch was written, claiming anew", error)
             except KafkaProblem as error:

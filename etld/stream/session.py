@@ -56,7 +56,7 @@ class Session:
         self._positions = Positions(
             link.cluster_id,
             link.group,
-            f"{worker.config.node_id}/{worker.name}",
+            link.owner,
             in_memory_broker=link.in_memory_broker,
         )
         self._writer = Writer(link.connect, self._positions, handler)
@@ -83,6 +83,14 @@ class Session:
                 self._step()
         finally:
             self._end()
+
+    def has_twin(self) -> bool:
+        """After Kafka fenced this member: was it another process of its name, or only its own lost session?"""
+        try:
+            return self._positions.rival(self._link.connection(), self._link.claimed)
+        except DatabaseError as error:
+            log.warning("cannot see who owns the partitions: %s", " ".join(str(error).split()))
+            return False
 
     def _step(self) -> None:
         reason = self._handler.gate() or ("paused by hand" if self._worker.paused else None)
@@ -250,6 +258,7 @@ class Session:
             self._halted.pop(key, None)
             self._owned[key] = Owned(claim.topic_id, claim.epoch, claim.next_offset)
             self._written[key] = starts[key] = claim.next_offset
+            self._link.claimed.add(key)
         self._totals({(c.topic, c.part): c.totals for c in claimed if c.totals})
         log.info("claimed %d partitions", len(claimed), extra={"topic": ",".join(sorted(topics))})
         return starts

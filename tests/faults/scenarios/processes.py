@@ -92,12 +92,12 @@ def freeze_processor(run: Run) -> None:
     with run.load(event_types=("purchase",)):
         run.until(lambda: world.names("processor-purchase-1"), "there is a second reader")
         owned = "SELECT count(*) FROM etld.kafka_position WHERE grp = 'etld-processor-purchase' AND owner LIKE %s"
-        run.until(lambda: world.sql(owned, (f"%/{name}",))[0][0], f"{name} has a partition")
+        run.until(lambda: world.sql(owned, (f"%/{name}#%",))[0][0], f"{name} has a partition")
         with run.table_locked():
             run.writing(name)
             pid = run.kill(name, signal.SIGSTOP)
         began = time.monotonic()
-        run.until(lambda: not world.sql(owned, (f"%/{name}",))[0][0], "the other reader claims all partitions", 60)
+        run.until(lambda: not world.sql(owned, (f"%/{name}#%",))[0][0], "the other reader claims all partitions", 60)
         run.recovered("etld-processor-purchase", since=began)
         run.hold(max(0.0, 3 * _SESSION_TIMEOUT + 1 - (time.monotonic() - began)))
         mark = world.log_end()
