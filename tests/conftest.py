@@ -15,11 +15,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from etld.embedded import choice, jars  # noqa: E402
-from etld.embedded.kafka import KafkaServer  # noqa: E402
-from etld.embedded.postgres import PostgresServer, dsn  # noqa: E402
-from support.daemon import Daemon  # noqa: E402
-from support.waiting import free_port  # noqa: E402
+from etld.embedded import choice, jars
+from etld.embedded.kafka import KafkaServer
+from etld.embedded.postgres import PostgresServer, dsn
+from support.daemon import Daemon
+from support.waiting import free_port
 
 _numbers = itertools.count(1)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(path: Path | None, as_json: bool) -> None:
     """Draw every chart from the summary tables, and print the paths."""
-
     from etld.aggregator import definitions, pictures
     from etld.charts.process import draw
     from etld.cli.target import find

@@ -26,7 +26,6 @@ class Target:
 
     def connect(self, what: str = "cli") -> Connection:
         """A connection to PostgreSQL; raises `Unreachable` in words."""
-
         from etld.store import db
         from etld.store.errors import OperationalError
 

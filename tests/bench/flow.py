@@ -97,9 +97,9 @@ class Raw:
 
         def copy(which: int) -> None:
             for batch in batches[which::connections]:
-                with conns[which].transaction(), conns[which].cursor() as cur:
-                    with cur.copy(f"COPY processed_events ({COLUMNS}) FROM STDIN (FORMAT {form})") as out:
-                        out.write(batch)
+                command = f"COPY processed_events ({COLUMNS}) FROM STDIN (FORMAT {form})"
+                with conns[which].transaction(), conns[which].cursor() as cur, cur.copy(command) as out:
+                    out.write(batch)
 
         threads = [threading.Thread(target=copy, args=(i,)) for i in range(connections)]
         began = time.monotonic()

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any
 
 import fastavro
 import psycopg
-import tomllib
 
 from etld.embedded import jars
 from etld.embedded.kafka import KafkaServer

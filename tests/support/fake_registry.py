@@ -14,7 +14,8 @@ from etld.registry import compatibility
 
 class FakeRegistry(ThreadingHTTPServer):
     """Keeps subjects in memory. `authorization`: the header it asks for; `delay`: seconds before each answer;
-    `conflict`: answer 409 to every registration."""
+    `conflict`: answer 409 to every registration.
+    """
 
     daemon_threads = True
 

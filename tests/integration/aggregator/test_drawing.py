@@ -26,7 +26,9 @@ SHAPES = [
     _chart("twelve", bars("bar", "Twelve", [(f"c{i}", 3.0**i) for i in range(12)], unit="USD")),
     _chart("many", bars("bar", "Many", [(f"c{i}", -1.0 * i) for i in range(40)], additive=False)),
     _chart("names", *(bars("bar", "$x_{1}$ " * 9, [("näme$^ \x01" * 30, 1e300), ("", 5e-324)]) for _ in range(5))),
-    _chart("line", lines("Line", [(g, f"2026-01-{d:02d}T00:00:00", d * 1.5) for d in range(1, 29) for g in "abcdefgh"])),
+    _chart(
+        "line", lines("Line", [(g, f"2026-01-{d:02d}T00:00:00", d * 1.5) for d in range(1, 29) for g in "abcdefgh"])
+    ),
     _chart("point", lines("Point", [("", "2026-01-01T00:00:00", 0.0)], unit="USD")),
 ]
 
@@ -45,7 +47,7 @@ def test_every_shape_becomes_a_readable_file(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     """Where and why, and that it is tried again."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotDraw, match="cannot write charts to .*file/charts: Not a directory"):
+    with pytest.raises(CannotDraw, match=r"cannot write charts to .*file/charts: Not a directory"):
         draw(SHAPES[:1], tmp_path / "file" / "charts", keep=2, dpi=30, cache=tmp_path)
 
 

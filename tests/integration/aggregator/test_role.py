@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.waiting import wait_until
 
 from etld.aggregator import definitions
 from etld.aggregator.main import run
@@ -24,6 +23,7 @@ from etld.store import summaries
 from etld.store.db import Connection
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
+from support.waiting import wait_until
 
 sys.path.insert(0, str(Path(__file__).parent))
 from keeper import ROOT, config, purchase

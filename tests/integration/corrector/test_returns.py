@@ -11,6 +11,7 @@ from typing import Any
 import confluent_kafka
 import psycopg
 import pytest
+
 from support.daemon import Daemon
 from support.waiting import wait_until
 

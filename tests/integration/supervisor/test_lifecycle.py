@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
-from etld.errors import EtldError
 from world import ROOT, World, alive, until
+
+from etld.errors import EtldError
 
 pytestmark = pytest.mark.integration
 

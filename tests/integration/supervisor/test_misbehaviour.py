@@ -99,7 +99,7 @@ def test_a_worker_that_ends_at_once_is_given_up(etld: World) -> None:
 def test_a_flood_of_messages_is_ended(etld: World) -> None:
     """The supervisor stays quick meanwhile."""
     etld.start("toys:FLOOD", wait=False)
-    until(lambda: etld.socket.exists())
+    until(etld.socket.exists)
     until(lambda: any("flooded" in row["msg"] for row in etld.log()), 20, "the flood is noticed")
     began = time.monotonic()
     etld.status()

@@ -12,7 +12,18 @@ from click.testing import CliRunner
 from etld import cli as frame
 from etld.errors import ConfigError, EtldError, Problem, Unreachable, UsageError
 
-HEAVY = "pydantic rich aiohttp polars matplotlib confluent_kafka psycopg fastavro numpy asyncio".split()
+HEAVY = [
+    "pydantic",
+    "rich",
+    "aiohttp",
+    "polars",
+    "matplotlib",
+    "confluent_kafka",
+    "psycopg",
+    "fastavro",
+    "numpy",
+    "asyncio",
+]
 
 
 def modules_after(code: str) -> set[str]:
@@ -31,7 +42,7 @@ def test_help_imports_no_command() -> None:
 
 def test_commands_that_only_ask_the_daemon_stay_light() -> None:
     """`etld status` must answer in 150 ms, so what it and its like import is click and the standard library."""
-    names = "status health stop reload scale pause resume drain restart logs".split()
+    names = ["status", "health", "stop", "reload", "scale", "pause", "resume", "drain", "restart", "logs"]
     imports = "\n".join(f"import {frame.COMMANDS[name][0]}" for name in names)
     assert not modules_after(imports) & set(HEAVY)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.broken_events import KINDS, pairs
 
 from etld.avro import codec, wire
 from etld.config import load
@@ -17,6 +16,7 @@ from etld.corrector.letter import Failure
 from etld.corrector.pace import Pace
 from etld.corrector.rules import check, compile_rules, correct
 from etld.errors import EtldError
+from support.broken_events import KINDS, pairs
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = re.findall(r"```toml\n(# rules\.toml.*?)```", (ROOT / "docs" / "corrector.md").read_text(), re.DOTALL)[0]

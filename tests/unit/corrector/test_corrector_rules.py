@@ -10,7 +10,6 @@ import pytest
 from etld.corrector.letter import Failure
 from etld.corrector.match import Match
 from etld.corrector.rules import check, compile_rules, correct
-
 from support.rules_world import FakeTypes, event
 
 if TYPE_CHECKING:
@@ -41,7 +40,9 @@ def test_the_event_given_is_not_changed(types: FakeTypes) -> None:
 
 def test_what_failed_before_is_no_repair(types: FakeTypes) -> None:
     """The next rule has its chance."""
-    two = rules({"steps": [{"cast": "*"}]}, {"steps": [{"cast": "*"}, {"clamp": {"field": "event_details.price", "max": 10.0}}]})
+    two = rules(
+        {"steps": [{"cast": "*"}]}, {"steps": [{"cast": "*"}, {"clamp": {"field": "event_details.price", "max": 10.0}}]}
+    )
     tried = correct(two, event(price="12.5"), FAILED, types, known=[event()])
     assert [t.good for t in tried] == [False, True]
     assert tried[1].event == event(price=10.0)

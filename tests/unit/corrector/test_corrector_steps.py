@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from etld.corrector import shape, steps
 from etld.corrector.steps.base import Mistake
-
 from support.rules_world import PURCHASE, event
 
 SHAPE = shape.of(PURCHASE)
@@ -133,7 +132,7 @@ def test_trim_takes_white_space_off_every_text_but_the_id() -> None:
 
 
 def test_trim_below_a_path() -> None:
-    """"event_details.*" leaves the rest of the event alone."""
+    """ "event_details.*" leaves the rest of the event alone."""
     got = applied({"trim": "event_details.*"}, {**event(item_name=" a "), "event_name": " b "})
     assert (got["event_details"]["item_name"], got["event_name"]) == ("a", " b ")
 
@@ -181,9 +180,12 @@ def test_move() -> None:
     nested = {**event(), "event_details": {"event_details": event()["event_details"]}}
     step = {"move": {"from": "event_details.event_details", "to": "event_details"}}
     assert applied(step, nested) == event()
-    assert detail({"move": {"from": "event_details.price.value", "to": "event_details.price"}}, price={"value": 2.0})[
-        "price"
-    ] == 2.0
+    assert (
+        detail({"move": {"from": "event_details.price.value", "to": "event_details.price"}}, price={"value": 2.0})[
+            "price"
+        ]
+        == 2.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -296,11 +298,19 @@ def test_clamp() -> None:
 
 def test_split_and_join() -> None:
     """One text into fields and back."""
-    split = {"split": {"field": "user_details.contact", "separator": ";", "into": ["user_details.name", "user_details.country"]}}
+    split = {
+        "split": {
+            "field": "user_details.contact",
+            "separator": ";",
+            "into": ["user_details.name", "user_details.country"],
+        }
+    }
     broken = {**event(), "user_details": {"user_id": 7, "contact": "Ada; GB"}}
     good = {"user_id": 7, "name": "Ada", "country": "GB"}
     assert applied(split, broken)["user_details"] == good
-    join = {"join": {"fields": ["user_details.name", "user_details.country"], "separator": ";", "into": "user_details.name"}}
+    join = {
+        "join": {"fields": ["user_details.name", "user_details.country"], "separator": ";", "into": "user_details.name"}
+    }
     assert applied(join, {**event(), "user_details": good})["user_details"] == {"user_id": 7, "name": "Ada;GB"}
     few = {**event(), "user_details": {"user_id": 7, "contact": "Ada"}}
     assert applied(split, few) == few
@@ -322,11 +332,27 @@ def test_split_and_join() -> None:
         ({"rename": {"from": "a.b", "to": "c.d"}}, ("rename", "to"), "use move"),
         ({"move": {"from": "a", "to": "a.b"}}, ("move", "to"), "into itself"),
         ({"move": {"from": "a", "to": "event_id"}}, ("move", "to"), "identity"),
-        ({"parse_date": {"field": "a", "formats": ["%d/%m/%Y", "epoch_millis"]}}, ("parse_date", "formats", 1), "epoch_ms"),
+        (
+            {"parse_date": {"field": "a", "formats": ["%d/%m/%Y", "epoch_millis"]}},
+            ("parse_date", "formats", 1),
+            "epoch_ms",
+        ),
         ({"parse_date": {"field": "a", "formats": ["%Q"]}}, ("parse_date", "formats", 0), "bad directive"),
-        ({"parse_date": {"field": "a", "formats": ["epoch_s"], "zone": "Mars"}}, ("parse_date", "zone"), "no time zone"),
-        ({"regex_replace": {"field": "a", "pattern": "(", "replace": ""}}, ("regex_replace", "pattern"), "not a regular"),
-        ({"regex_replace": {"field": "a", "pattern": "a", "replace": r"\2"}}, ("regex_replace", "replace"), "does not go"),
+        (
+            {"parse_date": {"field": "a", "formats": ["epoch_s"], "zone": "Mars"}},
+            ("parse_date", "zone"),
+            "no time zone",
+        ),
+        (
+            {"regex_replace": {"field": "a", "pattern": "(", "replace": ""}},
+            ("regex_replace", "pattern"),
+            "not a regular",
+        ),
+        (
+            {"regex_replace": {"field": "a", "pattern": "a", "replace": r"\2"}},
+            ("regex_replace", "replace"),
+            "does not go",
+        ),
         ({"map_values": {"field": "a", "values": {}}}, ("map_values", "values"), "expected a table"),
         ({"clamp": {"field": "a"}}, ("clamp",), "min, max or both"),
         ({"clamp": {"field": "a", "min": 2, "max": 1}}, ("clamp",), "min at most max"),

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from support.rules_world import FakeTypes, event
 
 from etld.corrector import verdict
 from etld.corrector.decode import Decoded, decode
@@ -16,13 +15,18 @@ from etld.corrector.rules import compile_rules
 from etld.errors import EtldError
 from etld.events import deadletter
 from etld.store.letters import Attempt, Locked, Repair, Settled, Waiting, as_json, clean
+from support.rules_world import FakeTypes, event
 
 ID = "00000000-0000-5000-8000-00000000000a"
 EVENT_ID = event()["event_id"]
 RULES = compile_rules(
     [
         {"name": "cast", "steps": [{"cast": "*"}]},
-        {"name": "clamp", "match": {"sqlstate": "23514"}, "steps": [{"clamp": {"field": "event_details.price", "max": 5.0}}]},
+        {
+            "name": "clamp",
+            "match": {"sqlstate": "23514"},
+            "steps": [{"clamp": {"field": "event_details.price", "max": 5.0}}],
+        },
     ]
 )
 
@@ -124,7 +128,9 @@ def test_an_unknown_schema_id_waits_then_parks() -> None:
 
 def test_the_next_attempt_starts_from_what_failed() -> None:
     """With the error that it met, and never with what was sent before."""
-    failed = Attempt(ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514")
+    failed = Attempt(
+        ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514"
+    )
     got = settled(letter(attempts=1), event(price="12.5"), [failed])
     assert got.audit is not None
     assert (got.audit.rule, got.audit.before, got.attempts) == ("clamp", event(), 2)
@@ -133,7 +139,9 @@ def test_the_next_attempt_starts_from_what_failed() -> None:
 
 def test_a_replay_forgets_earlier_attempts() -> None:
     """The rules may be others by now."""
-    failed = Attempt(ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514")
+    failed = Attempt(
+        ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514"
+    )
     got = settled(letter(attempts=1, base_attempts=1, replays=1), event(price="12.5"), [failed])
     assert got.audit is not None
     assert (got.audit.rule, got.audit.after) == ("cast", event())
@@ -187,10 +195,14 @@ def test_a_repair_that_fails_the_same_way_is_parked() -> None:
     """As the letter did, or as an earlier attempt did; numbers and PostgreSQL's details do not count."""
     first = locked(stage="TASK_PUT", error_class="CheckViolation", sqlstate="23514", error="check DETAIL: row 7")
     assert verdict.after_return(first, [attempt(1)], back("check DETAIL: row 8"), 9)[0] == "parked"
-    failed = attempt(1, outcome="failed", stage="TASK_PUT", error_class="CheckViolation", sqlstate="23514", error="check 1")
+    failed = attempt(
+        1, outcome="failed", stage="TASK_PUT", error_class="CheckViolation", sqlstate="23514", error="check 1"
+    )
     assert verdict.after_return(locked(attempts=2), [failed, attempt(2)], back("check 2"), 9)[0] == "parked"
     assert verdict.after_return(locked(attempts=2), [failed, attempt(2)], back("another"), 9)[0] == "new"
-    assert verdict.after_return(locked(attempts=2, base_attempts=1), [failed, attempt(2)], back("check 2"), 9)[0] == "new"
+    assert (
+        verdict.after_return(locked(attempts=2, base_attempts=1), [failed, attempt(2)], back("check 2"), 9)[0] == "new"
+    )
 
 
 def test_letters_are_read_from_headers_whatever_they_hold() -> None:
@@ -203,7 +215,9 @@ def test_letters_are_read_from_headers_whatever_they_hold() -> None:
     assert (got.id, got.event_id, got.repair_of, got.attempt) == (ID, EVENT_ID, ID, 2)
     foreign = read(ID, EVENT_ID.encode(), b'{"event_type": "PURCHASE"}', {})
     assert (foreign.id, foreign.event_id, foreign.event_type, foreign.stage) == (ID, EVENT_ID, "PURCHASE", "UNKNOWN")
-    odd = read(ID, b"\xff", b"\xff", {deadletter.PARTITION: "-1", deadletter.OFFSET: "9" * 30, deadletter.REPAIR_OF: "?"})
+    odd = read(
+        ID, b"\xff", b"\xff", {deadletter.PARTITION: "-1", deadletter.OFFSET: "9" * 30, deadletter.REPAIR_OF: "?"}
+    )
     assert (odd.part, odd.off, odd.repair_of, odd.event_id) == (None, None, None, None)
 
 

@@ -45,9 +45,7 @@ def test_new_connections_go_where_they_are_steered() -> None:
         listeners.steer([2])
         listeners.ensure([2, 5])
         assert listeners.get(5).getsockname()[1] == listeners.port
-        found = {2: 0, 5: 0}
-        for index, count in ((i, hits(listeners, 40, range(i, i + 1))[i]) for i in (2, 5)):
-            found[index] = count
+        found = {i: hits(listeners, 40, range(i, i + 1))[i] for i in (2, 5)}
         assert min(found.values()) > 0
     finally:
         listeners.close()

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from histories import PATIENCE, live
 
 from etld.supervisor import slots
 from etld.supervisor.slots import Action, Slot, State
-from histories import PATIENCE, live
 
 Event = Callable[[Slot, float], Slot]
 
