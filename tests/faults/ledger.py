@@ -108,8 +108,7 @@ class Ledger:
         """Events that were sent after `moment` and are acknowledged."""
         with self._lock:
             return sum(
-                entry.sent >= moment and entry.state is State.ACKNOWLEDGED
-                for entry in reversed(self.entries.values())
+                entry.sent >= moment and entry.state is State.ACKNOWLEDGED for entry in reversed(self.entries.values())
             )
 
     def unanswered(self) -> int:

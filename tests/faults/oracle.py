@@ -38,7 +38,9 @@ def judge(conn: psycopg.Connection[Any], ledger: Ledger, known: set[str]) -> Ver
     stored = Counter(row[0] for row in rows)
     places = Counter((f"event_{kind}", part, off) for _id, kind, part, off in rows)
     dead = {event_id: state for _id, event_id, state, *_ in letters if event_id is not None}
-    dead_places = Counter((topic, part, off) for _id, _event, _state, topic, part, off, *_ in letters if off is not None)
+    dead_places = Counter(
+        (topic, part, off) for _id, _event, _state, topic, part, off, *_ in letters if off is not None
+    )
     found = Verdict()
     acknowledged = ledger.ids(state=State.ACKNOWLEDGED)
     found.acknowledged = len(acknowledged)

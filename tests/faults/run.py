@@ -95,18 +95,14 @@ class Run:
         """Wait until these groups have consumed more than at this moment; seconds since `since`, or since now."""
         since = time.monotonic() if since is None else since
         base = wait_until(lambda: _some(self.world.progress(group)), timeout, "the database answers")[0]
-        wait_until(
-            lambda: (self.world.progress(group) or 0) > base, timeout, f"{group} goes on", interval=0.02
-        )
+        wait_until(lambda: (self.world.progress(group) or 0) > base, timeout, f"{group} goes on", interval=0.02)
         took = time.monotonic() - since
         self.recoveries.append(took)
         return took
 
     def accepted_again(self, since: float, timeout: float = 90.0) -> float:
         """Wait until an event sent after `since` is acknowledged; seconds since then."""
-        wait_until(
-            lambda: self.ledger.acknowledged_since(since), timeout, "ingest acknowledges again", interval=0.02
-        )
+        wait_until(lambda: self.ledger.acknowledged_since(since), timeout, "ingest acknowledges again", interval=0.02)
         took = time.monotonic() - since
         self.recoveries.append(took)
         return took

@@ -69,7 +69,9 @@ def database_read_only(run: Run) -> None:
         run.until(lambda: run.world.said("read-only", since=mark), "a worker says read-only")
         run.fired += 1
         run.hold(run.options.outage / 2)
-        run.world.postgres.psql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+        run.world.postgres.psql(
+            "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only"
+        )
         run.world.postgres.psql("SELECT pg_reload_conf()")
         run.recovered()
 
@@ -170,7 +172,9 @@ def _no_tmpfs() -> str:
         return "only root may mount a tmpfs"
     where = tempfile.mkdtemp(prefix="etld-mount-")
     try:
-        tried = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", where], capture_output=True, text=True)
+        tried = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", where], capture_output=True, text=True
+        )
         if tried.returncode == 0:
             subprocess.run(["umount", where], check=True)
     except FileNotFoundError:
@@ -215,7 +219,9 @@ def disk_full(run: Run) -> None:
             with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(65536))
-            run.until(lambda: run.world.said("No space left", "could not extend", since=mark), "PostgreSQL says so", 120)
+            run.until(
+                lambda: run.world.said("No space left", "could not extend", since=mark), "PostgreSQL says so", 120
+            )
             run.fired += 1
             run.hold(run.options.outage / 2)
         finally:
