@@ -128,7 +128,9 @@ def poison_records(run: Run) -> None:
             "SELECT topic, part, off, stage, error_class, error FROM etld.dead_letter WHERE off >= 0 AND topic = %s",
             (TOPIC,),
         )
-        return {(t, p, o): (stage, kind, text) for t, p, o, stage, kind, text in rows if (t, p, o) in run.ledger.foreign}
+        return {
+            (t, p, o): (stage, kind, text) for t, p, o, stage, kind, text in rows if (t, p, o) in run.ledger.foreign
+        }
 
     run.until(lambda: len(letters()) >= len(places), "40 dead letters", 60)
     run.recoveries.append(time.monotonic() - began)

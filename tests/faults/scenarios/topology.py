@@ -153,7 +153,9 @@ def same_node_id(run: Run) -> None:
                 return [
                     str(one["last_error"])
                     for one in workers
-                    if one["state"] == "fatal" and "node_id" in str(one["last_error"]) and "twin" in str(one["last_error"])
+                    if one["state"] == "fatal"
+                    and "node_id" in str(one["last_error"])
+                    and "twin" in str(one["last_error"])
                 ]
 
             run.until(fatal, "a fenced slot is FATAL and names the node_id", 60)

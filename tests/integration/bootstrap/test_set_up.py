@@ -89,13 +89,15 @@ def test_a_new_event_type_is_a_schema_and_a_table(place: Place) -> None:
     entry = json.loads(place.config().schemas_path.read_text())["event_types"]["refund"]
     assert (entry["topic"], entry["subject"]) == (place.topic, f"{place.topic}-value")
     schema = EventSchema.parse(json.dumps(entry["schema"]))
-    validated = Validator(entry["schema"], event_type="refund").validate({
-        "event_name": "refunded",
-        "event_type": "refund",
-        "triggered_at": 1_700_000_000,
-        "user_details": {"user_id": 7},
-        "event_details": {"amount": 3},
-    })
+    validated = Validator(entry["schema"], event_type="refund").validate(
+        {
+            "event_name": "refunded",
+            "event_type": "refund",
+            "triggered_at": 1_700_000_000,
+            "user_details": {"user_id": 7},
+            "event_details": {"amount": 3},
+        }
+    )
     assert isinstance(validated, Valid)
     value = wire.pack(entry["id"], codec.encode(schema, validated.event))
     cache = SchemaCache(open_registry(place.config(), place.addresses))

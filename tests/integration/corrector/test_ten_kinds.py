@@ -192,9 +192,7 @@ def test_kills_during_a_replay(daemon: Daemon) -> None:
     assert len(stored) == total
     assert all(same(stored[right["event_id"]], right) for _, right in both)
     with psycopg.connect(daemon.status()["addresses"]["postgres"]) as conn:
-        audit = conn.execute(
-            "SELECT outcome, count(*) FROM etld.dead_letter_attempt GROUP BY 1 ORDER BY 1"
-        ).fetchall()
+        audit = conn.execute("SELECT outcome, count(*) FROM etld.dead_letter_attempt GROUP BY 1 ORDER BY 1").fetchall()
         complete = conn.execute(
             "SELECT count(*) FROM etld.dead_letter d WHERE attempts ="
             " (SELECT count(*) FROM etld.dead_letter_attempt a WHERE a.dead_letter_id = d.id)"

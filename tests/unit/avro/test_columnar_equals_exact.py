@@ -67,18 +67,22 @@ def _corrupted(draw: st.DrawFn) -> tuple[list[bytes | None], dict[int, EventSche
         value = batch[at] or b""
         place = draw(st.integers(0, max(0, len(value) - 1)))
         batch[at] = draw(
-            st.sampled_from([
-                value + b"\0\0",
-                value[:place],
-                value + made[0],
-                value[:place] + bytes([value[place] ^ 1 << draw(st.integers(0, 7))]) + value[place + 1 :] if value else value,
-                value[:place] + draw(st.binary(max_size=4)) + value[place:],
-                value[:5] + b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01" + value[5:],
-                value[:place] + value[place + 1 :],
-                None,
-                b"",
-                b'{"event_id": 1}',
-            ])
+            st.sampled_from(
+                [
+                    value + b"\0\0",
+                    value[:place],
+                    value + made[0],
+                    value[:place] + bytes([value[place] ^ 1 << draw(st.integers(0, 7))]) + value[place + 1 :]
+                    if value
+                    else value,
+                    value[:place] + draw(st.binary(max_size=4)) + value[place:],
+                    value[:5] + b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01" + value[5:],
+                    value[:place] + value[place + 1 :],
+                    None,
+                    b"",
+                    b'{"event_id": 1}',
+                ]
+            )
         )
     return batch, by_id
 
