@@ -214,7 +214,7 @@ class GroupConsumer:
                 messages.append(message)
                 size += len(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends[_key(message)] = message.offset()
+                ends[_key(message)] = message.offset() or 0
             elif error.code() in _TRANSIENT:
                 self.broker_problem = error.str()
             else:
