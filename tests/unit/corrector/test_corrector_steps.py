@@ -132,7 +132,7 @@ def test_trim_takes_white_space_off_every_text_but_the_id() -> None:
 
 
 def test_trim_below_a_path() -> None:
-    """ "event_details.*" leaves the rest of the event alone."""
+    """A path that ends in ".*" leaves the rest of the event alone."""
     got = applied({"trim": "event_details.*"}, {**event(item_name=" a "), "event_name": " b "})
     assert (got["event_details"]["item_name"], got["event_name"]) == ("a", " b ")
 
