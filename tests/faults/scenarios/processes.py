@@ -86,7 +86,9 @@ def _two_readers() -> World:
     )
 
 
-@fault("freeze-processor", "SIGSTOP a processor in mid-batch for three session timeouts, then SIGCONT", make=_two_readers)
+@fault(
+    "freeze-processor", "SIGSTOP a processor in mid-batch for three session timeouts, then SIGCONT", make=_two_readers
+)
 def freeze_processor(run: Run) -> None:
     world, name = run.world, "processor-purchase-0"
     with run.load(event_types=("purchase",)):
