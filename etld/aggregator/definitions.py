@@ -69,7 +69,7 @@ def _schemas(event_types: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {}
     for name, kind in event_types.items():
         try:
-            schema = json.loads(kind.schema_.read_text())
+            schema = json.loads(kind.schema.read_text())
         except (OSError, ValueError):
             continue
         if isinstance(schema, dict):

@@ -119,8 +119,7 @@ def _kinds(config: Config, only: tuple[str, ...]) -> list[Kind]:
     kinds = []
     for name, settings in config.event_types.items():
         if (name in only) if only else settings.accept:
-            path = settings.schema_
-            assert path is not None
+            path = settings.schema
             try:
                 kinds.append(Kind(name, tuple(settings.event_names), json.loads(path.read_text("utf-8"))))
             except (OSError, ValueError) as error:

@@ -49,7 +49,7 @@ class Plan:
 def snapshot(config: Config) -> dict[str, Any]:
     """The configuration flat, by dotted key, with a digest of each file it names that roles read."""
     flat: dict[str, Any] = {}
-    _flatten("", config.model_dump(), flat)
+    _flatten("", config.model_dump(by_alias=True), flat)
     files: dict[str, Path | None] = {
         f"event_types.{name}.schema": kind.schema for name, kind in config.event_types.items()
     }

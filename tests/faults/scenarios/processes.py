@@ -66,7 +66,7 @@ def kill_supervisor(run: Run) -> None:
     world = run.world
     with run.load():
         workers = [int(one["pid"]) for one in world.status()["workers"] if one["pid"]]
-        pids = workers + [world.server_pid("embedded-kafka")]
+        pids = [*workers, world.server_pid("embedded-kafka")]
         began = time.monotonic()
         run.send(int(world.status()["pid"]), signal.SIGKILL)
         run.until(lambda: not any(alive(pid) for pid in pids), "every child of a killed supervisor ends", 20)

@@ -87,7 +87,7 @@ def test_a_path_to_nothing_says_why(path: str, says: str) -> None:
 def _types(tmp_path: Path) -> dict[str, Any]:
     file = tmp_path / "sale.avsc"
     file.write_text(json.dumps(SCHEMA))
-    return {"sale": SimpleNamespace(schema_=file)}
+    return {"sale": SimpleNamespace(schema=file)}
 
 
 def _summary(**changes: Any) -> Any:
@@ -147,4 +147,4 @@ def test_a_name_that_is_no_identifier_is_refused(tmp_path: Path) -> None:
 def test_without_its_schema_no_summary_is_made(tmp_path: Path) -> None:
     """Rather than one that lacks columns."""
     with pytest.raises(definitions.BadSummary, match="schema of sale cannot be read"):
-        definitions.read({"sales": _summary()}, {"sale": SimpleNamespace(schema_=tmp_path / "none.avsc")})
+        definitions.read({"sales": _summary()}, {"sale": SimpleNamespace(schema=tmp_path / "none.avsc")})
