@@ -45,7 +45,8 @@ def _summaries(conn: Connection, config: Config, *, settled: bool) -> tuple[list
         return [{"name": name, "equal": None} for name in config.summaries], []
     found: list[dict[str, Any]] = []
     differences: list[str] = []
-    for one in compare_summaries(conn, read(config.summaries, config.event_types)):
+    definitions = read(config.summaries, config.event_types)
+    for one in compare_summaries(conn, definitions, config.aggregator.dedup_window):
         found.append({"name": one["name"], "equal": one["equal"]})
         differences += [f"summary {one['name']}: {text}" for text in one.get("differences", ())]
         if not one["equal"] and not one.get("differences"):
