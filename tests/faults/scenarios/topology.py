@@ -105,9 +105,8 @@ def retention_overrun(run: Run) -> None:
     run.expect(not problems, f"not quiet before the fault: {problems}")
     foreign = Foreign(run)
     for who in ("processor-purchase", "aggregator"):
-        daemon.cli("pause", who)
-    run.until(lambda: world.worker("aggregator-0").get("state") == "paused", "the aggregator is paused")
-    run.until(lambda: world.worker("processor-purchase-0").get("state") == "paused", "the processor is paused")
+        daemon.cli("scale", who, "0")
+    run.until(lambda: not world.names("aggregator") + world.names("processor-purchase"), "nobody reads the topic")
     ends = foreign.write([foreign.value() for _ in range(200)])
     admin = _admin(run)
     for future in admin.delete_records([TopicPartition(TOPIC, part, end) for part, end in ends.items()]).values():
@@ -115,7 +114,7 @@ def retention_overrun(run: Run) -> None:
     foreign.send([("good", *foreign.value()) for _ in range(100)])
     mark = world.log_end()
     for who in ("processor-purchase", "aggregator"):
-        daemon.cli("resume", who)
+        daemon.cli("scale", who, "1")
     run.until(lambda: world.said("retention deleted", since=mark, worker="processor-purchase-0"), "the alarm")
     run.until(lambda: world.said("retention deleted", since=mark, worker="aggregator-0"), "the aggregator's alarm")
     run.until(lambda: world.status().get("state") == "degraded", "status is degraded")
