@@ -117,17 +117,19 @@ def running(kafka: str, directory: Path, **settings: str) -> Iterator[Ingest]:
 
 
 def read(kafka: str, topic: str) -> list[Any]:
-    """Every record of partition 0, in order."""
-    low, high = Admin({"bootstrap.servers": kafka}).watermarks(topic, [0])[0]
+    """Every record of a topic, oldest first; other tests may have made it with several partitions."""
+    admin = Admin({"bootstrap.servers": kafka})
+    marks = admin.watermarks(topic, range(admin.topics([topic])[topic].partitions))
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "none", "enable.auto.commit": False})
     found: list[Any] = []
     try:
-        consumer.assign([TopicPartition(topic, 0, low)])
-        while low < high:
-            message = consumer.poll(10)
-            assert message is not None and message.error() is None
-            found.append(message)
-            low = message.offset() + 1
+        for partition, (low, high) in marks.items():
+            consumer.assign([TopicPartition(topic, partition, low)])
+            while low < high:
+                message = consumer.poll(10)
+                assert message is not None and message.error() is None
+                found.append(message)
+                low = message.offset() + 1
     finally:
         consumer.close()
-    return found
+    return sorted(found, key=lambda message: message.timestamp()[1])

@@ -53,10 +53,10 @@ def test_killed_parts_come_back(daemon: Daemon) -> None:
             now = daemon.worker(name)
             return now["state"] == "running" and now["pid"] != before["pid"]
 
-        wait_until(back, 20, f"{name} is back")
+        wait_until(back, 60, f"{name} is back")
         daemon.cli("generate", "--count", "300")
     wait_until(lambda: stored(daemon) == 900, 40, "900 rows")
-    wait_until(lambda: daemon.cli("health", check=False).returncode == 0, 20, "health is 0 again")
+    wait_until(lambda: daemon.cli("health", check=False).returncode == 0, 60, "health is 0 again")
     report = daemon.json("reconcile", "--wait", "20")
     assert report["ok"], report["differences"]
 
