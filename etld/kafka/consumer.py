@@ -85,6 +85,7 @@ class GroupConsumer:
         on_revoke: Callable[[Sequence[Key]], None],
     ) -> None:
         self._instance = instance
+        self._topic = topics[0]
         self._on_assign = on_assign
         self._on_revoke = on_revoke
         self._failure: BaseException | None = None
@@ -181,6 +182,15 @@ class GroupConsumer:
         except KafkaException:
             return None
         return high if high >= 0 else None
+
+    def recheck(self, timeout: float) -> None:
+        """Ask the cluster whether `broker_problem` is over: an idle topic would never tell."""
+        try:
+            self._consumer.list_topics(self._topic, timeout=timeout)
+        except KafkaException as error:
+            log.debug("the cluster does not answer yet: %s", error)
+        else:
+            self.broker_problem = None
 
     def close(self, timeout: float) -> None:
         """Leave, within `timeout` seconds; a close that hangs is left behind in its thread."""

@@ -30,6 +30,7 @@ log = logging.getLogger("etld.stream")
 _IDLE_POLL, _BUSY_POLL = 0.5, 0.02
 _CHECK_TOPICS_EVERY = 5.0
 _REPORT_EVERY = 1.0
+_PROBE_EVERY, _PROBE_FOR = 2.0, 0.5
 _CLOSE_WITHIN = 8.0
 
 
@@ -49,6 +50,7 @@ class Session:
         self._faults: dict[str, str | None] = {}
         self._next_check = time.monotonic() + _CHECK_TOPICS_EVERY
         self._next_report = 0.0
+        self._next_probe = 0.0
         self._stalled_since: float | None = None
         conn = link.connection()
         handler.cluster_id = link.cluster_id
@@ -177,8 +179,11 @@ class Session:
         if self._writer.stuck_for() < limits.statement_timeout + limits.connect_timeout + 5:
             self._worker.beat()
         self._fault("postgres", self._writer.problem or self._link.database_problem)
-        self._fault("kafka", self._consumer.broker_problem)
         now = time.monotonic()
+        if self._consumer.broker_problem and now >= self._next_probe:
+            self._next_probe = now + _PROBE_EVERY
+            self._consumer.recheck(_PROBE_FOR)
+        self._fault("kafka", self._consumer.broker_problem)
         if now >= self._next_report:
             self._next_report = now + _REPORT_EVERY
             self._report()
