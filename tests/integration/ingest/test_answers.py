@@ -194,9 +194,11 @@ def test_a_pause_is_a_503_with_the_id(start: Start) -> None:
 def test_the_client_may_choose_the_level_when_that_is_allowed(start: Start, ingest: Ingest) -> None:
     free = start(ack_per_request="true")
     for level in ("all", "leader", "enqueued"):
-        status, answer = free.post("/track", event(), X_Etld_Ack=level)
-        assert (status, answer["ack"]) == (200, level)
-        assert free.post("/v1/batch", {"batch": [event()] * 3}, X_Etld_Ack=level)[1]["ack"] == level
+        for path, body in (("/track", event()), ("/v1/batch", {"batch": [event()] * 3})):
+            # A producer that was made a moment ago may say 503 once: a client tries again, and so does this.
+            answers = iter(lambda p=path, b=body: free.post(p, b, X_Etld_Ack=level), None)  # type: ignore[misc]
+            status, answer = next(found for found, _ in zip(answers, range(50), strict=False) if found[0] != 503)
+            assert (status, answer.get("ack")) == (200, level), answer
     assert free.post("/track", event(), X_Etld_Ack="some")[0] == 400
     assert ingest.post("/track", event(), X_Etld_Ack="enqueued")[1]["ack"] == "all"
 

@@ -114,6 +114,7 @@ def test_counts_survive_their_worker(etld: World) -> None:
     before = etld.status()["totals"]["accepted"]
     for name in ("good-0", "good-1"):
         os.kill(etld.pids()[name], signal.SIGKILL)
+    until(lambda: all(etld.worker(name)["restarts"] == 1 for name in ("good-0", "good-1")))
     until(lambda: etld.state_is("ready"))
     assert etld.status()["totals"]["accepted"] >= before
     text = etld.ask("metrics")["text"]
