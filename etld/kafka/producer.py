@@ -61,10 +61,6 @@ class Producer:
         """Wait up to `timeout` seconds for all that is queued; how many records still wait."""
         return self._producer.flush(timeout)
 
-    def purge(self) -> None:
-        """Give up what is queued or in flight; each record's callback gets an error at the next poll."""
-        self._producer.purge()
-
     def probe(self, topic: str, timeout: float) -> None:
         """Ask the cluster for a topic; raises `KafkaProblem` when it, or the topic's leaders, do not answer."""
         try:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from etld.store import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from etld.store.db import Connection, Cursor
 
 _SQL = sql.load("events")
@@ -42,11 +40,6 @@ def merge(cur: Cursor, csv: bytes) -> dict[int, int]:
     stored = {int(part): int(count) for part, count in cur.fetchall()}
     cur.execute(_SQL.empty_staging)
     return stored
-
-
-def existing(conn: Connection, event_ids: Sequence[str]) -> set[str]:
-    """Which of these event ids (canonical UUIDs) are stored."""
-    return {row[0] for row in conn.execute(_SQL.existing, {"ids": list(event_ids)})}
 
 
 def one(conn: Connection, event_id: str) -> dict[str, Any] | None:

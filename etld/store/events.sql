@@ -29,9 +29,6 @@ SELECT kafka_partition, count(*) FROM kept GROUP BY 1
 -- name: empty_staging
 DELETE FROM pg_temp.etld_staging
 
--- name: existing
-SELECT event_id::text FROM public.processed_events WHERE event_id = ANY(%(ids)s::uuid[])
-
 -- name: one
 SELECT event_id::text, event_name, event_type, user_details, event_details, triggered_at, processed_at,
     kafka_partition, kafka_offset

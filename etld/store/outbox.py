@@ -60,11 +60,5 @@ def remove(conn: Connection, row_ids: Iterable[int]) -> None:
     conn.execute(_SQL.remove, {"ids": list(row_ids)})
 
 
-def count(conn: Connection) -> int:
-    """How many letters wait."""
-    row = conn.execute(_SQL.count).fetchone()
-    return int(row[0]) if row else 0
-
-
 def _bytes(value: bytes | memoryview | None) -> bytes | None:
     return None if value is None else bytes(value)

@@ -12,6 +12,3 @@ FOR UPDATE SKIP LOCKED
 
 -- name: remove
 DELETE FROM etld.dlq_outbox WHERE id = ANY(%(ids)s)
-
--- name: count
-SELECT count(*) FROM etld.dlq_outbox

@@ -46,18 +46,6 @@ class Records:
     def key(self) -> Key:
         return (self.topic, self.partition)
 
-    def keys(self) -> list[bytes | None]:
-        """The records' keys."""
-        return [message.key() for message in self.messages]
-
-    def timestamps(self) -> list[int]:
-        """When each record was produced, milliseconds since the epoch."""
-        return [message.timestamp()[1] for message in self.messages]
-
-    def headers(self, index: int) -> dict[str, bytes]:
-        """The headers of one record; of a repeated name the last value."""
-        return dict(self.messages[index].headers() or ())
-
     @property
     def move(self) -> Move:
         """The step of this partition's position."""

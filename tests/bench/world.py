@@ -24,19 +24,11 @@ from etld.embedded.postgres import PostgresServer, dsn
 from etld.kafka import Admin, Producer
 from etld.store.db import connect
 from etld.store.migrate import migrate
+from support.waiting import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "purchase.avsc"
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class World:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from etld.corrector import paths
@@ -170,3 +171,25 @@ def fields(value: Any) -> Fields:
         else:
             chosen.append(path(item))
     return Fields(tuple(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class TextStep:
+    """A step that makes another text of each text it is told; other values stay."""
+
+    fields: Fields
+
+    @classmethod
+    def parse(cls, value: Any) -> Self:
+        """A path, a list of paths, or "*"."""
+        return cls(fields(value))
+
+    def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
+        """Change what is text."""
+        for slot in self.fields.slots(event, shape):
+            if isinstance(slot.value, str):
+                slot.value = self.change(slot.value)
+
+    def change(self, text: str) -> str:
+        """What becomes of one text."""
+        raise NotImplementedError

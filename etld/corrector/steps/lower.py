@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
-
-from etld.corrector.steps import base
-
-if TYPE_CHECKING:
-    from etld.corrector.fields import Fields
-    from etld.corrector.shape import Shape
+from etld.corrector.steps.base import TextStep
 
 
-@dataclass(frozen=True, slots=True)
-class Lower:
+class Lower(TextStep):
     """Writes a text in lower case."""
 
-    fields: Fields
+    __slots__ = ()
 
-    @classmethod
-    def parse(cls, value: Any) -> Self:
-        """`lower = "event_type"`, a list of paths, or "*"."""
-        return cls(base.fields(value))
-
-    def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
-        """Change what is text."""
-        for slot in self.fields.slots(event, shape):
-            if isinstance(slot.value, str):
-                slot.value = slot.value.lower()
+    def change(self, text: str) -> str:
+        """See `TextStep.change`."""
+        return text.lower()
