@@ -10,7 +10,8 @@ from etld.ingest.answers import Answer, json_answer, problem
 from etld.ingest.body import BodyProblem, undo
 from etld.ingest.gate import Denied
 from etld.ingest.intake import Intake, Origin, Outcome, Record, Refusal, Sampled
-from etld.ingest.pump import ACKS, Away, Pump
+from etld.ingest.pump import Away
+from etld.ingest.pumps import ACKS
 from etld.ingest.requests import Batch, Single, unavailable
 from etld.ingest.segment import SegmentMap
 from etld.ingest.strict import NotJson, check, parse
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from etld.ingest.catalog import Catalog
     from etld.ingest.connection import Connection
     from etld.ingest.keys import Key
-    from etld.ingest.pump import Ack, Pumps
+    from etld.ingest.pumps import Ack, Pumps
     from etld.ingest.service import Service
 
 NDJSON = frozenset(
@@ -81,7 +82,7 @@ class Front:
             return
         pump = self.pumps.get(ack)
         waiter = Single(pump, connection, outcome, ack, tally, service.now)
-        reason = pump.away or (_PAUSED if service.worker.paused else "")
+        reason = pump.contact.away or (_PAUSED if service.worker.paused else "")
         if not reason:
             try:
                 pump.send(
@@ -146,7 +147,7 @@ class Front:
     ) -> None:
         pump = self.pumps.get(ack)
         waiter = Batch(pump, connection, outcomes, ack, service.tally, service.now)
-        waiter.reason = pump.away or (_PAUSED if service.worker.paused else "")
+        waiter.reason = pump.contact.away or (_PAUSED if service.worker.paused else "")
         sent = 0
         if not waiter.reason:
             target = None if ack == "enqueued" else waiter
@@ -265,6 +266,3 @@ def _unkept(outcome: Outcome, service: Service, ack: Ack) -> Answer:
     if outcome.event_id is not None:
         members["event_id"] = outcome.event_id
     return problem(outcome.status, outcome.code, outcome.detail, **members)
-
-
-__all__ = ["Front", "Pump"]

@@ -16,7 +16,7 @@ from etld.ingest.front import Front
 from etld.ingest.gate import Gate
 from etld.ingest.host import State
 from etld.ingest.probes import Probes
-from etld.ingest.pump import Pumps
+from etld.ingest.pumps import Pumps
 from etld.ingest.service import TICK, Service
 from etld.ingest.spread import Spread
 
@@ -29,6 +29,8 @@ log = logging.getLogger("etld.ingest")
 BACKLOG = 1024
 #: Idle keep-alive connections may send this long into a drain; then they are closed.
 GRACE = 2.0
+#: Seconds that the process waits for Kafka before it calls itself ready all the same, to answer with 503.
+PATIENCE = 10.0
 
 
 def run(worker: Worker) -> None:
@@ -44,19 +46,28 @@ def run(worker: Worker) -> None:
 async def _serve(worker: Worker) -> None:
     loop = asyncio.get_running_loop()
     types = catalog.load(worker.config)
-    pumps = Pumps(loop, worker.config, worker.addresses, probe_topic(types))
+    pumps = Pumps(loop, worker.config, worker.addresses, topics(types))
     service = Service(worker, loop, Front(worker.config, types, pumps), Gate(worker.config))
     service.spread = Spread(worker.config.state_dir / "ingest-connections", worker.index)
     service.routes = openapi.routes(service, Probes(service))
     worker.on_reload = lambda config: reload(service, config)
     loop.add_reader(worker.fileno(), worker.receive)
+    # Who connects now waits in the backlog: better than a 503 because the producer is not there yet.
+    while not pumps.main.contact.answered and not worker.stopping:
+        pumps.main.tick(loop.time())
+        worker.beat()
+        await asyncio.sleep(TICK / 10)
     servers = [
         await loop.create_server(lambda: Connection(service, loop), sock=sock, backlog=BACKLOG)
         for sock in worker.sockets
     ]
-    worker.ready()
-    while not worker.stopping:
+    until = loop.time() + PATIENCE
+    told = False
+    while not worker.stopping and not pumps.broken:
         service.tick()
+        if not told and (pumps.main.contact.proven or loop.time() > until):
+            told = True
+            worker.ready()
         await asyncio.sleep(TICK)
     for server in servers:
         server.close()
@@ -72,11 +83,13 @@ async def _serve(worker: Worker) -> None:
             "%d records were not acknowledged by Kafka before the end; nobody was told they were",
             left,
         )
+    if pumps.broken:
+        raise EtldError(f"the Kafka producer cannot go on, a new process makes a new one: {pumps.broken}")
 
 
-def probe_topic(types: catalog.Catalog) -> str:
-    """The topic that tells whether Kafka is there."""
-    return next((kind.topic for kind in types), types.dead_letters)
+def topics(types: catalog.Catalog) -> list[str]:
+    """Every topic that events go to; the first is the one that tells whether Kafka is there."""
+    return list(dict.fromkeys([*(kind.topic for kind in types), types.dead_letters]))
 
 
 def reload(service: Service, config: Config) -> None:
@@ -91,8 +104,7 @@ def reload(service: Service, config: Config) -> None:
     service.worker.fault("ingest-reload", None)
     service.front, service.gate = front, gate
     service.max_body = config.ingest.max_body
-    for pump in front.pumps:
-        pump.ack_timeout = config.ingest.ack_timeout
+    front.pumps.configure(config, topics(types))
     log.info("new configuration taken: %d event types", len(types.types))
 
 

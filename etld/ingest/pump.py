@@ -7,31 +7,19 @@ rest of the way together.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from etld.kafka import Producer, QueueFull, client_settings
-
-if TYPE_CHECKING:
-    from etld.config import Config
-    from etld.worker import Addresses
+from etld.ingest.contact import PROBE_TIMEOUT, Contact
+from etld.kafka import KafkaProblem, Producer, QueueFull
 
 log = logging.getLogger("etld.ingest")
 
-Ack = Literal["all", "leader", "enqueued"]
-ACKS: tuple[Ack, ...] = ("all", "leader", "enqueued")
-
-#: With records on their way and none arriving for this long, new requests are refused at once.
-STALL = 0.8
-#: How often the cluster is asked whether it is there, when no record has told lately; and for how long.
-PROBE_EVERY = 2.0
-PROBE_TIMEOUT = 1.5
-#: How long librdkafka keeps trying. Past the client's 503: the record may still be written, under the same id.
-_GIVE_UP = 120.0
 _POLL = 0.5
 #: Ticks come this far apart: give up a tick early rather than late.
 _SLACK = 0.1
@@ -60,6 +48,7 @@ class Waiter:
             if self.failed is None:
                 self.failed = []
             self.failed.append((message.key(), str(error)))
+            self.pump.refused(error)
         self.acks += 1
         if self.acks >= self.expected:
             self.pump.done.append(self)
@@ -76,24 +65,31 @@ class Pump:
         self,
         loop: asyncio.AbstractEventLoop,
         settings: Mapping[str, Any],
-        probe_topic: str,
+        topics: Sequence[str],
         ack_timeout: float,
+        away: str = "",
     ) -> None:
-        self.away = ""
         self.ack_timeout = ack_timeout
         self._loop = loop
         self._producer = Producer(settings)
-        self._probe_topic = probe_topic
+        self._probe_topic = topics[0]
+        self._news = tuple(topics[1:])
         self._waiting: dict[Waiter, None] = {}
         self.done: list[Waiter] = []
-        self._delivered = 0
+        #: Delivery callbacks that ran, and those among them that brought an error; of the poll thread.
+        self._told = 0
+        self._failures = 0
+        #: Why this producer can never send again; "" as long as it can.
+        self.broken = ""
         self._seen = 0
-        self._progress = self._probed = time.monotonic()
+        self.contact = Contact(time.monotonic(), ack_timeout, away)
         self._probing: asyncio.Future[str] | None = None
+        self._asked = 0.0
         self._threads = ThreadPoolExecutor(1, "etld-probe")
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="etld-deliveries", daemon=True)
         self._thread.start()
+        self.tick(time.monotonic())
 
     # On the loop
 
@@ -116,6 +112,8 @@ class Pump:
             )
         except QueueFull:
             raise Away("Kafka takes events slower than they come: the queue is full") from None
+        except KafkaProblem as error:
+            raise Away(f"Kafka does not take it: {error}") from None
 
     def wait(self, waiter: Waiter) -> None:
         """Finish `waiter` once its records are acknowledged, or when that takes too long.
@@ -129,6 +127,11 @@ class Pump:
             self._waiting[waiter] = None
 
     @property
+    def away(self) -> str:
+        """Why nothing can be sent now; "" while something can."""
+        return self.contact.away
+
+    @property
     def in_flight(self) -> int:
         """Records that Kafka has not acknowledged."""
         return len(self._producer)
@@ -140,47 +143,50 @@ class Pump:
 
     def tick(self, now: float) -> None:
         """Notice silence and give up on what waited too long; `now` is of the monotonic clock."""
+        contact = self.contact
+        acknowledged = self._told - self._failures
+        if acknowledged > self._seen:
+            self._seen = acknowledged
+            contact.delivered(now)
+        else:
+            contact.tick(now, self.in_flight)
+        probing = self._probing
+        if probing is not None and probing.done():
+            self._probing = None
+            contact.told(self._asked, now, probing.result())
+        if self._probing is None and (self._news or contact.due(now)):
+            self._asked = now
+            news, self._news = self._news, ()
+            self._probing = self._loop.run_in_executor(self._threads, self._ask, news)
+        # What waits while Kafka is known to be away would only learn later what a new request learns at once.
+        # Its records may still be written, under the ids that the answers name.
         oldest = now - self.ack_timeout + _SLACK
         while self._waiting:
             waiter = next(iter(self._waiting))
-            if waiter.started > oldest:
+            if waiter.started > oldest and not contact.away:
                 break
             self._finish(waiter, True)
-        if self._delivered != self._seen:
-            self._seen = self._delivered
-            self._progress = now
-            self.away = ""
-        elif not self.in_flight:
-            if not self.away:
-                self._progress = now
-            self._probe(now)
-        elif now - self._progress > STALL:
-            self.away = self.away or "Kafka has stopped acknowledging"
-            self._probe(now)
 
-    def _probe(self, now: float) -> None:
-        if self._probing is not None:
-            if not self._probing.done():
-                return
-            reason, self._probing = self._probing.result(), None
-            if reason:
-                self.away = reason
-            elif not self.in_flight:
-                self.away = ""
-        if now - self._probed >= PROBE_EVERY:
-            self._probed = now
-            self._probing = self._loop.run_in_executor(self._threads, self._ask)
+    def expect(self, topics: Sequence[str]) -> None:
+        """Records for these topics will come: learn their leaders now, so that the first need not wait."""
+        self._news = tuple(topics)
 
-    def _ask(self) -> str:
+    def _ask(self, news: Sequence[str]) -> str:
+        """On a thread: "" when the cluster answers, or what is wrong."""
         try:
             self._producer.probe(self._probe_topic, PROBE_TIMEOUT)
         except Exception as error:  # whatever is wrong, it is the answer
             return f"Kafka does not answer: {error}"
+        for topic in news:
+            with contextlib.suppress(KafkaProblem):  # a topic that is not well is told by its own records
+                self._producer.probe(topic, PROBE_TIMEOUT)
         return ""
 
     def _wake(self, done: list[Waiter]) -> None:
         for waiter in done:
             self._finish(waiter, False)
+        if self.contact.away:
+            self.tick(time.monotonic())
 
     def _finish(self, waiter: Waiter, late: bool) -> None:
         self._waiting.pop(waiter, None)
@@ -210,7 +216,7 @@ class Pump:
         while not self._closing:
             count = poll(_POLL)
             if count:
-                self._delivered += count
+                self._told += count
             if self.done:
                 done, self.done = self.done, []
                 try:
@@ -218,59 +224,13 @@ class Pump:
                 except RuntimeError:  # the loop is closed: nobody waits any more
                     return
 
+    def refused(self, error: Any) -> None:
+        """Kafka did not take a record."""
+        self._failures += 1
+        if error.fatal():
+            self.broken = str(error)
+
     def _lone(self, error: Any, message: Any) -> None:
         if error is not None:
+            self.refused(error)
             log.warning("Kafka did not take an event that was only enqueued: %s", error)
-
-
-class Pumps:
-    """A pump for each durability level that was asked for, made when it is first needed."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        config: Config,
-        addresses: Addresses,
-        topic: str,
-    ) -> None:
-        self._loop = loop
-        self._config = config
-        self._base = client_settings(config, addresses)
-        self._topic = topic
-        self._pumps: dict[bool, Pump] = {}
-        self.main = self.get("all" if config.ingest.ack != "leader" else "leader")
-
-    def get(self, ack: Ack) -> Pump:
-        """The pump of a level; "enqueued" shares that of "all" and does not wait for it."""
-        leader = ack == "leader"
-        pump = self._pumps.get(leader)
-        if pump is None:
-            settings = producer_settings(self._base, self._config, leader=leader)
-            pump = Pump(self._loop, settings, self._topic, self._config.ingest.ack_timeout)
-            self._pumps[leader] = pump
-        return pump
-
-    def __iter__(self) -> Any:
-        return iter(tuple(self._pumps.values()))
-
-    async def close(self, timeout: float) -> int:
-        """Close every pump; how many records were not acknowledged."""
-        return sum(await asyncio.gather(*(pump.close(timeout) for pump in self)))
-
-
-def producer_settings(base: Mapping[str, Any], config: Config, *, leader: bool) -> dict[str, Any]:
-    """librdkafka settings of an ingest producer."""
-    ingest = config.ingest
-    settings: dict[str, Any] = {
-        **base,
-        # The queue is bounded in bytes; the count is only there to be out of the way.
-        "queue.buffering.max.kbytes": max(1024, ingest.queue_limit // 1024),
-        "queue.buffering.max.messages": 1_000_000,
-        "message.max.bytes": max(1_000_000, ingest.max_event + 65_536),
-        "message.timeout.ms": int(max(_GIVE_UP, 2 * ingest.ack_timeout) * 1000),
-        "linger.ms": 1,
-        "socket.nagle.disable": True,
-    }
-    if leader:
-        settings |= {"acks": 1, "enable.idempotence": False}
-    return settings

@@ -12,7 +12,8 @@ from etld.ingest.pump import Waiter
 
 if TYPE_CHECKING:
     from etld.ingest.connection import Connection
-    from etld.ingest.pump import Ack, Pump
+    from etld.ingest.pump import Pump
+    from etld.ingest.pumps import Ack
     from etld.ingest.tally import Tally
 
 RETRY_AFTER = 1

@@ -125,7 +125,7 @@ class Service:
     def report(self) -> None:
         """Hand the counts to the worker, and say what is wrong with Kafka."""
         self.tally.flush(self.worker)
-        self.worker.fault("kafka", self.front.pumps.main.away or None)
+        self.worker.fault("kafka", next((pump.away for pump in self.front.pumps if pump.away), None))
         self.worker.gauge("connections", len(self.connections))
         self.worker.gauge("waiting_requests", sum(pump.waiting for pump in self.front.pumps))
         self.worker.gauge("unacknowledged_records", sum(pump.in_flight for pump in self.front.pumps))

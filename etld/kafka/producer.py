@@ -44,7 +44,7 @@ class Producer:
         headers: Sequence[tuple[str, bytes]] | None = None,
         on_delivery: OnDelivery | None = None,
     ) -> None:
-        """Queue one record; raises `QueueFull` when the queue has no room."""
+        """Queue one record; raises `QueueFull` when the queue has no room, `KafkaProblem` for what never goes."""
         try:
             if headers:
                 self._producer.produce(topic, value, key, headers=list(headers), on_delivery=on_delivery)
@@ -52,6 +52,8 @@ class Producer:
                 self._producer.produce(topic, value, key, on_delivery=on_delivery)
         except BufferError as error:
             raise QueueFull(f"the queue to topic {topic} is full: Kafka takes less than is sent") from error
+        except confluent_kafka.KafkaException as error:
+            raise KafkaProblem(f"a record for topic {topic}: {error.args[0].str()}") from error
 
     def poll(self, timeout: float = 0) -> int:
         """Run delivery callbacks for up to `timeout` seconds; how many ran."""

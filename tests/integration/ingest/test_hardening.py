@@ -1,25 +1,21 @@
-"""Bombs, slow clients, garbage, and a broker that freezes."""
+"""Bombs, slow clients and garbage."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
 import random
-import signal
 import socket
 import threading
 import time
 import zlib
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
 
-from etld.embedded.kafka import KafkaServer
-from support.ingest import Ingest, Start, event, running
-from support.waiting import free_port, wait_until
+from support.ingest import Ingest, Start, event
+from support.waiting import wait_until
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
@@ -138,51 +134,6 @@ def test_a_drain_answers_what_is_in_hand(start: Start) -> None:
         assert b" 200 OK" in answer and b"Connection: close" in answer
         idle.settimeout(10)
         assert idle.recv(10) == b""
-
-
-def test_a_frozen_broker(scratch: Path, kafka_cache: Path, tmp_path: Path, kafka: str) -> None:
-    """503 within the limit, nothing acknowledged that is not written, ready again by itself."""
-    server = KafkaServer(tmp_path / "kafka", free_port(), tmp_path / "kafka.log", kafka_cache)
-    server.start()
-    server.wait_ready(60)
-    try:
-        with running(f"127.0.0.1:{server.port}", tmp_path / "state", ack_timeout="2 s") as ingest:
-            wait_until(lambda: ingest.post("/track", event())[0] == 200)
-            assert server.child is not None
-            os.kill(server.child.pid, signal.SIGSTOP)
-            try:
-                began = time.monotonic()
-                status, headers, body = ingest.request("POST", "/track", event())
-                assert status == 503 and json.loads(body)["event_id"] and headers["retry-after"]
-                assert time.monotonic() - began < 3
-                began = time.monotonic()
-                assert ingest.post("/track", event())[0] == 503
-                assert time.monotonic() - began < 1
-                wait_until(lambda: ingest.request("GET", "/readyz")[0] == 503, 5)
-            finally:
-                os.kill(server.child.pid, signal.SIGCONT)
-            wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 10)
-            wait_until(lambda: ingest.post("/track", event())[0] == 200, 10)
-    finally:
-        server.stop()
-
-
-def test_an_idle_worker_notices_that_kafka_went_and_came_back(tmp_path: Path, kafka_cache: Path, kafka: str) -> None:
-    server = KafkaServer(tmp_path / "kafka", free_port(), tmp_path / "kafka.log", kafka_cache)
-    server.start()
-    server.wait_ready(60)
-    try:
-        with running(f"127.0.0.1:{server.port}", tmp_path / "state") as ingest:
-            wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 5)
-            assert server.child is not None
-            os.kill(server.child.pid, signal.SIGSTOP)
-            try:
-                wait_until(lambda: ingest.request("GET", "/readyz")[0] == 503, 5)
-            finally:
-                os.kill(server.child.pid, signal.SIGCONT)
-            wait_until(lambda: ingest.request("GET", "/readyz")[0] == 200, 5)
-    finally:
-        server.stop()
 
 
 def test_many_clients_at_once(ingest: Ingest) -> None:
