@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import time
 import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _ANY_CASE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+
+# "evnt_id", "eventUuid" and "EventID" are as much like "event_id".
+_LIKENESS = 0.75
 
 # Namespaces of derived ids. Changing one would make a retry a different event: never do.
 _CLIENT_IDS = uuid.UUID("6f1d4c9e-5a63-5b0e-9c55-0f6f0b8f2d11")
@@ -38,6 +46,26 @@ def canonical(text: str) -> str:
     if _ANY_CASE(text):
         return text.lower()
     raise ValueError("not a UUID")
+
+
+def misplaced(event: Mapping[str, Any]) -> str | None:
+    """The id of a broken event that has none where it belongs: misspelt, or one level too deep.
+
+    A client that sends such an event again means the same event. None when there is none, or more than one.
+    """
+    found = set(_misplaced(event))
+    for inside in event.values():
+        if isinstance(inside, dict):
+            found |= set(_misplaced(inside))
+    return found.pop() if len(found) == 1 else None
+
+
+def _misplaced(fields: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        if isinstance(value, str) and _ANY_CASE(value):
+            plain = "".join(letter for letter in name.lower() if letter.isalnum())
+            if difflib.SequenceMatcher(None, plain, "eventid").ratio() >= _LIKENESS:
+                yield canonical(value)
 
 
 def derived(key_name: str, value: str, index: int = 0) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from etld.events import deadletter
-from etld.events.ids import canonical, derived, new_event_id, request_dead_letter_id
+from etld.events.ids import canonical, derived, misplaced, new_event_id, request_dead_letter_id
 from etld.events.limits import MAX_NAME
 from etld.events.validate import Invalid, Violation
 from etld.events.violation import did_you_mean, show
@@ -130,7 +130,7 @@ class Intake:
         makes no second letter; an event without an id takes the letter's, as the corrector has it.
         """
         errors = [{"path": item.path, "expected": item.expected, "got": item.got} for item in violations]
-        known = _canonical(event.get("event_id"))
+        known = _canonical(event.get("event_id")) or misplaced(event)
         request = origin.idempotency_key
         if request is not None:
             letter_id = request_dead_letter_id(request, index)

@@ -14,6 +14,7 @@ from etld.corrector.steps.lower import Lower
 from etld.corrector.steps.map_values import MapValues
 from etld.corrector.steps.move import Move
 from etld.corrector.steps.parse_date import ParseDate
+from etld.corrector.steps.parse_number import ParseNumber
 from etld.corrector.steps.regex_replace import RegexReplace
 from etld.corrector.steps.rename import Rename
 from etld.corrector.steps.set import Set
@@ -36,6 +37,7 @@ STEPS: Final[Mapping[str, type[base.Step]]] = {
     "map_values": MapValues,
     "move": Move,
     "parse_date": ParseDate,
+    "parse_number": ParseNumber,
     "regex_replace": RegexReplace,
     "rename": Rename,
     "set": Set,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
-from etld.corrector.steps import base
+from etld.corrector.steps import base, written_date
 
 if TYPE_CHECKING:
     from etld.corrector.fields import Fields
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Units of an epoch in microseconds. A number is taken when it falls into the years 1973 to 2286:
 # these ranges do not overlap, so a number of milliseconds is never read as seconds.
 EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+NAMES = (*written_date.ORDERS, *EPOCHS)
 _FIRST, _LAST = 10**14, 10**16
 _NUMBER = re.compile(r"\d{9,17}(\.\d+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ParseDate:
-    """Reads a date by the first of `formats` that fits (strptime's, or epoch_s, epoch_ms, epoch_us)."""
+    """Reads a date by the first of `formats` that fits: an order such as day_first, a unit of an epoch, or strptime's."""
 
     fields: Fields
     formats: tuple[str, ...]
@@ -32,7 +33,7 @@ class ParseDate:
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """`parse_date = { field = "triggered_at", formats = ["%d/%m/%Y", "epoch_ms"], zone = "Europe/Berlin" }`."""
+        """`parse_date = { field = "triggered_at", formats = ["day_first", "epoch_ms"], zone = "Europe/Berlin" }`."""
         read = base.options(value, {"field": base.fields, "formats": _formats}, {"zone": _zone})
         return cls(read["field"], read["formats"], read.get("zone"))
 
@@ -45,10 +46,18 @@ class ParseDate:
 
     def _read(self, value: Any) -> datetime | None:
         for form in self.formats:
-            parsed = _epoch(value, EPOCHS[form]) if form in EPOCHS else _date(value, form)
+            parsed = _read(value, form)
             if parsed is not None:
                 return parsed.replace(tzinfo=self.zone) if self.zone and parsed.tzinfo is None else parsed
         return None
+
+
+def _read(value: Any, form: str) -> datetime | None:
+    if form in EPOCHS:
+        return _epoch(value, EPOCHS[form])
+    if form in written_date.ORDERS:
+        return written_date.read(value, form) if isinstance(value, str) else None
+    return _date(value, form)
 
 
 def _epoch(value: Any, unit: int) -> datetime | None:
@@ -72,12 +81,12 @@ def _date(value: Any, form: str) -> datetime | None:
 def _formats(value: Any) -> tuple[str, ...]:
     formats = tuple(base.text(item) for item in base.one_or_more(value))
     for index, form in enumerate(formats):
-        if form in EPOCHS:
+        if form in NAMES:
             continue
         if "%" not in form:
             raise base.Mistake(
                 f"{form!r} is no format: expected strptime's, such as '%d/%m/%Y', or one of"
-                f" {', '.join(EPOCHS)}{base.guess(form, EPOCHS)}",
+                f" {', '.join(NAMES)}{base.guess(form, NAMES)}",
                 index,
             )
         try:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Final, Self
 
 from etld.corrector import paths
+from etld.corrector.shape import Shape
 from etld.corrector.steps import base
-
-if TYPE_CHECKING:
-    from etld.corrector.shape import Shape
+from etld.events.ids import misplaced
 
 # A name this much like the missing one is taken for it: "prise" for "price", not "name" for "price".
 LIKENESS = 0.7
+# What every event has: it may be event_type itself that is misspelt.
+_ANY_EVENT: Final = Shape("record", fields={name: Shape("other") for name in paths.TOP_LEVEL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,21 @@ class Rename:
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Rename, unless a field of the right name is there already."""
         if self.name == "*":
-            if shape is not None:
-                _by_likeness(event, shape)
+            _drop_twin_of_id(event)
+            _by_likeness(event, shape or _ANY_EVENT)
             return
         for source in self.sources:
             parent = paths.get(event, source[:-1])
             if isinstance(parent, dict) and source[-1] in parent and parent.get(self.name) is None:
                 parent[self.name] = parent.pop(source[-1])
+
+
+def _drop_twin_of_id(event: dict[str, Any]) -> None:
+    """The id under a wrong name, which is the event's id by now."""
+    for key in [key for key in event if key not in paths.TOP_LEVEL]:
+        held = event[key]
+        if isinstance(held, str) and held.lower() == event.get("event_id") and misplaced({key: held}):
+            del event[key]
 
 
 def _by_likeness(value: dict[str, Any], shape: Shape) -> None:

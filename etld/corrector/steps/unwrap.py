@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unwrap:
-    """Takes off a level of nesting that the schema does not have: {"data": {event}}, {"price": {"value": 12.5}}."""
+    """Takes off a level of nesting that the schema does not have: {"data": {event}}, {"price": {"value": 12.5}}, [{details}]."""
 
     below: paths.Path
 
@@ -35,19 +35,18 @@ class Unwrap:
 
 
 def _lift(value: dict[str, Any], known: tuple[str, ...]) -> None:
-    for key in [key for key in value if isinstance(value[key], dict)]:
-        inside = value[key]
-        wanted = [name for name in inside if name in known and (name not in value or name == key)]
-        if not wanted or (key in known and key not in inside):
+    for key in list(value):
+        inside = _alone(value[key])
+        if not isinstance(inside, dict) or not any(name in known for name in inside):
             continue
-        # An object under its own name, {"event_details": {"event_details": {…}}}, counts as the envelope.
-        if key in known:
-            if isinstance(inside[key], dict) and len(inside) == 1:
-                value[key] = inside[key]
+        if key in known and not (isinstance(inside.get(key), dict) and set(inside) <= set(known)):
             continue
-        del value[key]
-        for name in inside:
-            value.setdefault(name, inside[name])
+        # An object under its own name, {"event_details": {"event_details": {…}}}, is an envelope too.
+        beside = {name: held for name, held in value.items() if name != key}
+        if any(name in beside and name != "event_id" and beside[name] != inside[name] for name in inside):
+            continue
+        value.clear()
+        value.update({**inside, **beside})
 
 
 def _unwrap(value: dict[str, Any], shape: Shape) -> None:
@@ -55,6 +54,8 @@ def _unwrap(value: dict[str, Any], shape: Shape) -> None:
     _lift(value, known)
     for name, inner in shape.fields.items():
         held = value.get(name)
+        if inner.kind == "record" and name in value:
+            held = value[name] = _alone(held)
         if not isinstance(held, dict):
             continue
         if inner.kind == "record":
@@ -64,3 +65,8 @@ def _unwrap(value: dict[str, Any], shape: Shape) -> None:
             _unwrap(held, inner)
         elif inner.kind != "map" and len(held) == 1:
             value[name] = next(iter(held.values()))
+
+
+def _alone(value: Any) -> Any:
+    """The object of a list that holds nothing else."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from etld.avro import codec, wire
 from etld.config import load
 from etld.corrector import catalog as catalogs
+from etld.corrector import steps
 from etld.corrector.letter import Failure
 from etld.corrector.pace import Pace
 from etld.corrector.rules import check, compile_rules, correct
@@ -19,7 +21,8 @@ from etld.errors import EtldError
 from support.broken_events import KINDS, pairs
 
 ROOT = Path(__file__).resolve().parents[3]
-TEXT = re.findall(r"```toml\n(# rules\.toml.*?)```", (ROOT / "docs" / "corrector.md").read_text(), re.DOTALL)[0]
+DOCS = (ROOT / "docs" / "corrector.md").read_text()
+TEXT = re.findall(r"```toml\n(# rules\.toml.*?)```", DOCS, re.DOTALL)[0]
 RULES = tomllib.loads(TEXT)["corrector"]["rules"]
 
 
@@ -49,6 +52,26 @@ def test_the_ten_kinds(catalog: catalogs.Catalog) -> None:
         used.add(last.rule)
     assert len(pairs(3)) == 3 * len(KINDS) == 30
     assert used == {"cast", "trim", "parse_date", "decimal_comma", "case", "nesting", "spelling", "carrier", "null"}
+
+
+def test_every_step_has_its_line_in_the_docs() -> None:
+    """The first line of its docstring."""
+    for name in steps.STEPS:
+        assert f"| `{name}` | {steps.docs_line(name)} |" in DOCS
+
+
+def test_every_example_of_a_step_does_what_the_docs_say(catalog: catalogs.Catalog) -> None:
+    """Each block of three lines: the step, an event, the event after it."""
+    (block,) = re.findall(r"```text\n(\{ cast.*?)```", DOCS, re.DOTALL)
+    shown = set()
+    for example in block.strip().split("\n\n"):
+        step, before, after = example.splitlines()
+        given = tomllib.loads(f"step = {step}")["step"]
+        event = json.loads(before)
+        steps.parse(given).apply(event, catalog.shape(event.get("event_type", "purchase")))
+        assert event == json.loads(after), step
+        shown |= set(given)
+    assert shown == set(steps.STEPS)
 
 
 def test_several_mistakes_at_once(catalog: catalogs.Catalog) -> None:

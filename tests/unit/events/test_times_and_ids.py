@@ -83,3 +83,24 @@ def test_dead_letter_headers_carry_on() -> None:
     assert len(text["__connect.errors.exception.message"]) == deadletter.MAX_MESSAGE
     assert "\0" not in text["__connect.errors.exception.message"]
     assert deadletter.carried(made) == {"attempt": "2", "repair_of": "r"}
+
+
+ID = "6f1d4c9e-5a63-4b0e-9c55-0f6f0b8f2d11"
+
+
+@pytest.mark.parametrize(
+    ("event", "wanted"),
+    [
+        ({"eventId": ID.upper()}, ID),
+        ({"evnt_id": ID}, ID),
+        ({"data": {"event_id": ID, "event_name": "x"}}, ID),
+        ({"event_ID": ID, "data": {"event_id": ID}}, ID),
+        ({"eventId": ID, "data": {"event_id": ID.replace("6", "7")}}, None),
+        ({"session_id": ID, "user_id": ID, "id": ID}, None),
+        ({"eventId": "7", "event_name": ID}, None),
+        ({"data": {"more": {"event_id": ID}}}, None),
+    ],
+)
+def test_a_misplaced_id_is_found(event: dict[str, Any], wanted: str | None) -> None:
+    """Under another spelling or in an envelope, when there is but one."""
+    assert ids.misplaced(event) == wanted
