@@ -52,7 +52,7 @@ def _checks(schema: pl.Schema, event_type: str | None) -> Iterator[tuple[str, st
         )
     for name in ("event_name", "event_type", "triggered_at"):
         yield "MissingField", f"{name} is null", pl.col(name).is_null()
-    # As Int64 and before anything is written: the extremes make the CSV writer panic.
+    # As Int64 and before anything is written: the extremes make a conversion panic.
     micros = pl.col("triggered_at").to_physical()
     yield (
         "TimeOutOfRange",

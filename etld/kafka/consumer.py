@@ -113,6 +113,8 @@ class GroupConsumer:
                 "fetch.max.bytes": 8_388_608,
                 "max.partition.fetch.bytes": 2_097_152,
                 "fetch.error.backoff.ms": 100,
+                # By default a full queue stops fetching for a whole second: a backlog is read 20 times slower.
+                "fetch.queue.backoff.ms": 2,
                 "error_cb": self._on_error,
             },
             logger=log,

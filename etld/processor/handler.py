@@ -11,7 +11,7 @@ import polars as pl
 
 from etld.avro.columnar import Bad, decode
 from etld.events import deadletter
-from etld.frames import Transform, load_transform, ready, to_csv
+from etld.frames import Transform, load_transform, ready, to_binary
 from etld.kafka.settings import client_settings
 from etld.processor.breaker import Breaker
 from etld.processor.letters import letter
@@ -37,10 +37,10 @@ _PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
 
 @dataclass
 class Rows(Work):
-    """A batch as rows: the frame of the good ones, their CSV text, and what is known to be bad."""
+    """A batch as rows: the frame of the good ones, their bytes for COPY, and what is known to be bad."""
 
     frame: pl.DataFrame = field(default_factory=pl.DataFrame)
-    csv: bytes = b""
+    rows: bytes = b""
     bad: list[Bad] = field(default_factory=list)
     letters: list[outbox.Letter] = field(default_factory=list)
     duplicates: int = 0
@@ -74,14 +74,14 @@ class ProcessorHandler(Handler[Rows]):
             self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
 
     def prepare(self, batch: Batch) -> Rows:
-        """Decode the whole batch natively, transform it, and write its CSV text."""
+        """Decode the whole batch natively, transform it, and make the bytes for COPY."""
         assert self._schemas is not None
         decoded = decode(batch.values, self._schemas)
         frame, filtered, more = ready(decoded.frame, self._transform, self._event_type)
         bad = [*decoded.bad, *more]
         frame = _with_coordinates(frame, batch)
-        csv = to_csv(frame, events.COLUMNS, events.JSON_COLUMNS) if frame.height else b""
-        work = Rows(batch, frame=frame, csv=csv, bad=sorted(bad, key=lambda b: b.row))
+        rows = to_binary(frame, events.COLUMNS) if frame.height else b""
+        work = Rows(batch, frame=frame, rows=rows, bad=sorted(bad, key=lambda b: b.row))
         work.letters = [self._letter(work.batch, one, None) for one in work.bad]
         work.tallies = _tallies(batch, work.bad, filtered)
         return work
@@ -91,8 +91,8 @@ class ProcessorHandler(Handler[Rows]):
         work.duplicates = work.refused = 0
         changes: dict[Key, Tally] = {}
         if verdict is None:
-            if work.csv:
-                events.copy(cur, work.csv)
+            if work.rows:
+                events.copy(cur, work.rows)
             if work.letters:
                 outbox.add(cur, work.letters)
             return changes
@@ -118,12 +118,12 @@ class ProcessorHandler(Handler[Rows]):
     def committed(self, work: Rows) -> None:
         """Say so, and let the breaker know."""
         dead = len(work.bad) + work.refused
-        rows = work.frame.height - work.duplicates - work.refused
+        stored = work.frame.height - work.duplicates - work.refused
         topic = self.topics[0]
         spans = {str(part.partition): [part.expected, part.next_offset - 1] for part in work.batch}
         log.info(
             "Processed and stored %d events",
-            rows,
+            stored,
             extra={"topic": topic, "offsets": spans, "duplicate": work.duplicates, "dead": dead},
         )
         self._latency(work)
@@ -160,7 +160,7 @@ class ProcessorHandler(Handler[Rows]):
             return {}
         try:
             with cur.connection.transaction():
-                return events.merge(cur, to_csv(frame, events.COLUMNS, events.JSON_COLUMNS))
+                return events.merge(cur, to_binary(frame, events.COLUMNS))
         except (DatabaseError, UnicodeError) as error:
             if classify(error) not in ("data", "conflict"):
                 raise

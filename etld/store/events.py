@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from etld.store import sql
 
@@ -11,31 +11,30 @@ if TYPE_CHECKING:
 
 _SQL = sql.load("events")
 
-#: The columns of the CSV text, in order; the details are JSON.
-COLUMNS = (
-    "event_id",
-    "event_name",
-    "event_type",
-    "user_details",
-    "event_details",
-    "triggered_at",
-    "kafka_partition",
-    "kafka_offset",
-)
-JSON_COLUMNS = ("user_details", "event_details")
+#: The columns that are copied, in order, and their types.
+COLUMNS: Final = {
+    "event_id": "uuid",
+    "event_name": "text",
+    "event_type": "text",
+    "user_details": "jsonb",
+    "event_details": "jsonb",
+    "triggered_at": "timestamptz",
+    "kafka_partition": "integer",
+    "kafka_offset": "bigint",
+}
 
 
-def copy(cur: Cursor, csv: bytes) -> None:
+def copy(cur: Cursor, rows: bytes) -> None:
     """All rows or, raising, none; raises UniqueViolation for an event id that is stored."""
     with cur.copy(_SQL.copy) as out:
-        out.write(csv)
+        out.write(rows)
 
 
-def merge(cur: Cursor, csv: bytes) -> dict[int, int]:
+def merge(cur: Cursor, rows: bytes) -> dict[int, int]:
     """Rows whose event id is not stored yet; how many of them were new, by partition."""
     cur.execute(_SQL.staging)
     with cur.copy(_SQL.copy_staging) as out:
-        out.write(csv)
+        out.write(rows)
     cur.execute(_SQL.merge)
     stored = {int(part): int(count) for part, count in cur.fetchall()}
     cur.execute(_SQL.empty_staging)

@@ -1,7 +1,7 @@
 -- name: copy
 COPY public.processed_events
     (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
-FROM STDIN (FORMAT csv)
+FROM STDIN (FORMAT binary)
 
 -- name: staging
 CREATE TEMPORARY TABLE IF NOT EXISTS etld_staging (
@@ -12,7 +12,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS etld_staging (
 -- name: copy_staging
 COPY pg_temp.etld_staging
     (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
-FROM STDIN (FORMAT csv)
+FROM STDIN (FORMAT binary)
 
 -- name: merge
 WITH kept AS (

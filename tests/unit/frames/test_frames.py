@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import sys
 import types
+import uuid
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from etld.frames import load_transform, to_csv, unstorable
+from etld.frames import load_transform, to_binary, unstorable
 from etld.frames.transform import TransformBroken
 
 ROOT = Path(__file__).parents[3]
@@ -60,15 +59,54 @@ def test_exactly_the_bad_row_is_named(columns: dict[str, object], error_class: s
     assert (bad.row, bad.error_class) == (1, error_class)
 
 
-def test_csv_keeps_null_and_nasty_text() -> None:
-    """A null struct is an empty field, text comes back as it was."""
-    nasty = ["\\.", '"', ",", "\r\n", "", "ü 🎉", "\ufeff", "NULL", "\\N"]
-    data = pl.DataFrame({"t": nasty, "s": [{"a": text} for text in nasty]})
-    rows = list(csv.reader(io.StringIO(to_csv(data, ["t", "s"], ["s"]).decode(), newline="")))
-    assert [row[0] for row in rows] == nasty
-    assert [json.loads(row[1])["a"] for row in rows] == nasty
-    nulls = pl.DataFrame({"s": pl.Series([None], dtype=pl.Struct({"a": pl.String})), "t": [""]})
-    assert to_csv(nulls, ["s", "t"], ["s"]) == b',""\n'
+def fields(rows: bytes) -> list[list[bytes | None]]:
+    """COPY's binary format, read as its documentation says."""
+    assert rows[:19] == b"PGCOPY\n\xff\r\n\0" + bytes(8)
+    at, found = 19, []
+    while (count := int.from_bytes(rows[at : at + 2], signed=True)) >= 0:
+        at += 2
+        row: list[bytes | None] = []
+        for _ in range(count):
+            size = int.from_bytes(rows[at : at + 4], signed=True)
+            at += 4
+            row.append(rows[at : at + size] if size >= 0 else None)
+            at += max(0, size)
+        found.append(row)
+    assert rows[at:] == b"\xff\xff"
+    return found
+
+
+def test_binary_rows_keep_null_and_nasty_text() -> None:
+    """A null struct is NULL, an empty text is none, and text comes back as it was."""
+    nasty = ["\\.", '"', ",", "\r\n", "", "ü 🎉", "\ufeff", "NULL", "\\N", "x" * 70_000]
+    data = pl.DataFrame({"t": [*nasty, None], "s": [*({"a": text} for text in nasty), None]})
+    *rows, last = fields(to_binary(data, {"t": "text", "s": "jsonb"}))
+    assert [(row[0] or b"").decode() for row in rows] == nasty
+    assert all(row[1] is not None and row[1][:1] == b"\x01" for row in rows)
+    assert [json.loads((row[1] or b"")[1:])["a"] for row in rows] == nasty
+    assert last == [None, None]
+
+
+def test_binary_rows_of_numbers_times_and_ids() -> None:
+    """Big-endian, a time from 2000 on in microseconds, an id in its 16 bytes; a null number is NULL."""
+    ids = [uuid.uuid4() for _ in range(3)]
+    data = pl.DataFrame(
+        {
+            "u": [str(ids[0]), str(ids[1]).upper(), str(ids[2])],
+            "i": pl.Series([1, -2, None], dtype=pl.Int32),
+            "b": [2**62, -1, 0],
+            "w": pl.Series([0, 946_684_800_000_001, None], dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+        }
+    )
+    rows = fields(to_binary(data, {"u": "uuid", "i": "integer", "b": "bigint", "w": "timestamptz"}))
+    assert [row[0] for row in rows] == [one.bytes for one in ids]
+    numbers = [[None if f is None else (len(f), int.from_bytes(f, signed=True)) for f in row[1:]] for row in rows]
+    assert numbers == [
+        [(4, 1), (8, 2**62), (8, -946_684_800_000_000)],
+        [(4, -2), (8, -1), (8, 1)],
+        [None, (8, 0), None],
+    ]
+    assert fields(to_binary(data.clear(), {"i": "integer"})) == []
 
 
 @pytest.fixture
