@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etld.audit.reconcile import AGGREGATOR, PROCESSOR, Report, caught_up, compare
-from etld.events.deadletter import DEAD_LETTER_TOPIC
+from etld.events.deadletter import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.kafka.admin import Admin
 from etld.store import accounting
 
@@ -21,7 +21,7 @@ def reconcile(
 ) -> Report:
     """The report of this moment; raises `KafkaProblem` and psycopg errors."""
     admin = Admin(settings)
-    names = [kind.topic for kind in config.event_types.values()] + [DEAD_LETTER_TOPIC]
+    names = [kind.topic for kind in config.event_types.values()] + [DEAD_LETTER_TOPIC, PARKED_TOPIC]
     topics = admin.topics(names)
     # The books first: what arrives in between is in flight, and never beyond the end of a log.
     books = accounting.books(conn, admin.cluster_id())

@@ -9,13 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from etld.audit.letters import CORRECTOR, compare_letters
+from etld.events.deadletter import PARKED_TOPIC
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from etld.store.accounting import Books, PositionRow
 
 PROCESSOR = "etld-processor-"
-CORRECTOR = "etld-corrector"
 AGGREGATOR = "etld-aggregator"
 
 
@@ -72,16 +74,17 @@ def compare(
             waiting += max(0, high - row.next_offset)
     known = {(row.topic, row.part) for row in books.positions if row.grp != AGGREGATOR}
     for key, (low, high) in watermarks.items():
-        if key not in known and high > low:
+        if key not in known and key[0] != PARKED_TOPIC and high > low:
             waiting += high - low
     open_letters = sum(report.dead_letters[state] for state in ("new", "repaired", "resent"))
-    report.in_flight = waiting + books.outbox + open_letters
+    report.in_flight = waiting + books.outbox + open_letters + books.letters.unannounced
     stored = _sum(books, PROCESSOR, "stored")
     if stored != books.table_rows:
         report.differences.append(
             f"processed_events has {books.table_rows} rows, and the positions say {stored} were stored"
             f" ({books.table_rows - stored:+d}): rows were added or deleted by somebody else"
         )
+    report.differences += compare_letters(books, watermarks, in_memory_broker=in_memory_broker)
     return report
 
 

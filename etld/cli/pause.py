@@ -15,8 +15,12 @@ from etld.control.client import ask
 def command(config_path: Path | None, target: str) -> int:
     """Let workers stand still: a kind, a name, or a prefix such as processor-purchase.
 
-    A paused consumer keeps its partitions; a paused ingest answers 503.
+    A paused consumer has stored what it had in hand, and keeps its partitions; a paused ingest answers 503.
     """
-    for name in ask(config_path, "pause", target=target)["workers"]:
-        click.echo(f"{name} is paused")
-    return 0
+    answer = ask(config_path, "pause", target=target)
+    for name in answer["workers"]:
+        if name in answer["waiting"]:
+            click.echo(f"{name} has not come to rest yet, and pauses as soon as it has (see `etld status`)")
+        else:
+            click.echo(f"{name} is paused")
+    return 1 if answer["waiting"] else 0

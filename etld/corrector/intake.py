@@ -80,6 +80,11 @@ class Intake(Handler[Arrivals]):
         self._worker.count("dead_letters_received", work.batch.count)
         self._workshop.arrived()
 
+    def resting(self) -> bool:
+        """Is the workshop paused too?"""
+        self._look()
+        return self._workshop.resting
+
     def idle(self, conn: Connection) -> None:
         """See that the workshop is alive."""
         self._look()

@@ -69,6 +69,7 @@ class Workshop:
         self._ticked = time.monotonic()
         self.cluster_id = ""
         self.paused = False
+        self._at_work = False
         self.counts: dict[tuple[str, bool], int] | None = None
         self.problem: str | None = None
         self.bench = self._equip(config)
@@ -96,6 +97,11 @@ class Workshop:
     def alive(self) -> bool:
         """Is it at work, and not stuck in one piece of it?"""
         return self._thread.is_alive() and time.monotonic() - self._ticked < _STUCK
+
+    @property
+    def resting(self) -> bool:
+        """Is it paused, with nothing in hand?"""
+        return self.paused and not self._at_work
 
     def stop(self, timeout: float) -> None:
         """Finish the piece in hand; gives up waiting after `timeout` seconds."""
@@ -126,7 +132,9 @@ class Workshop:
             try:
                 if conn is None or conn.closed:
                     conn = self._connect()
+                self._at_work = True  # before the look at `paused`: see resting
                 busy = not self.paused and self._round(conn)
+                self._at_work = False
                 self._say(None)
                 rest = 0.0 if busy else _REST if not self._due_soon() else 0.05
             except (DatabaseError, EtldError) as error:

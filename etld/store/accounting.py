@@ -39,6 +39,21 @@ class PositionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LetterBooks:
+    """What became of dead records. `known`: records of the dead letter queue that the tables tell of.
+
+    `dead` and `told` are by topic of the dead record: what processors counted (at least, at most), and the
+    letters that tell of them, the outbox included. `announced` letters were sent to parked_events.
+    """
+
+    known: int
+    unannounced: int
+    announced: int
+    dead: dict[str, tuple[int, int]]
+    told: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """All counts of one moment; `ended` holds earlier lives of positions, by (group, topic)."""
 
@@ -47,6 +62,7 @@ class Books:
     table_rows: int
     letters_by_state: dict[str, int]
     outbox: int
+    letters: LetterBooks
 
 
 def books(conn: Connection, cluster_id: str) -> Books:
@@ -67,9 +83,21 @@ def books(conn: Connection, cluster_id: str) -> Books:
                 events.count(conn),
                 {state: int(count) for state, count in states},
                 int(waiting[0]) if waiting else 0,
+                _letter_books(conn),
             )
     finally:
         conn.isolation_level = None
+
+
+def _letter_books(conn: Connection) -> LetterBooks:
+    known, unannounced, announced = conn.execute(_SQL.letters_known).fetchall()[0]
+    return LetterBooks(
+        known,
+        unannounced,
+        announced,
+        {topic: (least, most) for topic, least, most in conn.execute(_SQL.dead_by_topic)},
+        dict(conn.execute(_SQL.letters_by_topic).fetchall()),
+    )
 
 
 def letters_of(conn: Connection, event_id: str) -> list[dict[str, Any]]:

@@ -161,6 +161,7 @@ def record_return(cur: Cursor, letter: Arrived) -> bool:
                 "id": letter.repair_of,
                 "attempt": letter.attempt,
                 "returned_as": letter.id,
+                "topic": clean(letter.topic),
                 "stage": clean(letter.stage),
                 "error_class": clean(letter.error_class),
                 "error": clean(letter.error),

@@ -18,7 +18,7 @@ FOR UPDATE
 
 -- name: record_return
 UPDATE etld.dead_letter_attempt
-SET returned_as = %(returned_as)s::uuid, outcome = 'failed', stage = %(stage)s, error_class = %(error_class)s,
+SET returned_as = %(returned_as)s::uuid, returned_topic = %(topic)s, outcome = 'failed', stage = %(stage)s, error_class = %(error_class)s,
     error = %(error)s, sqlstate = %(sqlstate)s
 WHERE dead_letter_id = %(id)s::uuid AND attempt = %(attempt)s AND returned_as IS NULL
     AND NOT EXISTS (SELECT FROM etld.dead_letter_attempt a WHERE a.returned_as = %(returned_as)s::uuid)
@@ -150,7 +150,8 @@ WHERE waits_for = %(schema_id)s AND state = 'parked'
 
 -- name: retire
 WITH old AS (
-    SELECT id, state, repair_key IS NOT NULL AS repaired
+    SELECT id, state, repair_key IS NOT NULL AS repaired,
+        CASE WHEN off IS NOT NULL AND headers ? 'etld.dead_letter_id' THEN topic END AS topic
     FROM etld.dead_letter
     WHERE state = %(state)s AND updated_at < now() - make_interval(secs => %(keep)s)
     ORDER BY created_at
@@ -165,6 +166,15 @@ WITH old AS (
     SELECT state, repaired, letters, returns FROM counted
     ON CONFLICT (state, repaired) DO UPDATE
         SET letters = r.letters + excluded.letters, returns = r.returns + excluded.returns
+), sources AS (
+    SELECT topic FROM old WHERE topic IS NOT NULL
+    UNION ALL
+    SELECT a.returned_topic FROM old JOIN etld.dead_letter_attempt a ON a.dead_letter_id = old.id
+    WHERE a.returned_topic IS NOT NULL
+), kept_by_topic AS (
+    INSERT INTO etld.dead_letter_removed_from AS r (topic, letters)
+    SELECT topic, count(*) FROM sources GROUP BY topic
+    ON CONFLICT (topic) DO UPDATE SET letters = r.letters + excluded.letters
 )
 DELETE FROM etld.dead_letter d USING old WHERE d.id = old.id
 

@@ -61,6 +61,10 @@ class Handler(Generic[W]):
         """Why nothing may be read now, or None."""
         return None
 
+    def resting(self) -> bool:
+        """After a pause: is nothing under way that the role does beside the batches?"""
+        return True
+
     def limit(self, work: W) -> int | None:
         """After `prepare`: write only so many records of it at once, or None for all."""
         return None

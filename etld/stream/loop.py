@@ -31,6 +31,7 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
     """
     link: Link | None = None
     wait = _FIRST_WAIT
+    worker.comes_to_rest = True
     try:
         while not worker.stopping:
             name: str | None = None

@@ -157,6 +157,8 @@ class Session:
         while True:
             self._read(0.1)
             self._settle()
+            if self._worker.paused and self._writer.idle and self._handler.resting():
+                self._worker.at_rest()
             if time.monotonic() >= deadline or self._worker.stopping:
                 break
         self._idle()

@@ -58,6 +58,7 @@ class Writer:
         self._stop = threading.Event()
         self._room = threading.Event()
         self._began: float | None = None
+        self._taken = self._finished = 0
         self.done: deque[Written] = deque()
         self.problem: str | None = None
         self.failure: BaseException | None = None
@@ -68,6 +69,11 @@ class Writer:
     def busy(self) -> bool:
         """Is a batch being written or waiting for it?"""
         return self._began is not None or not self._queue.empty()
+
+    @property
+    def idle(self) -> bool:
+        """Has everything that was handed over been written? Not so between two tries."""
+        return self._finished == self._taken
 
     def stuck_for(self) -> float:
         """Seconds since the present try began, 0 when none is under way."""
@@ -80,6 +86,7 @@ class Writer:
             self._queue.put_nowait(work)
         except queue.Full:
             return False
+        self._taken += 1
         return True
 
     def wait_room(self, timeout: float) -> None:
@@ -107,6 +114,7 @@ class Writer:
                 self._began = time.monotonic()
                 totals = self._write(work)
                 self.done.append(Written(work, totals, time.monotonic() - self._began))
+                self._finished += 1
                 self._began = None
         except _Stopped:
             pass

@@ -60,7 +60,7 @@ def shown_state(slot: Slot) -> str:
     """A slot's state in the words of the status."""
     if slot.state is State.WAITING:
         return "starting"
-    if slot.state is State.RUNNING and slot.paused:
+    if slot.state is State.RUNNING and slot.paused and slot.rests:
         return "paused"
     return "stopping" if slot.state is State.STOPPED else str(slot.state)
 

@@ -91,6 +91,8 @@ class Mail:
         tree.put(slots.is_heard(slot, now))
         if what == "progress":
             tree.progress[slot.name] = str(message["text"])
+        elif what == "paused":
+            tree.put(slots.is_at_rest(tree.slots[slot.name]))
         elif what in ("fatal", "error"):
             text = str(message.get("reason") or message.get("message"))
             tree.put(slots.complained(tree.slots[slot.name], text, fatal=what == "fatal"))

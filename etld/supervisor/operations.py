@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.supervisor")
 
 _LAST_KNOCK = 0.25
+# Shorter than a client's patience with the control socket.
+_REST_WITHIN = 8.0
 #: Yields nothing, again and again, until it returns its answer.
 Work = Generator[None, None, Reply]
 
@@ -263,6 +265,20 @@ def after_upgrade(daemon: Supervisor) -> Work:
     names = [s.name for s in in_order if s.wanted and s.rank >= fleet.FIRST_ROLE_RANK]
     yield from roll(daemon, names, "restart")
     return {"restarted": names}
+
+
+def at_rest(daemon: Supervisor, names: Sequence[str]) -> Answer:
+    """Answers when paused workers have finished what they had in hand; `waiting` are those that have not."""
+    deadline = time.monotonic() + _REST_WITHIN
+
+    def later() -> Reply | None:
+        slots = (daemon.tree.slots.get(name) for name in names)
+        busy = [slot.name for slot in slots if slot is not None and slot.alive and slot.paused and not slot.rests]
+        if busy and time.monotonic() < deadline:
+            return None
+        return {"workers": list(names), "waiting": busy}
+
+    return later
 
 
 def drain(daemon: Supervisor) -> Answer:

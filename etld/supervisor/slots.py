@@ -76,6 +76,8 @@ class Slot:
     restarts: int = 0
     last_error: str = ""
     paused: bool = False
+    #: Has the worker said that a pause has begun?
+    rests: bool = False
     admitted: bool = False
     wanted: bool = True
     doomed: bool = False
@@ -105,7 +107,17 @@ def describe(code: int) -> str:
 
 def spawned(slot: Slot, pid: int, now: float) -> Slot:
     """A process was forked for it."""
-    return replace(slot, state=State.STARTING, pid=pid, spawned=now, ready=None, heard=None, kill_at=None, doomed=False)
+    return replace(
+        slot,
+        state=State.STARTING,
+        pid=pid,
+        spawned=now,
+        ready=None,
+        heard=None,
+        kill_at=None,
+        doomed=False,
+        rests=False,
+    )
 
 
 def is_ready(slot: Slot, now: float) -> Slot:
@@ -119,6 +131,11 @@ def is_ready(slot: Slot, now: float) -> Slot:
 def is_heard(slot: Slot, now: float) -> Slot:
     """The worker said anything."""
     return replace(slot, heard=now)
+
+
+def is_at_rest(slot: Slot) -> Slot:
+    """The worker said that nothing is in its hands any more."""
+    return replace(slot, rests=slot.paused)
 
 
 def complained(slot: Slot, message: str, *, fatal: bool) -> Slot:

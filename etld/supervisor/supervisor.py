@@ -270,7 +270,7 @@ class Supervisor:
         """Change a number of workers."""
         return operations.scale(self, target, count)
 
-    def pause(self, target: str, *, paused: bool) -> Reply:
+    def pause(self, target: str, *, paused: bool) -> Answer:
         """Pause or resume workers."""
         found = [slot for slot in self.tree.live([target]) if not slot.one_shot]
         if not found:
@@ -279,7 +279,8 @@ class Supervisor:
             raise VerbError("refused", f"{target}: an embedded part cannot be paused")
         for slot in found:
             self.tree.pause(slot.name, paused=paused)
-        return {"workers": [slot.name for slot in found]}
+        names = [slot.name for slot in found]
+        return operations.at_rest(self, names) if paused else {"workers": names}
 
     def restart(self, target: str | None) -> Answer:
         """Replace workers one by one."""

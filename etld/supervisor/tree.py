@@ -83,7 +83,7 @@ class Tree:
     def pause(self, name: str, *, paused: bool) -> None:
         """Pause or resume a slot; a paused one stays so when its process is replaced."""
         slot = self.slots[name]
-        self.put(replace(slot, paused=paused))
+        self.put(replace(slot, paused=paused, rests=False))
         self.send(slot.pid, {"type": "pause" if paused else "resume"})
 
     def send(self, pid: int | None, message: dict[str, Any]) -> None:

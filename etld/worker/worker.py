@@ -55,6 +55,8 @@ class Worker:
         self.sockets = list(sockets)
         self.stopping = False
         self.paused = False
+        #: Set by a role that says itself, with at_rest(), when it has come to rest after a pause.
+        self.comes_to_rest = False
         #: Called with the new configuration after a reload that needs no restart; EtldError becomes a fault.
         self.on_reload: Callable[[Config], None] | None = None
         #: Called before on_reload, for what every role shares (the log level).
@@ -64,6 +66,7 @@ class Worker:
         self.metrics = Metrics()
         self._channel = channel
         self._is_ready = False
+        self._told_rest = False
         self._next_beat = 0.0
         self._told_stop = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -117,6 +120,12 @@ class Worker:
             self._is_ready = True
             self._send({"type": "ready"})
             self.beat(force=True)
+
+    def at_rest(self) -> None:
+        """A paused role has nothing in hand any more. Later calls do nothing until the next pause."""
+        if self.paused and not self._told_rest:
+            self._told_rest = True
+            self._send({"type": "paused"})
 
     def beat(self, *, force: bool = False) -> None:
         """The work loop is alive; sends what changed, at most twice a second, and takes messages."""
@@ -201,6 +210,9 @@ class Worker:
             self.stopping = True
         elif what in ("pause", "resume"):
             self.paused = what == "pause"
+            self._told_rest = False
+            if not self.comes_to_rest:
+                self.at_rest()
         elif what == "reload":
             self.config = wire.unpack(message["config"])
             if self.on_config is not None:

@@ -73,8 +73,9 @@ def test_the_daemons_state(
 
 def test_a_paused_worker_is_ready() -> None:
     """Deliberately paused is not degraded."""
-    slot = Slot("w", "w", state=State.RUNNING, paused=True)
+    slot = Slot("w", "w", state=State.RUNNING, paused=True, rests=True)
     assert fleet.shown_state(slot) == "paused"
+    assert fleet.shown_state(Slot("w", "w", state=State.RUNNING, paused=True)) == "running"
     assert fleet.state([slot], stopping=False, was_started=True, faults=[]) == "ready"
 
 
