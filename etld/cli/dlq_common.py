@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 STATES = ("new", "repaired", "resent", "resolved", "parked", "discarded")
 _AT_ONCE = 500
+_UUID_LENGTH = 36
+_NAME = re.compile(r"[0-9a-fA-F-]{4,36}")
+# Narrower than this, the last column of a table goes to a line of its own.
+_READABLE = 50
 
 
 def filters(function: Any) -> Any:
@@ -45,12 +50,8 @@ def chosen(
     error: str | None = None,
     older_than: str | None = None,
     newer_than: str | None = None,
-    ids: tuple[str, ...] = (),
 ) -> Filter:
     """The filter that the options stand for; raises `UsageError`."""
-    import re
-
-    from etld.events.ids import canonical
     from etld.store.desk import Filter
 
     if error is not None:
@@ -58,20 +59,49 @@ def chosen(
             re.compile(error)
         except re.error as problem:
             raise UsageError(f"--error {error!r} is not a regular expression: {problem}") from None
-    known = []
-    for name in ids:
-        try:
-            known.append(canonical(name))
-        except ValueError:
-            raise UsageError(f"{name!r} is not the id of a dead letter: expected a UUID") from None
     return Filter(
-        tuple(known) or None,
+        None,
         states or None,
         types or None,
         error,
         _age("--older-than", older_than),
         _age("--newer-than", newer_than),
     )
+
+
+def names(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Ids, event_ids or beginnings of ids as they were typed; raises `UsageError`."""
+    for name in given:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is not the id of a dead letter: expected a UUID, or four characters of it")
+    return tuple(name.lower() for name in given)
+
+
+def identified(conn: Connection, wanted: Filter, given: tuple[str, ...], what: str | None = None) -> Filter:
+    """The filter for the letters that were named, one for each name; raises `EtldError`.
+
+    With `what` (a participle), their states have to be among those wanted.
+    """
+    from dataclasses import replace
+
+    from etld.store import desk
+
+    if not given:
+        return wanted
+    whole = [name for name in given if len(name) == _UUID_LENGTH]
+    there = desk.states_of(conn, whole)
+    ids = []
+    for name in given:
+        found = [(name, there[name])] if name in there else desk.named(conn, name)
+        if not found:
+            raise EtldError(f"there is no dead letter {name}")
+        if len(found) > 1:
+            raise EtldError(f"{name} is more than one dead letter: {found[0][0]}, {found[1][0]} …")
+        ((letter, state),) = found
+        if what and wanted.states and state not in wanted.states:
+            raise EtldError(f"dead letter {letter} is {state}; only {', '.join(wanted.states)} can be {what}")
+        ids.append(letter)
+    return replace(wanted, ids=tuple(ids))
 
 
 def _age(option: str, text: str | None) -> float | None:
@@ -141,21 +171,29 @@ def bulk(conn: Connection, wanted: Filter, verb: str, past: str, change: Change,
 
 
 def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-    """Columns of text; numbers to the right. On a terminal the last column is cut to what is left."""
+    """Columns of text; numbers to the right, and no column that is empty.
+
+    On a terminal lines are cut to its width; where little of the last column were left, it goes below.
+    """
     import shutil
 
-    cells = [tuple(f"{cell:,}" if isinstance(cell, int) else plain(cell) for cell in row) for row in rows]
-    widths = [max(len(row[at]) for row in [titles, *cells]) for at in range(len(titles))]
+    kept = [at for at in range(len(titles)) if any(row[at] != "" for row in rows)]
+    right = [isinstance(rows[0][at], int) for at in kept]
+    lines = [[titles[at] for at in kept]]
+    lines += [[f"{row[at]:,}" if isinstance(row[at], int) else plain(row[at]) for at in kept] for row in rows]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(kept))]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for number, line in enumerate([titles, *cells]):
-        shown = [
-            text.rjust(width) if isinstance(rows[0][at], int) else text.ljust(width)
-            for at, (text, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        written = "  ".join(shown).rstrip()
-        if room is not None and len(written) > room:
-            written = written[: room - 1] + "…"
-        click.secho(written, bold=number == 0)
+    below = room is not None and not right[-1] and min(widths[-1], _READABLE) > room - sum(widths[:-1]) - 2 * len(kept)
+    for number, line in enumerate(lines):
+        shown = [text.rjust(widths[at]) if right[at] else text.ljust(widths[at]) for at, text in enumerate(line)]
+        parts = ["  ".join(shown[:-1]), f"    {line[-1]}"] if below else ["  ".join(shown)]
+        for part in parts:
+            click.secho(cut(part.rstrip(), room), bold=number == 0)
+
+
+def cut(text: str, room: int | None) -> str:
+    """A line of at most `room` characters."""
+    return text if room is None or len(text) <= room else text[: room - 1] + "…"
 
 
 def plain(text: object) -> str:
@@ -170,9 +208,8 @@ def differences(before: Any, after: Any, path: str = "") -> list[tuple[str, str,
         for key in [*before, *(key for key in after if key not in before)]:
             found += differences(before.get(key, ...), after.get(key, ...), f"{path}.{key}" if path else key)
         return found
-    if before == after and type(before) is type(after):
-        return []
-    return [(path, show(before), show(after))]
+    old, new = show(before), show(after)
+    return [] if old == new else [(path, old, new)]
 
 
 def show(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import bulk, chosen, filters
+from etld.cli.dlq_common import bulk, chosen, filters, identified, names
 from etld.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,10 +36,11 @@ def command(path: Path | None, /, ids: tuple[str, ...], reason: str, yes: bool, 
     if not reason.strip():
         raise UsageError("--reason is empty")
     states = options.pop("states") or (_DISCARDABLE if ids else ("parked",))
-    wanted = chosen(states, **options, ids=ids)
+    wanted, given = chosen(states, **options), names(ids)
 
     def change(cur: Any, of: Any, before: Any, limit: int) -> int:
         return desk.discard(cur, of, before, limit, reason)
 
     with find(path).connect("dlq") as conn:
+        wanted = identified(conn, wanted, given, "discarded")
         sys.exit(bulk(conn, wanted, "discard", "discarded", change, yes=yes, as_json=as_json))

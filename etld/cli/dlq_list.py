@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import chosen, filters, print_table
+from etld.cli.dlq_common import chosen, filters, identified, names, print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PAGE = 50
+_SHORT = 13
 
 
 @click.command()
@@ -27,8 +29,9 @@ def command(path: Path | None, /, limit: int | None, after: str | None, as_json:
     from etld.store import desk
 
     wanted = chosen(**options)
-    start = (chosen(ids=(after,)).ids or ("",))[0] if after else None
+    given = names((after,)) if after else ()
     with find(path).connect("dlq") as conn:
+        (start,) = identified(conn, wanted, given).ids or (None,)
         if as_json:
             for row in desk.pages(conn, wanted, limit, start):
                 click.echo(json.dumps(row.as_json()))
@@ -38,7 +41,7 @@ def command(path: Path | None, /, limit: int | None, after: str | None, as_json:
         total = desk.count(conn, wanted) if len(rows) == most else len(rows)
     _table(rows)
     if total > len(rows):
-        click.echo(f"{len(rows)} of {total:,}; the next page: --after {rows[-1].id}")
+        click.echo(f"{len(rows)} of {total:,}; the next page: --after {_short(rows[-1].id)}")
 
 
 def _table(rows: list[Any]) -> None:
@@ -49,7 +52,12 @@ def _table(rows: list[Any]) -> None:
     print_table(titles, [_cells(row) for row in rows])
 
 
+def _short(letter_id: str) -> str:
+    """Enough of an id for a person to type; every command takes it. A program gets the whole."""
+    return letter_id[:_SHORT] if sys.stdout.isatty() else letter_id
+
+
 def _cells(row: Any) -> tuple[object, ...]:
     said = row.reason if row.state in ("parked", "discarded") and row.reason else row.error
     came = f"{row.created_at:%m-%d %H:%M:%S}"
-    return (row.id, row.state, row.event_type or "?", row.stage, row.attempts, came, said)
+    return (_short(row.id), row.state, row.event_type or "?", row.stage, row.attempts, came, said)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import bulk, chosen, differences, filters, workbench
+from etld.cli.dlq_common import bulk, chosen, differences, filters, identified, names, workbench
 from etld.errors import EtldError, UsageError
 
 if TYPE_CHECKING:
@@ -56,28 +56,13 @@ def command(
     if edit and (len(ids) != 1 or sets):
         raise UsageError("--edit takes exactly one ID, and no --set")
     states = options.pop("states") or (_REPLAYABLE if ids else ("parked",))
-    wanted = chosen(states, **options, ids=ids)
+    wanted, given = chosen(states, **options), names(ids)
     target = find(path)
     with target.connect("dlq") as conn:
-        _all_there(conn, wanted)
+        wanted = identified(conn, wanted, given, "replayed")
         if edit or sets:
             sys.exit(_by_hand(target, conn, wanted, [_assignment(text) for text in sets], yes=yes, as_json=as_json))
         sys.exit(bulk(conn, wanted, "replay", "replayed", desk.replay, yes=yes, as_json=as_json))
-
-
-def _all_there(conn: Any, wanted: Filter) -> None:
-    from dataclasses import replace
-
-    from etld.store import desk
-
-    if wanted.ids is None:
-        return
-    there = {row.id: row.state for row in desk.pages(conn, replace(wanted, states=None), None, None)}
-    for name in wanted.ids:
-        if name not in there:
-            raise EtldError(f"there is no dead letter {name}")
-        if wanted.states and there[name] not in wanted.states:
-            raise EtldError(f"dead letter {name} is {there[name]}; only {', '.join(wanted.states)} can be replayed")
 
 
 def _assignment(text: str) -> tuple[tuple[str, ...], Any]:
@@ -157,7 +142,7 @@ def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...]
         locked = lock(cur, letter_id)
         if locked is None or locked.state not in _REPLAYABLE:
             return (f"its state is now {locked.state if locked else 'gone'}",)
-        desk.replay(cur, chosen(ids=(letter_id,)), desk.now(conn), 1)
+        desk.replay(cur, desk.Filter(ids=(letter_id,)), desk.now(conn), 1)
         number = locked.attempts + 1
         audit = Attempt(letter_id, number, verdict.BY_HAND, before, after, None, "repaired")
         reason = f"repaired {verdict.BY_HAND}"

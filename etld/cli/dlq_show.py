@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,7 +105,7 @@ def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any) -> None:
         ("error", f"{row.error_class}{f' (SQLSTATE {row.sqlstate})' if row.sqlstate else ''}: {row.error}"),
     ]
     for name, text in lines:
-        click.echo(f"{name:<12}{plain(text)}")
+        click.echo(_wrapped(f"{name:<12}", plain(text)))
     click.echo("\nbytes")
     _dump(whole.value)
     click.echo("\nevent")
@@ -112,24 +115,38 @@ def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any) -> None:
         click.echo(_indented(json.dumps(decoded.event, indent=2, default=str)))
     click.echo("\nattempts")
     for one in whole.history:
-        error = f": {one.error}" if one.error else ""
-        click.echo(f"  {one.attempt}. {one.at:%Y-%m-%d %H:%M:%S}  {one.rule or 'no rule'}  {one.outcome}{plain(error)}")
+        error = f": {plain(one.error)}" if one.error else ""
+        told = f"{one.at:%Y-%m-%d %H:%M:%S}  {one.rule or 'no rule'}  {one.outcome}{error}"
+        click.echo(_wrapped(f"  {one.attempt}. ", told))
         if one.before is not None and one.after is not None:
-            _diff(one.before, one.after, "     ")
+            _tell_changes(differences(one.before, one.after), "     ")
     if not whole.history:
         click.echo("  none")
     click.echo("\nrules that match")
     for one in tried:
-        click.echo(f"  {one.rule}: {'valid' if one.good else '; '.join(map(plain, one.problems))}")
-        if one.event is not None:
-            _diff(event, one.event, "     ")
+        changes = [] if one.event is None else differences(event, one.event)
+        good = "valid" if changes else "changes nothing"
+        click.echo(_wrapped("  ", f"{one.rule}: {good if one.good else '; '.join(map(plain, one.problems))}", 5))
+        _tell_changes(changes, "     ")
     if not tried:
         click.echo("  none")
 
 
-def _diff(before: Any, after: Any, indent: str) -> None:
-    for path, old, new in differences(before, after):
+def _tell_changes(changes: list[tuple[str, str, str]], indent: str) -> None:
+    for path, old, new in changes:
         click.echo(f"{indent}{plain(path)}: {old} -> {new}")
+
+
+def _wrapped(head: str, text: str, indent: int | None = None) -> str:
+    """On a terminal wrapped at its width, with the rest below the beginning; else one line."""
+    if not sys.stdout.isatty():
+        return head + text
+    return textwrap.fill(
+        text,
+        max(40, shutil.get_terminal_size().columns),
+        initial_indent=head,
+        subsequent_indent=" " * (len(head) if indent is None else indent),
+    )
 
 
 def _dump(value: bytes | None) -> None:

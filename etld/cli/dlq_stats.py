@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_MOST = 20
+
+
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
@@ -30,7 +33,9 @@ def command(path: Path | None, as_json: bool) -> None:
         click.echo("no dead letters")
         return
     click.echo(", ".join(f"{number:,} {state}" for state, number in found["states"].items() if number))
-    _table("by error", found["errors"])
+    _table("by error", found["errors"][:_MOST])
+    if len(found["errors"]) > _MOST:
+        click.echo(f"… and {len(found['errors']) - _MOST} kinds more, rarer ones: --json has all")
     _table("attempts by rule", found["rules"])
     _table("by day", found["days"])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import chosen, differences, filters, plain, workbench
+from etld.cli.dlq_common import chosen, differences, filters, identified, names, plain, workbench
 from etld.errors import ConfigError, EtldError, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ def command(
     if rule:
         bench.rules = [one for one in bench.rules if one.name == rule]
         if not bench.rules:
-            names = ", ".join(one.name for one in target.config.corrector.rules) or "none"
-            raise UsageError(f"there is no rule {rule!r}; the rules are {names}")
-    wanted = chosen(**{**options, "states": options["states"] or (() if ids else ("new", "parked"))}, ids=ids)
+            known = ", ".join(one.name for one in target.config.corrector.rules) or "none"
+            raise UsageError(f"there is no rule {rule!r}; the rules are {known}")
+    wanted = chosen(**{**options, "states": options["states"] or (() if ids else ("new", "parked"))})
+    given = names(ids)
     report = _Report(as_json)
     with target.connect("dlq") as conn:
         batch: list[str] = []
+        wanted = identified(conn, wanted, given)
         total = desk.count(conn, wanted)
         for row in desk.pages(conn, wanted, None if every or ids else _UNASKED, None):
             batch.append(row.id)
@@ -124,8 +126,8 @@ class _Report:
 
 
 def _try(bench: Any, letters: list[Any], report: _Report, *, only_matching: bool) -> None:
-    from etld.corrector.rules import correct
-    from etld.corrector.verdict import why, work_on
+    from etld.corrector.rules import Tried, correct
+    from etld.corrector.verdict import AS_IT_IS, needs_change, why, work_on
 
     for letter in letters:
         decoded = bench.decode(letter.value)
@@ -133,11 +135,15 @@ def _try(bench: Any, letters: list[Any], report: _Report, *, only_matching: bool
         if event is None:
             report.add(letter, None, [], decoded.reason or "undecodable")
             continue
-        tried = correct(bench.rules, event, failure, bench.catalog)
+        problems = bench.catalog.problems(event)
+        if not problems and not needs_change(failure):
+            report.add(letter, event, [Tried(AS_IT_IS, event, ())], "")
+            continue
+        tried = correct(bench.rules, event, failure, bench.catalog, known=[event])
         if only_matching and not tried:
             report.apart += 1
             continue
-        report.add(letter, event, tried, why(tried, failure, bench.catalog.problems(event)))
+        report.add(letter, event, tried, why(tried, failure, problems))
 
 
 def _from_file(name: str) -> Any:
@@ -151,7 +157,7 @@ def _from_file(name: str) -> Any:
         text = Path(name).read_text()
         data = tomllib.loads(text)
     except OSError as error:
-        raise EtldError(f"cannot read {name}: {error.strerror}") from None
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EtldError(f"{name} is not TOML: {error}") from None
     nested = data.get("corrector", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -96,17 +97,23 @@ def correct(
 
     A result that is in `known` is no repair: it was sent before and failed.
     """
+    failed = {exactly(one) for one in known}
     tried = []
     for rule in rules:
         if not rule.match.matches(event, failure):
             continue
         attempt = try_rule(rule, event, failure, types)
-        if attempt.good and attempt.event in known:
+        if attempt.good and exactly(attempt.event) in failed:
             attempt = Tried(rule.name, attempt.event, ("its result is what failed already",))
         tried.append(attempt)
         if attempt.good:
             break
     return tried
+
+
+def exactly(event: Any) -> str:
+    """An event as a text that only the same event has: in Python 7.0 equals 7, and True equals 1."""
+    return json.dumps(event, sort_keys=True, default=str)
 
 
 def compile_rules(rules: Sequence[Any]) -> tuple[Rule, ...]:

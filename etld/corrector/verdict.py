@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from etld.corrector.letter import Failure
-from etld.corrector.rules import correct
+from etld.corrector.rules import correct, exactly
 from etld.errors import EtldError
 from etld.events.ids import canonical
 from etld.store.letters import Attempt, Settled
@@ -67,6 +67,11 @@ def work_on(letter: Waiting, decoded: Decoded, history: Sequence[Attempt]) -> tu
     )
 
 
+def needs_change(failure: Failure) -> bool:
+    """Would the event fail again as it is, though its schema accepts it?"""
+    return failure.stage in _STORED_STAGES
+
+
 def settle(
     letter: Waiting,
     decoded: Decoded,
@@ -96,8 +101,8 @@ def settle(
         return _parked(letter, number, None, decoded.reason or "undecodable", decoded.waits_for)
     known = [one.after for one in counting(history, letter.base_attempts) if one.after is not None]
     as_it_is = (
-        event not in known
-        and (letter.replays > 0 or failure.stage not in _STORED_STAGES)
+        exactly(event) not in map(exactly, known)
+        and (letter.replays > 0 or not needs_change(failure))
         and not catalog.problems(event)
     )
     if as_it_is:

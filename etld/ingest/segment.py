@@ -32,7 +32,10 @@ class SegmentMap:
 
     def applies(self, event: Mapping[str, Any]) -> bool:
         """Is it spelt as Segment spells it?"""
-        return "event_name" not in event and any(mark in event for mark in _MARKS)
+        if "event_name" in event or isinstance(event.get("event"), dict):
+            # { "event": { … } } is an envelope around an event: a rule of the corrector takes it off.
+            return False
+        return any(mark in event for mark in _MARKS)
 
     def rewrite(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The event in etld's spelling; what neither knows (context, integrations, …) is left out."""

@@ -135,6 +135,16 @@ def find(conn: Connection, name: str) -> list[Whole]:
     return found
 
 
+def named(conn: Connection, name: str) -> list[tuple[str, str]]:
+    """(id, state) of the letters that `find` would find, without their contents."""
+    return conn.execute(_SQL.named, {"name": name.lower()}).fetchall()
+
+
+def states_of(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Id to state of those letters that are there."""
+    return dict(conn.execute(_SQL.states_of, {"ids": list(ids)}).fetchall())
+
+
 def waiting(conn: Connection, ids: Sequence[str]) -> list[Waiting]:
     """Letters as the corrector takes them up, whatever their state."""
     return [Waiting(*row) for row in conn.execute(_SQL.of_ids, {"ids": list(ids)})]

@@ -33,6 +33,15 @@ WHERE id::text LIKE %(name)s || '%%' OR event_id = %(name)s
 ORDER BY id::text = %(name)s DESC, created_at DESC
 LIMIT 2
 
+-- name: named
+SELECT id::text, state FROM etld.dead_letter
+WHERE id::text LIKE %(name)s || '%%' OR event_id = %(name)s
+ORDER BY id::text = %(name)s DESC, created_at DESC
+LIMIT 2
+
+-- name: states_of
+SELECT id::text, state FROM etld.dead_letter WHERE id = ANY(%(ids)s::uuid[])
+
 -- name: of_ids
 SELECT id::text, event_id, event_type, stage, error_class, error, sqlstate, topic, value, attempts, base_attempts,
     replays, waits_for, extract(epoch FROM now() - updated_at)::float8
@@ -91,14 +100,14 @@ SELECT state, count(*) FROM etld.dead_letter GROUP BY 1
 SELECT coalesce(event_type, '?'), stage, error_class, coalesce(sqlstate, ''), count(*),
     count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'resolved'),
     -- What was expected where, without what came and without numbers.
-    left(CASE WHEN stage = 'VALIDATION' THEN split_part(error, ', got ', 1)
+    left(CASE WHEN stage = 'VALIDATION' THEN split_part(split_part(error, ', got ', 1), '; did you mean', 1)
               ELSE regexp_replace(split_part(error, ' DETAIL:', 1), '\d+', '#', 'g') END, 200)
 FROM etld.dead_letter
 GROUP BY 1, 2, 3, 4, 8
 ORDER BY 5 DESC, 1, 2, 3, 4, 8
 
 -- name: by_rule
-SELECT coalesce(rule, '-'), count(*),
+SELECT coalesce(rule, '(none)'), count(*),
     count(*) FILTER (WHERE outcome IN ('stored', 'duplicate', 'filtered')),
     count(*) FILTER (WHERE outcome = 'failed'),
     count(*) FILTER (WHERE outcome = 'repaired'),

@@ -48,6 +48,13 @@ def test_what_failed_before_is_no_repair(types: FakeTypes) -> None:
     assert tried[1].event == event(price=10.0)
 
 
+def test_what_python_takes_for_equal_is_a_repair(types: FakeTypes) -> None:
+    """7.0 is no integer to a schema, nor is true."""
+    for broken in (event(item_id=7.0), event(gift=1)):
+        last = correct(rules({"steps": [{"cast": "*"}]}), broken, FAILED, types, known=[broken])[-1]
+        assert last.problems == ()
+
+
 def test_steps_see_the_type_that_earlier_steps_gave(types: FakeTypes) -> None:
     """An event type in capitals has no schema until it is lowered."""
     broken = {**event(price="12.5"), "event_type": "PURCHASE"}

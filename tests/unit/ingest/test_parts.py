@@ -173,6 +173,7 @@ def test_segments_spelling() -> None:
         "properties": {"sku": "5", "event_type": "purchase"},
     }
     assert segment.applies(call)
+    assert not segment.applies({"event": {"event_name": "added_to_cart", "properties": {}}})
     assert segment.rewrite(call) == {
         "event_id": event_id_of("m-1"),
         "event_name": "bought",
