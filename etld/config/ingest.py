@@ -13,7 +13,7 @@ SEGMENT_MAP = {
     "event_id": "messageId",
     "event_name": "event",
     "event_type": "properties.event_type",
-    "triggered_at": "timestamp",
+    "triggered_at": "timestamp | originalTimestamp | sentAt | receivedAt",
     "user_details.user_id": "userId",
     "user_details.name": "context.traits.name",
     "user_details.email": "context.traits.email",

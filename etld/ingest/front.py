@@ -120,8 +120,11 @@ class Front:
             events: list[Any] = []
         else:
             texts = None
-            events = _listed(_parse(body, self._max_depth + 2))
+            document = _parse(body, self._max_depth + 2)
+            events = _listed(document)
             count = len(events)
+            if self._segment is not None and len(document) > 1:
+                self._segment.share(document, events)
         if count > self._ingest.max_batch:
             limit = self._ingest.max_batch
             detail = f"a batch may have {limit} events, this one has {count}"

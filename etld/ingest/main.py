@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -29,6 +30,8 @@ log = logging.getLogger("etld.ingest")
 BACKLOG = 1024
 #: Idle keep-alive connections may send this long into a drain; then they are closed.
 GRACE = 2.0
+#: A process that stops goes on accepting for this long at most; a daemon that stops refuses a little earlier.
+LAST_CALL = 0.5
 #: Seconds that the process waits for Kafka before it calls itself ready all the same, to answer with 503.
 PATIENCE = 10.0
 
@@ -69,10 +72,12 @@ async def _serve(worker: Worker) -> None:
             told = True
             worker.ready()
         await asyncio.sleep(TICK)
-    for server in servers:
-        server.close()
     service.spread.close()
     service.spread, service.surplus = None, 0
+    service.draining = True
+    await _last_call(service)
+    for server in servers:
+        server.close()
     await _drain(service)
     left = await pumps.close(worker.config.ingest.ack_timeout)
     service.report()
@@ -108,9 +113,20 @@ def reload(service: Service, config: Config) -> None:
     log.info("new configuration taken: %d event types", len(types.types))
 
 
+async def _last_call(service: Service) -> None:
+    """Take what has connected, until the supervisor refuses connections: a queued one would be reset unanswered."""
+    until = service.loop.time() + LAST_CALL
+    while service.loop.time() < until and all(_listens(sock) for sock in service.worker.sockets):
+        service.tick()
+        await asyncio.sleep(TICK / 4)
+
+
+def _listens(sock: socket.socket) -> bool:
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+
+
 async def _drain(service: Service) -> None:
     """Answer what is in hand, with `Connection: close`; idle connections go after the grace time."""
-    service.draining = True
     loop = service.loop
     ingest = service.worker.config.ingest
     started = loop.time()

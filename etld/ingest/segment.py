@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from etld.events.ids import canonical, derived
 from etld.events.limits import FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from etld.ingest.catalog import Catalog
 
@@ -19,14 +20,21 @@ _MARKS = ("messageId", "event", "properties", "userId", "anonymousId")
 class SegmentMap:
     """Rewrites events that are spelt as Segment spells them; others pass as they are.
 
-    A part of the source that one target takes by itself (`properties.event_type`) is left out of a target
-    that takes the whole around it (`properties`). A number that came as text, as Segment's userId does,
-    becomes a number where the schema has one, if it reads back the same.
+    A source may name several paths, "timestamp | sentAt": the first that the event has counts. `receivedAt`
+    is the time of its arrival. A part of the source that one target takes by itself (`properties.event_type`)
+    is left out of a target that takes the whole around it (`properties`). A number that came as text, as
+    Segment's userId does, becomes a number where the schema has one, if it reads back the same.
     """
 
     def __init__(self, mapping: Mapping[str, str], catalog: Catalog) -> None:
-        self._pairs = [(target.split("."), source.split(".")) for target, source in mapping.items()]
-        self._sources = [source for _, source in self._pairs]
+        self._targets = [
+            (target.split("."), [_Source(path.strip().split(".")) for path in sources.split("|")])
+            for target, sources in mapping.items()
+        ]
+        paths = [source.path for _, sources in self._targets for source in sources]
+        for _, sources in self._targets:
+            for source in sources:
+                source.taken = [path[len(source.path) :] for path in paths if _below(path, source.path)]
         self._catalog = catalog
         self._numbers = {kind.name: _number_fields(kind.avro) for kind in catalog}
 
@@ -37,17 +45,29 @@ class SegmentMap:
             return False
         return any(mark in event for mark in _MARKS)
 
+    def share(self, batch: Mapping[str, Any], events: Iterable[Any]) -> None:
+        """Give each event what its batch says once for all of them: `context` (merged) and `sentAt`."""
+        context, sent = batch.get("context"), batch.get("sentAt")
+        for event in events:
+            if type(event) is not dict or not self.applies(event):
+                continue
+            own = event.get("context")
+            if type(context) is dict and (own is None or type(own) is dict):
+                event["context"] = {**context, **(own or {})}
+            if sent is not None and event.get("sentAt") is None:
+                event["sentAt"] = sent
+
     def rewrite(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The event in etld's spelling; what neither knows (context, integrations, …) is left out."""
         out: dict[str, Any] = {name: event[name] for name in FIELDS if name in event}
-        for target, source in self._pairs:
-            value = _get(event, source)
-            if value is _MISSING or value is None:
-                continue
-            inner = [other[len(source) :] for other in self._sources if _below(other, source)]
-            if inner and type(value) is dict:
-                value = _without(value, inner)
-            _put(out, target, value)
+        for target, sources in self._targets:
+            for source in sources:
+                value = time.time() if source.arrival else _get(event, source.path)
+                if value is not _MISSING and value is not None:
+                    if source.taken and type(value) is dict:
+                        value = _without(value, source.taken)
+                    _put(out, target, value)
+                    break
         message = out.get("event_id")
         if isinstance(message, str):
             out["event_id"] = event_id_of(message)
@@ -62,6 +82,17 @@ class SegmentMap:
         for path in self._numbers.get(str(out.get("event_type")), ()):
             _to_number(out, path)
         return out
+
+
+class _Source:
+    """One path of an event; `taken`: what other targets take from below it."""
+
+    __slots__ = ("arrival", "path", "taken")
+
+    def __init__(self, path: list[str]) -> None:
+        self.path = path
+        self.arrival = path == ["receivedAt"]
+        self.taken: list[list[str]] = []
 
 
 def event_id_of(message_id: str) -> str:

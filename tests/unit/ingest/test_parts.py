@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,31 @@ def test_segments_spelling() -> None:
     assert segment.rewrite({**call, "userId": "007"})["user_details"]["user_id"] == "007"
     assert segment.rewrite({"type": "identify", "userId": "7"})["type"] == "identify"
     assert not segment.applies({"event_name": "bought", "properties": {}})
+
+
+def test_the_first_source_that_is_there_counts() -> None:
+    segment = SegmentMap({"event_name": "event", "triggered_at": "timestamp | sentAt | receivedAt"}, Types())  # type: ignore[arg-type]
+    call = {"event": "bought", "timestamp": None, "sentAt": "2026-01-31T12:00:00Z", "receivedAt": "never"}
+    assert segment.rewrite(call)["triggered_at"] == "2026-01-31T12:00:00Z"
+    del call["sentAt"]
+    assert abs(segment.rewrite(call)["triggered_at"] - time.time()) < 60
+
+
+def test_a_batch_says_once_what_holds_for_each_call() -> None:
+    segment = SegmentMap(MAPPING, Types())  # type: ignore[arg-type]
+    own = {"event": "bought", "context": {"ip": "1"}, "sentAt": "2"}
+    odd = {"event": "bought", "context": 5}
+    native = {"event_name": "bought"}
+    calls: list[Any] = [own, odd, native, 7, {"event": "bought"}]
+    segment.share({"batch": calls, "context": {"ip": "0", "locale": "en"}, "sentAt": "1"}, calls)
+    shared = {"event": "bought", "context": {"ip": "0", "locale": "en"}, "sentAt": "1"}
+    assert calls == [
+        {"event": "bought", "context": {"ip": "1", "locale": "en"}, "sentAt": "2"},
+        {"event": "bought", "context": 5, "sentAt": "1"},
+        {"event_name": "bought"},
+        7,
+        shared,
+    ]
 
 
 def test_problems_say_how_long_to_wait() -> None:
