@@ -49,6 +49,8 @@ class Waiter:
                 self.failed = []
             self.failed.append((message.key(), str(error)))
             self.pump.refused(error)
+        else:
+            self.pump.heard = True
         self.acks += 1
         if self.acks >= self.expected:
             self.pump.done.append(self)
@@ -76,12 +78,10 @@ class Pump:
         self._news = tuple(topics[1:])
         self._waiting: dict[Waiter, None] = {}
         self.done: list[Waiter] = []
-        #: Delivery callbacks that ran, and those among them that brought an error; of the poll thread.
-        self._told = 0
-        self._failures = 0
+        #: Kafka has acknowledged a record since the last tick. (What poll() returns counts errors of the connection too.)
+        self.heard = False
         #: Why this producer can never send again; "" as long as it can.
         self.broken = ""
-        self._seen = 0
         self.contact = Contact(time.monotonic(), ack_timeout, away)
         self._probing: asyncio.Future[str] | None = None
         self._asked = 0.0
@@ -144,9 +144,8 @@ class Pump:
     def tick(self, now: float) -> None:
         """Notice silence and give up on what waited too long; `now` is of the monotonic clock."""
         contact = self.contact
-        acknowledged = self._told - self._failures
-        if acknowledged > self._seen:
-            self._seen = acknowledged
+        if self.heard:
+            self.heard = False
             contact.delivered(now)
         else:
             contact.tick(now, self.in_flight)
@@ -214,9 +213,7 @@ class Pump:
     def _run(self) -> None:
         poll, loop = self._producer.poll, self._loop
         while not self._closing:
-            count = poll(_POLL)
-            if count:
-                self._told += count
+            poll(_POLL)
             if self.done:
                 done, self.done = self.done, []
                 try:
@@ -226,7 +223,6 @@ class Pump:
 
     def refused(self, error: Any) -> None:
         """Kafka did not take a record."""
-        self._failures += 1
         if error.fatal():
             self.broken = str(error)
 
@@ -234,3 +230,5 @@ class Pump:
         if error is not None:
             self.refused(error)
             log.warning("Kafka did not take an event that was only enqueued: %s", error)
+        else:
+            self.heard = True
