@@ -53,6 +53,7 @@ async def _serve(worker: Worker) -> None:
     service = Service(worker, loop, Front(worker.config, types, pumps), Gate(worker.config))
     service.spread = Spread(worker.config.state_dir / "ingest-connections", worker.index)
     service.routes = openapi.routes(service, Probes(service))
+    service.tally.begin(worker)
     worker.on_reload = lambda config: reload(service, config)
     loop.add_reader(worker.fileno(), worker.receive)
     # Who connects now waits in the backlog: better than a 503 because the producer is not there yet.
@@ -70,6 +71,7 @@ async def _serve(worker: Worker) -> None:
         service.tick()
         if not told and (pumps.main.contact.proven or loop.time() > until):
             told = True
+            service.report()
             worker.ready()
         await asyncio.sleep(TICK)
     service.spread.close()

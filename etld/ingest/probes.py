@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from etld.ingest.answers import TEXT, Answer, json_answer, problem
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from etld.ingest.service import Service
     from etld.worker import Worker
 
-_CONTROL_TIMEOUT = 1.0
+#: A restart of the supervisor keeps its socket and takes a second or two.
+_CONTROL_TIMEOUT = 5.0
+#: Older news of the daemon are none.
+_TOLD_WITHIN = 4.0
 _CONTROL_LIMIT = 8 << 20
 
 
@@ -28,8 +32,8 @@ class Probes:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def healthz(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-        """Alive: the event loop turns."""
-        connection.answer(json_answer(200, {"status": "alive"}))
+        """Alive: the event loop turns. How the rest of the daemon does is said, and changes nothing."""
+        connection.answer(json_answer(200, {"status": "alive", **self._daemon()}))
 
     def readyz(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
         """Would an event now be accepted? If not, why."""
@@ -44,23 +48,32 @@ class Probes:
         if reason:
             connection.answer(problem(503, "not_ready", reason, retry_after=1))
         else:
-            connection.answer(json_answer(200, {"status": "ready"}))
+            connection.answer(json_answer(200, {"status": "ready", **self._daemon()}))
+
+    def _daemon(self) -> dict[str, Any]:
+        """The daemon's state and problems as the supervisor told them last; "unknown" when that is long ago."""
+        told = self._service.worker.daemon
+        if told is None or time.monotonic() - told[0] > _TOLD_WITHIN:
+            return {"daemon": "unknown", "problems": ["the supervisor does not say"]}
+        return {"daemon": told[1], "problems": told[2]}
 
     def metrics(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-        """The whole daemon's numbers; when the supervisor does not answer, this process's own."""
+        """The whole daemon's numbers; 503 when the supervisor does not answer, for some of them would mislead."""
         task = self._service.loop.create_task(self._metrics(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _metrics(self, connection: Connection) -> None:
         worker = self._service.worker
-        text = None
-        if worker.addresses.control:
-            text = await ask(worker.addresses.control)
-        if text is None:
+        if not worker.addresses.control:  # a lone process, as in a bench
             self._service.report()
-            text = own(worker)
-        connection.answer(Answer(200, text.encode(), TEXT))
+            connection.answer(Answer(200, own(worker).encode(), TEXT))
+            return
+        text = await ask(worker.addresses.control)
+        if text is None:
+            connection.answer(problem(503, "no_metrics", "the supervisor does not answer", retry_after=1))
+        else:
+            connection.answer(Answer(200, text.encode(), TEXT))
 
 
 async def ask(path: str) -> str | None:

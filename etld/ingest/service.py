@@ -127,8 +127,8 @@ class Service:
         self.tally.flush(self.worker)
         self.worker.fault("kafka", next((pump.away for pump in self.front.pumps if pump.away), None))
         self.worker.gauge("connections", len(self.connections))
-        self.worker.gauge("waiting_requests", sum(pump.waiting for pump in self.front.pumps))
-        self.worker.gauge("unacknowledged_records", sum(pump.in_flight for pump in self.front.pumps))
+        self.worker.gauge("queue_depth", sum(pump.waiting for pump in self.front.pumps), queue="requests")
+        self.worker.gauge("queue_depth", sum(pump.in_flight for pump in self.front.pumps), queue="kafka")
 
     def sweep(self) -> None:
         """Close what takes too long."""

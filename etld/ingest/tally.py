@@ -25,6 +25,12 @@ class Tally:
     requests: int = 0
     by_key: Counter[str] = field(default_factory=Counter)
 
+    @staticmethod
+    def begin(worker: Worker) -> None:
+        """Show every counter from the start: one that appears with its first event hides that event's increase."""
+        for name in (*_TOTALS, "http_requests"):
+            worker.count(name, 0)
+
     def flush(self, worker: Worker) -> None:
         """Add everything to the worker's counters and begin again."""
         if self.accepted:

@@ -9,6 +9,8 @@ from etld.supervisor.slots import Slot, State
 
 #: Slots below this rank carry all others: nothing starts without them.
 FIRST_ROLE_RANK = 2
+#: A worker that runs says something at least once a second; after this long its silence is told.
+SILENCE = 3.5
 
 
 def admit(slots: Iterable[Slot]) -> list[Slot]:
@@ -45,8 +47,14 @@ def hopeless(slots: Iterable[Slot]) -> list[Slot]:
     return [slot for slot in slots if slot.state is State.FATAL and slot.rank < FIRST_ROLE_RANK]
 
 
+def silent(slots: Iterable[Slot], now: float) -> dict[str, float]:
+    """Seconds of silence by name, of workers that ought to have said something; they may be about to hang."""
+    heard = {slot.name: now - slot.heard for slot in slots if slot.settled and slot.alive and slot.heard is not None}
+    return {name: seconds for name, seconds in heard.items() if seconds > SILENCE}
+
+
 def state(slots: Sequence[Slot], *, stopping: bool, was_started: bool, faults: Iterable[str]) -> str:
-    """The daemon's state: starting, ready, degraded or stopping."""
+    """The daemon's state: starting, ready, degraded or stopping; `faults` are whatever is wrong besides the slots."""
     if stopping:
         return "stopping"
     if not was_started:

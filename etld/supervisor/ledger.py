@@ -12,6 +12,9 @@ from etld.worker.metrics import Labels
 Series = tuple[str, str, Labels]
 RATE_WINDOW = 5.0
 
+#: Of these a worker reports what the table holds now, which can become less; Prometheus is told what came.
+_FALLING = ("dead", "repaired", "parked")
+
 #: Which kind's totals count for which number of the status. Dead letters come from ingest too: the
 #: corrector has them all.
 OF_KIND = {
@@ -53,6 +56,7 @@ class Ledger:
         self._counters: dict[Series, int] = {}
         self._histograms: dict[Series, tuple[list[int], float]] = {}
         self._totals: dict[tuple[str, str], dict[str, int]] = {}
+        self._grown: dict[str, int] = {}
 
     def open(self, pid: int, worker: str, kind: str) -> None:
         """A process began."""
@@ -91,12 +95,21 @@ class Ledger:
             account.histograms[name, _labels(labels)] = ([int(b) for b in buckets], float(total))
         account.lags.update(message.get("lags", {}))
         for source, values in message.get("totals", {}).items():
+            self._grow(account.kind, source, values)
             self._totals[account.kind, source] = values
         for name, text in message.get("faults", {}).items():
             if text is None:
                 account.faults.pop(name, None)
             else:
                 account.faults[name] = text
+
+    def _grow(self, kind: str, source: str, values: dict[str, int]) -> None:
+        """Add what has come to the numbers that may fall; what was there when the daemon began is no news."""
+        before = self._totals.get((kind, source), values)
+        for name in _FALLING:
+            if OF_KIND[name] == kind and name in values:
+                came = max(0, values[name] - before.get(name, values[name]))
+                self._grown[name] = self._grown.get(name, 0) + came
 
     def faults(self) -> dict[str, dict[str, str]]:
         """Worker to (name to message), of those that have any."""
@@ -113,6 +126,19 @@ class Ledger:
                 if OF_KIND.get(name) == kind:
                     result[name] += value
         return result
+
+    def database_counters(self) -> Iterator[tuple[str, str, int]]:
+        """(name, "topic:partition" or "", value): what the database counts, as counters that never fall.
+
+        A source's numbers appear when a worker has read them: a sum that is not whole yet would look like a
+        reset, and the rest of it like a sudden burst.
+        """
+        for (kind, source), values in sorted(self._totals.items()):
+            for name in ("stored", "duplicate", "filtered"):
+                if kind == "processor" and name in values:
+                    yield name, source, values[name]
+        for name, value in self._grown.items():
+            yield name, "", value
 
     def counters(self) -> Iterator[tuple[Series, int]]:
         """Every counter, over all lives of its worker."""
@@ -168,6 +194,7 @@ class Ledger:
             "counters": [[w, n, list(labels), v] for (w, n, labels), v in self._counters.items()],
             "histograms": [[w, n, list(labels), b, t] for (w, n, labels), (b, t) in self._histograms.items()],
             "totals": [[kind, source, values] for (kind, source), values in self._totals.items()],
+            "grown": self._grown,
         }
 
     @classmethod
@@ -183,6 +210,7 @@ class Ledger:
             ledger._histograms[worker, name, _labels(labels)] = (buckets, total)
         for kind, source, values in saved["totals"]:
             ledger._totals[kind, source] = values
+        ledger._grown = dict(saved.get("grown", {}))
         return ledger
 
 

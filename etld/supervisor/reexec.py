@@ -76,6 +76,7 @@ def resume(fd: int) -> Supervisor:
     daemon.scaled = saved["scaled"]
     daemon.was_started = True
     tree = daemon.tree
+    tree.was_up = True
     for values in saved["specs"]:
         spec = Spec(**values)
         tree.specs[spec.name] = spec

@@ -13,14 +13,23 @@ if TYPE_CHECKING:
     from etld.supervisor.supervisor import Supervisor
 
 
+def faults(daemon: Supervisor) -> dict[str, dict[str, str]]:
+    """Worker to (name to message): what workers report, their silence, and the disk as the supervisor sees it."""
+    found = daemon.tree.ledger.faults()
+    for name, seconds in fleet.silent(daemon.tree.slots.values(), time.monotonic()).items():
+        found.setdefault(name, {})["silent"] = f"not a word for {seconds:.0f} s"
+    if daemon.disk.wrong is not None:
+        found["supervisor"] = {"disk": daemon.disk.wrong}
+    return found
+
+
 def state(daemon: Supervisor) -> str:
     """starting, ready, degraded or stopping."""
-    faults = [name for named in daemon.tree.ledger.faults().values() for name in named]
     return fleet.state(
         list(daemon.tree.slots.values()),
         stopping=daemon.stopping,
         was_started=daemon.was_started,
-        faults=faults,
+        faults=faults(daemon),
     )
 
 
@@ -37,7 +46,7 @@ def status(daemon: Supervisor) -> dict[str, Any]:
         "addresses": daemon.addresses.as_dict(),
         "workers": [_worker(daemon, slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
         "totals": tree.ledger.totals(),
-        "faults": fleet.problems(tree.slots.values(), tree.ledger.faults()),
+        "faults": fleet.problems(tree.slots.values(), faults(daemon)),
         "operation": daemon.operations.current,
     }
 
@@ -62,17 +71,25 @@ def _worker(daemon: Supervisor, slot: Slot, now: float) -> dict[str, Any]:
 def health(daemon: Supervisor) -> dict[str, Any]:
     """`healthy`: all is well; `ready`: events are accepted; `live`: this answer."""
     slots = daemon.tree.slots.values()
-    faults = daemon.tree.ledger.faults()
+    wrong = faults(daemon)
     doors = [slot for slot in slots if daemon.kinds[slot.kind].listens and slot.wanted]
-    open_doors = [s for s in doors if s.state is State.RUNNING and not s.paused and s.name not in faults]
+    open_doors = [s for s in doors if s.state is State.RUNNING and not s.paused and s.name not in wrong]
     now = state(daemon)
     return {
         "healthy": now == "ready",
         "ready": daemon.was_started and not daemon.stopping and (bool(open_doors) or not doors),
         "live": True,
         "state": now,
-        "problems": fleet.problems(slots, faults),
+        "problems": fleet.problems(slots, wrong),
     }
+
+
+def public(daemon: Supervisor) -> dict[str, Any]:
+    """The state for those who may ask at the HTTP port: which part and which fault, not the details."""
+    slots = daemon.tree.slots.values()
+    wrong = [f"{slot.name}: {fleet.shown_state(slot)}" for slot in slots if slot.wanted and not slot.settled]
+    wrong += [f"{worker}: {name}" for worker, named in faults(daemon).items() for name in named]
+    return {"state": state(daemon), "problems": wrong}
 
 
 def metrics(daemon: Supervisor) -> str:
@@ -81,9 +98,15 @@ def metrics(daemon: Supervisor) -> str:
     return prometheus.render(
         tree.ledger,
         [slot for slot in tree.slots.values() if not slot.one_shot],
-        state=state(daemon),
-        uptime=time.monotonic() - daemon.began,
-        memory=tree.memory,
+        prometheus.Facts(
+            version=__version__,
+            ready=state(daemon) == "ready",
+            uptime=time.monotonic() - daemon.began,
+            faults=faults(daemon),
+            memory=tree.memory,
+            free=daemon.disk.free,
+            silent=frozenset(fleet.silent(tree.slots.values(), time.monotonic())),
+        ),
     )
 
 
@@ -91,5 +114,5 @@ def line(daemon: Supervisor) -> str:
     """One line for the service manager."""
     everyone = [slot for slot in daemon.tree.slots.values() if not slot.one_shot]
     up = sum(slot.settled for slot in everyone)
-    wrong = fleet.problems(daemon.tree.slots.values(), daemon.tree.ledger.faults())
+    wrong = fleet.problems(daemon.tree.slots.values(), faults(daemon))
     return f"{state(daemon)}: {up} of {len(everyone)} workers run" + (f"; {wrong[0]}" if wrong else "")

@@ -46,6 +46,7 @@ class Patience:
     """How long the supervisor waits for what, in seconds."""
 
     start_seconds: float = 5.0
+    #: 0: never given up.
     max_failures: int = 5
     backoff_first: float = 0.25
     backoff_max: float = 30.0
@@ -192,7 +193,7 @@ def exited(slot: Slot, code: int, now: float, patience: Patience, jitter: float 
         # Somebody else killed a worker that served: no sign that it cannot start, however often it happens.
         return replace(gone, state=State.BACKOFF, not_before=now + patience.backoff_first * jitter)
     failures = slot.failures + 1
-    if failures >= patience.max_failures and not slot.one_shot:
+    if failures >= patience.max_failures > 0 and not slot.one_shot:
         return replace(gone, state=State.FATAL, failures=failures)
     delay = min(patience.backoff_max, patience.backoff_first * 2.0 ** min(failures - 1, 30)) * jitter
     return replace(gone, state=State.BACKOFF, failures=failures, not_before=now + delay)

@@ -15,6 +15,7 @@ from etld.control.daemon import Answer, Reply, VerbError
 from etld.control.server import Server
 from etld.errors import EtldError
 from etld.supervisor import addresses, child, fleet, operations, plan, report
+from etld.supervisor.disk import Disk
 from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
 from etld.supervisor.notify import Notifier
@@ -71,6 +72,8 @@ class Supervisor:
         self.operations = operations.Operations(self)
         self.shutdown: Shutdown | None = None
         self.server = Server(runtime.control, self, self.reactor)
+        self.disk = Disk()
+        self._told_doors = ""
         self._next_tick = 0.0
         self._last_turn = time.monotonic()
         self.adopt(config, plan.snapshot(config))
@@ -127,9 +130,19 @@ class Supervisor:
             self._next_tick = now + _TICK
             limits = self.config.supervisor
             self.tree.measure(limits.max_memory, limits.max_events, now)
+            self.disk.look((self.config.state_dir, self.config.log_dir, self.config.charts.dir))
+            self._tell_doors()
             if self.was_started and not self.stopping and not self.operations.current:
                 self.notifier.status(report.line(self))
+        elif self._told_doors != report.state(self):
+            self._tell_doors()
         self.notifier.alive(now)
+
+    def _tell_doors(self) -> None:
+        """Tell who answers probes how the daemon does: every second, and when its state changes."""
+        self._told_doors = report.state(self)
+        doors = [slot for slot in self.tree.slots.values() if self.kinds[slot.kind].listens]
+        self.tree.broadcast({"type": "daemon", **report.public(self)}, doors)
 
     def _announce(self) -> None:
         if self.was_started or self.stopping:
@@ -141,7 +154,7 @@ class Supervisor:
             slot = hopeless[0]
             self.fail(f"{slot.name}: {slot.last_error}")
         elif fleet.started(everyone):
-            self.was_started = True
+            self.was_started = self.tree.was_up = True
             given_up = [slot for slot in everyone if not slot.settled]
             self.notifier.ready(report.line(self))
             self.herald.started(self.addresses, given_up)

@@ -42,6 +42,8 @@ class Tree:
         self.progress: dict[str, str] = {}
         self.patience = Patience()
         self.embedded_patience = Patience()
+        #: The daemon has been up: embedded parts ran here, so what ends them (a full disk) may pass.
+        self.was_up = False
         #: Seconds a worker has to finish.
         self.grace = 30.0
         #: Called with a slot's name once it is gone for good.
@@ -93,6 +95,13 @@ class Tree:
             process.channel.send(message)
             self.mail.await_write(process)
 
+    def broadcast(self, message: dict[str, Any], receivers: Iterable[Slot]) -> None:
+        """Tell these slots' workers; one that has not taken the last message is spared another."""
+        for slot in receivers:
+            process = self.processes.get(slot.pid) if slot.pid is not None else None
+            if process is not None and not process.channel.pending:
+                self.send(slot.pid, message)
+
     def kill_all(self, number: signal.Signals) -> None:
         """Signal every process."""
         for process in self.processes.values():
@@ -101,6 +110,8 @@ class Tree:
     def patience_of(self, slot: Slot) -> Patience:
         """Embedded parts and set-up are slower than roles."""
         kind = self.kinds[slot.kind]
+        if kind.embedded and self.was_up:
+            return replace(self.embedded_patience, max_failures=0)
         return self.embedded_patience if kind.embedded or kind.one_shot else self.patience
 
     # -- time

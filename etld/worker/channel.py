@@ -2,8 +2,8 @@
 
 Worker to supervisor, `type` is "ready", "beat" (changed values, absolute; see metrics.py), "paused"
 (nothing is in hand any more), "progress" ({text}), "fatal" ({reason}) or "error" ({message}).
-Supervisor to worker: "stop", "pause", "resume", or "reload" ({config}: base64 of a pickle; both
-ends are one program in one process tree).
+Supervisor to worker: "stop", "pause", "resume", "daemon" ({state, problems}), or "reload"
+({config}: base64 of a pickle; both ends are one program in one process tree).
 """
 
 from __future__ import annotations

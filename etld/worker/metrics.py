@@ -32,10 +32,10 @@ class Histogram:
     buckets: list[int]
     total: float = 0.0
 
-    def add(self, name: str, value: float) -> None:
-        """Count one observation."""
-        self.buckets[bisect_left(bounds(name), value)] += 1
-        self.total += value
+    def add(self, name: str, value: float, n: int) -> None:
+        """Count n observations of one value."""
+        self.buckets[bisect_left(bounds(name), value)] += n
+        self.total += value * n
 
 
 @dataclass(slots=True)
@@ -70,13 +70,13 @@ class Metrics:
                 self.gauges[series] = value
                 self._mark("gauges", series)
 
-    def observe(self, series: Key, value: float) -> None:
-        """Add an observation to a histogram."""
+    def observe(self, series: Key, value: float, n: int) -> None:
+        """Add n observations of one value to a histogram."""
         with self._lock:
             histogram = self.histograms.get(series)
             if histogram is None:
                 histogram = self.histograms[series] = Histogram([0] * (len(bounds(series[0])) + 1))
-            histogram.add(series[0], value)
+            histogram.add(series[0], value, n)
             self._mark("histograms", series)
 
     def lag(self, source: str, events: int) -> None:

@@ -63,6 +63,9 @@ class Worker:
         self.on_config: Callable[[Config], None] | None = None
         #: Called once when `stopping` becomes true by a message or the supervisor's end.
         self.on_stop: Callable[[], None] | None = None
+        #: The daemon's state and problems, and when (monotonic) the supervisor said so: told once a second to
+        #: workers that listen.
+        self.daemon: tuple[float, str, list[str]] | None = None
         self.metrics = Metrics()
         self._channel = channel
         self._is_ready = False
@@ -167,9 +170,9 @@ class Worker:
         """Set a gauge."""
         self.metrics.gauge(key(name, labels), value)
 
-    def observe(self, name: str, value: float, **labels: object) -> None:
-        """Add to a histogram; a name that ends in _seconds has time buckets."""
-        self.metrics.observe(key(name, labels), value)
+    def observe(self, name: str, value: float, n: int = 1, **labels: object) -> None:
+        """Add n observations of a value to a histogram; a name that ends in _seconds has time buckets."""
+        self.metrics.observe(key(name, labels), value, n)
 
     def totals(self, source: str, values: Mapping[str, int]) -> None:
         """Absolute values kept elsewhere (the database), by source; the latest of each source count."""
@@ -213,6 +216,8 @@ class Worker:
             self._told_rest = False
             if not self.comes_to_rest:
                 self.at_rest()
+        elif what == "daemon":
+            self.daemon = (time.monotonic(), str(message["state"]), list(message["problems"]))
         elif what == "reload":
             self.config = wire.unpack(message["config"])
             if self.on_config is not None:

@@ -99,3 +99,11 @@ def test_problems_name_the_worker_and_the_reason() -> None:
     """One line each."""
     slots = [Slot("a", "a", state=State.FATAL, last_error="no topic"), Slot("b", "b", state=State.RUNNING)]
     assert fleet.problems(slots, {"b": {"kafka": "away"}}) == ["a is fatal: no topic", "b: kafka: away"]
+
+
+def test_silence_is_told_before_it_is_a_hang() -> None:
+    """Only of those that run: a worker that starts or stops is a problem by its state already."""
+    running = at(WORK, State.RUNNING, pid=1, heard=10.0)
+    assert fleet.silent([running], 13.0) == {}
+    assert fleet.silent([running], 14.0) == {"work-a-0": 4.0}
+    assert fleet.silent([at(WORK, State.STARTING, pid=1, heard=10.0), at(SETUP, State.DONE)], 99.0) == {}

@@ -22,7 +22,7 @@ def test_counters_go_on_after_a_restart() -> None:
         ledger.open(pid, "ingest-0", "ingest")
         metrics = Metrics()
         metrics.count(key("accepted", {}), accepted)
-        metrics.observe(key("wait_seconds", {}), 0.02)
+        metrics.observe(key("wait_seconds", {}), 0.02, 1)
         beat(ledger, pid, metrics, 1.0)
         if pid == 1:
             ledger.close(pid)
@@ -92,7 +92,7 @@ def test_saved_and_restored_it_says_the_same() -> None:
     ledger, metrics = Ledger(), Metrics()
     ledger.open(1, "old", "ingest")
     metrics.count(key("accepted", {"ack": "all"}), 2)
-    metrics.observe(key("batch_records", {}), 30)
+    metrics.observe(key("batch_records", {}), 30, 1)
     metrics.gauge(key("queue_depth", {}), 3)
     metrics.lag("t:0", 7)
     metrics.total("t:0", {"stored": 1})
@@ -112,12 +112,15 @@ def test_prometheus_text() -> None:
     ledger, metrics = Ledger(), Metrics()
     ledger.open(1, "p-0", "processor")
     metrics.count(key("accepted", {"why": 'a"b\\c\nd'}), 2)
-    metrics.observe(key("wait_seconds", {}), 0.003)
-    metrics.observe(key("wait_seconds", {}), 99.0)
+    metrics.observe(key("wait_seconds", {}), 0.003, 1)
+    metrics.observe(key("wait_seconds", {}), 99.0, 1)
     metrics.lag("event_x:3", 12)
-    ledger.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t": {"stored": 3}}})), 1.0)
+    ledger.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t:0": {"stored": 3}}})), 1.0)
     slot = Slot("p-0", "processor", state=State.RUNNING, restarts=2)
-    text = prometheus.render(ledger, [slot], state="ready", uptime=5, memory={"p-0": 1024})
+    facts = prometheus.Facts(
+        version="1", ready=True, uptime=5, faults={"p-0": {"kafka": "gone"}}, memory={"p-0": 1024}, free={"/x": 7}
+    )
+    text = prometheus.render(ledger, [slot], facts)
     lines = text.splitlines()
     assert 'etld_accepted_total{worker="p-0",why="a\\"b\\\\c\\nd"} 2' in lines
     assert 'etld_wait_seconds_bucket{worker="p-0",le="0.0025"} 0' in lines
@@ -126,7 +129,27 @@ def test_prometheus_text() -> None:
     assert 'etld_wait_seconds_count{worker="p-0"} 2' in lines
     assert 'etld_consumer_lag{worker="p-0",topic="event_x",partition="3"} 12' in lines
     assert 'etld_worker_restarts_total{worker="p-0"} 2' in lines
-    assert "etld_stored_total 3" in lines
+    assert 'etld_stored_total{topic="t",partition="0"} 3' in lines
+    assert 'etld_disk_free_bytes{path="/x"} 7' in lines
+    assert [line for line in lines if line.startswith(("etld_broker_up", "etld_database_up"))] == [
+        "etld_broker_up 0",
+        "etld_database_up 1",
+    ]
     assert "etld_ready 1" in lines
     kinds = [line for line in lines if line.startswith("# TYPE")]
     assert len(kinds) == len(set(kinds))
+
+
+def test_what_may_fall_in_the_table_never_falls_as_a_counter() -> None:
+    """Parked letters that are replayed are parked no more; that they were is still true, also after a re-exec."""
+    ledger, metrics = Ledger(), Metrics()
+    ledger.open(1, "corrector-0", "corrector")
+    seen = []
+    for parked in (10, 15, 2, 4):
+        metrics.total("dead_letters", {"dead": 20, "repaired": 0, "parked": parked})
+        beat(ledger, 1, metrics, 1.0)
+        seen.append({name: value for name, _, value in ledger.database_counters()}["parked"])
+    assert seen == [0, 5, 5, 7]
+    assert ledger.totals()["parked"] == 4
+    again = Ledger.restore(json.loads(json.dumps(ledger.save())), 2.0)
+    assert list(again.database_counters()) == list(ledger.database_counters())
