@@ -34,7 +34,7 @@ log = logging.getLogger("etld.corrector")
 
 _AT_ONCE = 200
 _REST = 0.5
-_PATIENCE_AFTER_ERROR = 2.0
+_PATIENCE_AFTER_ERROR = 1.0
 _RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY = 30.0, 10.0, 0.25
 # A repair that its processor has passed this long ago, and that left no trace, was filtered.
 _GRACE = 60.0

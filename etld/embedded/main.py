@@ -14,7 +14,7 @@ from etld.embedded.server import PortTaken, Server
 from etld.worker import Worker
 
 _READY_SECONDS = 90.0
-_PROBE_SECONDS = 2.0
+_PROBE_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
 
 log = logging.getLogger("etld.embedded")

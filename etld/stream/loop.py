@@ -50,7 +50,8 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
             except Fenced as error:
                 log.warning("fenced: %s; nothing of this batch was written, claiming anew", error)
             except KafkaProblem as error:
-                name = "kafka"
+                # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
+                name = "postgres" if isinstance(error.__cause__, DatabaseError) else "kafka"
                 log.warning("Kafka: %s; joining anew", error)
                 worker.fault(name, str(error))
             except DatabaseError as error:
