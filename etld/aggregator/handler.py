@@ -14,7 +14,7 @@ from etld.aggregator.drawing import Drawing
 from etld.aggregator.filling import Filling
 from etld.aggregator.totals import totals
 from etld.avro.columnar import decode
-from etld.frames import load_transform, ready
+from etld.frames import load_transform, ready, to_binary
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
 from etld.store import counted, summaries
@@ -40,11 +40,12 @@ _PARTITIONS_EVERY = 600.0
 
 @dataclass
 class Sums(Work):
-    """A batch summed up: the frames of its distinct events, their ids, and the rows for each summary."""
+    """A batch summed up: the frames of its distinct events, their ids, also as bytes for COPY, and the rows for each summary."""
 
     keys: list[Key] = field(default_factory=list)
     frames: list[pl.DataFrame] = field(default_factory=list)
     ids: pl.Series = field(default_factory=lambda: pl.Series("event_id", [], pl.String))
+    rows: bytes = b""
     sums: list[Columns | None] = field(default_factory=list)
     duplicates: int = 0
 
@@ -95,6 +96,7 @@ class AggregatorHandler(Handler[Sums]):
                 numbered.append((part.key, frame))
         if numbered:
             _distinct(work, numbered)
+        work.rows = to_binary(work.ids.to_frame(), counted.COLUMNS)
         work.sums = [totals(work.frames, summary) for summary in self._summaries]
         return work
 
@@ -107,7 +109,7 @@ class AggregatorHandler(Handler[Sums]):
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
         changes: dict[Key, Tally] = {}
-        frames, ids, sums = work.frames, work.ids, work.sums
+        frames, ids, rows, sums = work.frames, work.ids, work.rows, work.sums
         work.duplicates = 0
         if len(ids):
             among = sorted(one for one in self._days if one != day or self._careful)
@@ -115,10 +117,11 @@ class AggregatorHandler(Handler[Sums]):
             if again:
                 changes = _twice(work, again)
                 frames, ids = [frame.filter(~_is_in(again)) for frame in frames], ids.filter(~ids.is_in(list(again)))
+                rows = to_binary(ids.to_frame(), counted.COLUMNS)
                 sums = [totals(frames, summary) for summary in self._summaries]
                 work.duplicates = len(again)
             if len(ids):
-                counted.copy(cur, day, ids.to_frame().write_csv(include_header=False).encode())
+                counted.copy(cur, day, rows)
         for summary, columns in zip(self._summaries, sums, strict=True):
             if columns is not None:
                 summaries.add(cur, summary, columns)

@@ -48,9 +48,9 @@ class Processor(Section):
     """How large a batch is."""
 
     batch_max_records: int = Field(
-        20000, ge=1, description="A batch is closed when it holds this many records, or when nothing more is waiting."
+        10000, ge=1, description="A batch is closed when it holds this many records, or when nothing more is waiting."
     )
-    batch_max_bytes: Annotated[Size, at_least(1024, "1 KiB")] = written("16 MiB", "The same in bytes of Kafka values.")
+    batch_max_bytes: Annotated[Size, at_least(1024, "1 KiB")] = written("4 MiB", "The same in bytes of Kafka values.")
     linger: Duration = written("50 ms", "How long a record may wait for company.")
 
 

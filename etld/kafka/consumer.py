@@ -108,10 +108,11 @@ class GroupConsumer:
                 "enable.partition.eof": True,
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "metadata.max.age.ms": 30_000,
-                "queued.max.messages.kbytes": 8_192,
-                "queued.min.messages": 20_000,
-                "fetch.max.bytes": 8_388_608,
-                "max.partition.fetch.bytes": 2_097_152,
+                # What is fetched in advance is the worker's memory; this much keeps a core busy.
+                "queued.max.messages.kbytes": 4_096,
+                "queued.min.messages": 10_000,
+                "fetch.max.bytes": 2_097_152,
+                "max.partition.fetch.bytes": 1_048_576,
                 "fetch.error.backoff.ms": 100,
                 # By default a full queue stops fetching for a whole second: a backlog is read 20 times slower.
                 "fetch.queue.backoff.ms": 2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from etld.store.db import Connection, Cursor
 
 _SQL = sql.load("counted")
+#: What `copy` takes.
+COLUMNS: Final = {"event_id": "uuid"}
 _PARTITION = re.compile(r"counted_event_(\d{8})")
 
 
@@ -88,11 +90,11 @@ def known(cur: Cursor, ids: Sequence[str], lowest: str, highest: str, among: Seq
     return {row[0] for row in cur.fetchall()}
 
 
-def copy(cur: Cursor, day: dt.date, ids_csv: bytes) -> None:
-    """Note ids, one a line, as counted on `day`; raises UniqueViolation when one is noted on that day."""
+def copy(cur: Cursor, day: dt.date, rows: bytes) -> None:
+    """Note ids (COLUMNS, in binary) as counted on `day`; raises UniqueViolation when one is noted on that day."""
     table = _table(day)
-    with cur.copy(SQL("COPY {} (event_id) FROM STDIN (FORMAT csv)").format(table)) as out:
-        out.write(ids_csv)
+    with cur.copy(SQL("COPY {} (event_id) FROM STDIN (FORMAT binary)").format(table)) as out:
+        out.write(rows)
 
 
 def _table(day: dt.date) -> Identifier:

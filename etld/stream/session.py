@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from etld.store.positions import Claimed, Halted
     from etld.stream.batch import Batch, Key
-    from etld.stream.handler import Handler, Work
+    from etld.stream.handler import Handler
     from etld.stream.link import Link
     from etld.worker import Worker
 
@@ -46,7 +46,6 @@ class Session:
         self._to_commit: dict[Key, int] = {}
         self._halted: dict[Key, Halted] = {}
         self._backlog: deque[Batch] = deque()
-        self._ready: Work | None = None
         self._faults: dict[str, str | None] = {}
         self._next_check = time.monotonic() + _CHECK_TOPICS_EVERY
         self._next_report = 0.0
@@ -99,13 +98,11 @@ class Session:
         if reason is not None:
             self._stand_still()
             return
-        if self._ready is not None:
-            if self._writer.submit(self._ready):
-                self._ready = None
-                self._stalled_since = None
-            else:
-                self._wait_for_writer()
+        if self._writer.full:
+            # One batch being written and one in waiting keep PostgreSQL busy: a third would only take memory.
+            self._wait_for_writer()
             return
+        self._stalled_since = None
         if self._backlog:
             self._prepare(self._backlog.popleft())
             return
@@ -139,7 +136,7 @@ class Session:
             head, tail = batch.split(few)
             self._backlog.appendleft(tail)
             work = self._handler.prepare(head)
-        self._ready = work
+        self._writer.submit(work)
 
     def _wait_for_writer(self) -> None:
         now = time.monotonic()
@@ -294,11 +291,6 @@ class Session:
             self._worker.lag(f"{key[0]}:{key[1]}", 0)
         kept = (batch.without(keys) for batch in self._backlog)
         self._backlog = deque(batch for batch in kept if batch is not None)
-        if self._ready is not None:
-            rest = self._ready.batch.without(keys)
-            if rest is not self._ready.batch and rest is not None:
-                self._backlog.appendleft(rest)
-            self._ready = None
 
     def _unblock(self, backend_pid: int) -> None:
         try:

@@ -80,14 +80,15 @@ class Writer:
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 
-    def submit(self, work: Work) -> bool:
-        """Hand a work over; False when one is waiting already."""
-        try:
-            self._queue.put_nowait(work)
-        except queue.Full:
-            return False
+    @property
+    def full(self) -> bool:
+        """Is a batch waiting for its turn?"""
+        return self._queue.full()
+
+    def submit(self, work: Work) -> None:
+        """Hand a work over; only when not `full`."""
+        self._queue.put_nowait(work)
         self._taken += 1
-        return True
 
     def wait_room(self, timeout: float) -> None:
         """Sleep until the writer has taken what was waiting, or `timeout` seconds."""

@@ -10,7 +10,7 @@ from result import Result
 from world import World, cpu_seconds, fill, open_database, peak_mb, prepare, wait
 
 COLUMNS = "event_id,event_name,event_type,user_details,event_details,triggered_at,kafka_partition,kafka_offset"
-BATCH = 20_000
+BATCH = 10_000  # as many as processor.batch_max_records
 FORMATS = ("csv", "text", "binary")
 
 
