@@ -33,8 +33,8 @@ def parse_time(value: object, local: str = "UTC") -> int:
         return _parse_text(value, local)
     if type(value) is int:
         micros = value * 1_000_000
-    elif type(value) is float and math.isfinite(value):
-        micros = round(value * 1_000_000)
+    elif type(value) is float and math.isfinite(micros_float := value * 1_000_000):
+        micros = round(micros_float)
     else:
         raise ValueError(EXPECTED)
     if not TIME_MIN <= micros <= TIME_MAX:
