@@ -20,7 +20,7 @@ class Aggregator(Section):
     """Who keeps the running summaries."""
 
     workers: Workers = Field(1, description="Aggregator workers.")
-    batch_max_records: int = Field(50000, ge=1, description="Records in one batch.")
+    batch_max_records: int = Field(10000, ge=1, description="Records in one batch.")
     dedup_window: Annotated[Duration, at_least(3600, "1 h")] = written(
         "7 d", "An event id is remembered this long, so that a retry is not counted twice."
     )
