@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import textwrap
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from etld.charts.data import Chart, Panel
 
+# Past this, and below its inverse, the transforms of a figure overflow or have no inverse.
+_LARGEST = 1e100
 # A 16:9 slide, inches.
 _WIDTH, _HEIGHT = 13.333, 7.5
 _INK, _SOFT, _GRID = "#1f2933", "#66717d", "#e4e8ec"
@@ -98,7 +101,7 @@ def _bars(axis: Axes, panel: Panel, colours: dict[str, str], order: list[str], c
     """Bars that lie, because names are read that way, however many and long they are."""
     rank = {name: i for i, name in enumerate(order)}
     items = sorted(panel.items, key=lambda item: (item.name == "", rank.get(item.name, len(rank))))
-    values = [item.value for item in items]
+    values = [_drawn(item.value) for item in items]
     places = range(len(items))
     axis.barh(places, values, height=0.62, color=[colours[item.name] for item in items], zorder=2)
     size = 13 if len(items) <= 6 else 11
@@ -110,7 +113,7 @@ def _bars(axis: Axes, panel: Panel, colours: dict[str, str], order: list[str], c
     axis.set_ylim(middle + slots / 2, middle - slots / 2)
     low, high = min(0.0, *values), max(0.0, *values)
     span = (high - low) or 1.0
-    texts = [short(value, panel.unit) for value in values]
+    texts = [short(item.value, panel.unit) for item in items]
     # The share of the axis that the longest text takes, at one end or at both.
     want = min(0.35, max(len(text) for text in texts) * {1: 0.012, 2: 0.022, 3: 0.04}[columns] + 0.03)
     room = span * want / (1 - want * (2 if low < 0 else 1))
@@ -129,7 +132,7 @@ def _bars(axis: Axes, panel: Panel, colours: dict[str, str], order: list[str], c
 
 
 def _donut(axis: Axes, panel: Panel, colours: dict[str, str]) -> None:
-    values = [item.value for item in panel.items]
+    values = [_drawn(item.value) for item in panel.items]
     total = panel.total
     paint = [colours[item.name] for item in panel.items]
     axis.pie(
@@ -153,7 +156,7 @@ def _lines(axis: Axes, panel: Panel) -> None:
     for i, line in enumerate(panel.lines):
         # matplotlib's dates are untyped.
         days = [float(date2num(datetime.fromisoformat(at))) for at, _ in line.points]  # type: ignore[no-untyped-call]
-        values = [value for _, value in line.points]
+        values = [_drawn(value) for _, value in line.points]
         marker = "o" if len(days) <= 40 else ""
         axis.plot(
             days, values, color=_PALETTE[i % len(_PALETTE)], linewidth=2.2, marker=marker, markersize=5,
@@ -164,7 +167,7 @@ def _lines(axis: Axes, panel: Panel) -> None:
     axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     _frame(axis, panel, axis.yaxis, ticks=6)
     axis.grid(axis="y", color=_GRID, linewidth=0.9)
-    values = [value for line in panel.lines for _, value in line.points]
+    values = [_drawn(value) for line in panel.lines for _, value in line.points]
     low, high = axis.get_xlim()
     if len({at for line in panel.lines for at, _ in line.points}) == 1:
         middle = (low + high) / 2
@@ -189,7 +192,14 @@ def _frame(axis: Axes, panel: Panel, values: object, ticks: int) -> None:
 
 def _whole(panel: Panel) -> bool:
     values = [item.value for item in panel.items] + [value for line in panel.lines for _, value in line.points]
-    return all(value == int(value) for value in values)
+    return all(_drawn(value).is_integer() for value in values)
+
+
+def _drawn(value: float) -> float:
+    """The value as far as matplotlib can place it; its text stays exact."""
+    if math.isnan(value) or abs(value) < 1 / _LARGEST:
+        return 0.0
+    return float(max(-_LARGEST, min(value, _LARGEST)))
 
 
 def _colours(chart: Chart) -> dict[str, str]:

@@ -137,22 +137,26 @@ def _differences(conn: Connection, summary: Summary, dedup_window: float) -> lis
     return found
 
 
+# Sums are numeric, and may lie outside what PostgreSQL casts to double precision; Python's float() takes them.
+
+
 def by_group(conn: Connection, summary: Summary, measure: Measure, by: str) -> list[tuple[str, float]]:
     """(group, measure over all buckets), for a chart; groups without a value are left out."""
-    query = SQL("SELECT {by}::text, ({total})::double precision FROM {table} GROUP BY {by} ORDER BY {by}").format(
+    query = SQL("SELECT {by}::text, {total} FROM {table} GROUP BY {by} ORDER BY {by}").format(
         by=Identifier(by), total=summary_sql.total(measure), table=summary_sql.table(summary)
     )
-    return [("none" if name is None else name, value) for name, value in conn.execute(query) if value is not None]
+    rows = conn.execute(query)
+    return [("none" if name is None else name, float(value)) for name, value in rows if value is not None]
 
 
 def by_time(conn: Connection, summary: Summary, measure: Measure, by: str) -> list[tuple[str, str, float]]:
     """(group, bucket start as ISO text, measure), in time order; all in one group when `by` is bucket_start."""
     group = SQL("''") if by == "bucket_start" else SQL("coalesce({}::text, 'none')").format(Identifier(by))
     query = SQL(
-        "SELECT {group} AS g, to_char(bucket_start, 'YYYY-MM-DD\"T\"HH24:MI:SS'), ({total})::double precision"
+        "SELECT {group} AS g, to_char(bucket_start, 'YYYY-MM-DD\"T\"HH24:MI:SS'), {total}"
         " FROM {table} GROUP BY g, bucket_start ORDER BY bucket_start, g"
     ).format(group=group, total=summary_sql.total(measure), table=summary_sql.table(summary))
-    return [(name, start, value) for name, start, value in conn.execute(query) if value is not None]
+    return [(name, start, float(value)) for name, start, value in conn.execute(query) if value is not None]
 
 
 def extent(conn: Connection, summary: Summary) -> tuple[str, str, int | None] | None:

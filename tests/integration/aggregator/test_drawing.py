@@ -27,6 +27,12 @@ SHAPES = [
     _chart("many", bars("bar", "Many", [(f"c{i}", -1.0 * i) for i in range(40)], additive=False)),
     _chart("names", *(bars("bar", "$x_{1}$ " * 9, [("näme$^ \x01" * 30, 1e300), ("", 5e-324)]) for _ in range(5))),
     _chart(
+        "ends",
+        bars("bar", "Ends", [("a", 1.7e308), ("b", -1.7e308), ("c", 5e-324), ("d", float("inf"))]),
+        bars("donut", "Ends", [("a", 1.7e308), ("b", float("inf"))]),
+        lines("Ends", [("", "2026-01-01T00:00:00", -1.7e308), ("", "2026-01-02T00:00:00", float("inf"))]),
+    ),
+    _chart(
         "line", lines("Line", [(g, f"2026-01-{d:02d}T00:00:00", d * 1.5) for d in range(1, 29) for g in "abcdefgh"])
     ),
     _chart("point", lines("Point", [("", "2026-01-01T00:00:00", 0.0)], unit="USD")),
