@@ -21,7 +21,7 @@ _JVM = (
     "-XX:TieredStopAtLevel=1",
     "-Djava.awt.headless=true",
 )
-_SETTINGS = """\
+SETTINGS = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
@@ -75,7 +75,7 @@ class KafkaServer(Server):
         jars.fetch(self._cache, tick)
         self._data.mkdir(parents=True, exist_ok=True)
         self._settings.write_text(
-            _SETTINGS.format(port=self.port, controller_port=free_port(), data=_escaped(self._data))
+            SETTINGS.format(port=self.port, controller_port=free_port(), data=escaped(self._data))
         )
         if not self._data.joinpath("meta.properties").is_file():
             tick("formatting Kafka's storage")
@@ -89,7 +89,7 @@ class KafkaServer(Server):
                     "-c",
                     str(self._settings),
                 ),
-                env=_environment(),
+                env=environment(),
             )
 
     def launch(self) -> subprocess.Popen[bytes]:
@@ -98,7 +98,7 @@ class KafkaServer(Server):
             self._java("kafka.Kafka", str(self._settings)),
             log=self.log,
             cwd=self._home,
-            env=_environment(),
+            env=environment(),
         )
 
     def probe(self) -> bool:
@@ -131,12 +131,12 @@ class KafkaServer(Server):
         ]
 
 
-def _escaped(path: Path) -> str:
+def escaped(path: Path) -> str:
     """A path as the value of a Java properties file."""
     return str(path).replace("\\", "\\\\")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Without the variables that would change the broker's own JVM."""
     dropped = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH")
     return {name: value for name, value in os.environ.items() if name not in dropped}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import psycopg
@@ -48,4 +49,18 @@ def connect(
         keepalives_count=3,
         tcp_user_timeout=15000,
     )
-    return psycopg.connect(info, autocommit=True)
+    try:
+        return psycopg.connect(info, autocommit=True)
+    except psycopg.OperationalError as error:
+        if "no error details" in str(error):
+            # libpq has no words for a process that can open nothing.
+            raise psycopg.OperationalError(f"{error}{_no_descriptors()}") from error
+        raise
+
+
+def _no_descriptors() -> str:
+    try:
+        os.close(os.dup(0))
+    except OSError as error:
+        return f" ({error.strerror}: raise the limit of open files)"
+    return ""

@@ -1,8 +1,9 @@
-"""A TCP proxy in front of PostgreSQL that can cut, hold back, slow down, and lose the answer to a COMMIT."""
+"""A TCP proxy in front of a server that can cut, hold back, slow down, and lose the answer to a COMMIT."""
 
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import struct
 import threading
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable
 
 _CHUNK = 65536
+# What TCP waits, at least, before it sends a lost segment again; twice for good measure.
+_RETRANSMISSION = 0.4
 # A simple query of exactly this text, as libpq sends it; and the server's word that it was done.
 _COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 _COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
@@ -19,7 +22,8 @@ class Proxy:
     """Listens on a port of loopback and passes everything on to `target`, until told otherwise.
 
     `blackhole`: nothing is passed on in either direction, nothing is closed, what came is kept.
-    `delay`: seconds that each piece is held, each way. `cut()`: every connection is reset, and with
+    `delay`: seconds that each piece is held, each way. `loss`: the share of pieces that come only with a
+    retransmission, `_RETRANSMISSION` seconds later. `cut()`: every connection is reset, and with
     `refuse` so is each new one. `lose_commits(n, by)`: the next n COMMITs of connections whose
     application_name has `by` in it reach the server; its answer is lost, and the connection with it.
     """
@@ -29,6 +33,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = int(self._listener.getsockname()[1])
         self.delay = 0.0
+        self.loss = 0.0
+        self.late = 0
         self.refuse = False
         self.refused = 0
         self.passed = 0
@@ -73,7 +79,7 @@ class Proxy:
     def heal(self) -> None:
         """Pass on again."""
         self.refuse = False
-        self.delay = 0.0
+        self.delay = self.loss = 0.0
         with self._lock:
             self._lose = 0
         self._open.set()
@@ -103,6 +109,9 @@ class Proxy:
         if not self._open.is_set():
             self.held += 1
             self._open.wait()
+        if self.loss and random.random() < self.loss:
+            self.late += 1
+            time.sleep(_RETRANSMISSION)
         if self.delay:
             time.sleep(self.delay)
 

@@ -121,7 +121,7 @@ def _perform(fault: Fault, world: World, options: Options, row: Row) -> None:
     except Exception as error:
         run.problems.append(_told(error))
     finally:
-        _heal(world)
+        world.heal()
     world.known |= run.ledger.entries.keys() | run.ledger.foreign_ids
     _report, unsettled = world.quiesce()
     row.events = run.ledger.count() + len(run.ledger.foreign)
@@ -140,14 +140,6 @@ def _perform(fault: Fault, world: World, options: Options, row: Row) -> None:
     row.lost, row.duplicated, row.phantoms = verdict.lost, verdict.duplicated, verdict.phantoms
     row.parked = verdict.parked
     row.problems += verdict.problems
-
-
-def _heal(world: World) -> None:
-    """Whatever a broken scenario left: the link is whole, PostgreSQL runs."""
-    if world.external:
-        world.proxy.heal()
-        if world.postgres.child is None or world.postgres.child.poll() is not None:
-            world.postgres_up()
 
 
 def _told(error: Exception) -> str:

@@ -18,6 +18,7 @@ import psycopg
 from etld.control.client import ask
 from etld.embedded.postgres import PostgresServer, dsn
 from etld.errors import EtldError
+from faults.brokers import Brokers
 from faults.proxy import Proxy
 from support.daemon import Daemon
 from support.waiting import free_port, wait_until
@@ -30,11 +31,17 @@ _CHANGES = {"supervisor.max_failures": 30, "supervisor.backoff_max": "2 s", "cha
 class World:
     """Start with start(), end with stop(). `external`: PostgreSQL is ours, behind `proxy`; else it is embedded.
 
-    `data` is where an external PostgreSQL keeps its tables.
+    `data` is where an external PostgreSQL keeps its tables. `brokers`: so many, of our own, behind proxies;
+    0: the embedded one.
     """
 
     def __init__(
-        self, changes: dict[str, Any] | None = None, *, external: bool = True, data: Path | None = None
+        self,
+        changes: dict[str, Any] | None = None,
+        *,
+        external: bool = True,
+        data: Path | None = None,
+        brokers: int = 0,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="etld-faults-"))
         self.daemon = Daemon(self.directory / "d")
@@ -46,12 +53,24 @@ class World:
             data or self.directory / "pg", free_port(), self.directory / "pg.log", self._passfile
         )
         self._proxy: Proxy | None = None
+        self._brokers = Brokers(self.directory, brokers) if brokers else None
 
     @property
     def proxy(self) -> Proxy:
         """The way to PostgreSQL."""
         assert self._proxy is not None, "this world's PostgreSQL is embedded"
         return self._proxy
+
+    @property
+    def brokers(self) -> Brokers:
+        """Kafka, where it is ours."""
+        assert self._brokers is not None, "this world's Kafka is embedded"
+        return self._brokers
+
+    @property
+    def kafka(self) -> str:
+        """Kafka's address for a client."""
+        return self.daemon.kafka if self._brokers is None else self._brokers.address
 
     @property
     def dsn(self) -> str:
@@ -70,14 +89,19 @@ class World:
             self.postgres.ensure_database()
             self._proxy = Proxy(self.postgres.port)
             self._changes["postgres.dsn"] = self.proxied_dsn
+        if self._brokers is not None:
+            self._brokers.start()
+            self._changes["kafka.bootstrap_servers"] = self._brokers.address
         self.daemon.configure(self._changes)
         self.daemon.start()
 
     def stop(self, keep_logs: Path | None = None) -> None:
         """End everything; with `keep_logs` the logs are copied there."""
-        if self._proxy is not None:
-            self._proxy.heal()
+        for proxy in self._proxies:
+            proxy.heal()
         self.daemon.stop()
+        if self._brokers is not None:
+            self._brokers.stop()
         if self._proxy is not None:
             self._proxy.close()
         if self.external:
@@ -85,6 +109,19 @@ class World:
         if keep_logs is not None:
             self.save_logs(keep_logs)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def heal(self) -> None:
+        """Whatever a broken scenario left: the links are whole, the servers run."""
+        if self.external:
+            self.proxy.heal()
+            if self.postgres.child is None or self.postgres.child.poll() is not None:
+                self.postgres_up()
+        if self._brokers is not None:
+            self._brokers.heal()
+
+    @property
+    def _proxies(self) -> list[Proxy]:
+        return ([] if self._proxy is None else [self._proxy]) + (self._brokers.proxies if self._brokers else [])
 
     def save_logs(self, to: Path) -> None:
         """Copy the logs there."""

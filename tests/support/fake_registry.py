@@ -14,7 +14,7 @@ from etld.registry import compatibility
 
 class FakeRegistry(ThreadingHTTPServer):
     """Keeps subjects in memory. `authorization`: the header it asks for; `delay`: seconds before each answer;
-    `conflict`: answer 409 to every registration.
+    `conflict`: answer 409 to every registration; `broken`: answer everything with this status.
     """
 
     daemon_threads = True
@@ -27,6 +27,7 @@ class FakeRegistry(ThreadingHTTPServer):
         self.authorization: str | None = None
         self.delay = 0.0
         self.conflict = False
+        self.broken = 0
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
@@ -53,6 +54,9 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(self.server.delay)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
+        if self.server.broken:
+            self._answer(self.server.broken, {"error_code": 50001, "message": "Error in the backend data store"})
+            return
         if self.server.authorization and self.headers.get("Authorization") != self.server.authorization:
             self._answer(401, {"error_code": 401, "message": "Unauthorized"})
             return

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from faults.run import Run
     from faults.world import World
 
-MODULES = ("processes", "broker", "database", "records", "topology", "chaos")
+MODULES = ("processes", "broker", "database", "network", "records", "registry", "machine", "topology", "chaos")
 
 
 @dataclass(frozen=True)

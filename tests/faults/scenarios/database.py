@@ -167,7 +167,8 @@ def table_lock(run: Run) -> None:
 _ROOM = 300
 
 
-def _no_tmpfs() -> str:
+def no_tmpfs() -> str:
+    """Why no tmpfs can be mounted here; empty when one can."""
     if os.geteuid() != 0:
         return "only root may mount a tmpfs"
     where = tempfile.mkdtemp(prefix="etld-mount-")
@@ -209,7 +210,7 @@ class SmallDisk(World):
         self.disk.rmdir()
 
 
-@fault("disk-full", "the disk of PostgreSQL's tables is full", make=SmallDisk, impossible=_no_tmpfs)
+@fault("disk-full", "the disk of PostgreSQL's tables is full", make=SmallDisk, impossible=no_tmpfs)
 def disk_full(run: Run) -> None:
     assert isinstance(run.world, SmallDisk)
     filler = run.world.disk / "filler"

@@ -23,12 +23,14 @@ _ID_END = 42  # header, length of the event_id, event_id
 class Foreign:
     """A producer of another make that writes to the purchase topic."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, known: dict[str, Any] | None = None) -> None:
+        """`known`: the id and the schema to write with; else those that ingest has."""
         self._run = run
-        known = json.loads((run.world.daemon.state_dir / "schemas.json").read_text())["event_types"]["purchase"]
+        if known is None:
+            known = json.loads((run.world.daemon.state_dir / "schemas.json").read_text())["event_types"]["purchase"]
         self._header = b"\0" + int(known["id"]).to_bytes(4)
         self._schema = fastavro.parse_schema(known["schema"])
-        self._producer = confluent_kafka.Producer({"bootstrap.servers": run.world.daemon.kafka, "linger.ms": 20})
+        self._producer = confluent_kafka.Producer({"bootstrap.servers": run.world.kafka, "linger.ms": 20})
 
     def value(self, **changes: Any) -> tuple[str, bytes]:
         """(event_id, Kafka value) of a good event but for `changes`, which name details by `event_details__x`."""

@@ -15,7 +15,7 @@ from support.daemon import Daemon
 
 
 def _admin(run: Run) -> AdminClient:
-    return AdminClient({"bootstrap.servers": run.world.daemon.kafka})
+    return AdminClient({"bootstrap.servers": run.world.kafka})
 
 
 @fault("scale", "processors join and leave every 2 s")

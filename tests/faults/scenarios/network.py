@@ -1,0 +1,99 @@
+"""The network between etld and its servers, and a cluster whose leaders move."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+
+from etld.supervisor.spawn import resident
+from faults import load
+from faults.ledger import Kind, State
+from faults.run import PROCESSORS, Run
+from faults.scenarios import fault
+from faults.scenarios.records import TOPIC
+from faults.world import World
+
+
+def _cluster() -> World:
+    return World(brokers=3)
+
+
+def _proxied() -> World:
+    return World(brokers=1)
+
+
+@fault("move-leaders", "three brokers: kill -9 the one that leads, start it again", make=_cluster)
+def move_leaders(run: Run) -> None:
+    brokers = run.world.brokers
+    with run.load():
+        for _ in range(max(1, run.options.kills // 2)):
+            old, _in_sync = brokers.leader(TOPIC, 0)
+            began = time.monotonic()
+            brokers.kill(old)
+            run.until(lambda old=old: brokers.leader(TOPIC, 0)[0] not in (-1, old), "another broker leads")
+            run.fired += 1
+            run.accepted_again(began)
+            run.recovered(since=began)
+            brokers.start()
+            run.until(lambda: brokers.leader(TOPIC, 0)[1] == 3, "three copies are in sync", 90)
+            run.flowing(50)
+
+
+def _unavailable(url: str) -> bool:
+    """Is an event refused as one that may come again, and when?"""
+    event = load.event(random.Random(), "purchase", Kind.GOOD)
+    request = urllib.request.Request(f"{url}/track", json.dumps(event).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=20):
+            return False
+    except urllib.error.HTTPError as answer:
+        return answer.code == 503 and int(answer.headers["Retry-After"]) > 0
+    except OSError:
+        return False
+
+
+@fault("blackhole-kafka", "nothing comes through to Kafka or back, no connection ends", make=_proxied)
+def blackhole_kafka(run: Run) -> None:
+    (proxy,) = run.world.brokers.proxies
+    with run.load():
+        held, before = proxy.held, run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered()
+        proxy.blackhole = True
+        run.hold(run.options.outage / 2)
+        size = resident(run.world.pid("ingest-0"))
+        run.until(lambda: _unavailable(run.world.daemon.http), "a 503 with Retry-After", 30)
+        run.hold(run.options.outage / 2)
+        more = (resident(run.world.pid("ingest-0")) - size) >> 20
+        run.expect(more < 64, f"ingest has grown by {more} MiB while Kafka was away")
+        refused = run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered() - before
+        run.fired += proxy.held - held if refused else 0
+        proxy.heal()
+        healed = time.monotonic()
+        run.accepted_again(healed)
+        run.recovered(since=healed)
+
+
+@fault(
+    "bad-network",
+    "200 ms each way to Kafka and PostgreSQL, 5 % of the pieces come late, now and then a reset",
+    make=_proxied,
+)
+def bad_network(run: Run) -> None:
+    ways = [run.world.proxy, *run.world.brokers.proxies]
+    with run.load():
+        for way in ways:
+            way.delay, way.loss = 0.2, 0.05
+        late = [way.late for way in ways]
+        until = time.monotonic() + run.options.outage
+        resets = 0
+        while time.monotonic() < until:
+            run.hold(run.rng.uniform(2, 5))
+            resets += run.rng.choice(ways).cut()
+        run.flowing(50, PROCESSORS)
+        each = [way.late - before for way, before in zip(ways, late, strict=True)]
+        run.fired += resets + sum(each) if all(each) else 0
+        for way in ways:
+            way.heal()
+        run.recovered()
