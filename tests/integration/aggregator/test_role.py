@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sys
 import uuid
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,9 @@ def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, con
             producer.produce(topic, str(event["event_id"]).encode(), pack(number, encode(schema, event)))
         producer.flush(10)
 
-    def counted() -> tuple[int, str]:
-        row = conn.execute(
-            "SELECT coalesce(sum(events), 0), coalesce(sum(revenue), 0)::text FROM etld.summary_purchase"
-        )
-        return row.fetchone() or (0, "")
+    def counted() -> tuple[int, Decimal]:
+        row = conn.execute("SELECT coalesce(sum(events), 0), coalesce(sum(revenue), 0) FROM etld.summary_purchase")
+        return row.fetchone() or (0, Decimal())
 
     with LocalWorker(cfg, "aggregator", "aggregator-0", addresses).running(run):
         send(events[:200] + events[:50])
@@ -67,7 +66,7 @@ def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, con
     with LocalWorker(cfg, "aggregator", "aggregator-0", addresses).running(run):
         send(events[150:])
         wait_until(lambda: counted()[0] == 300, what="300 events counted")
-        assert counted() == (300, "448.5")
+        assert counted() == (300, Decimal("448.5"))
         # A sum beyond double precision is still drawn.
         send([purchase(str(uuid.uuid4()), 1.7e308, T0) for _ in range(2)])
         wait_until(lambda: "302 events" in description(latest), what="the chart of 302 events")
