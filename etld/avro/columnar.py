@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -31,6 +32,7 @@ SMALL = 100
 # A batch that the columnar read refused is halved down to this many. Not fewer: Polars writes a line to
 # stderr for each absurd length it meets.
 _LEAST = 500
+_HEAD = itemgetter(slice(wire.HEADER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,16 @@ EMPTY = pl.DataFrame(
 )
 
 
-def _groups(values: Sequence[bytes | None], bad: list[Bad]) -> dict[bytes, list[int]]:
+def _groups(values: Sequence[bytes | None], bad: list[Bad]) -> dict[bytes, Sequence[int]]:
     """Rows by the header of their value; what has none is bad."""
+    try:
+        heads = set(map(_HEAD, values))  # type: ignore[arg-type]
+    except TypeError:  # a tombstone among them
+        heads = set()
+    if len(heads) == 1:
+        (head,) = heads
+        if len(head) == wire.HEADER and head[0] == 0:
+            return {head: range(len(values))}
     groups: dict[bytes, list[int]] = {}
     for row, value in enumerate(values):
         if value is not None and len(value) >= wire.HEADER and value[0] == 0:
@@ -98,7 +108,7 @@ def _groups(values: Sequence[bytes | None], bad: list[Bad]) -> dict[bytes, list[
             reason = wire.refusal(value)
             assert reason is not None
             bad.append(Bad(row, STAGE, reason.error_class, str(reason)))
-    return groups
+    return dict(groups)
 
 
 class _Reader:
@@ -111,19 +121,20 @@ class _Reader:
         self._convert = columns.converter(schema.tree)
 
     def read(
-        self, values: Sequence[bytes | None], rows: list[int], bad: list[Bad], *, exact: bool = False, limit: int
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], *, exact: bool = False, limit: int
     ) -> list[pl.DataFrame]:
         """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
         if exact or self._plan is None or len(rows) <= limit:
             return [self._exact(values, rows, bad)]
-        frame = _columnar(self._plan, self._head, [values[row] for row in rows], rows)
+        mine = values if len(rows) == len(values) else [values[row] for row in rows]
+        frame = _columnar(self._plan, self._head, mine, rows)
         if frame is not None:
             return [frame]
         middle = len(rows) // 2
         left = self.read(values, rows[:middle], bad, limit=_LEAST)
         return left + self.read(values, rows[middle:], bad, limit=_LEAST)
 
-    def _exact(self, values: Sequence[bytes | None], rows: list[int], bad: list[Bad]) -> pl.DataFrame:
+    def _exact(self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad]) -> pl.DataFrame:
         good, events = [], []
         for row in rows:
             value = values[row]
@@ -136,7 +147,7 @@ class _Reader:
         return columns.frame(self._schema.tree, good, events)
 
 
-def _reader(head: bytes, schema_for: SchemaFor, rows: list[int], bad: list[Bad]) -> _Reader | None:
+def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[Bad]) -> _Reader | None:
     schema_id = int.from_bytes(head[1:])
     try:
         schema = schema_for(schema_id)
@@ -153,7 +164,7 @@ def _reader(head: bytes, schema_for: SchemaFor, rows: list[int], bad: list[Bad])
     return cached
 
 
-def _columnar(way: Plan, head: bytes, values: list[bytes | None], rows: list[int]) -> pl.DataFrame | None:
+def _columnar(way: Plan, head: bytes, values: Sequence[bytes | None], rows: Sequence[int]) -> pl.DataFrame | None:
     """The frame of `values`, None when it is not certain that they were read right."""
     nonce = os.urandom(NONCE)
     sync = os.urandom(16)

@@ -27,7 +27,7 @@ Key = tuple[str, int]
 Claim = "Callable[[Sequence[Key], Mapping[Key, tuple[int, int]]], Mapping[Key, int]]"
 Message = confluent_kafka.Message
 
-_CHUNK = 5000
+_CHUNK = 1000
 _TRANSIENT = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
@@ -220,21 +220,28 @@ class GroupConsumer:
         return result
 
     def _sort(self, got: list[Message], messages: list[Message], ends: dict[Key, int]) -> int:
-        size = 0
-        for message in got:
-            error = message.error()
+        errors = list(map(Message.error, got))
+        if errors.count(None) < len(errors):
+            got = self._good(got, errors, ends)
+        messages += got
+        if messages or ends:
+            self.broker_problem = None
+        return sum(map(len, got))
+
+    def _good(
+        self, got: list[Message], errors: list[KafkaError | None], ends: dict[Key, int]
+    ) -> list[Message]:
+        good = []
+        for message, error in zip(got, errors, strict=True):
             if error is None:
-                messages.append(message)
-                size += len(message)
+                good.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends[_key(message)] = message.offset() or 0
             elif error.code() in _TRANSIENT:
                 self.broker_problem = error.str()
             else:
                 raise self._broken(error)
-        if messages or ends:
-            self.broker_problem = None
-        return size
+        return good
 
     def _broken(self, error: Any) -> KafkaProblem:
         if isinstance(error, KafkaError) and _is_fenced(error):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from etld.worker.heap import keep_large_blocks
+
 if TYPE_CHECKING:
     from etld.worker import Worker
 
@@ -13,6 +15,7 @@ def run(worker: Worker) -> None:
     """Process the worker's event type until it stops."""
     # Before Polars is imported: one batch is one core's work, and the cores are shared with the broker.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    keep_large_blocks()
     from etld import stream
     from etld.processor.handler import ProcessorHandler
     from etld.stream.link import Options
