@@ -221,7 +221,8 @@ class GroupConsumer:
 
     def _sort(self, got: list[Message], messages: list[Message], ends: dict[Key, int]) -> int:
         errors = list(map(Message.error, got))
-        if errors.count(None) < len(errors):
+        # By identity: a KafkaError compares with numbers only.
+        if any(error is not None for error in errors):
             got = self._good(got, errors, ends)
         messages += got
         if messages or ends:
