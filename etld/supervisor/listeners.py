@@ -14,15 +14,20 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from etld.errors import EtldError
 
+_SO_ATTACH_FILTER = 26
 _SO_ATTACH_REUSEPORT_CBPF = 51
 _BACKLOG = 1024
 # Classic BPF: load the kernel's random number, take it modulo k, compare, return.
 _LOAD_RANDOM = (0x20, 0, 0, 0xFFFFF000 + 56)
 _MODULO, _JUMP_EQUAL, _RETURN = 0x94, 0x15, 0x06
+# The flags of a TCP header; SYN without ACK asks for a connection.
+_LOAD_FLAGS = (0x30, 0, 0, 13)
+_AND, _SYN_ACK, _SYN, _ALL = 0x54, 0x12, 0x02, 0xFFFFFFFF
+_NO_SYN = (_LOAD_FLAGS, (_AND, 0, 0, _SYN_ACK), (_JUMP_EQUAL, 0, 1, _SYN), (_RETURN, 0, 0, 0), (_RETURN, 0, 0, _ALL))
 
 
 class PortTaken(EtldError):
@@ -69,11 +74,7 @@ class Listeners:
         for number, place in enumerate(places):
             program += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, place)]
         program.append((_RETURN, 0, 0, places[0]))
-        code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
-        packed = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))
-        any_socket = next(iter(self._sockets.values()))
-        with contextlib.suppress(OSError):  # the kernel's own choice is fair too, only less gentle at the end
-            any_socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, packed)
+        _attach(next(iter(self._sockets.values())), _SO_ATTACH_REUSEPORT_CBPF, program)
 
     def get(self, index: int) -> socket.socket:
         """A slot's socket."""
@@ -89,6 +90,14 @@ class Listeners:
         last = self._order.pop()
         if last != index:
             self._order[place] = last
+
+    def hush(self) -> None:
+        """From now on nobody gets in: who knocks is not heard, knocks again after a second, and is refused then.
+
+        A listener that is closed resets what its queue holds; one that is hushed first has an empty queue by then.
+        """
+        for sock in self._sockets.values():
+            _attach(sock, _SO_ATTACH_FILTER, _NO_SYN)
 
     def refuse(self) -> None:
         """From now on connections are refused, also by the copies that workers hold."""
@@ -131,6 +140,14 @@ class Listeners:
             raise
         sock.setblocking(False)
         return sock
+
+
+def _attach(sock: socket.socket, option: int, program: Sequence[tuple[int, int, int, int]]) -> None:
+    """Give the kernel a classic BPF program; without it all goes on, only less gently."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    packed = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, option, packed)
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:

@@ -10,31 +10,34 @@ from typing import TYPE_CHECKING
 from etld.supervisor import fleet
 
 if TYPE_CHECKING:
+    from etld.supervisor.listeners import Listeners
     from etld.supervisor.tree import Tree
 
 #: Of the time there is, what the ground (database, broker) keeps for itself.
 _GROUND_SHARE = 1 / 3
-#: Ingest answers what it has begun and takes what has connected; then the port refuses.
-_LAST_CALL = 0.3
+#: Ingest answers what it has begun; then nobody new gets in, and once it has taken who has, the port refuses.
+_LAST_CALL = 0.2
+_REFUSAL = 0.4
 _QUICK_ROLES, _QUICK_GROUND = 1.0, 6.0
 
 
 class Shutdown:
     """Asks rank after rank to stop."""
 
-    def __init__(self, tree: Tree, timeout: float, refuse: Callable[[], None]) -> None:
+    def __init__(self, tree: Tree, timeout: float, listeners: Listeners) -> None:
         self._tree = tree
-        self._refuse: Callable[[], None] | None = refuse
         now = time.monotonic()
-        self._last_call = now + _LAST_CALL
+        self._doors: list[tuple[float, Callable[[], None]]] = [
+            (now + _LAST_CALL, listeners.hush),
+            (now + _REFUSAL, listeners.refuse),
+        ]
         self._deadline = now + timeout
         self._roles_deadline = now + timeout * (1 - _GROUND_SHARE)
 
     def advance(self, now: float) -> None:
         """Ask whose turn it is."""
-        if self._refuse is not None and now >= self._last_call:
-            self._refuse()
-            self._refuse = None
+        while self._doors and now >= self._doors[0][0]:
+            self._doors.pop(0)[1]()
         tree = self._tree
         for slot in list(tree.slots.values()):
             if not slot.alive:

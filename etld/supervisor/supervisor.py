@@ -267,13 +267,10 @@ class Supervisor:
             log.info("stopping")
             self.operations.cancel()
             self.notifier.stopping()
-            self.shutdown = Shutdown(self.tree, self.config.supervisor.stop_timeout, self._refuse_clients)
+            self.shutdown = Shutdown(self.tree, self.config.supervisor.stop_timeout, self.runtime.listeners)
         if quick:
             self.shutdown.hasten(time.monotonic())
         return {"pid": self.pid}
-
-    def _refuse_clients(self) -> None:
-        self.runtime.listeners.refuse()
 
     def reload(self, *, dry_run: bool) -> Answer:
         """Take the edited configuration."""

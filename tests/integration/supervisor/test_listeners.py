@@ -1,0 +1,40 @@
+"""Doors that close without resetting anybody."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from etld.supervisor.listeners import Listeners
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_hushed_door(host: str) -> None:
+    """Who is in stays in and can send; who comes later hears nothing, and then that the door is shut."""
+    listeners = Listeners.bind(host, 0, 2)
+    early = [socket.create_connection((host, listeners.port)) for _ in range(8)]
+    listeners.hush()
+    late = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    late.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        late.connect((host, listeners.port))
+    for client in early:
+        client.sendall(b"hello")
+    taken = []
+    for index in range(2):
+        door = listeners.get(index)
+        while True:
+            try:
+                taken.append(door.accept()[0])
+            except BlockingIOError:
+                break
+    assert sorted(sock.recv(9) for sock in taken) == [b"hello"] * 8
+    listeners.refuse()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, listeners.port), timeout=5)
+    for sock in (*taken, *early, late):
+        sock.close()
+    listeners.close()
