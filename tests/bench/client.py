@@ -19,10 +19,12 @@ class Load:
     latencies: list[float] = field(default_factory=list)
 
 
-def request(path: str, body: bytes, kind: str = "application/json") -> bytes:
-    """A POST."""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+def request(path: str, body: bytes, kind: str = "application/json", key: str = "") -> bytes:
+    """A POST, with a write key or without."""
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+    if key:
+        head += f"X-Write-Key: {key}\r\n"
+    return f"{head}\r\n".encode() + body
 
 
 def drive(

@@ -12,6 +12,14 @@ from world import World, cpu_seconds, fill, open_database, peak_mb, prepare, wai
 COLUMNS = "event_id,event_name,event_type,user_details,event_details,triggered_at,kafka_partition,kafka_offset"
 BATCH = 10_000  # as many as processor.batch_max_records
 FORMATS = ("csv", "text", "binary")
+_STOCK = """
+INSERT INTO processed_events
+    (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
+SELECT gen_random_uuid(), 'payment_successful', 'purchase',
+    '{"user_id": 7, "name": "Ada Lovelace", "email": "ada@example.org", "country": "GB"}',
+    '{"item_id": 7, "item_name": "Analytical Engine, model 7, brass and walnut", "price": 12.5}', now(), 0, n
+FROM generate_series(%(begin)s + 1, %(begin)s + %(count)s) AS n
+"""
 
 
 class Backlog:
@@ -21,8 +29,8 @@ class Backlog:
         self.world, self.count = world, count
         self.database = world.database()
         schema_id = prepare(self.database)
-        self.partitions = how.get("partitions", 3)
-        self.config_changes: dict[str, Any] = {}
+        # The last id of rows that stay in the table all the time.
+        self.kept = 0
         self.base = world.config(self.database)
         self.topic = f"backlog-{self.base.parent.name}"
         fill(world, self.topic, schema_id, count, **how)
@@ -30,15 +38,28 @@ class Backlog:
     def reset(self) -> None:
         """Forget rows, positions and what was counted."""
         with open_database(self.database) as conn:
+            if self.kept:
+                conn.execute("DELETE FROM processed_events WHERE id > %s", (self.kept,))
+                conn.execute("VACUUM processed_events")
+            else:
+                conn.execute("TRUNCATE processed_events")
             conn.execute(
-                "TRUNCATE public.processed_events, etld.kafka_position, etld.kafka_position_history, etld.dlq_outbox,"
-                " etld.counted_event"
+                "TRUNCATE etld.kafka_position, etld.kafka_position_history, etld.dlq_outbox, etld.counted_event"
             )
             for (name,) in conn.execute(
                 "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'etld' AND tablename LIKE 'summary\\_%'"
             ).fetchall():
                 conn.execute(f"TRUNCATE {name}")
             conn.execute("CHECKPOINT")
+
+    def stock(self, rows: int) -> None:
+        """Have `rows` rows in the table from the start."""
+        with open_database(self.database) as conn:
+            for begin in range(0, rows, 500_000):
+                conn.execute(_STOCK, {"begin": begin, "count": min(500_000, rows - begin)})
+            conn.execute("VACUUM ANALYZE processed_events")
+            found = conn.execute("SELECT max(id) FROM processed_events").fetchone()
+            self.kept = found[0] if found else 0
 
     def run(self, group: str, **changes: Any) -> tuple[float, float, float]:
         """(events/s, CPU µs an event, peak MB) of the workers, from the first commit to the last."""
@@ -159,7 +180,7 @@ def aggregator(world: World, name: str) -> Result:
 def growth(world: World, name: str) -> Result:
     """How the processor's rate changes with one thing; the reference is the plain backlog in the same run."""
     _, what, value = name.split("-")
-    count = min(world.events, 200_000)
+    count = min(world.events, 300_000)
     if "plain" not in _shared:
         _shared["plain"] = Backlog(world, count)
     plain: Backlog = _shared["plain"]
@@ -168,11 +189,14 @@ def growth(world: World, name: str) -> Result:
         "partitions": {"partitions": amount},
         "bytes": {"filler": max(0, amount - 200)},
         "poison": {"poison_every": amount},
+        "rows": {},
     }[what]
     if what == "bytes":
         count = max(1000, count * 200 // max(200, amount))
     other = Backlog(world, count, **how)
-    result = Result(name, "events/s", [], [], "3 partitions, 200 B, no poison")
+    if what == "rows":
+        other.stock(amount // 1000 if world.quick else amount)
+    result = Result(name, "events/s", [], [], "3 partitions, 200 B, no poison, empty table")
     one = {"event_types.purchase.workers": 1}
     for _ in range(min(world.pairs, 3)):
         result.reference.append(plain.run("etld-processor-purchase", **one)[0])
@@ -189,4 +213,5 @@ BENCHES = {
     **{f"growth-partitions-{n}": growth for n in (1, 12, 48)},
     **{f"growth-bytes-{n}": growth for n in (2000, 20000)},
     **{f"growth-poison-{n}": growth for n in (10000, 100, 10)},
+    **{f"growth-rows-{n}": growth for n in (1_000_000, 10_000_000)},
 }
