@@ -84,8 +84,8 @@ class KafkaServer(Server):
                 self._java(
                     "kafka.tools.StorageTool",
                     "format",
-                    "-t",
-                    cluster,
+                    # In one word: an id that begins with a dash would be taken for an option.
+                    f"--cluster-id={cluster}",
                     "-c",
                     str(self._settings),
                 ),
