@@ -145,8 +145,8 @@ def bulk(conn: Connection, wanted: Filter, verb: str, past: str, change: Change,
     if not total:
         click.echo(json.dumps({past: 0, "interrupted": False}) if as_json else f"no dead letter to {verb}")
         return 0
-    if not yes and sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm(f"{verb} {total:,} dead letters?", abort=True)
+    if not yes and not agreed(f"{verb} {letters(total)}?"):
+        return 1
     before = desk.now(conn)
     done = 0
     interrupted = False
@@ -166,8 +166,21 @@ def bulk(conn: Connection, wanted: Filter, verb: str, past: str, change: Change,
     elif interrupted:
         click.echo(f"interrupted: {past} {done:,} of {total:,}; the same command goes on with the rest", err=True)
     else:
-        click.echo(f"{past} {done:,} dead letter{'s' if done != 1 else ''}")
+        click.echo(f"{past} {letters(done)}")
     return 130 if interrupted else 0
+
+
+def agreed(question: str) -> bool:
+    """What a person on a terminal says; anything else agrees."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or click.confirm(question):
+        return True
+    click.echo("nothing was changed")
+    return False
+
+
+def letters(number: int) -> str:
+    """So many dead letters, in words."""
+    return f"{number:,} dead letter{'s' if number != 1 else ''}"
 
 
 def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
@@ -188,7 +201,7 @@ def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None
         shown = [text.rjust(widths[at]) if right[at] else text.ljust(widths[at]) for at, text in enumerate(line)]
         parts = ["  ".join(shown[:-1]), f"    {line[-1]}"] if below else ["  ".join(shown)]
         for part in parts:
-            click.secho(cut(part.rstrip(), room), bold=number == 0)
+            click.secho(cut(part.rstrip(), room), bold=number == 0 or None)
 
 
 def cut(text: str, room: int | None) -> str:

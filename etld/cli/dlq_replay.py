@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import bulk, chosen, differences, filters, identified, names, workbench
+from etld.cli.dlq_common import (
+    agreed,
+    bulk,
+    chosen,
+    differences,
+    filters,
+    identified,
+    letters,
+    names,
+    workbench,
+)
 from etld.errors import EtldError, UsageError
 
 if TYPE_CHECKING:
@@ -94,8 +104,8 @@ def _by_hand(
     if not ids:
         click.echo("no dead letter to replay")
         return 0
-    if len(ids) > 1 and not yes and sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm(f"change and replay {len(ids):,} dead letters?", abort=True)
+    if len(ids) > 1 and not yes and not agreed(f"change and replay {letters(len(ids))}?"):
+        return 1
     done = broken = 0
     for letter_id in ids:
         problems = _one(bench, conn, letter_id, sets)
@@ -107,9 +117,7 @@ def _by_hand(
     if as_json:
         click.echo(json.dumps({"replayed": done, "invalid": broken}))
     else:
-        click.echo(
-            f"replayed {done:,} dead letter{'s' if done != 1 else ''}" + (f", {broken:,} invalid" if broken else "")
-        )
+        click.echo(f"replayed {letters(done)}" + (f", {broken:,} invalid" if broken else ""))
     return 1 if broken else 0
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import queue
 import re
+import threading
 from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
 
     Hook = Callable[[dict[str, Any], Failure], dict[str, Any] | None]
 
+# Seconds for one event.
+LIMIT = 10.0
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+class Hung(Exception):
+    """A hook does not come back."""
 
 
 def check(name: str) -> None:
@@ -52,8 +60,48 @@ def load(name: str) -> Hook:
         raise Mistake(f"the hook {name!r} cannot be loaded: {type(error).__name__}: {error}", "hook") from error
     if not callable(found):
         raise Mistake(f"the hook {name!r} is not a function", "hook")
-    hook: Hook = found
-    return hook
+    return Guarded(name, found)
+
+
+class Guarded:
+    """A hook that gets `limit` seconds for an event, in a thread of its own.
+
+    After it did not come back once, it is not called again in this process: that thread is lost.
+    """
+
+    def __init__(self, name: str, function: Hook, limit: float = LIMIT) -> None:
+        self._name = name
+        self._function = function
+        self._limit = limit
+        self._hangs = False
+        self._tasks: queue.SimpleQueue[tuple[dict[str, Any], Failure]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, event: dict[str, Any], failure: Failure) -> Any:
+        """What the hook returns; raises what it raises, and `Hung`."""
+        if self._hangs:
+            raise Hung(f"{self._name} hung on another event: mend it, then `etld restart corrector`")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=f"hook {self._name}", daemon=True)
+            self._thread.start()
+        self._tasks.put((event, failure))
+        try:
+            made, error = self._answers.get(timeout=self._limit)
+        except queue.Empty:
+            self._hangs = True
+            raise Hung(f"{self._name} did not return within {self._limit:g} s") from None
+        if error is not None:
+            raise error
+        return made
+
+    def _serve(self) -> None:
+        while True:
+            event, failure = self._tasks.get()
+            try:
+                self._answers.put((self._function(event, failure), None))
+            except Exception as error:
+                self._answers.put((None, error))
 
 
 def _defines(tree: ast.Module, function: str) -> bool:

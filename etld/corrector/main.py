@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from etld.config import Config
     from etld.worker import Worker
-
-log = logging.getLogger("etld.corrector")
 
 
 def run(worker: Worker) -> None:
@@ -57,14 +53,8 @@ def run(worker: Worker) -> None:
             for state, number in repairs.by_state(workshop.counts).items():
                 worker.gauge("dead_letters", number, state=state)
 
-    def reload(config: Config) -> None:
-        try:
-            workshop.reload(config)
-        except EtldError as error:
-            log.error("the old rules stay in force: %s", error)
-
     intake = Intake(worker, workshop, look)
-    worker.on_reload = reload
+    worker.on_reload = workshop.reload
     workshop.start()
     try:
         stream.run(worker, intake, Options(5000, 16 * 1024 * 1024, 0.02))

@@ -36,7 +36,7 @@ _AT_ONCE = 200
 _REST = 0.5
 _PATIENCE_AFTER_ERROR = 1.0
 _RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY = 30.0, 10.0, 0.25
-# A repair that its processor has passed this long ago, and that left no trace, was filtered.
+# A repair that its processor was seen to have passed this long ago, and that left no trace, was filtered.
 _GRACE = 60.0
 _STUCK = 120.0
 _SEND_AT_ONCE = 500

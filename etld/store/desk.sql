@@ -62,7 +62,7 @@ WITH chosen AS (
     AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
     AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
         AND state IN ('parked', 'discarded', 'resent') AND updated_at < %(before)s
-    ORDER BY created_at
+    ORDER BY created_at, id
     LIMIT %(limit)s
     FOR UPDATE
 )
@@ -81,7 +81,7 @@ WITH chosen AS (
     AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
     AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
         AND state IN ('parked', 'new') AND updated_at < %(before)s
-    ORDER BY created_at
+    ORDER BY created_at, id
     LIMIT %(limit)s
     FOR UPDATE
 ), gone AS (

@@ -97,33 +97,37 @@ UPDATE etld.dead_letter SET announced = true WHERE id = ANY(%(ids)s::uuid[]) AND
 
 -- name: resolve
 WITH page AS (
-    SELECT id, attempts, created_at, repair_key, repair_topic, repair_part, repair_off, event_type, updated_at
+    SELECT id, attempts, created_at, repair_key, repair_topic, repair_part, repair_off, event_type, not_before
     FROM etld.dead_letter
     WHERE state = 'resent' AND (created_at, id) > (%(after_at)s, %(after_id)s::uuid)
     ORDER BY created_at, id
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
-), outcome AS (
-    SELECT page.id, page.attempts,
-        CASE
-            WHEN p.event_id IS NULL THEN 'filtered'
-            WHEN p.processed_at < a.at THEN 'duplicate'
-            ELSE 'stored'
-        END AS outcome
-    FROM page
-    JOIN etld.dead_letter_attempt a ON a.dead_letter_id = page.id AND a.attempt = page.attempts
-    LEFT JOIN public.processed_events p ON p.event_id = page.repair_key
-    WHERE p.event_id IS NOT NULL OR (
-        -- Read by its processor a while ago, and neither stored nor dead: a transform left it out.
-        page.updated_at < now() - make_interval(secs => %(grace)s)
-        AND EXISTS (
+), seen AS (
+    SELECT page.*, p.processed_at,
+        -- Its processor has passed it and did not store it. A dead letter may still be on its way back.
+        p.event_id IS NULL AND EXISTS (
             SELECT FROM etld.kafka_position k
             WHERE k.cluster_id = %(cluster)s AND k.grp = 'etld-processor-' || page.event_type
                 AND k.topic = page.repair_topic AND k.part = page.repair_part AND k.next_offset > page.repair_off
-                AND k.updated_at < now() - make_interval(secs => %(grace)s)
-        )
-        AND NOT EXISTS (SELECT FROM etld.dlq_outbox o WHERE o.headers ->> 'etld.repair_of' = page.id::text)
-    )
+        ) AND NOT EXISTS (
+            SELECT FROM etld.dlq_outbox o WHERE o.headers ->> 'etld.repair_of' = page.id::text
+        ) AS passed
+    FROM page LEFT JOIN public.processed_events p ON p.event_id = page.repair_key
+), passed AS (
+    UPDATE etld.dead_letter d SET not_before = now() + make_interval(secs => %(grace)s)
+    FROM seen WHERE d.id = seen.id AND seen.passed AND seen.not_before IS NULL
+), outcome AS (
+    SELECT seen.id, seen.attempts,
+        CASE
+            WHEN seen.passed THEN 'filtered'
+            WHEN seen.processed_at < a.at THEN 'duplicate'
+            ELSE 'stored'
+        END AS outcome
+    FROM seen
+    JOIN etld.dead_letter_attempt a ON a.dead_letter_id = seen.id AND a.attempt = seen.attempts
+    -- Passed this long ago, neither stored nor dead: a transform left it out.
+    WHERE seen.processed_at IS NOT NULL OR (seen.passed AND seen.not_before < now())
 ), audit AS (
     UPDATE etld.dead_letter_attempt a SET outcome = o.outcome
     FROM outcome o WHERE a.dead_letter_id = o.id AND a.attempt = o.attempts

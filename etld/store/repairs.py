@@ -82,7 +82,7 @@ class Page:
 def resolve(cur: Cursor, cluster: str, page: Page, limit: int, grace: float) -> tuple[int, int, Page]:
     """Resolve what arrived of the next `limit` resent letters: (seen, resolved, the page after).
 
-    A repair that its processor read more than `grace` seconds ago, and that is neither stored nor dead,
+    A repair that is neither stored nor dead `grace` seconds after its processor was seen to have passed it
     was left out by a transform.
     """
     row = cur.execute(

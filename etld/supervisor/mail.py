@@ -80,6 +80,8 @@ class Mail:
         what = message.get("type")
         if what == "beat":
             tree.ledger.beat(process.pid, message, now)
+        elif what == "reloaded":
+            process.taken += 1
         if slot is None or slot.pid != process.pid:
             return
         if what == "ready":

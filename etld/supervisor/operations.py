@@ -19,6 +19,7 @@ from etld.worker.channel import pack
 
 if TYPE_CHECKING:
     from etld.config import Config
+    from etld.supervisor.spawn import Process
     from etld.supervisor.supervisor import Supervisor
 
 log = logging.getLogger("etld.supervisor")
@@ -157,14 +158,24 @@ def _reload(daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.P
         doors.swap(daemon, listeners)
     yield from _resize(daemon)
     started = todo.of("start")
-    for name, slot in tree.slots.items():
-        if name in todo.of("reload") or "log.level" in todo.changed:
-            told = daemon.config_for(slot.kind)
-            tree.send(slot.pid, {"type": "reload", "config": pack(told)})
+    told = [
+        tree.reload(slot.pid, pack(daemon.config_for(slot.kind)))
+        for name, slot in tree.slots.items()
+        if name in todo.of("reload") or "log.level" in todo.changed
+    ]
+    yield from _until_taken(daemon, [process for process in told if process is not None])
     yield from until_settled(daemon, started)
     yield from roll(daemon, [name for name in todo.of("restart") if name not in ground], "reload")
     daemon.notifier.ready("ready")
     return answer
+
+
+def _until_taken(daemon: Supervisor, told: Sequence[Process]) -> Generator[None, None, None]:
+    """Wait until these workers work by what they were told; one that is too busy takes it later."""
+    deadline = time.monotonic() + _REST_WITHIN
+    for process in told:
+        while process.taken < process.told and process.pid in daemon.tree.processes and time.monotonic() < deadline:
+            yield
 
 
 def _until_run(daemon: Supervisor, name: str) -> Generator[None, None, None]:

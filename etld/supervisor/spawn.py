@@ -35,6 +35,9 @@ class Process:
     flood_messages: int = 0
     silenced: bool = False
     watched_write: bool = False
+    #: How many new configurations it was told, and how many of them it has taken.
+    told: int = 0
+    taken: int = 0
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; a process that is gone already is fine."""

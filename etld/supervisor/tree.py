@@ -102,6 +102,14 @@ class Tree:
             if process is not None and not process.channel.pending:
                 self.send(slot.pid, message)
 
+    def reload(self, pid: int | None, config: str) -> Process | None:
+        """Tell a worker a new configuration; the process, which counts those it has taken."""
+        process = self.processes.get(pid) if pid is not None else None
+        if process is not None:
+            process.told += 1
+            self.send(pid, {"type": "reload", "config": config})
+        return process
+
     def kill_all(self, number: signal.Signals) -> None:
         """Signal every process."""
         for process in self.processes.values():

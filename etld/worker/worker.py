@@ -229,3 +229,4 @@ class Worker:
             except EtldError as error:
                 log.error("the new configuration is not taken: %s", error)
                 self.fault("reload", str(error))
+            self._send({"type": "reloaded"})

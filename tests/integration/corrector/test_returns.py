@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import confluent_kafka
-import psycopg
 import pytest
 
 from support.daemon import Daemon
+from support.letters import World, purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -25,61 +24,6 @@ RULES = [
         "steps": [{"clamp": {"field": "event_details.price", "max": 100.0}}],
     },
 ]
-
-
-def purchase(**details: Any) -> dict[str, Any]:
-    return {
-        "event_id": str(uuid.uuid4()),
-        "event_name": "added_to_cart",
-        "event_type": "purchase",
-        "triggered_at": "2026-11-24T10:00:00.123456Z",
-        "user_details": {"user_id": 7},
-        "event_details": {"item_id": 1, "item_name": "lamp", "price": 1.5, **details},
-    }
-
-
-class World:
-    """A daemon, its table and its topics."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        addresses = daemon.status()["addresses"]
-        self.http, self.kafka, self.dsn = addresses["http"], addresses["kafka"], addresses["postgres"]
-
-    def sql(self, statement: str) -> list[Any]:
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
-            cursor = conn.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
-
-    def track(self, event: dict[str, Any]) -> dict[str, Any]:
-        body = json.dumps(event).encode()
-        request = urllib.request.Request(f"{self.http}/track", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            got: dict[str, Any] = json.load(answer)
-        return got
-
-    def produce(self, key: str, value: bytes | None) -> None:
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka})
-        producer.produce("event_purchase", value, key.encode())
-        assert producer.flush(20) == 0
-
-    def letter(self, event_id: str, state: str) -> dict[str, Any]:
-        """The letter of an event, once it has come to that state."""
-
-        def there() -> bool:
-            return self.sql(f"SELECT state FROM etld.dead_letter WHERE event_id = '{event_id}'") == [(state,)]
-
-        try:
-            wait_until(there, 40)
-        except AssertionError:
-            print(self.daemon.cli("dlq", "show", event_id, check=False).stdout)
-            raise
-        found: dict[str, Any] = self.daemon.json("dlq", "show", event_id)
-        return found
-
-    def price(self, event_id: str) -> Any:
-        found = self.sql(f"SELECT event_details -> 'price' FROM processed_events WHERE event_id = '{event_id}'")
-        return found[0][0] if found else None
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +62,8 @@ def test_avro_that_the_table_refused_is_repaired(world: World) -> None:
     letter = world.letter(event["event_id"], "resolved")
     assert (letter["stage"], letter["sqlstate"], letter["topic"]) == ("TASK_PUT", "23514", "event_purchase")
     assert world.price(event["event_id"]) == 100
-    query = f"SELECT extract(microseconds FROM triggered_at)::int FROM processed_events WHERE event_id = '{event['event_id']}'"
-    assert world.sql(query) == [(123456,)]
+    query = "SELECT extract(microseconds FROM triggered_at)::int FROM processed_events WHERE event_id = %s::uuid"
+    assert world.sql(query, event["event_id"]) == [(123456,)]
 
 
 def test_what_no_rule_changes_parks_without_a_loop_until_a_replay(world: World) -> None:
