@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -138,18 +139,22 @@ def latency(world: World, name: str) -> Result:
     stop = threading.Event()
 
     def watch() -> None:
-        last = 0
+        # A row with a smaller id may become visible later: look back to the largest id of two seconds ago.
+        largest: deque[tuple[float, int]] = deque([(0.0, 0)])
         with open_database(database) as conn:
             while not stop.is_set():
+                now = time.monotonic()
+                while len(largest) > 1 and largest[1][0] < now - 2:
+                    largest.popleft()
                 rows = conn.execute(
-                    "SELECT id, event_id::text FROM processed_events WHERE id > %s ORDER BY id", (last,)
+                    "SELECT id, event_id::text FROM processed_events WHERE id > %s ORDER BY id", (largest[0][1],)
                 ).fetchall()
                 now = time.monotonic()
-                for number, event_id in rows:
-                    seen[event_id] = now
-                    # A transaction that began earlier may become visible later: look back a little.
-                    last = max(last, number - 50_000) if len(seen) > 60_000 else last
-                time.sleep(0.005)
+                for _, event_id in rows:
+                    seen.setdefault(event_id, now)
+                if rows:
+                    largest.append((now, rows[-1][0]))
+                time.sleep(0.01)
 
     workers = {f"event_types.{kind}.workers": 1 for kind in ("purchase", "order", "delivery")}
     changes = {"ingest.workers": 1, **workers}
