@@ -23,6 +23,8 @@ OWN_TOPICS = ("dead_letter_queue", "parked_events")
 _RULES = "etld.corrector.rules"
 _SUMMARIES = "etld.aggregator.definitions"
 _SCHEMAS = "etld.events.avsc"
+_KEYS = "etld.ingest.keys"
+_PROXIES = "etld.ingest.proxies"
 
 
 def problems(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> list[Mistake]:
@@ -31,6 +33,7 @@ def problems(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> 
         *_topics(config),
         *_schemas(config),
         *_files(config),
+        *_ingest(config),
         *_ports(config),
         *_servers(config),
         *_rules(config, data),
@@ -85,6 +88,16 @@ def _files(config: Config) -> Iterator[Mistake]:
     for path, file in files.items():
         if file is not None and not file.is_file():
             yield Mistake(path, f"there is no file {file}")
+
+
+def _ingest(config: Config) -> Iterator[Mistake]:
+    ingest = config.ingest
+    if ingest.keys_file is not None and ingest.keys_file.is_file():
+        for message in importlib.import_module(_KEYS).check(ingest.keys_file, config.event_types):
+            yield Mistake(("ingest", "keys_file"), message)
+    if ingest.trusted_proxies:
+        for message in importlib.import_module(_PROXIES).check(ingest.trusted_proxies):
+            yield Mistake(("ingest", "trusted_proxies"), message)
 
 
 def _ports(config: Config) -> Iterator[Mistake]:

@@ -136,9 +136,9 @@ def _moment(zone: str, max_age: float, max_ahead: float) -> Check:
             return None
         late = time.time() - micros / 1e6
         if max_age and late > max_age:
-            errors.append(Violation("triggered_at", f"a time at most {max_age:g} s ago", show(value)))
+            errors.append(Violation("triggered_at", f"a time at most {max_age:.15g} s ago", show(value)))
         elif max_ahead and -late > max_ahead:
-            errors.append(Violation("triggered_at", f"a time at most {max_ahead:g} s ahead", show(value)))
+            errors.append(Violation("triggered_at", f"a time at most {max_ahead:.15g} s ahead", show(value)))
         return micros
 
     return check

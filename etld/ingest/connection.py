@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 
-from etld.ingest.answers import Answer, opening, problem
+from etld.ingest import refusals
+from etld.ingest.answers import Answer, opening
 from etld.ingest.host import State
+from etld.ingest.upload import Upload
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -32,18 +34,16 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_broken",
-        "_chunks",
         "_eof",
         "_head_only",
         "_host",
         "_keep_alive",
         "_message",
         "_parser",
-        "_payload",
         "_queue",
         "_reading_paused",
-        "_size",
         "_stepping",
+        "_upload",
         "_write_paused",
         "extra",
         "peer",
@@ -67,9 +67,7 @@ class Connection(asyncio.Protocol):
         )
         self._queue: deque[tuple[RawRequestMessage, StreamReader]] = deque()
         self._message: RawRequestMessage | None = None
-        self._payload: StreamReader | None = None
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._upload: Upload | None = None
         self._broken: Answer | None = None
         self._keep_alive = True
         self._head_only = False
@@ -106,14 +104,7 @@ class Connection(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = name[0] if isinstance(name, tuple) else ""
         if not self._host.opened(self):
-            self._refuse(
-                problem(
-                    503,
-                    "too_many_connections",
-                    "too many connections are open",
-                    retry_after=1,
-                )
-            )
+            self._refuse(refusals.TOO_MANY)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget what was being read; a request that waits for Kafka goes on, unanswered."""
@@ -154,17 +145,10 @@ class Connection(asyncio.Protocol):
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except HttpProcessingError as error:
-            self._fail(
-                problem(
-                    400,
-                    "bad_http",
-                    _one_line(error.message) or "not HTTP/1.1",
-                    close=True,
-                )
-            )
+            self._fail(refusals.not_http(error.message))
             return
         except (ValueError, UnicodeError, AssertionError, RuntimeError):
-            self._fail(problem(400, "bad_http", "not HTTP/1.1", close=True))
+            self._fail(refusals.not_http())
             return
         if messages:
             self._queue.extend(messages)
@@ -227,7 +211,7 @@ class Connection(asyncio.Protocol):
 
     def timed_out(self, what: str) -> None:
         """The client took too long for its headers or its body."""
-        self._refuse(problem(408, "timeout", f"the {what} took too long", close=True))
+        self._refuse(refusals.timed_out(what))
 
     def _step(self) -> None:
         """Serve complete requests until one has to wait."""
@@ -236,7 +220,7 @@ class Connection(asyncio.Protocol):
         self._stepping = True
         try:
             while self.state <= State.BODY and not self._write_paused:
-                if self._payload is None:
+                if self._upload is None:
                     if not self._queue:
                         break
                     self._begin(*self._queue.popleft())
@@ -265,60 +249,29 @@ class Connection(asyncio.Protocol):
             self.state = State.ANSWER
             self.since = host.now
             if len(body) > host.max_body:
-                self._too_large()
+                self._refuse(refusals.too_large(host.max_body))
             else:
                 host.handle(self, message, body)
             return
         self.state = State.BODY
         self.since = host.now
-        self._payload = payload
-        length = message.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) > host.max_body:
-            self._too_large()
-            return
-        expect = message.headers.get("Expect")
-        if expect is not None and self.transport is not None:
-            if expect.lower() != "100-continue":
-                self._refuse(
-                    problem(
-                        417,
-                        "expectation_failed",
-                        "only 100-continue can be expected",
-                        close=True,
-                    )
-                )
-            elif message.version.minor:
-                self.transport.write(_CONTINUE)
+        self._upload = Upload(host, payload)
+        refusal = refusals.of_headers(message, host.max_body)
+        if refusal is not None:
+            self._refuse(refusal)
+        elif self.transport is not None and "Expect" in message.headers and message.version.minor:
+            self.transport.write(_CONTINUE)
 
     def _read_body(self) -> bool:
-        """Take what has come of the body; False when more has to come."""
-        payload, message, host = self._payload, self._message, self._host
-        assert payload is not None and message is not None
-        if payload.exception() is not None:
-            self._refuse(problem(400, "bad_http", "the body's transfer coding is broken", close=True))
+        """Take what has come of the body; False when more has to come, or none will."""
+        upload, message, host = self._upload, self._message, self._host
+        assert upload is not None and message is not None
+        body = upload.take()
+        if body is None:
             return False
-        piece = payload.read_nowait(-1)
-        if piece:
-            if not host.room_for(len(piece)):
-                self._refuse(
-                    problem(
-                        503,
-                        "busy",
-                        "too many requests are being read",
-                        retry_after=1,
-                        close=True,
-                    )
-                )
-                return False
-            self._chunks.append(piece)
-            self._size += len(piece)
-            host.buffered += len(piece)
-            if self._size > host.max_body:
-                self._too_large()
-                return False
-        if not payload.is_eof():
+        if not isinstance(body, bytes):
+            self._refuse(body)
             return False
-        body = b"".join(self._chunks)
         self._forget_body()
         self.state = State.ANSWER
         self.since = host.now
@@ -326,22 +279,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def _forget_body(self) -> None:
-        self._host.buffered -= self._size
-        self._size = 0
-        self._chunks.clear()
-        self._payload = None
-
-    def _too_large(self) -> None:
-        limit = self._host.max_body
-        self._refuse(
-            problem(
-                413,
-                "body_too_large",
-                f"a body may have {limit} bytes",
-                limit=limit,
-                close=True,
-            )
-        )
+        if self._upload is not None:
+            self._upload.close()
+            self._upload = None
 
     def _fail(self, answer: Answer) -> None:
         """What came is not HTTP: say so after the answers that are still owed."""
@@ -358,7 +298,9 @@ class Connection(asyncio.Protocol):
             return
         self._forget_body()
         start = opening(answer.status, answer.content_type)
-        headers = self._host.date + answer.headers + b"Connection: close\r\n\r\n"
+        message = self._message
+        extra = b"" if message is None else self._host.origin(message)
+        headers = self._host.date + answer.headers + extra + b"Connection: close\r\n\r\n"
         body = b"" if self._head_only else answer.body
         transport.write(b"%s%d\r\n%s%s" % (start, len(answer.body), headers, body))
         self._linger()
@@ -378,7 +320,3 @@ class Connection(asyncio.Protocol):
             transport.close()
         else:
             transport.write_eof()
-
-
-def _one_line(message: Any) -> str:
-    return " ".join(str(message).split())[:200]

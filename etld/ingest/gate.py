@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from etld.errors import ConfigError, Problem
 from etld.ingest import keys as keyfile
 from etld.ingest.answers import Answer, problem
 from etld.ingest.limits import Bucket, Buckets, share
+from etld.ingest.proxies import Proxies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from multidict import CIMultiDictProxy
 
     from etld.config import Config
     from etld.ingest.keys import Key, KeyRing
@@ -43,7 +44,7 @@ class Gate:
         self._addresses = Buckets(share(ingest.rate_per_address, ingest.workers))
         self._any_origin = "*" in ingest.cors_origins
         self._origins = frozenset(ingest.cors_origins)
-        self._proxies = networks(ingest.trusted_proxies)
+        self._proxies = Proxies(ingest.trusted_proxies)
         #: Nothing to ask of a request: no keys, no rates, no origins.
         self.open = self._keys is None and not self._addresses.rate
         self.cors = bool(self._origins)
@@ -92,17 +93,12 @@ class Gate:
             self._addresses.give_back(address, count)
             raise Denied(_too_many(wait, f"key {key.name}"))
 
-    def address(self, peer: str, headers: Mapping[str, str]) -> str:
-        """The client's address: the last one in X-Forwarded-For that is no trusted proxy's."""
-        if not self._proxies or not self._trusted(peer):
+    def address(self, peer: str, headers: CIMultiDictProxy[str]) -> str:
+        """The client's address, also behind trusted proxies."""
+        if not self._proxies:
             return peer
-        hops = headers.get("X-Forwarded-For", "").split(",")
-        for hop in reversed([hop.strip() for hop in hops]):
-            if not hop:
-                continue
-            if not self._trusted(hop):
-                return hop if _is_address(hop) else peer
-        return peer
+        # A proxy may add a line of its own below the client's.
+        return self._proxies.client(peer, ",".join(headers.getall("X-Forwarded-For", ())))
 
     def origin_headers(self, headers: Mapping[str, str]) -> bytes:
         """What lets a browser page of an allowed origin read the answer."""
@@ -121,27 +117,6 @@ class Gate:
             return b""
         return _ALLOW + b"Access-Control-Allow-Headers: " + _ASKED.encode() + b"\r\nAccess-Control-Max-Age: 600\r\n"
 
-    def _trusted(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._proxies)
-
-
-def networks(names: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Addresses and networks ("10.0.0.0/8") of proxies; raises `ConfigError`."""
-    found, problems = [], []
-    for name in names:
-        try:
-            found.append(ip_network(name, strict=False))
-        except ValueError:
-            message = f'expected an address or a network such as "10.0.0.0/8", got {name!r}'
-            problems.append(Problem("ingest.trusted_proxies", 0, message))
-    if problems:
-        raise ConfigError(problems)
-    return tuple(found)
-
 
 def _too_many(wait: float, who: str) -> Answer:
     return problem(
@@ -150,11 +125,3 @@ def _too_many(wait: float, who: str) -> Answer:
         f"{who} sends more events a second than it may",
         retry_after=wait,
     )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

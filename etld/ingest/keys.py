@@ -89,25 +89,34 @@ def presented(headers: Mapping[str, str]) -> str | None:
 
 def load(path: Path, event_types: Iterable[str]) -> KeyRing:
     """The keys of a file; raises `ConfigError` with every problem in it."""
+    keys, problems = _read(path, event_types)
+    if problems:
+        raise ConfigError([Problem("ingest.keys_file", 0, message) for message in problems])
+    return KeyRing(keys)
+
+
+def check(path: Path, event_types: Iterable[str]) -> list[str]:
+    """Every problem in a file of keys."""
+    return _read(path, event_types)[1]
+
+
+def _read(path: Path, event_types: Iterable[str]) -> tuple[list[Key], list[str]]:
+    """The keys that are well, and what is wrong with the others."""
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise _broken(path, [f"cannot be read: {error.strerror or error}"]) from error
+        return [], [f"{path}: cannot be read: {error.strerror or error}"]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _broken(path, [f"is not TOML: {error}"]) from error
+        return [], [f"{path}: is not TOML: {error}"]
     problems: list[str] = []
     known = frozenset(event_types)
-    keys = [_key(name, table, known, problems) for name, table in tables.items()]
+    keys = [key for name, table in tables.items() if (key := _key(name, table, known, problems)) is not None]
     seen: dict[bytes, str] = {}
     for key in keys:
-        if key is None:
-            continue
         if key.digest in seen:
             problems.append(f"[{key.name}] has the same sha256 as [{seen[key.digest]}]: one key, one table")
         seen[key.digest] = key.name
-    if problems:
-        raise _broken(path, problems)
-    return KeyRing(key for key in keys if key is not None)
+    return keys, [f"{path}: {message}" for message in problems]
 
 
 def _key(name: str, table: Any, known: frozenset[str], problems: list[str]) -> Key | None:
@@ -150,7 +159,3 @@ def _moment(value: Any) -> float | None:
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC).timestamp()
     return None
-
-
-def _broken(path: Path, problems: Iterable[str]) -> ConfigError:
-    return ConfigError([Problem("ingest.keys_file", 0, f"{path}: {message}") for message in problems])

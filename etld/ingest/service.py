@@ -61,7 +61,7 @@ class Service:
         try:
             self.tally.requests += 1
             if self.gate.cors:
-                connection.extra = self.gate.origin_headers(message.headers)
+                connection.extra = self.origin(message)
             methods = self.routes.get(message.path) or self.routes.get(_path(message))
             if methods is None:
                 raise Denied(
@@ -97,6 +97,10 @@ class Service:
     def closed(self, connection: Connection) -> None:
         """It is gone."""
         self.connections.pop(connection, None)
+
+    def origin(self, message: RawRequestMessage) -> bytes:
+        """The headers that let a browser's page read the answer to this request."""
+        return self.gate.origin_headers(message.headers) if self.gate.cors else b""
 
     def room_for(self, size: int) -> bool:
         """May another `size` bytes of a body be held?"""

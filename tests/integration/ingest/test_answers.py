@@ -178,6 +178,19 @@ def test_a_reload_takes_new_keys_and_keeps_the_old_ones_when_the_file_is_broken(
     assert ingest.post("/track", event(), X_Write_Key="two")[0] == 200
 
 
+def test_a_rate_is_of_the_address_that_the_proxy_names(start: Start) -> None:
+    """Also when the proxy adds a line of its own to what the client made up."""
+    ingest = start(rate_per_address="3", trusted_proxies='["127.0.0.1"]')
+    body = json.dumps(event()).encode()
+    statuses = []
+    for number in range(40):
+        head = b"X-Forwarded-For: 192.0.2.%d\r\nX-Forwarded-For: 203.0.113.5\r\n" % number
+        request = b"POST /track HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
+        statuses.append(int(ingest.raw(request)[9:12]))
+    assert {200, 429} == set(statuses)
+    assert ingest.post("/track", event(), X_Forwarded_For="203.0.113.6")[0] == 200
+
+
 def test_a_pause_is_a_503_with_the_id(start: Start) -> None:
     ingest = start()
     ingest.worker.pause()
@@ -209,6 +222,9 @@ def test_browsers_of_allowed_origins(start: Start) -> None:
     assert "Idempotency-Key" in headers["access-control-allow-headers"]
     _, headers, _ = ingest.request("POST", "/track", event(), {"Origin": "https://shop.example"})
     assert headers["access-control-allow-origin"] == "https://shop.example"
+    for bad in (b"{", b" " * (2 << 20)):
+        status, headers, _ = ingest.request("POST", "/track", bad, {"Origin": "https://shop.example"})
+        assert (status, headers["access-control-allow-origin"]) == (400 if bad == b"{" else 413, "https://shop.example")
     _, headers, _ = ingest.request("POST", "/track", b"{", {"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in headers
 

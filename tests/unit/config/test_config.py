@@ -72,6 +72,8 @@ def broken(*changes: tuple[str, str]) -> str:
         ('servers = "embedded"', 'servers = "kafka-1:9092,kafka-2"', "kafka.bootstrap_servers", "got 'kafka-2'"),
         ('protocol = "plaintext"', 'protocol = "ssl"', "kafka.security_protocol", 'speaks "plaintext" only'),
         ('keys_file = ""', 'keys_file = "no.toml"', "ingest.keys_file", f"there is no file {ROOT}/no.toml"),
+        ('keys_file = ""', 'keys_file = "README.md"', "ingest.keys_file", "README.md: is not TOML"),
+        ("trusted_proxies = []", 'trusted_proxies = ["proxy"]', "ingest.trusted_proxies", "got 'proxy'"),
         ('"schemas/order.avsc"', '"schemas/ordr.avsc"', "event_types.order.schema", "schemas/ordr.avsc"),
         ('"schemas/order.avsc"', '"config/etld.toml"', "event_types.order.schema", "is no Avro schema"),
         ('["delivery"]', '["deliverie"]', "summaries.delivery.event_types[0]", "known: purchase, order, delivery"),

@@ -128,7 +128,8 @@ def test_the_shipped_files_are_good(tmp_path: Path) -> None:
     for name in set(re.findall(r'"(/(?:etc|run)/[^"]+)"', text)):
         here = tmp_path / Path(name).name
         shipped = ROOT / "schemas" / here.name
-        here.write_text(shipped.read_text() if shipped.exists() else "x")
+        secret = "" if here.suffix == ".toml" else "x"
+        here.write_text(shipped.read_text() if shipped.exists() else secret)
         text = text.replace(f'"{name}"', f'"{here}"')
     path = tmp_path / "production.toml"
     path.write_text(text)
