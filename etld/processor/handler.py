@@ -69,7 +69,7 @@ class ProcessorHandler(Handler[Rows]):
         self._schemas: SchemaCache | None = None
         limits = config.breaker
         self._breaker = Breaker(limits.ratio, limits.window, limits.retry_after)
-        self._was_paused = False
+        self._resumes = worker.resumes
 
     def start(self, conn: Connection) -> None:
         """Resolve what needs the database."""
@@ -141,11 +141,11 @@ class ProcessorHandler(Handler[Rows]):
             self._worker.fault("breaker", None)
 
     def gate(self) -> str | None:
-        """The breaker; `etld resume` (the end of a pause) closes it."""
-        if self._was_paused and not self._worker.paused:
+        """The breaker; `etld resume` closes it."""
+        if self._resumes != self._worker.resumes:
+            self._resumes = self._worker.resumes
             self._breaker.reset()
             self._worker.fault("breaker", None)
-        self._was_paused = self._worker.paused
         return "the breaker is open" if self._breaker.blocks(time.monotonic()) else None
 
     def limit(self, work: Rows) -> int | None:

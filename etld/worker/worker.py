@@ -55,6 +55,8 @@ class Worker:
         self.sockets = list(sockets)
         self.stopping = False
         self.paused = False
+        #: How often `etld resume` came, whether paused or not: it also ends what a role stopped by itself.
+        self.resumes = 0
         #: Set by a role that says itself, with at_rest(), when it has come to rest after a pause.
         self.comes_to_rest = False
         #: Called with the new configuration after a reload that needs no restart; EtldError becomes a fault.
@@ -213,6 +215,7 @@ class Worker:
             self.stopping = True
         elif what in ("pause", "resume"):
             self.paused = what == "pause"
+            self.resumes += what == "resume"
             self._told_rest = False
             if not self.comes_to_rest:
                 self.at_rest()

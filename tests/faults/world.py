@@ -126,9 +126,9 @@ class World:
     def save_logs(self, to: Path) -> None:
         """Copy the logs there."""
         shutil.rmtree(to, ignore_errors=True)
-        shutil.copytree(self.daemon.state_dir / "log", to)
-        if self.external:
-            shutil.copy(self.postgres.log, to)
+        to.mkdir(parents=True)
+        for log in [*self.daemon.state_dir.glob("log/*.log"), *self.directory.glob("*.log")]:
+            shutil.copy(log, to)
 
     def postgres_up(self) -> None:
         """Start PostgreSQL and wait for it."""

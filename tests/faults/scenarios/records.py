@@ -13,8 +13,9 @@ from typing import Any
 import confluent_kafka
 import fastavro
 
-from faults.run import Run
+from faults.run import PROCESSORS, Run
 from faults.scenarios import fault
+from faults.world import World
 
 TOPIC = "event_purchase"
 _ID_END = 42  # header, length of the event_id, event_id
@@ -167,6 +168,39 @@ def corrupt_avro(run: Run) -> None:
         run.until(lambda: dead() > 75, "dead letters of damaged records")
         run.fired += dead()
         run.recovered(since=began)
+
+
+def _cautious() -> World:
+    return World({"breaker.retry_after": "0 s"})
+
+
+@fault("mostly-dead", "6,000 records that are all dead: the breaker stops reading until it is told", make=_cautious)
+def mostly_dead(run: Run) -> None:
+    world, foreign = run.world, Foreign(run)
+
+    def dead() -> int:
+        rows = world.sql("SELECT sum(dead)::bigint FROM etld.kafka_position WHERE grp = 'etld-processor-purchase'")
+        return int(rows[0][0] or 0)
+
+    def opened() -> bool:
+        return any("breaker" in told for told in world.status().get("faults", []))
+
+    with run.load(event_types=("order",), repairable=0, hopeless=0):
+        foreign.send([poison(foreign, number % 10) for number in range(6000)])
+        stood_at = 0
+        for what in ("the breaker opens", "it opens again after a resume"):
+            run.until(lambda seen=stood_at: dead() > seen and opened(), what)
+            run.flowing(100, f"{PROCESSORS}order")  # the other types go on
+            stood_at = dead()  # with the batch that was in hand
+            run.flowing(200, f"{PROCESSORS}order")
+            run.expect(dead() == stood_at < 6000, f"{dead()} of 6,000 records were dead-lettered, {stood_at} before")
+            run.fired += 1
+            world.daemon.cli("resume", "processor-purchase")
+        # Somebody wants them all in the queue.
+        world.daemon.configure({"breaker.ratio": 0.0})
+        world.daemon.cli("reload")
+        run.until(lambda: dead() == 6000, "all are dead letters")
+        run.expect(not opened(), "the breaker is open and was turned off")
 
 
 def _damaged(foreign: Foreign, rng: random.Random) -> tuple[str, bytes]:
