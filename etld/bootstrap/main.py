@@ -13,7 +13,7 @@ from etld.kafka.errors import KafkaProblem
 from etld.kafka.settings import client_settings
 from etld.registry import RegistryUnavailable, open_registry
 from etld.store import db
-from etld.store.errors import classify
+from etld.store.errors import DatabaseProblem, classify
 from etld.store.migrate import migrate
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def run(worker: Worker) -> None:
     while not worker.stopping:
         try:
             set_up(worker)
-        except (Refused, topics.Unusable) as error:
+        except (Refused, topics.Unusable, DatabaseProblem) as error:
             worker.fatal(str(error))
         except Exception as error:
             part = _away(error)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from etld.config import load
+from etld.config import load, locate, refuse_unsafe
 from etld.errors import EtldError
 from etld.supervisor import main, reexec
 from etld.supervisor.kinds import load_kinds
@@ -27,6 +27,7 @@ def run() -> int:
             setproctitle("etld: supervisor")
             return main.loop(reexec.resume(options.resume))
         load_kinds(options.kinds)
+        refuse_unsafe(locate(options.config))
         config = load(options.config)
         return 0 if options.check else main.foreground(config, options.kinds)
     except EtldError as error:

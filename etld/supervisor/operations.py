@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etld.config import load
+from etld.config import load, refuse_unsafe
 from etld.control.daemon import Answer, Reply, VerbError
 from etld.errors import EtldError
 from etld.supervisor import doors, fleet, plan
@@ -118,6 +118,7 @@ def until_settled(daemon: Supervisor, names: Iterable[str]) -> Generator[None, N
 
 def reload(daemon: Supervisor, dry_run: bool) -> Answer:
     """Parse fully, plan, then do it. Raises ConfigError with every mistake, nothing changed."""
+    refuse_unsafe(daemon.config.source)
     new = load(daemon.config.source)
     after = plan.snapshot(new)
     running = [daemon.tree.specs[slot.name] for slot in daemon.tree.slots.values() if slot.wanted]

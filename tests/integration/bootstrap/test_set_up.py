@@ -18,6 +18,8 @@ from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
+from etld.store import db
+from etld.store.migrate import available, migrate
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 from support.waiting import wait_until
@@ -182,3 +184,35 @@ def test_waits_while_the_database_is_away(place: Place) -> None:
     thread.join(30)
     assert not thread.is_alive()
     assert not worker.ready_event.is_set()
+
+
+def test_an_older_program_refuses_a_newer_database(place: Place) -> None:
+    """At once, for good, and in words; nothing is changed."""
+    main.run(place.worker())
+    assert place.addresses.postgres is not None
+    with db.connect(place.addresses.postgres, application_name="test") as conn:
+        conn.execute("INSERT INTO etld.migration (number, name) VALUES (9999, '9999_of_tomorrow.sql')")
+    place.config().schemas_path.unlink()
+    worker = place.worker()
+    with pytest.raises(SystemExit):
+        main.run(worker)
+    reason = worker.messages[-1]["reason"]
+    assert "the database is at migration 9999" in reason
+    assert "Upgrade this one" in reason
+    assert not place.config().schemas_path.exists()
+
+
+def test_migrations_run_once_when_many_start_at_once(database: str) -> None:
+    """Under an advisory lock: the others wait, and find nothing to do."""
+    ran: list[list[str]] = []
+
+    def start() -> None:
+        with db.connect(database, application_name="test") as conn:
+            ran.append(migrate(conn))
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(len, ran)) == [0, 0, 0, len(available())]

@@ -111,11 +111,19 @@ def test_a_state_directory_that_cannot_be_written(etld: World) -> None:
 
 
 def test_a_configuration_that_everybody_may_write(etld: World) -> None:
-    """Refused."""
+    """Refused: at the start, by a reload, and by the program that is to take over."""
     etld.config.chmod(0o666)
     done = etld.cli("start")
     assert done.returncode == 1
     assert "may be written by everybody" in done.stderr
+    etld.config.chmod(0o600)
+    etld.start()
+    etld.config.chmod(0o666)
+    for verb in ("reload", "restart"):
+        done = etld.cli(verb)
+        assert done.returncode == 1
+        assert "may be written by everybody" in done.stderr
+    assert etld.state_is("ready")
 
 
 def test_a_failed_start_says_why_and_leaves_nothing(etld: World) -> None:
