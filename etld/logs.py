@@ -37,6 +37,11 @@ def escape(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def indented(text: str) -> str:
+    """`text` with its lines, each escaped, and all but the first set in: none can pass for a line of its own."""
+    return "\n    ".join(map(escape, text.split("\n")))
+
+
 class Redactor:
     """Replaces secrets wherever they turn up, also percent-encoded or escaped; shorter than 4 is no secret."""
 

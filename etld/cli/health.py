@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from etld.control.client import ask
+from etld.logs import indented
 
 
 @click.command()
@@ -26,5 +27,5 @@ def command(config_path: Path | None, level: str | None, as_json: bool) -> int:
     else:
         click.echo(f"{reply['state']}: not {level or 'healthy'}")
         for problem in reply["problems"]:
-            click.echo(f"  {problem}")
+            click.echo(f"  {indented(problem)}")
     return 0 if well else 1

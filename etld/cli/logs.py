@@ -14,6 +14,7 @@ import click
 
 from etld.control.client import state_dir
 from etld.errors import EtldError
+from etld.logs import escape, indented
 
 _LEVELS = ("debug", "info", "warning", "error")
 _KNOWN = ("ts", "level", "worker", "msg", "trace")
@@ -56,7 +57,7 @@ def _render(line: str, worker: str | None, least: int, as_json: bool) -> str | N
         assert isinstance(record, dict)
     except (ValueError, AssertionError):
         # Not ours: the stacks of a worker that hung, or what a library wrote to stderr.
-        return line if worker is None and line.strip() else None
+        return escape(line) if worker is None and line.strip() else None
     name = str(record.get("worker", ""))
     if worker is not None and name != worker and not name.startswith(f"{worker}-"):
         return None
@@ -68,9 +69,11 @@ def _render(line: str, worker: str | None, least: int, as_json: bool) -> str | N
 
 def _human(record: dict[str, Any], name: str, level: str) -> str:
     extra = " ".join(f"{key}={value}" for key, value in record.items() if key not in _KNOWN)
-    text = f"{record.get('ts', '')} {level:7} {name}: {record.get('msg', '')}" + (f" ({extra})" if extra else "")
+    text = escape(
+        f"{record.get('ts', '')} {level:7} {name}: {record.get('msg', '')}" + (f" ({extra})" if extra else "")
+    )
     if record.get("trace"):
-        text += "".join(f"\n    {row}" for row in str(record["trace"]).splitlines())
+        text += f"\n    {indented(str(record['trace']))}"
     return text
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from etld.logs import indented
+
 _COLORS = {
     "ready": "32",
     "running": "32",
@@ -42,7 +44,7 @@ def status(reply: Mapping[str, Any], *, color: bool) -> str:
     lines += ["", *(f"{name:{width}}  {value}" for name, value in reply["addresses"].items())]
     lines += ["", "  ".join(f"{name} {value:,}" for name, value in reply["totals"].items())]
     if reply["faults"]:
-        lines += ["", *(f"! {fault}" for fault in reply["faults"])]
+        lines += ["", *(f"! {indented(fault)}" for fault in reply["faults"])]
     return "\n".join(lines)
 
 

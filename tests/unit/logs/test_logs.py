@@ -246,3 +246,31 @@ def test_levels_are_kept_apart(desk: Desk) -> None:
     desk.log.debug("quiet")
     desk.log.critical("loud")
     assert [(line["level"], line["msg"]) for line in desk.lines()] == [("error", "loud")]
+
+
+def test_what_is_shown_of_a_line_cannot_forge_another() -> None:
+    """`etld logs`, `etld status` and `etld health` undo JSON's escapes: the terminal gets them escaped again."""
+    from etld.cli.logs import _render
+    from etld.control import show
+
+    evil = "x\n2026-01-01 error   ingest-0: forged\x1b[2J"
+    line = json.dumps({"ts": "t", "level": "error", "worker": "w", "msg": evil, "key": evil, "trace": f"a\n{evil}"})
+    shown = _render(line, None, 0, as_json=False)
+    assert shown is not None
+    assert "\x1b" not in shown
+    first, *rest = shown.splitlines()
+    assert first.count("forged") == 2
+    assert len(rest) == 3
+    assert all(row.startswith("    ") for row in rest)
+    assert "\x1b" not in str(_render(f"raw {evil}", None, 0, as_json=False))
+    reply = {
+        "state": "ready",
+        "version": "1",
+        "pid": 1,
+        "uptime_s": 1,
+        "workers": [],
+        "addresses": {"http": "h"},
+        "totals": {},
+        "faults": [evil],
+    }
+    assert show.status(reply, color=False).splitlines()[-1].startswith("    2026")

@@ -244,3 +244,14 @@ def test_exit_codes_in_words() -> None:
     assert slots.describe(3) == "ended with exit code 3"
     assert slots.describe(-9) == "killed by SIGKILL"
     assert slots.describe(-99) == "killed by signal 99"
+
+
+def test_who_is_never_given_up() -> None:
+    """max_failures 0, as of an embedded part that ran before: a full disk may be emptied."""
+    patience = replace(PATIENCE, max_failures=0)
+    slot = slots.spawned(Slot("db", "db"), 1, 0.0)
+    for number in range(1, 30):
+        slot = slots.exited(slot, 1, 0.1, patience)
+        assert (slot.state, slot.failures) == (S.BACKOFF, number)
+        assert slot.not_before <= 0.1 + patience.backoff_max
+        slot = slots.spawned(slot, 1, 0.0)
