@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from toys import SLOW
 from world import World, until
 
 pytestmark = pytest.mark.integration
@@ -80,7 +81,7 @@ def test_a_reload_touches_only_what_changed(etld: World) -> None:
     assert "reload   good-0  (breaker.window)" in planned.stdout
     assert not any("reload" in line for line in etld.said("good-0"))
     assert etld.cli("reload").returncode == 0
-    until(lambda: any(line.startswith("reload 77") for line in etld.said("good-1")))
+    assert all(any(line.startswith("reload 77") for line in etld.said(name)) for name in ("good-0", "good-1"))
     assert etld.pids() == before
     etld.config.write_text(etld.config.read_text() + '[processor]\nlinger = "70 ms"\n')
     done = etld.cli("reload")
@@ -88,6 +89,14 @@ def test_a_reload_touches_only_what_changed(etld: World) -> None:
     after = etld.pids()
     assert {name for name in before if before[name] != after[name]} == {"good-0", "good-1"}
     assert etld.cli("reload").stdout == "nothing has changed\n"
+
+
+def test_a_reload_answers_when_the_workers_have_taken_it(etld: World) -> None:
+    """However long they need; what comes next meets the new configuration."""
+    etld.start()
+    etld.config.write_text(etld.config.read_text() + f"[breaker]\nwindow = {SLOW}\n")
+    assert etld.cli("reload").returncode == 0
+    assert all(any(line.startswith(f"reload {SLOW}") for line in etld.said(name)) for name in ("good-0", "good-1"))
 
 
 def test_a_set_up_that_fails_takes_the_reload_back(etld: World) -> None:

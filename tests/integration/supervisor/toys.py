@@ -16,15 +16,24 @@ if TYPE_CHECKING:
     from etld.config import Config
     from etld.worker import Worker
 
+#: The breaker's window that a worker takes its time to take.
+SLOW = 78
+
 
 def _say(worker: Worker, what: str) -> None:
     with (Path(worker.config.state_dir) / f"{worker.name}.said").open("a") as file:
         file.write(f"{what} {os.getpid()}\n")
 
 
+def _take(worker: Worker, window: int) -> None:
+    if window == SLOW:
+        time.sleep(0.3)
+    _say(worker, f"reload {window}")
+
+
 def good(worker: Worker) -> None:
     """Beats, counts, and stops when asked to."""
-    worker.on_reload = lambda config: _say(worker, f"reload {config.breaker.window}")
+    worker.on_reload = lambda config: _take(worker, config.breaker.window)
     worker.ready()
     _say(worker, f"ready postgres={worker.addresses.postgres} sockets={len(worker.sockets)}")
     while not worker.wait(0.05):
