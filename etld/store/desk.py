@@ -147,7 +147,8 @@ def states_of(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
 
 def waiting(conn: Connection, ids: Sequence[str]) -> list[Waiting]:
     """Letters as the corrector takes them up, whatever their state."""
-    return [Waiting(*row) for row in conn.execute(_SQL.of_ids, {"ids": list(ids)})]
+    with conn.cursor() as cur:
+        return letters.of_ids(cur, ids)
 
 
 def now(conn: Connection) -> datetime:

@@ -1,15 +1,23 @@
 -- What a person does with dead letters.
 
+-- name: chosen
+(%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
+AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
+AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
+AND (%(error)s::text IS NULL OR concat_ws(' ', stage, error_class, sqlstate, error, reason) ~* %(error)s::text)
+AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
+AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
+
+-- name: listed
+id::text, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, attempts,
+reason, created_at, updated_at
+
 -- name: page
-SELECT id::text, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, attempts,
-    reason, created_at, updated_at
+SELECT
+    -- include: listed
 FROM etld.dead_letter
-WHERE (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
-    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
-    AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
-    AND (%(error)s::text IS NULL OR concat_ws(' ', stage, error_class, sqlstate, error, reason) ~* %(error)s::text)
-    AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
-    AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
+WHERE
+    -- include: chosen
     AND (%(after)s::uuid IS NULL
          OR (created_at, id) < (SELECT created_at, id FROM etld.dead_letter WHERE id = %(after)s::uuid))
 ORDER BY created_at DESC, id DESC
@@ -17,16 +25,13 @@ LIMIT %(limit)s
 
 -- name: count
 SELECT count(*) FROM etld.dead_letter
-WHERE (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
-    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
-    AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
-    AND (%(error)s::text IS NULL OR concat_ws(' ', stage, error_class, sqlstate, error, reason) ~* %(error)s::text)
-    AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
-    AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
+WHERE
+    -- include: chosen
 
 -- name: whole
-SELECT id::text, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, attempts,
-    reason, created_at, updated_at, key, value, headers, repair_topic, repair_key::text, base_attempts, replays,
+SELECT
+    -- include: listed
+    , key, value, headers, repair_topic, repair_key::text, base_attempts, replays,
     waits_for
 FROM etld.dead_letter
 WHERE id::text LIKE %(name)s || '%%' OR event_id = %(name)s
@@ -42,25 +47,14 @@ LIMIT 2
 -- name: states_of
 SELECT id::text, state FROM etld.dead_letter WHERE id = ANY(%(ids)s::uuid[])
 
--- name: of_ids
-SELECT id::text, event_id, event_type, stage, error_class, error, sqlstate, topic, value, attempts, base_attempts,
-    replays, waits_for, extract(epoch FROM now() - updated_at)::float8
-FROM etld.dead_letter
-WHERE id = ANY(%(ids)s::uuid[])
-ORDER BY created_at DESC, id DESC
-
 -- name: now
 SELECT now()
 
 -- name: replay
 WITH chosen AS (
     SELECT id FROM etld.dead_letter
-    WHERE (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
-    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
-    AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
-    AND (%(error)s::text IS NULL OR concat_ws(' ', stage, error_class, sqlstate, error, reason) ~* %(error)s::text)
-    AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
-    AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
+    WHERE
+    -- include: chosen
         AND state IN ('parked', 'discarded', 'resent') AND updated_at < %(before)s
     ORDER BY created_at, id
     LIMIT %(limit)s
@@ -74,12 +68,8 @@ FROM chosen WHERE d.id = chosen.id
 -- name: discard
 WITH chosen AS (
     SELECT id FROM etld.dead_letter
-    WHERE (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
-    AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
-    AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
-    AND (%(error)s::text IS NULL OR concat_ws(' ', stage, error_class, sqlstate, error, reason) ~* %(error)s::text)
-    AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
-    AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
+    WHERE
+    -- include: chosen
         AND state IN ('parked', 'new') AND updated_at < %(before)s
     ORDER BY created_at, id
     LIMIT %(limit)s

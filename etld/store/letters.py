@@ -182,6 +182,11 @@ def take_new(cur: Cursor, limit: int) -> list[Waiting]:
     return [Waiting(*row) for row in rows]
 
 
+def of_ids(cur: Cursor, ids: Sequence[str]) -> list[Waiting]:
+    """Letters as `take_new` has them, whatever their state, newest first, and not locked."""
+    return [Waiting(*row) for row in cur.execute(_SQL.of_ids, {"ids": list(ids)})]
+
+
 def attempts_of(cur: Cursor, ids: Sequence[str]) -> dict[str, list[Attempt]]:
     """The audit of some letters, oldest attempt first."""
     found: dict[str, list[Attempt]] = {}

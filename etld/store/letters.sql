@@ -28,14 +28,24 @@ UPDATE etld.dead_letter
 SET state = %(state)s, reason = %(reason)s, not_before = NULL, announced = false, updated_at = now()
 WHERE id = %(id)s::uuid
 
--- name: take_new
-SELECT id::text, event_id, event_type, stage, error_class, error, sqlstate, topic, value, attempts, base_attempts,
-    replays, waits_for, extract(epoch FROM now() - updated_at)::float8
+-- name: waiting
+id::text, event_id, event_type, stage, error_class, error, sqlstate, topic, value, attempts, base_attempts, replays,
+    waits_for, extract(epoch FROM now() - updated_at)::float8
 FROM etld.dead_letter
+
+-- name: take_new
+SELECT
+    -- include: waiting
 WHERE state = 'new' AND (not_before IS NULL OR not_before <= now())
 ORDER BY created_at
 LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
+
+-- name: of_ids
+SELECT
+    -- include: waiting
+WHERE id = ANY(%(ids)s::uuid[])
+ORDER BY created_at DESC, id DESC
 
 -- name: attempts_of
 SELECT dead_letter_id::text, attempt, rule, before, after, error, outcome, stage, error_class, sqlstate,

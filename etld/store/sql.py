@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_INCLUDE = re.compile(r"^[ ]*-- include: (\w+)\s*$", re.MULTILINE)
 
 
 class Statements:
@@ -25,7 +26,12 @@ class Statements:
 
 @cache
 def load(name: str) -> Statements:
-    """The statements of `<name>.sql`; raises FileNotFoundError when there is no such file."""
+    """The statements of `<name>.sql`; raises FileNotFoundError when there is no such file.
+
+    A line `-- include: other` stands for the text of that block, which has no includes of its own.
+    """
     text = resources.files(__package__).joinpath(f"{name}.sql").read_text()
     pieces = _NAME.split(text)
-    return Statements(f"{name}.sql", dict(zip(pieces[1::2], map(str.strip, pieces[2::2]), strict=True)))
+    blocks = dict(zip(pieces[1::2], map(str.strip, pieces[2::2]), strict=True))
+    whole = {block: _INCLUDE.sub(lambda found: blocks[found[1]], sql) for block, sql in blocks.items()}
+    return Statements(f"{name}.sql", whole)
