@@ -25,6 +25,9 @@ def main() -> int:
     if given.list:
         print("\n".join(f"{one.name:{24}} {one.about}" for one in faults.values()))
         return 0
+    if given.markdown:
+        print(report.markdown(OUT / "latest.json", {one.name: one.about for one in faults.values()}))
+        return 0
     lacks = choice.missing(choice.cache_dir(load(ROOT / "config" / "etld.toml")))
     if lacks:
         print(f"the fault suite needs Apache Kafka, and {lacks} was not found", file=sys.stderr)
@@ -56,6 +59,7 @@ def main() -> int:
 def _arguments(names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description="Hurt a real etld and count every event.")
     parser.add_argument("--list", action="store_true", help="say what there is")
+    parser.add_argument("--markdown", action="store_true", help="print the last run's table in Markdown")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help="this fault; may be repeated")
     parser.add_argument("--seed", type=int, help="repeat a run's choices; the default is a new one")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long random-kills goes on (1)")

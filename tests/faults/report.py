@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from faults.runner import Row
@@ -52,6 +52,23 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     new = path.with_name(path.name + ".new")
     new.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n")
     new.rename(path)
+
+
+def markdown(path: Path, about: Mapping[str, str]) -> str:
+    """The last run as a table for people; `about` says what each fault is."""
+    lines = [
+        "| fault | what happens | events | fired | lost | duplicated | parked | recovery s |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in json.loads(path.read_text()):
+        if row["skipped"]:
+            lines.append(f"| `{row['fault']}` | skipped: {row['skipped']} | | | | | | |")
+            continue
+        numbers = [f"{row[name]:,}" for name in ("events", "fired", "lost", "duplicated", "parked")]
+        recovery = "" if row["recovery_s"] is None else f"{row['recovery_s']:.1f}"
+        cells = [f"`{row['fault']}`", about.get(row["fault"], ""), *numbers, recovery]
+        lines.append(f"| {' | '.join(cells)} |" + ("" if row["ok"] else " **BAD**"))
+    return "\n".join(lines)
 
 
 def _line(cells: Sequence[str]) -> str:
