@@ -229,9 +229,7 @@ class GroupConsumer:
             self.broker_problem = None
         return sum(map(len, got))
 
-    def _good(
-        self, got: list[Message], errors: list[KafkaError | None], ends: dict[Key, int]
-    ) -> list[Message]:
+    def _good(self, got: list[Message], errors: list[KafkaError | None], ends: dict[Key, int]) -> list[Message]:
         good = []
         for message, error in zip(got, errors, strict=True):
             if error is None:
