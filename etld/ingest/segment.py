@@ -40,8 +40,7 @@ class SegmentMap:
 
     def applies(self, event: Mapping[str, Any]) -> bool:
         """Is it spelt as Segment spells it?"""
-        if "event_name" in event or isinstance(event.get("event"), dict):
-            # { "event": { … } } is an envelope around an event: a rule of the corrector takes it off.
+        if "event_name" in event or _holds_event(event.get("event")) or _holds_event(event.get("properties")):
             return False
         return any(mark in event for mark in _MARKS)
 
@@ -93,6 +92,11 @@ class _Source:
         self.path = path
         self.arrival = path == ["receivedAt"]
         self.taken: list[list[str]] = []
+
+
+def _holds_event(value: Any) -> bool:
+    """{ "event": { "event_name": … } } is an envelope around an event: a rule of the corrector takes it off."""
+    return isinstance(value, dict) and "event_name" in value
 
 
 def event_id_of(message_id: str) -> str:

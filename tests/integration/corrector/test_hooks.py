@@ -138,7 +138,7 @@ def test_an_idempotency_key_names_the_event_of_a_letter(world: World) -> None:
     assert world.track(whole, Idempotency_Key=key)["event_id"] == event_id
 
 
-@pytest.mark.parametrize("envelope", ["event", "event_details", "data"])
+@pytest.mark.parametrize("envelope", ["event", "properties", "event_details", "data"])
 def test_the_id_of_a_wrapped_event_is_its_id(world: World, envelope: str) -> None:
     """Sent again, wrapped or not, it is the same event."""
     event = purchase(price=5.5)

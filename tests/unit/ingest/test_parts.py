@@ -198,7 +198,8 @@ def test_segments_spelling() -> None:
         "properties": {"sku": "5", "event_type": "purchase"},
     }
     assert segment.applies(call)
-    assert not segment.applies({"event": {"event_name": "added_to_cart", "properties": {}}})
+    for around in ("event", "properties"):
+        assert not segment.applies({around: {"event_name": "added_to_cart", "event_type": "purchase"}})
     assert segment.rewrite(call) == {
         "event_id": event_id_of("m-1"),
         "event_name": "bought",
