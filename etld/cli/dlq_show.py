@@ -49,7 +49,7 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(whole, decoded, tried), default=str))
     else:
-        _tell(whole, decoded, tried, event)
+        _tell(whole, decoded, tried, event, () if event is None else bench.catalog.problems(event))
 
 
 def _try(bench: Any, whole: Whole, decoded: Any) -> tuple[list[Any], Any]:
@@ -91,7 +91,7 @@ def _as_json(whole: Whole, decoded: Any, tried: list[Any]) -> dict[str, Any]:
     }
 
 
-def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any) -> None:
+def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any, wrong: tuple[str, ...]) -> None:
     row = whole.row
     origin = f"{row.topic}, partition {row.part}, offset {row.off}" if row.topic else "a request to ingest"
     lines = [
@@ -125,8 +125,11 @@ def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any) -> None:
     click.echo("\nrules that match")
     for one in tried:
         changes = [] if one.event is None else differences(event, one.event)
-        good = "valid" if changes else "changes nothing"
-        click.echo(_wrapped("  ", f"{one.rule}: {good if one.good else '; '.join(map(plain, one.problems))}", 5))
+        if one.good:
+            result = "valid" if changes else "changes nothing"
+        else:
+            result = "does not help" if one.problems == wrong else "; ".join(map(plain, one.problems))
+        click.echo(_wrapped("  ", f"{one.rule}: {result}", 5))
         _tell_changes(changes, "     ")
     if not tried:
         click.echo("  none")
