@@ -38,16 +38,26 @@ class Gate:
         self._keys: KeyRing | None = None
         if ingest.keys_file is not None:
             self._keys = keyfile.load(ingest.keys_file, config.event_types)
-        self._workers = ingest.workers
-        self._per_key = share(ingest.rate_per_key, ingest.workers)
-        self._key_buckets: dict[str, Bucket] = {}
-        self._addresses = Buckets(share(ingest.rate_per_address, ingest.workers))
+        self._ingest = ingest
+        self._share_among(ingest.workers)
         self._any_origin = "*" in ingest.cors_origins
         self._origins = frozenset(ingest.cors_origins)
         self._proxies = Proxies(ingest.trusted_proxies)
         #: Nothing to ask of a request: no keys, no rates, no origins.
         self.open = self._keys is None and not self._addresses.rate
         self.cors = bool(self._origins)
+
+    def processes(self, count: int) -> None:
+        """So many serve the port now, which `etld scale` may have made more than are configured."""
+        count = max(count, self._ingest.workers)
+        if count != self._workers:
+            self._share_among(count)
+
+    def _share_among(self, count: int) -> None:
+        self._workers = count
+        self._per_key = share(self._ingest.rate_per_key, count)
+        self._key_buckets: dict[str, Bucket] = {}
+        self._addresses = Buckets(share(self._ingest.rate_per_address, count))
 
     def key(self, headers: Mapping[str, str], now: float) -> Key | None:
         """The key a request brings; None when none is asked for. `now` in seconds since the epoch."""

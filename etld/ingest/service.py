@@ -122,6 +122,7 @@ class Service:
             self.sweep()
             if self.spread is not None and not self.draining:
                 self.surplus = self.spread.surplus(len(self.connections), self.wall)
+                self.gate.processes(self.spread.processes)
         if self._ticks % 5 == 0:
             self.report()
         self.worker.beat()

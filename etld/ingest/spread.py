@@ -29,6 +29,8 @@ class Spread:
     """One process's view of all of them; `index` is its slot."""
 
     def __init__(self, path: Path, index: int) -> None:
+        #: How many processes serve the port, this one among them.
+        self.processes = 1
         self._offset = index % _SLOTS * _ENTRY.size
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -41,6 +43,7 @@ class Spread:
         """Publish this process's count; how many of them are too many. `now` in seconds since the epoch."""
         _ENTRY.pack_into(self._table, self._offset, connections, 0, now)
         counts = [count for count, _, seen in _ENTRY.iter_unpack(self._table[:]) if seen and abs(now - seen) < _STALE]
+        self.processes = len(counts)
         share = sum(counts) / len(counts)
         if len(counts) < 2 or share < _FEW or connections <= share * _TOLERANCE:
             return 0

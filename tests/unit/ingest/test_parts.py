@@ -14,12 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from etld.config import load
 from etld.errors import ConfigError
 from etld.ingest import body, keys, openapi, strict
 from etld.ingest.answers import problem
+from etld.ingest.gate import Denied, Gate
 from etld.ingest.limits import Bucket, Buckets, share
 from etld.ingest.proxies import Proxies
 from etld.ingest.segment import SegmentMap, event_id_of
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def digest(text: str) -> str:
@@ -88,6 +92,25 @@ def test_where_a_key_may_stand() -> None:
         assert keys.presented(CIMultiDict(headers)) == "k1"
     for headers in ({}, {"Authorization": "Basic ???"}, {"Authorization": "Digest k1"}):
         assert keys.presented(CIMultiDict(headers)) is None
+
+
+def test_rates_are_shared_among_the_processes_there_are() -> None:
+    config = load(ROOT / "config" / "etld.toml", {"ETLD_INGEST__RATE_PER_ADDRESS": "12", "ETLD_INGEST__WORKERS": "2"})
+    gate = Gate(config)
+
+    def passes(address: str) -> int:
+        for count in range(100):
+            try:
+                gate.charge(None, address, 1, 0.0)
+            except Denied:
+                return count
+        return 100
+
+    assert passes("192.0.2.1") == 6
+    gate.processes(4)
+    assert passes("192.0.2.1") == 3
+    gate.processes(1)
+    assert passes("192.0.2.1") == 6
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def test_the_count_of_a_process_that_is_gone_does_not_count(tmp_path: Path) -> N
     one, two = Spread(tmp_path / "table", 0), Spread(tmp_path / "table", 1)
     assert two.surplus(10, 1000.0) == 0
     assert one.surplus(100, 1000.0) == 45
+    assert one.processes == 2
     assert one.surplus(100, 1010.0) == 0
     two.surplus(10, 1010.0)
     two.close()
