@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from etld.worker.heap import keep_large_blocks
+from etld.worker.heap import collect_rarely, keep_large_blocks
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -22,5 +22,6 @@ def run(worker: Worker) -> None:
 
     config = worker.config
     handler = AggregatorHandler(worker)
+    collect_rarely()
     options = Options(config.aggregator.batch_max_records, config.processor.batch_max_bytes, config.processor.linger)
     stream.run(worker, handler, options)

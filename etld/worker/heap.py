@@ -1,8 +1,9 @@
-"""How glibc keeps memory in a process that works on megabytes again and again."""
+"""How memory is kept in a process that works on megabytes again and again."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -18,3 +19,14 @@ def keep_large_blocks(mmap_threshold: int = 16 << 20, trim_threshold: int = 32 <
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, mmap_threshold)
         mallopt(_M_TRIM_THRESHOLD, trim_threshold)
+
+
+def collect_rarely() -> None:
+    """Let what is loaded now be, and look for cycles once in some batches, not many times in each.
+
+    Every message of a batch is an object that Python's collector follows: by its default thresholds that takes
+    a fifth of a processor's time, and batches make no cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
