@@ -41,6 +41,8 @@ def command(config_path: Path | None, worker: str | None, follow: bool, lines: i
         found = [shown for line in _last(path, lines, wanted) if (shown := wanted(line)) is not None]
         for shown in found[-lines:] if lines else []:
             click.echo(shown)
+        if worker is not None and lines and not found and not follow:
+            raise EtldError(f"{path} has no line of {worker!r} at this level; `etld status` names the workers")
         if follow:
             for line in _follow(path):
                 if (shown := wanted(line)) is not None:

@@ -152,6 +152,9 @@ def test_the_logs_verb(etld: World) -> None:
     assert len(shown.stdout.splitlines()) == 3
     assert "ready after" in shown.stdout
     assert etld.cli("logs", "--level", "error").stdout == ""
+    nobody = etld.cli("logs", "nobody")
+    assert nobody.returncode == 1
+    assert "'nobody'" in nobody.stderr
     rows = etld.cli("logs", "--json", "-n", "100").stdout.splitlines()
     assert all(json.loads(row)["worker"] == "supervisor" for row in rows)
     assert etld.cli("stop").returncode == 0
