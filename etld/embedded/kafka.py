@@ -8,9 +8,11 @@ import re
 import signal
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from etld.embedded import jars, java, probe, process
+from etld.embedded.archive import ClassArchive
 from etld.embedded.server import Server, Tick, free_port
 from etld.errors import EtldError
 
@@ -21,6 +23,8 @@ _JVM = (
     "-XX:TieredStopAtLevel=1",
     "-Djava.awt.headless=true",
 )
+# A JVM that SIGTERM ends says 143.
+_ENDED_WELL = (0, 143)
 SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -69,6 +73,8 @@ class KafkaServer(Server):
         self._data = home / "data"
         self._settings = home / "server.properties"
         self._cache = cache
+        self._archive: ClassArchive | None = None
+        self._was_ready = False
 
     def prepare(self, tick: Tick) -> None:
         """Fetch the jars, write the settings, format the storage once."""
@@ -94,12 +100,31 @@ class KafkaServer(Server):
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the broker."""
+        self._archive = ClassArchive(self._program(), jars.directory(self._cache))
         return process.spawn(
-            self._java("kafka.Kafka", str(self._settings)),
+            self._java("kafka.Kafka", str(self._settings), flags=self._archive.flags()),
             log=self.log,
             cwd=self._home,
             env=environment(),
         )
+
+    def wait_ready(self, timeout: float, tick: Tick = lambda _said: None) -> None:
+        """See `Server.wait_ready`."""
+        try:
+            super().wait_ready(timeout, tick)
+        except EtldError:
+            if self._archive is not None:
+                self._archive.discard()
+            raise
+        self._was_ready = True
+        if self._archive is not None and self.child is not None:
+            self._archive.look(self.child.pid)
+
+    def stop(self) -> None:
+        """End the broker; the first one with these jars leaves an archive of its classes, which takes seconds."""
+        super().stop()
+        if self._archive is not None and self.child is not None:
+            self._archive.settle(keep=self._was_ready and self.child.returncode in _ENDED_WELL)
 
     def probe(self) -> bool:
         """Does it answer an ApiVersions request?"""
@@ -113,16 +138,20 @@ class KafkaServer(Server):
             raise EtldError(f"{self._data / 'meta.properties'} names no cluster.id")
         return found.group(1)
 
-    def _java(self, main: str, *arguments: str) -> list[str]:
+    def _program(self) -> str:
         program = java.find()
         if program is None:
             raise EtldError(
                 f'Apache Kafka needs Java {java.OLDEST} or newer on PATH (or kafka.embedded_broker = "tansu")'
             )
+        return program
+
+    def _java(self, main: str, *arguments: str, flags: Sequence[str] = ()) -> list[str]:
         path = jars.directory(self._cache) / "*"
         return [
-            program,
+            self._program(),
             *_JVM,
+            *flags,
             f"-Dlog4j2.configurationFile={_LOG4J}",
             "-cp",
             str(path),
