@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from etld.avro import UnknownSchema
 from etld.corrector import verdict
 from etld.corrector.decode import Decoded, decode
+from etld.errors import EtldError
 from etld.store import letters, repairs
+from etld.store.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from etld.avro.schema import EventSchema
     from etld.corrector.catalog import Catalog
     from etld.corrector.rules import Rule
     from etld.store.db import Connection
+    from etld.store.letters import Settled, Waiting
+
+log = logging.getLogger("etld.corrector")
 
 # Seconds: hooks may be slow, and the letters of a batch are locked meanwhile. The rest waits for the next one.
 _AT_A_TIME = 2.0
@@ -37,26 +44,35 @@ class Bench:
             if not waiting:
                 return 0
             history = letters.attempts_of(cur, [one.id for one in waiting if one.attempts])
-            decoded = {one.id: self.decode(one.value) for one in waiting}
-            ids = {one.id: verdict.identity(one, decoded[one.id].event) for one in waiting}
-            stored = letters.stored_already(cur, list(set(ids.values())))
-            settled = []
-            enough = time.monotonic() + _AT_A_TIME
+            settled: list[Settled] = []
+            read: list[tuple[Waiting, Decoded, str]] = []
             for one in waiting:
-                settled.append(
-                    verdict.settle(
-                        one,
-                        decoded[one.id],
-                        history.get(one.id, []),
-                        self.rules,
-                        self.catalog,
-                        stored=ids[one.id] in stored,
+                with self._spared(one, settled):
+                    decoded = self.decode(one.value)
+                    read.append((one, decoded, verdict.identity(one, decoded.event)))
+            stored = letters.stored_already(cur, list({event_id for _, _, event_id in read}))
+            enough = time.monotonic() + _AT_A_TIME
+            for one, decoded, event_id in read:
+                earlier = history.get(one.id, [])
+                with self._spared(one, settled):
+                    settled.append(
+                        verdict.settle(one, decoded, earlier, self.rules, self.catalog, stored=event_id in stored)
                     )
-                )
                 if time.monotonic() > enough:
                     break
             letters.settle(cur, settled)
         return len(settled)
+
+    @contextlib.contextmanager
+    def _spared(self, letter: Waiting, settled: list[Settled]) -> Iterator[None]:
+        """One letter that brings a mistake of ours to light is parked with it, and the others go on."""
+        try:
+            yield
+        except (EtldError, DatabaseError):
+            raise
+        except Exception as error:
+            log.exception("dead letter %s could not be worked on; it is parked", letter.id)
+            settled.append(verdict.failed_on(letter, error))
 
     def decode(self, value: bytes | None) -> Decoded:
         """What the bytes of a letter say."""

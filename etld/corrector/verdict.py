@@ -114,6 +114,12 @@ def settle(
     return _parked(letter, number, event, why(tried, failure, catalog.problems(event)))
 
 
+def failed_on(letter: Waiting, error: Exception) -> Settled:
+    """Park a letter that the corrector itself cannot work on."""
+    reason = f"etld failed on it, which is a mistake in etld: {type(error).__name__}: {error}"
+    return _parked(letter, letter.attempts + 1, None, reason)
+
+
 def why(tried: Sequence[Tried], failure: Failure, problems: Sequence[str]) -> str:
     """Why no rule repaired an event, for the reader of the parked letter."""
     wrong = "; ".join(problems[:_SHOWN]) or failure.message
