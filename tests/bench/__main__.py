@@ -21,12 +21,13 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import flow
 import front
 import life
+import producing
 import replay
 from result import Result, as_json, chart, table
 from world import World
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHES = {**flow.BENCHES, **front.BENCHES, **life.BENCHES, **replay.BENCHES}
+BENCHES = {**flow.BENCHES, **front.BENCHES, **life.BENCHES, **producing.BENCHES, **replay.BENCHES}
 VERSIONS = ("etld", "confluent-kafka", "polars", "psycopg", "aiohttp", "uvloop", "orjson", "fastavro")
 
 
