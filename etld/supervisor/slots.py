@@ -189,9 +189,11 @@ def exited(slot: Slot, code: int, now: float, patience: Patience, jitter: float 
     gone = replace(gone, restarts=slot.restarts + 1, last_error=said)
     if slot.ready is not None and now - slot.spawned >= patience.start_seconds:
         return replace(gone, state=State.WAITING, failures=0, not_before=now)
-    if slot.ready is not None and slot.kill_at is None and code == -signal.SIGKILL:
-        # Somebody else killed a worker that served: no sign that it cannot start, however often it happens.
-        return replace(gone, state=State.BACKOFF, not_before=now + patience.backoff_first * jitter)
+    if slot.kill_at is None and code == -signal.SIGKILL:
+        # Somebody else killed it: no sign that it cannot start, however often it happens. One that had not
+        # begun to serve waits longer, since the kernel may have done it for want of memory.
+        pause = patience.backoff_first * (1 if slot.ready is not None else 4)
+        return replace(gone, state=State.BACKOFF, not_before=now + pause * jitter)
     failures = slot.failures + 1
     if failures >= patience.max_failures > 0 and not slot.one_shot:
         return replace(gone, state=State.FATAL, failures=failures)

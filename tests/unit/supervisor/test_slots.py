@@ -113,6 +113,19 @@ def test_kills_from_outside_are_no_failures_to_start() -> None:
     assert live(history).failures == 0
 
 
+def test_kills_from_outside_while_starting_are_no_failures_either() -> None:
+    """One that is killed before it serves is back after a longer pause, and never given up."""
+    history = []
+    for now in range(0, 60, 6):
+        history += [
+            (now, spawn, S.STARTING, None),
+            (now + 1, killed, S.BACKOFF, None),
+            (now + 4, nothing, S.BACKOFF, None),
+            (now + 5, nothing, S.BACKOFF, A.SPAWN),
+        ]
+    assert live(history).failures == 0
+
+
 def test_a_one_shot_is_tried_for_ever_with_a_bounded_delay() -> None:
     """Set-up waits for a database that is away."""
     history = []
