@@ -220,18 +220,17 @@ class GroupConsumer:
         return result
 
     def _sort(self, got: list[Message], messages: list[Message], ends: dict[Key, int]) -> int:
-        errors = list(map(Message.error, got))
-        # By identity: a KafkaError compares with numbers only.
-        if any(error is not None for error in errors):
-            got = self._good(got, errors, ends)
+        if any(map(Message.error, got)):
+            got = self._good(got, ends)
         messages += got
         if messages or ends:
             self.broker_problem = None
         return sum(map(len, got))
 
-    def _good(self, got: list[Message], errors: list[KafkaError | None], ends: dict[Key, int]) -> list[Message]:
+    def _good(self, got: list[Message], ends: dict[Key, int]) -> list[Message]:
         good = []
-        for message, error in zip(got, errors, strict=True):
+        for message in got:
+            error = message.error()
             if error is None:
                 good.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:

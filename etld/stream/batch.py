@@ -140,8 +140,10 @@ def group(messages: Sequence[Any], ends: Mapping[Key, int], owned: Mapping[Key, 
     """
     by_key: dict[Key, list[Any]] = {}
     if messages:
-        topics = [message.topic() for message in messages]
-        partitions = [message.partition() for message in messages]
+        # Methods of the class: a loop in C over each, for every record of a backlog comes by here.
+        kind = type(messages[0])
+        topics = map(kind.topic, messages)
+        partitions = map(kind.partition, messages)
         for key, message in zip(zip(topics, partitions, strict=True), messages, strict=True):
             try:
                 by_key[key].append(message)
@@ -153,14 +155,14 @@ def group(messages: Sequence[Any], ends: Mapping[Key, int], owned: Mapping[Key, 
         if mine is None:
             continue
         found = by_key.get(key, [])
-        offsets = [message.offset() for message in found]
+        offsets = list(map(type(found[0]).offset, found)) if found else []
         if offsets and offsets[0] < mine.next:
             keep = next((i for i, offset in enumerate(offsets) if offset >= mine.next), len(offsets))
             found, offsets = found[keep:], offsets[keep:]
         after = max(offsets[-1] + 1 if offsets else mine.next, ends.get(key, 0))
         if after <= mine.next:
             continue
-        values = [message.value() for message in found]
+        values = list(map(type(found[0]).value, found)) if found else []
         parts.append(Records(*key, mine.topic_id, mine.epoch, mine.next, after, offsets, values, found))
         mine.next = after
     return Batch(tuple(parts)) if parts else None

@@ -40,7 +40,8 @@ class Link:
         self.admin = Admin(self.settings)
         self.cluster_id = self.admin.cluster_id()
         self.database_problem: str | None = None
-        self.next_idle = 0.0
+        #: When the work beside the batches was last done, monotonic.
+        self.rested = float("-inf")
         #: Who writes positions: the token tells this process from any other of the same name.
         self.owner = f"{worker.config.node_id}/{worker.name}#{secrets.token_hex(4)}"
         #: Every partition that this process has ever claimed.

@@ -30,6 +30,8 @@ log = logging.getLogger("etld.stream")
 _IDLE_POLL, _BUSY_POLL = 0.5, 0.02
 _CHECK_TOPICS_EVERY = 5.0
 _REPORT_EVERY = 1.0
+# Between two turns of the work beside the batches, in seconds: when nothing comes, and under load.
+_IDLE_EVERY, _IDLE_UNDER_LOAD = 1.0, 0.25
 _PROBE_EVERY, _PROBE_FOR = 2.0, 0.5
 _CLOSE_WITHIN = 8.0
 
@@ -171,7 +173,7 @@ class Session:
             self._worker.observe("batch_duration_seconds", written.seconds)
             self._worker.observe("batch_records", written.work.batch.count)
             self._handler.committed(written.work)
-            self._run_idle()
+            self._idle(_IDLE_UNDER_LOAD)
         if self._writer.failure is not None:
             raise self._writer.failure
         limits = self._worker.config.postgres
@@ -190,12 +192,11 @@ class Session:
             self._next_check = now + _CHECK_TOPICS_EVERY
             self._check_topics()
 
-    def _idle(self) -> None:
-        if time.monotonic() >= self._link.next_idle:
-            self._run_idle()
-
-    def _run_idle(self) -> None:
-        self._link.next_idle = time.monotonic() + _REPORT_EVERY
+    def _idle(self, every: float = _IDLE_EVERY) -> None:
+        now = time.monotonic()
+        if now - self._link.rested < every:
+            return
+        self._link.rested = now
         conn = self._link.try_connection()
         if conn is None:
             return
