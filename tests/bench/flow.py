@@ -180,7 +180,7 @@ def aggregator(world: World, name: str) -> Result:
 def growth(world: World, name: str) -> Result:
     """How the processor's rate changes with one thing; the reference is the plain backlog in the same run."""
     _, what, value = name.split("-")
-    count = min(world.events, 300_000)
+    count = min(world.events, 200_000)
     if "plain" not in _shared:
         _shared["plain"] = Backlog(world, count)
     plain: Backlog = _shared["plain"]

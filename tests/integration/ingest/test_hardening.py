@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import random
@@ -10,16 +9,11 @@ import socket
 import threading
 import time
 import zlib
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import zstandard
-from confluent_kafka import KafkaError
 
-from etld.errors import EtldError
-from etld.ingest.pump import Pump, Waiter
-from etld.ingest.pumps import Pumps
 from support.ingest import Ingest, Start, event
 from support.waiting import wait_until
 
@@ -161,33 +155,3 @@ def test_many_clients_at_once(ingest: Ingest) -> None:
     for thread in threads:
         thread.join()
     assert not failures
-
-
-def test_a_producer_that_cannot_go_on_ends_its_process(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """librdkafka's fatal errors last as long as the producer does: a new process makes a new one."""
-    monkeypatch.setattr(Pumps, "broken", property(lambda _: "fenced"))
-    with pytest.raises(EtldError, match="fenced"):
-        start()
-
-
-class Silent(Waiter):
-    """A request that nobody waits for."""
-
-    def finish(self, late: bool) -> None:
-        """No answer."""
-
-
-def test_a_fatal_error_breaks_the_producer(kafka: str) -> None:
-    async def broken() -> tuple[str, str]:
-        pump = Pump(asyncio.get_running_loop(), {"bootstrap.servers": kafka}, ["dead_letter_queue"], 5.0)
-        told = []
-        for fatal in (False, True):
-            error = KafkaError(KafkaError._MSG_TIMED_OUT, "too late", fatal)
-            Silent(pump, 1, 0.0).delivered(error, SimpleNamespace(key=lambda: b"k"))
-            told.append(pump.broken)
-        await pump.close(1.0)
-        return told[0], told[1]
-
-    before, after = asyncio.run(broken())
-    assert not before
-    assert "too late" in after
