@@ -168,8 +168,7 @@ def _columnar(way: Plan, head: bytes, values: Sequence[bytes | None], rows: Sequ
     """The frame of `values`, None when it is not certain that they were read right."""
     nonce = os.urandom(NONCE)
     sync = os.urandom(16)
-    body = nonce.join(values) + nonce  # type: ignore[arg-type]
-    container = b"".join(
+    head_of_file = b"".join(
         (
             b"Obj\x01\x04\x16avro.schema",
             _zigzag(len(way.wrapped)),
@@ -177,11 +176,13 @@ def _columnar(way: Plan, head: bytes, values: Sequence[bytes | None], rows: Sequ
             b"\x14avro.codec\x08null\x00",
             sync,
             _zigzag(len(values)),
-            _zigzag(len(body)),
-            body,
-            sync,
+            _zigzag(sum(map(len, values)) + NONCE * len(values)),  # type: ignore[arg-type]
         )
     )
+    # One join, since each copies the whole batch.
+    first, *others = values
+    assert first is not None
+    container = nonce.join((head_of_file + first, *others, sync))  # type: ignore[arg-type]
     try:
         read = pl.read_avro(io.BytesIO(container))
         if read.height != len(values):

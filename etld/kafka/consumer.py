@@ -100,7 +100,8 @@ class GroupConsumer:
                 "group.instance.id": instance,
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": int(session_timeout * 1000),
-                "heartbeat.interval.ms": max(500, int(session_timeout * 1000 / 6)),
+                # A member hears of a rebalance with its heartbeat, and until all have, nobody reads.
+                "heartbeat.interval.ms": 300,
                 "max.poll.interval.ms": 300_000,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,

@@ -11,16 +11,17 @@ if TYPE_CHECKING:
 
 _SQL = sql.load("events")
 
-#: The columns that are copied, in order, and their types.
+#: The columns that are copied, in order, and their types: those of a fixed size first, so that they are packed
+#: side by side.
 COLUMNS: Final = {
     "event_id": "uuid",
+    "triggered_at": "timestamptz",
+    "kafka_partition": "integer",
+    "kafka_offset": "bigint",
     "event_name": "text",
     "event_type": "text",
     "user_details": "jsonb",
     "event_details": "jsonb",
-    "triggered_at": "timestamptz",
-    "kafka_partition": "integer",
-    "kafka_offset": "bigint",
 }
 
 

@@ -1,6 +1,6 @@
 -- name: copy
 COPY public.processed_events
-    (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
+    (event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details)
 FROM STDIN (FORMAT binary)
 
 -- name: staging
@@ -11,14 +11,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS etld_staging (
 
 -- name: copy_staging
 COPY pg_temp.etld_staging
-    (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
+    (event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details)
 FROM STDIN (FORMAT binary)
 
 -- name: merge
 WITH kept AS (
     INSERT INTO public.processed_events
-        (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
-    SELECT event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset
+        (event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details)
+    SELECT event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details
     FROM pg_temp.etld_staging
     ORDER BY kafka_partition, kafka_offset
     ON CONFLICT (event_id) DO NOTHING

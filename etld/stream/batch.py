@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from etld.store.positions import Move, Tally
@@ -140,15 +141,11 @@ def group(messages: Sequence[Any], ends: Mapping[Key, int], owned: Mapping[Key, 
     """
     by_key: dict[Key, list[Any]] = {}
     if messages:
-        # Methods of the class: a loop in C over each, for every record of a backlog comes by here.
+        # Methods of the class, and runs of one partition: loops in C, for every record of a backlog comes by here.
         kind = type(messages[0])
-        topics = map(kind.topic, messages)
-        partitions = map(kind.partition, messages)
-        for key, message in zip(zip(topics, partitions, strict=True), messages, strict=True):
-            try:
-                by_key[key].append(message)
-            except KeyError:
-                by_key[key] = [message]
+        for topic, same_topic in groupby(messages, kind.topic):
+            for partition, run in groupby(same_topic, kind.partition):
+                by_key.setdefault((topic, partition), []).extend(run)
     parts: list[Records] = []
     for key in sorted(by_key.keys() | ends.keys()):
         mine = owned.get(key)

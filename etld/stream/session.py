@@ -34,6 +34,7 @@ _REPORT_EVERY = 1.0
 _IDLE_EVERY, _IDLE_UNDER_LOAD = 1.0, 0.25
 _PROBE_EVERY, _PROBE_FOR = 2.0, 0.5
 _CLOSE_WITHIN = 8.0
+_HAND_OVER_WITHIN = 1.0
 
 
 class Session:
@@ -284,7 +285,10 @@ class Session:
         return claimed + more, [halt for halt in halted if halt.reason != OFFSET_BEYOND] + still
 
     def _on_revoke(self, keys: Sequence[Key]) -> None:
-        # Not flushed: the next owner reads them again from the position in the database.
+        # What is not handed over yet is dropped: the next owner reads it again from the position in the database.
+        # What the writer has is let through, if that takes no longer than a moment: fenced in mid-batch, this
+        # session would end, and with it all that it reads.
+        self._writer.wait_idle(_HAND_OVER_WITHIN)
         for key in keys:
             self._owned.pop(key, None)
             self._written.pop(key, None)

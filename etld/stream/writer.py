@@ -96,6 +96,12 @@ class Writer:
             self._room.wait(timeout)
             self._room.clear()
 
+    def wait_idle(self, timeout: float) -> None:
+        """Sleep until everything that was handed over is written, something stands in the way, or `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while not self.idle and self.problem is None and self.failure is None and time.monotonic() < until:
+            time.sleep(0.005)
+
     def close(self, timeout: float) -> None:
         """Finish the batch in hand, drop the one in waiting, end the thread within `timeout` seconds."""
         self._stop.set()

@@ -62,19 +62,26 @@ class Backlog:
             self.kept = found[0] if found else 0
 
     def run(self, group: str, **changes: Any) -> tuple[float, float, float]:
-        """(events/s, CPU µs an event, peak MB) of the workers, from the first commit to the last."""
+        """(events/s, CPU µs an event, peak MB) of the workers, from when each has committed to the last commit."""
         self.reset()
         config = self.world.config(
             self.database, **{"event_types.purchase.topic": self.topic, "breaker.ratio": 0, **changes}
         )
-        query = "SELECT coalesce(sum(consumed), 0) FROM etld.kafka_position WHERE grp = %s AND topic = %s"
+        query = (
+            "SELECT coalesce(sum(consumed), 0), count(DISTINCT owner) FILTER (WHERE consumed > 0)"
+            " FROM etld.kafka_position WHERE grp = %s AND topic = %s"
+        )
+        workers = sum(count for key, count in changes.items() if key.endswith(".workers"))
         with open_database(self.database) as conn, self.world.daemon(config) as daemon:
 
-            def done() -> int:
+            def state() -> tuple[int, int]:
                 row = conn.execute(query, (group, self.topic)).fetchone()
-                return int(row[0]) if row else 0
+                return (int(row[0]), int(row[1])) if row else (0, 0)
 
-            wait(lambda: done() > 0, 120, "the first batch is committed", 0.005)
+            def done() -> int:
+                return state()[0]
+
+            wait(lambda: state()[1] == workers, 120, "every worker has committed a batch", 0.005)
             first, began = done(), time.monotonic()
             pids = [w["pid"] for name, w in daemon.workers().items() if w["pid"] and not name.startswith("setup")]
             cpu = cpu_seconds(pids)
