@@ -33,8 +33,9 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-#: The lengths and numbers that come all the time.
+#: The lengths and numbers that come all the time; with the index of the second branch of a union before them.
 _SMALL = [varint(number) for number in range(8192)]
+_SMALL_OPTIONAL = [b"\x02" + number for number in _SMALL]
 
 
 def long(value: int) -> bytes:
@@ -81,10 +82,11 @@ def compile_event(raw: Mapping[str, Any], event_type: str, event_names: tuple[st
         "names": names,
         "kind": event_type,
         "kind_bytes": text(event_type),
-        "moment": lambda value: times.parse_time(value, zone),
+        "moment": times.parse_time if zone == "UTC" else lambda value: times.parse_time(value, zone),
         "double": struct.Struct("<d").pack,
         "missing": object(),
         "SMALL": _SMALL,
+        "SMALL_OPTIONAL": _SMALL_OPTIONAL,
     }
     writer = _Writer(lines, scope)
     try:
@@ -155,14 +157,14 @@ class _Writer:
             if len(branches) != 2 or branches[0].kind != "null" or field.default[0] is not None:
                 raise NotImplementedError
             out = self._name()
+            absent = f"{out}, {out}b = b'\\0', b''" if branches[1].kind == "string" else f"{out} = b'\\0'"
             self._line(f"v = {parent}.get({field.name!r}, missing)")
-            self._line(f"if v is missing: {out} = b'\\0'")
+            self._line(f"if v is missing: {absent}")
             self._line("else:")
             self._line(f"    {parent}n += 1")
-            self._line(f"    if v is None: {out} = b'\\0'")
+            self._line(f"    if v is None: {absent}")
             self._line("    else:")
             self._scalar(branches[1], out, "        ", b"\x02")
-            self._parts.append(out)
             return
         if field.type.kind == "record":
             self._record(field, parent)
@@ -170,19 +172,24 @@ class _Writer:
         out = self._name()
         self._line(f"v = {parent}[{field.name!r}]")
         self._scalar(field.type, out, "", b"")
-        self._parts.append(out)
 
     def _scalar(self, of: Type, out: str, indent: str, branch: bytes) -> None:
+        self._parts.append(out)
         front = f"{branch!r} + " if branch else ""
         if of.logical:
             raise NotImplementedError
         match of.kind:
             case "string":
+                # `text`, without a call.
+                self._parts.append(f"{out}b")
                 self._line(f"{indent}if type(v) is not str: return None")
-                self._line(f"{indent}{out} = {front}text(v)")
+                self._line(f"{indent}{out}b = v.encode()")
+                self._line(f"{indent}n = len({out}b)")
+                self._line(f"{indent}if n > 8191 or b'\\0' in {out}b: return None")
+                self._line(f"{indent}{out} = {'SMALL_OPTIONAL' if branch else 'SMALL'}[n]")
             case "long":
                 self._line(f"{indent}if type(v) is not int or not {-(2**63)} <= v <= {2**63 - 1}: return None")
-                self._line(f"{indent}{out} = {front}long(v)")
+                self._line(f"{indent}{out} = {front}(SMALL[v] if 0 <= v < 8192 else long(v))")
             case "int":
                 self._line(f"{indent}if type(v) is not int or not {-(2**31)} <= v <= {2**31 - 1}: return None")
                 self._line(f"{indent}{out} = {front}long(v)")

@@ -10,21 +10,23 @@ from pathlib import Path
 
 
 def handler(port: int) -> None:
-    """aiohttp on uvloop that parses the JSON and answers."""
+    """An aiohttp application on uvloop, with one handler that parses the JSON and answers."""
     import asyncio
 
     import orjson
     import uvloop
     from aiohttp import web
 
-    async def track(request: web.BaseRequest) -> web.Response:
+    async def track(request: web.Request) -> web.Response:
         event = orjson.loads(await request.read())
         return web.Response(
             body=orjson.dumps({"status": "success", "event_id": event["event_name"]}), content_type="application/json"
         )
 
     async def serve() -> None:
-        runner = web.ServerRunner(web.Server(track))
+        app = web.Application()
+        app.router.add_post("/track", track)
+        runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         await asyncio.Event().wait()

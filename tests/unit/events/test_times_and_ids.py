@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 import uuid
 from typing import Any
 
@@ -56,9 +59,34 @@ def test_format_and_parse_are_inverse(micros: int) -> None:
 
 def test_new_ids_are_uuid7_in_order() -> None:
     """Sorted by the time they were made."""
-    made = [ids.new_event_id() for _ in range(3)]
+    made = [ids.new_event_id() for _ in range(1000)]
+    assert len(set(made)) == len(made)
+    began = time.time_ns() // 1_000_000
+    later = ids.new_event_id()
+    assert began <= uuid.UUID(later).int >> 80 <= time.time_ns() // 1_000_000
     assert all(uuid.UUID(one).version == 7 and uuid.UUID(one).variant == uuid.RFC_4122 for one in made)
     assert all(ids.is_canonical(one) for one in made)
+
+
+def test_processes_make_no_id_twice() -> None:
+    """A fork inherits none of the random bits that its parent took in advance."""
+    made = subprocess.run([sys.executable, "-c", _FORKS], check=True, capture_output=True, text=True).stdout.split()
+    tails = [one[14:] for one in made]
+    assert len(made) == 30
+    assert len(set(tails)) == len(tails)
+
+
+_FORKS = """
+import os
+from etld.events.ids import new_event_id
+lines = [new_event_id() for _ in range(10)]
+for _ in range(2):
+    if os.fork() == 0:
+        print("\\n".join(new_event_id() for _ in range(10)), flush=True)
+        os._exit(0)
+    os.wait()
+print("\\n".join(new_event_id() for _ in range(10)))
+"""
 
 
 def test_derived_ids_are_stable() -> None:
