@@ -23,17 +23,14 @@ from etld.events.limits import (
     INT64_MIN,
     storable_text,
 )
-from etld.events.violation import Violation, did_you_mean, show
+from etld.events.violation import Errors, Violation, show
 
 if TYPE_CHECKING:
     from etld.events.avsc import Type
 
-Errors = list[Violation]
 Check = Callable[[Any, Errors], Any]
 
 STORABLE_TEXT = "a string without U+0000 and lone surrogates"
-# Enough to mend an event; a body of a thousand wrong fields is not worth a thousand lines.
-MAX_VIOLATIONS = 50
 _NUMBER = "a finite number"
 
 
@@ -94,8 +91,10 @@ def record(path: str, fields: list[tuple[str, Check, Any, bool]], drop_unknown: 
                 errors.append(Violation(f"{prefix}{name}", "a value: the field is required", "nothing"))
         if seen != len(value) and not drop_unknown:
             for name in value:
-                if name not in known and len(errors) < MAX_VIOLATIONS:
-                    expected = f"no field of this name{did_you_mean(name, known)}"
+                if errors.full:
+                    break
+                if name not in known:
+                    expected = f"no field of this name{errors.room.hint(name, known)}"
                     errors.append(Violation(f"{prefix}{name}", expected, show(value[name])))
         return out
 
@@ -181,7 +180,7 @@ def _enum(path: str, symbols: tuple[str, ...]) -> Check:
 
     def check(value: Any, errors: Errors) -> Any:
         if type(value) is not str or value not in known:
-            hint = did_you_mean(value, symbols) if type(value) is str else ""
+            hint = errors.room.hint(value, symbols) if type(value) is str else ""
             errors.append(Violation(path, f"one of {listed}{hint}", show(value)))
         return value
 
@@ -273,7 +272,7 @@ def _union(path: str, checks: list[tuple[str, Check]]) -> Check:
         best: Errors | None = None
         taken: list[Any] = []
         for branch in others:
-            found: Errors = []
+            found = Errors(errors.room)
             result = branch(value, found)
             if not found:
                 if type(result) is type(value):
@@ -316,9 +315,9 @@ def _map(path: str, inner: Check) -> Check:
 
 
 def _below(inner: Check, item: Any, errors: Errors, place: str) -> Any:
-    if len(errors) >= MAX_VIOLATIONS:
+    if errors.full:
         return None
-    found: Errors = []
+    found = Errors(errors.room)
     result = inner(item, found)
     for one in found:
         joined = f"{place}{one.path}" if not one.path or one.path[0] == "[" else f"{place}.{one.path}"

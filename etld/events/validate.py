@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from etld.events import avsc, times
-from etld.events.checks import Check, Errors, compile_check, default_of, parsed, record, text
+from etld.events.checks import Check, compile_check, default_of, parsed, record, text
 from etld.events.ids import canonical, is_canonical, new_event_id
 from etld.events.limits import MAX_NAME
-from etld.events.violation import Violation, did_you_mean, show
+from etld.events.violation import Errors, Room, Violation, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,12 +70,12 @@ class Validator:
         ]
         self._check = record("", self._fields, drop)
 
-    def validate(self, obj: Any) -> Valid | Invalid:
+    def validate(self, obj: Any, room: Room | None = None) -> Valid | Invalid:
         """`obj` (parsed JSON) as an event ready for Avro, or every violation.
 
-        An event without an event_id gets a new one.
+        An event without an event_id gets a new one. `room` is shared by the events of one request.
         """
-        errors: Errors = []
+        errors = Errors(room or Room())
         event = self._check(obj, errors)
         if errors:
             return Invalid(tuple(errors))
@@ -105,7 +105,7 @@ def _name(path: str, names: tuple[str, ...]) -> Check:
         if known:
             if type(value) is str and value in known:
                 return value
-            hint = did_you_mean(value, names) if type(value) is str else ""
+            hint = errors.room.hint(value, names) if type(value) is str else ""
             errors.append(Violation(path, f"one of {listed}{hint}", show(value)))
             return None
         if type(value) is not str or not 0 < len(value) <= MAX_NAME:

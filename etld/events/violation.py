@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHOWN = 80
+# Enough to mend an event; a body of a thousand wrong fields is not worth a thousand lines.
+MAX_VIOLATIONS = 50
+# Of each further event, once a request has been told of so many.
+FEW_VIOLATIONS = 5
+_REQUEST_VIOLATIONS = 1000
+_REQUEST_HINTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,46 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.path or 'event'}: expected {self.expected}, got {self.got}"
+
+
+class Room:
+    """How much may still be said about the mistakes of one request: a hint is a search, each line is answered.
+
+    Without it a few kilobytes of wrong events, well compressed, would keep a process busy for seconds.
+    """
+
+    __slots__ = ("hints", "lines")
+
+    def __init__(self) -> None:
+        self.hints = _REQUEST_HINTS
+        self.lines = _REQUEST_VIOLATIONS
+
+    def hint(self, word: str, known: Iterable[str]) -> str:
+        """As `did_you_mean`, while there is room."""
+        if self.hints <= 0:
+            return ""
+        self.hints -= 1
+        return did_you_mean(word, known)
+
+    @property
+    def most(self) -> int:
+        """How many violations the next event may list."""
+        return MAX_VIOLATIONS if self.lines > 0 else FEW_VIOLATIONS
+
+
+class Errors(list[Violation]):
+    """The violations of one event so far, and the room that its request has for more."""
+
+    __slots__ = ("room",)
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self.room = room
+
+    @property
+    def full(self) -> bool:
+        """Is more not worth looking for?"""
+        return len(self) >= self.room.most
 
 
 def show(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from etld.events.violation import Room
 from etld.ingest.answers import Answer, json_answer, problem
 from etld.ingest.body import BodyProblem, undo
 from etld.ingest.gate import Denied
@@ -73,7 +74,7 @@ class Front:
             raise Denied(_event_too_large(self._max_event))
         event = _parse(body, self._max_depth)
         ack = self._level(headers)
-        outcome = self._intake.judge(event, body, 0, self._origin(headers, key, message.path))
+        outcome = self._intake.judge(event, body, 0, self._origin(headers, key, message.path), Room())
         tally = service.tally
         if key is not None:
             tally.by_key[key.name] += 1
@@ -134,11 +135,12 @@ class Front:
         origin = self._origin(headers, key, message.path)
         if key is not None:
             service.tally.by_key[key.name] += count
+        room = Room()
         if texts is None:
             judge = self._intake.judge
-            outcomes = [judge(event, None, index, origin) for index, event in enumerate(events)]
+            outcomes = [judge(event, None, index, origin, room) for index, event in enumerate(events)]
         else:
-            outcomes = [self._line(text, index, origin) for index, text in enumerate(texts)]
+            outcomes = [self._line(text, index, origin, room) for index, text in enumerate(texts)]
         self._send_all(service, connection, outcomes, ack)
 
     def _send_all(
@@ -169,7 +171,7 @@ class Front:
         else:
             pump.wait(waiter)
 
-    def _line(self, text: bytes, index: int, origin: Origin) -> Outcome:
+    def _line(self, text: bytes, index: int, origin: Origin, room: Room) -> Outcome:
         if len(text) > self._max_event:
             return Refusal(413, "event_too_large", f"an event may have {self._max_event} bytes", [])
         try:
@@ -181,7 +183,7 @@ class Front:
             except NotJson as error:
                 return Refusal(400, "not_json", f"line {index + 1} is not JSON: {error}", [])
             raise
-        return self._intake.judge(event, text, index, origin)
+        return self._intake.judge(event, text, index, origin, room)
 
     def _admit(self, service: Service, connection: Connection, headers: Any, count: int) -> Key | None:
         gate = service.gate

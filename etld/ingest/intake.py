@@ -12,7 +12,7 @@ from etld.events import deadletter
 from etld.events.ids import canonical, derived, misplaced, new_event_id, request_dead_letter_id
 from etld.events.limits import MAX_NAME
 from etld.events.validate import Invalid, Violation
-from etld.events.violation import did_you_mean, show
+from etld.events.violation import Room, show
 
 if TYPE_CHECKING:
     from etld.ingest.catalog import Catalog, EventType
@@ -72,8 +72,8 @@ class Intake:
         self._keep_invalid = keep_invalid
         self._max_event = max_event
 
-    def judge(self, event: Any, text: bytes | None, index: int, origin: Origin) -> Outcome:
-        """What becomes of one event; `text` is its JSON where it came by itself."""
+    def judge(self, event: Any, text: bytes | None, index: int, origin: Origin, room: Room) -> Outcome:
+        """What becomes of one event; `text` is its JSON where it came by itself, `room` its request's."""
         if type(event) is not dict:
             return Refusal(400, "not_an_object", "an event is a JSON object", [])
         if origin.segment is not None and origin.segment.applies(event):
@@ -87,7 +87,7 @@ class Intake:
         if kind is None:
             if origin.key is not None and origin.key.event_types is not None:
                 return _forbidden(f"key {origin.key.name} may not send events of this type", name)
-            return self._invalid(event, text, self._unknown(name), index, origin)
+            return self._invalid(event, text, self._unknown(name, room), index, origin, room)
         if not kind.accept:
             return _forbidden(f"events of type {kind.name} are not taken from clients", name)
         if origin.key is not None and not origin.key.allows(name):
@@ -100,9 +100,9 @@ class Intake:
                 return (
                     Record(kind.topic, event_id, value) if len(value) <= self._max_event else self._too_large(event_id)
                 )
-        verdict = kind.validator.validate(event)
+        verdict = kind.validator.validate(event, room)
         if isinstance(verdict, Invalid):
-            return self._invalid(event, text, verdict.errors, index, origin)
+            return self._invalid(event, text, verdict.errors, index, origin, room)
         good = verdict.event
         event_id = good["event_id"]
         if kind.sample and not kind.keeps(good["event_name"], event_id):
@@ -112,8 +112,8 @@ class Intake:
             return self._too_large(event_id)
         return Record(kind.topic, event_id, value)
 
-    def _unknown(self, name: Any) -> tuple[Violation, ...]:
-        hint = did_you_mean(name, self._types) if type(name) is str else ""
+    def _unknown(self, name: Any, room: Room) -> tuple[Violation, ...]:
+        hint = room.hint(name, self._types) if type(name) is str else ""
         return (Violation("event_type", self._catalog.expected + hint, show(name)),)
 
     def _invalid(
@@ -123,13 +123,15 @@ class Intake:
         violations: Sequence[Violation],
         index: int,
         origin: Origin,
+        room: Room,
     ) -> Outcome:
         """A dead letter, or a refusal when those are not kept.
 
         The letter's id comes from the request's or the event's own id where there is one, so that a retry
         makes no second letter; an event without an id takes the letter's, as the corrector has it.
         """
-        errors = [{"path": item.path, "expected": item.expected, "got": item.got} for item in violations]
+        errors = [{"path": item.path, "expected": item.expected, "got": item.got} for item in violations[: room.most]]
+        room.lines -= len(errors)
         known = _canonical(event.get("event_id")) or misplaced(event)
         request = origin.idempotency_key
         if request is not None:

@@ -155,3 +155,19 @@ def test_many_clients_at_once(ingest: Ingest) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_the_work_for_one_request_is_bounded(ingest: Ingest) -> None:
+    """However many mistakes come in a few kilobytes: so many guesses at them, lines about them, looks for an id."""
+    wrong = event(event_details={f"pric{number}": 1 for number in range(55)})
+    body = gzip.compress(json.dumps({"batch": [wrong] * 1000}).encode())
+    status, answer = ingest.post("/v1/batch", body, Content_Encoding="gzip")
+    assert status == 207
+    errors = [error for result in answer["results"] for error in result["errors"]]
+    assert 0 < sum("did you mean" in error["expected"] for error in errors) <= 50
+    assert len(errors) < 7000
+    assert all(result["errors"] for result in answer["results"])
+    own = "0192f0c0-1111-7222-8333-444455556666"
+    for others, found in ((5, True), (500, False)):
+        many = {f"f{number}": f"0192f0c0-1111-7222-8333-{number:012d}" for number in range(others)}
+        assert (ingest.post("/track", event(**many, evnt_id=own))[1]["event_id"] == own) == found
