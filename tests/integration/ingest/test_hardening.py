@@ -17,6 +17,8 @@ import zstandard
 from support.ingest import Ingest, Start, event
 from support.waiting import wait_until
 
+ZSTD = {"Content-Encoding": "zstd", "Content-Type": "application/x-ndjson"}
+
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
 def test_codings(ingest: Ingest, coding: str) -> None:
@@ -171,3 +173,34 @@ def test_the_work_for_one_request_is_bounded(ingest: Ingest) -> None:
     for others, found in ((5, True), (500, False)):
         many = {f"f{number}": f"0192f0c0-1111-7222-8333-{number:012d}" for number in range(others)}
         assert (ingest.post("/track", event(**many, evnt_id=own))[1]["event_id"] == own) == found
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_of_many_parts(ingest: Ingest, coding: str) -> None:
+    squeeze: Any = {"gzip": gzip.compress, "zstd": zstandard.compress}[coding]
+    body, empty = squeeze(json.dumps(event()).encode()), squeeze(b"")
+    assert ingest.post("/track", empty * 50 + body, Content_Encoding=coding)[0] == 200
+    for much in (empty * 50_000 + body, empty * 100 + body):
+        assert ingest.post("/track", much[-1_000_000:], Content_Encoding=coding)[1]["code"] == "bad_coding"
+
+
+def test_a_zstd_stream_that_was_cut(ingest: Ingest) -> None:
+    """Compressors of streams do not state the size: only the frame's own end tells that all of it came."""
+    lines = b"".join(json.dumps(event(event_details={"item_id": n})).encode() + b"\n" for n in range(500))
+
+    def stream(*pieces: bytes) -> bytes:
+        machine = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+        return (
+            b"".join(machine.compress(piece) + machine.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for piece in pieces)
+            + machine.flush()
+        )
+
+    whole, half = stream(lines, lines), stream(lines)
+    at_line = half[:-7]  # the last block and the checksum: what is left ends with a whole line
+    assert zstandard.ZstdDecompressor().decompressobj().decompress(at_line) == lines
+    skippable = b"\x50\x2a\x4d\x18\3\0\0\0abc"
+    for body in (whole, half + half, skippable + half, half + skippable):
+        assert ingest.request("POST", "/v1/batch", body, ZSTD)[0] in (200, 207)
+    for body in (at_line, whole[:-3], half + half[:-3], half + at_line, half + b"x", b""):
+        status, _, answer = ingest.request("POST", "/v1/batch", body, ZSTD)
+        assert (status, json.loads(answer)["code"]) == (400, "bad_coding")
