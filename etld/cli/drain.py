@@ -15,9 +15,9 @@ from etld.control.client import ask
 def command(config_path: Path | None, timeout: float) -> int:
     """Refuse new events, and return when everything accepted before is processed.
 
-    Afterwards: `etld stop`, or `etld resume ingest`.
+    Afterwards: `etld stop`, or `etld resume ingest`. Interrupting this command ends the drain; ingest stays paused.
     """
-    reply = ask(config_path, "drain", timeout=timeout)
+    reply = ask(config_path, "drain", timeout=timeout + 10.0, within=timeout)
     totals = "  ".join(f"{name} {value:,}" for name, value in reply["totals"].items())
     click.echo(f"drained; ingest is paused (`etld resume ingest` lets it go on)\n{totals}")
     return 0

@@ -29,3 +29,13 @@ def flag(request: dict[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise VerbError("bad_request", f"{name}: expected true or false, got {value!r}")
     return value
+
+
+def seconds(request: dict[str, Any], name: str) -> float | None:
+    """A time of at least 0; None when it is missing."""
+    value = request.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+        raise VerbError("bad_request", f"{name}: expected seconds, got {value!r}")
+    return value

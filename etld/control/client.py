@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -92,7 +93,9 @@ class Connection:
     def ask(self, verb: str, **arguments: object) -> dict[str, Any]:
         """Send one request and wait for its answer; raises Refused, Unreachable."""
         try:
-            self._sock.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
+            # A daemon that refuses a client says why before it has heard a word, and closes.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._sock.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
             line = self._file.readline()
         except TimeoutError:
             raise Unreachable(f"the daemon on {self.path} does not answer") from None

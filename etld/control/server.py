@@ -6,9 +6,11 @@ import contextlib
 import json
 import logging
 import os
+import select
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +28,10 @@ MAX_REQUEST = 1 << 20
 MAX_UNREAD = 8 << 20
 #: A client that has sent half a request, or does not read its answer, is let go after this long.
 PATIENCE = 30.0
+#: When all places are taken, the client that has been idle longest, and longer than this, makes room.
+IDLE = 5.0
+#: Seconds that requests may take of one turn of the loop; those that are left come in the next.
+TURN = 0.01
 
 
 class Selector(Protocol):
@@ -72,6 +78,29 @@ class _Client:
         self.later: Later | None = None
         self.ended = False
         self.since = time.monotonic()
+        #: Is it in the row of those with something to be answered?
+        self.asking = False
+        self._searched = 0
+
+    def take(self) -> bytes | None:
+        """The next request; None when none is whole. Empty lines cost next to nothing."""
+        if self.inbox[:1].isspace():
+            self.inbox, self._searched = self.inbox.lstrip(), 0
+        end = self.inbox.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self.inbox)
+            return None
+        line = bytes(self.inbox[:end])
+        del self.inbox[: end + 1]
+        self._searched = 0
+        return line
+
+    @property
+    def gone(self) -> bool:
+        """Has it closed the connection, and not only its own direction?"""
+        poll = select.poll()
+        poll.register(self.fd, 0)
+        return bool(poll.poll(0))
 
 
 class Server:
@@ -82,15 +111,28 @@ class Server:
         self._daemon = daemon
         self._selector = selector
         self._clients: dict[int, _Client] = {}
+        self._row: deque[_Client] = deque()
         selector.watch(sock.fileno(), READ, self._accept)
 
     def pump(self, now: float) -> None:
-        """Send answers that have become ready; drop clients that take too long."""
+        """Send answers that have become ready, answer what was asked; drop clients that take too long."""
         for client in list(self._clients.values()):
             if client.later is not None:
                 self._resume(client)
             elif (client.inbox or client.outbox) and now - client.since > PATIENCE:
                 self._drop(client)
+        # One request of each client in turn, so that nobody is served at the others' expense.
+        until = time.monotonic() + TURN
+        while self._row and time.monotonic() < until:
+            client = self._row.popleft()
+            client.asking = False
+            if client.fd in self._clients:
+                self._advance(client)
+
+    @property
+    def busy(self) -> bool:
+        """Is there something to be answered at once?"""
+        return bool(self._row)
 
     @property
     def waiting(self) -> bool:
@@ -105,21 +147,33 @@ class Server:
         self.sock.close()
 
     def _accept(self, _events: int) -> None:
-        try:
-            sock, _ = self.sock.accept()
-        except OSError:
-            return
+        for _ in range(2 * MAX_CLIENTS):  # whoever knocks without end does not hold up the rest
+            try:
+                sock, _ = self.sock.accept()
+            except OSError:
+                return
+            self._welcome(sock)
+
+    def _welcome(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         uid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
         client = _Client(sock)
         if uid not in (0, os.geteuid()):
             log.warning("control: refused a client of user id %d", uid)
             self._refuse(client, failure("forbidden", "only the daemon's owner and root may do this"))
-        elif len(self._clients) >= MAX_CLIENTS:
+        elif len(self._clients) >= MAX_CLIENTS and not self._make_room(client.since):
             self._refuse(client, failure("busy", f"{MAX_CLIENTS} clients are connected already"))
         else:
             self._clients[client.fd] = client
             self._selector.watch(client.fd, READ, lambda events: self._serve(client, events))
+
+    def _make_room(self, now: float) -> bool:
+        idle = [client for client in self._clients.values() if client.later is None and not client.asking]
+        oldest = min(idle, key=lambda client: client.since if not client.gone else 0.0, default=None)
+        if oldest is None or (now - oldest.since < IDLE and not oldest.gone):
+            return False
+        self._drop(oldest)
+        return True
 
     def _refuse(self, client: _Client, reply: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
@@ -141,24 +195,31 @@ class Server:
                 if not client.inbox:
                     client.since = time.monotonic()
                 client.inbox += data
-        self._advance(client)
+        if events & WRITE:
+            self._flush(client)
+        if client.fd in self._clients:
+            self._queue(client)
+
+    def _queue(self, client: _Client) -> None:
+        """Let it be answered when its turn comes; until then nothing more is read of it."""
+        if not client.asking:
+            client.asking = True
+            self._row.append(client)
 
     def _advance(self, client: _Client) -> None:
-        """Answer one request after the other, as long as nothing has to be waited for."""
-        while client.later is None and len(client.outbox) < MAX_UNREAD:
-            line, newline, rest = client.inbox.partition(b"\n")
-            if not newline:
-                if len(client.inbox) > MAX_REQUEST:
-                    self._reply(client, failure("too_large", f"a request has at most {MAX_REQUEST} bytes"))
+        """Answer the client's next request, unless it has to wait for an answer, or to read some."""
+        if client.later is None and len(client.outbox) < MAX_UNREAD:
+            line = client.take()
+            if len(line or client.inbox) > MAX_REQUEST:
+                self._reply(client, failure("too_large", f"a request has at most {MAX_REQUEST} bytes"))
+                if line is None:
                     client.inbox.clear()
                     client.ended = True
-                break
-            client.inbox = rest
-            client.since = time.monotonic()
-            if len(line) > MAX_REQUEST:
-                self._reply(client, failure("too_large", f"a request has at most {MAX_REQUEST} bytes"))
-            elif line.strip():
-                self._request(client, bytes(line))
+            elif line is not None:
+                self._request(client, line)
+            if line is not None:
+                client.since = time.monotonic()
+                self._queue(client)
         self._flush(client)
 
     def _request(self, client: _Client, line: bytes) -> None:
@@ -183,11 +244,18 @@ class Server:
 
     def _resume(self, client: _Client) -> None:
         assert client.later is not None
+        if client.gone:
+            self._daemon.forsaken(client.later)
+            self._drop(client)
+            return
         answer = self._guarded(client.later)
         if isinstance(answer, dict):
             client.later = None
+            client.since = time.monotonic()
             self._reply(client, answer)
-            self._advance(client)
+            self._flush(client)
+            if client.fd in self._clients:
+                self._queue(client)
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
         """A mistake of a verb, or of its caller, ends in an answer, never in the daemon."""
@@ -216,10 +284,11 @@ class Server:
         except OSError:
             self._drop(client)
             return
-        if client.ended and not client.outbox and client.later is None:
+        if client.ended and not client.outbox and client.later is None and not client.asking:
             self._drop(client)
             return
-        reading = 0 if client.ended or len(client.outbox) >= MAX_UNREAD or client.later else READ
+        full = client.asking or client.later is not None or len(client.outbox) >= MAX_UNREAD
+        reading = 0 if client.ended or full else READ
         events = reading | (WRITE if client.outbox else 0)
         if events:
             self._selector.watch(client.fd, events, lambda events: self._serve(client, events))

@@ -57,6 +57,8 @@ class Ledger:
         self._histograms: dict[Series, tuple[list[int], float]] = {}
         self._totals: dict[tuple[str, str], dict[str, int]] = {}
         self._grown: dict[str, int] = {}
+        #: By (kind, "topic:partition"): what waited when the last process that read it ended.
+        self._left: dict[tuple[str, str], int] = {}
 
     def open(self, pid: int, worker: str, kind: str) -> None:
         """A process began."""
@@ -67,10 +69,11 @@ class Ledger:
         return self._live.get(pid) if pid is not None else None
 
     def close(self, pid: int) -> None:
-        """A process ended: its counters stay."""
+        """A process ended: its counters stay, and what it was behind until another says how far it is."""
         account = self._live.pop(pid, None)
         if account is None:
             return
+        self._left.update({(account.kind, source): events for source, events in account.lags.items() if events})
         for (name, labels), value in account.counters.items():
             series = (account.worker, name, labels)
             self._counters[series] = self._counters.get(series, 0) + value
@@ -93,7 +96,9 @@ class Ledger:
             account.gauges[name, _labels(labels)] = float(value)
         for name, labels, buckets, total in message.get("histograms", ()):
             account.histograms[name, _labels(labels)] = ([int(b) for b in buckets], float(total))
-        account.lags.update(message.get("lags", {}))
+        for source, events in message.get("lags", {}).items():
+            account.lags[source] = int(events)
+            self._left.pop((account.kind, source), None)
         for source, values in message.get("totals", {}).items():
             self._grow(account.kind, source, values)
             self._totals[account.kind, source] = values
@@ -172,6 +177,12 @@ class Ledger:
             for source, events in sorted(account.lags.items()):
                 yield account.worker, source, events
 
+    def waiting(self) -> Iterator[tuple[str, str, int]]:
+        """(kind, "topic:partition", events) of all that waits, whether a worker lives that reads it or not."""
+        found = {(a.kind, source): events for a in self._live.values() for source, events in a.lags.items() if events}
+        for (kind, source), events in sorted((self._left | found).items()):
+            yield kind, source, events
+
     def save(self) -> dict[str, Any]:
         """All of it for JSON."""
         return {
@@ -195,6 +206,7 @@ class Ledger:
             "histograms": [[w, n, list(labels), b, t] for (w, n, labels), (b, t) in self._histograms.items()],
             "totals": [[kind, source, values] for (kind, source), values in self._totals.items()],
             "grown": self._grown,
+            "left": [[kind, source, events] for (kind, source), events in self._left.items()],
         }
 
     @classmethod
@@ -211,6 +223,7 @@ class Ledger:
         for kind, source, values in saved["totals"]:
             ledger._totals[kind, source] = values
         ledger._grown = dict(saved.get("grown", {}))
+        ledger._left = {(kind, source): events for kind, source, events in saved.get("left", ())}
         return ledger
 
 

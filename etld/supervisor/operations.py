@@ -1,4 +1,4 @@
-"""What takes a while (reload, rolling restart, scale, drain): generators that the loop drives."""
+"""What takes a while (reload, rolling restart, scale; drain.py): generators that the loop drives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from etld.config import load, refuse_unsafe
-from etld.control.daemon import Answer, Reply, VerbError
+from etld.control.daemon import Answer, Later, Reply, VerbError
 from etld.errors import EtldError
 from etld.supervisor import doors, fleet, plan
 from etld.supervisor.kinds import specs
@@ -37,25 +37,24 @@ class Operations:
     def __init__(self, daemon: Supervisor) -> None:
         self._daemon = daemon
         self._work: Work | None = None
+        self._later: Later | None = None
+        self._lasting = True
         #: What is under way, in words; None when nothing is.
         self.current: str | None = None
 
-    def start(self, what: str, work: Work) -> Answer:
-        """Begin; the answer comes when the work is done."""
+    def start(self, what: str, work: Work, *, lasting: bool = True) -> Answer:
+        """Begin; the answer comes when the work is done. What is not `lasting` ends when nobody waits for it."""
         if self._work is not None:
             work.close()
             raise VerbError("busy", f"{self.current} is under way; try again when it is done")
         if self._daemon.stopping:
             work.close()
             raise VerbError("stopping", "the daemon is stopping")
-        self._work, self.current = work, what
+        self._work, self.current, self._lasting = work, what, lasting
         outcome: list[Reply | BaseException] = []
 
         def finish(result: Reply | BaseException) -> None:
             outcome.append(result)
-
-        self._finish = finish
-        self.advance()
 
         def later() -> Reply | None:
             if not outcome:
@@ -64,6 +63,8 @@ class Operations:
                 raise outcome[0]
             return outcome[0]
 
+        self._finish, self._later = finish, later
+        self.advance()
         return later
 
     def advance(self) -> None:
@@ -87,10 +88,19 @@ class Operations:
 
     def cancel(self) -> None:
         """The daemon stops."""
+        self._break_off(VerbError("stopping", "the daemon is stopping"))
+
+    def forsaken(self, later: Later) -> None:
+        """Whoever waited for this answer has gone."""
+        if later is self._later and self._work is not None and not self._lasting:
+            log.info("%s: broken off, since nobody waits for it any more", self.current)
+            self._break_off(VerbError("forsaken", "nobody waits for it any more"))
+
+    def _break_off(self, why: VerbError) -> None:
         if self._work is not None:
             self._work.close()
             self._work, self.current = None, None
-            self._finish(VerbError("stopping", "the daemon is stopping"))
+            self._finish(why)
 
 
 def roll(daemon: Supervisor, names: Sequence[str], why: str) -> Generator[None, None, None]:
@@ -291,24 +301,6 @@ def at_rest(daemon: Supervisor, names: Sequence[str]) -> Answer:
         return {"workers": list(names), "waiting": busy}
 
     return later
-
-
-def drain(daemon: Supervisor) -> Answer:
-    """Refuse new events at the door; done when nothing has been waiting for two seconds."""
-    return daemon.operations.start("drain", _drain(daemon))
-
-
-def _drain(daemon: Supervisor) -> Work:
-    doors = [slot.name for slot in daemon.tree.slots.values() if daemon.kinds[slot.kind].listens]
-    for name in doors:
-        daemon.tree.pause(name, paused=True)
-    # Lags are reported once a second: what was accepted last must have been seen before "nothing" counts.
-    quiet_since = time.monotonic() + 1.0
-    while time.monotonic() - quiet_since < 2.0:
-        if any(events for _, _, events in daemon.tree.ledger.lags()):
-            quiet_since = time.monotonic()
-        yield
-    return {"paused": doors, "totals": daemon.tree.ledger.totals()}
 
 
 def unknown(daemon: Supervisor, target: str) -> VerbError:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from etld import logs
-from etld.control.daemon import Answer, Reply, VerbError
+from etld.control.daemon import Answer, Later, Reply, VerbError
 from etld.control.server import Server
 from etld.errors import EtldError
-from etld.supervisor import addresses, child, fleet, operations, plan, report
+from etld.supervisor import addresses, child, drain, fleet, operations, plan, report
 from etld.supervisor.disk import Disk
 from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
@@ -106,6 +106,8 @@ class Supervisor:
         return self.exit_code
 
     def _timeout(self) -> float:
+        if self.server.busy:
+            return 0.0
         now = time.monotonic()
         until = self._next_tick
         due = self.tree.next_due()
@@ -296,9 +298,13 @@ class Supervisor:
         """Replace workers one by one."""
         return operations.restart(self, target)
 
-    def drain(self) -> Answer:
+    def drain(self, *, timeout: float | None) -> Answer:
         """Refuse new events, finish the old."""
-        return operations.drain(self)
+        return drain.drain(self, timeout)
+
+    def forsaken(self, later: Later) -> None:
+        """Whoever waited for this answer has gone."""
+        self.operations.forsaken(later)
 
 
 def without_database(config: Config) -> Config:

@@ -80,11 +80,10 @@ class Metrics:
             self._mark("histograms", series)
 
     def lag(self, source: str, events: int) -> None:
-        """Set a source's lag."""
+        """Set a source's lag; told again though it is the same, since another process may have had the source."""
         with self._lock:
-            if self.lags.get(source) != events:
-                self.lags[source] = events
-                self._mark("lags", source)
+            self.lags[source] = events
+            self._mark("lags", source)
 
     def total(self, source: str, values: Mapping[str, int]) -> None:
         """Set a source's totals."""

@@ -98,6 +98,36 @@ def test_sixty_four_bad_clients_do_not_hold_it_up(etld: World) -> None:
     assert etld.worker("good-0")["restarts"] == 0
 
 
+def test_idle_clients_make_room(etld: World) -> None:
+    """Sixty-four that say nothing lock nobody out for long; until then the command says what the matter is."""
+    etld.start()
+    clients = [connect(etld) for _ in range(64)]
+    until(lambda: etld.cli("status").stderr == "etld: 64 clients are connected already\n", 4)
+    until(lambda: etld.cli("status").returncode == 0, 15, "room for another")
+    for sock in clients:
+        sock.close()
+
+
+def test_many_requests_at_once_hold_up_nobody(etld: World) -> None:
+    """Whoever sends thousands in one go is served in turn with the others."""
+    etld.start()
+    clients = [connect(etld) for _ in range(40)]
+    for number, sock in enumerate(clients):
+        sock.setblocking(False)
+        sock.send((b'{"verb":"metrics"}\n' if number % 2 else b"\n\n{}\n") * 2500)
+    worst = 0.0
+    for _ in range(20):
+        began = time.monotonic()
+        with connect(etld) as sock:
+            sock.sendall(b'{"verb":"health"}\n')
+            assert line(sock)["live"] is True
+        worst = max(worst, time.monotonic() - began)
+    assert worst < 1.0
+    for sock in clients:
+        sock.close()
+    assert etld.worker("good-0")["restarts"] == 0
+
+
 def test_only_the_owner_and_root(etld: World) -> None:
     """Who is asked by the kernel, not by the client."""
     if os.geteuid() != 0:

@@ -14,6 +14,8 @@ import pytest
 from toys import SLOW
 from world import World, until
 
+from etld.control.client import Connection, Refused
+
 pytestmark = pytest.mark.integration
 
 
@@ -216,6 +218,45 @@ def test_two_operations_at_once(etld: World) -> None:
     assert "drain is under way" in etld.cli("scale", "ingest", "2").stderr
     first.join()
     assert etld.worker("ingest-0")["state"] == "paused"
+
+
+def test_a_drain_that_comes_to_no_end(etld: World) -> None:
+    """It says what waits, and leaves the way free: after its time, when its asker goes, when ingest is resumed."""
+    etld.start("toys:BEHIND")
+    done = etld.cli("drain", "--timeout", "2")
+    assert done.returncode == 1
+    assert "event_x:0 has 5 events for the behind" in done.stderr
+    assert etld.status()["operation"] is None
+    with Connection(etld.socket) as asker:
+        asker._sock.sendall(b'{"verb":"drain"}\n')
+        until(lambda: etld.status()["operation"] == "drain")
+    until(lambda: etld.status()["operation"] is None, what="the drain that nobody waits for ends")
+    answers: list[Refused] = []
+
+    def ask() -> None:
+        try:
+            etld.ask("drain")
+        except Refused as refused:
+            answers.append(refused)
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    until(lambda: etld.status()["operation"] == "drain")
+    assert etld.cli("resume", "ingest").returncode == 0
+    waiting.join()
+    assert [answer.error["code"] for answer in answers] == ["resumed"]
+    assert etld.cli("scale", "ingest", "2").returncode == 0
+
+
+def test_a_drain_does_not_forget_what_waits_for_the_dead(etld: World) -> None:
+    """A worker that was given up has not finished; nor has one that is started anew."""
+    etld.start("toys:BEHIND")
+    until(lambda: etld.worker("behind-0")["lag"] == 5)
+    (etld.state / "behind.dies").touch()
+    until(lambda: etld.worker("behind-0")["state"] == "fatal")
+    done = etld.cli("drain")
+    assert done.returncode == 1
+    assert "not drained: behind-0 is fatal: no way on" in done.stderr
 
 
 def test_log_rotation(etld: World) -> None:

@@ -133,6 +133,17 @@ def stubborn(worker: Worker) -> None:
         time.sleep(0.05)
 
 
+def behind(worker: Worker) -> None:
+    """Five events wait for it; ends for good once the file "behind.dies" is there."""
+    worker.ready()
+    dies = Path(worker.config.state_dir) / "behind.dies"
+    while not worker.wait(0.05):
+        worker.lag("event_x:0", 5)
+        worker.beat()
+        if dies.exists():
+            worker.fatal("no way on")
+
+
 def _kind(name: str, function: str, rank: int = 2, count: int = 1, **more: object) -> Kind:
     return Kind(
         name,
@@ -174,5 +185,6 @@ GREEDY = _table(_GOOD, _kind("greedy", "greedy"))
 QUITTER = _table(_GOOD, _kind("quitter", "quitter"))
 HOPELESS = _table(_GOOD, _kind("hopeless", "hopeless"))
 FLOOD = _table(_GOOD, _kind("flood", "flood"))
+BEHIND = _table(_GOOD, _HTTP, _kind("behind", "behind"))
 STUBBORN = _table(_GOOD, _kind("stubborn", "stubborn"))
 NO_GROUND = _table(_kind("ground", "hopeless", 0, embedded=True), _GOOD)

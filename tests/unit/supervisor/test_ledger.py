@@ -153,3 +153,20 @@ def test_what_may_fall_in_the_table_never_falls_as_a_counter() -> None:
     assert ledger.totals()["parked"] == 4
     again = Ledger.restore(json.loads(json.dumps(ledger.save())), 2.0)
     assert list(again.database_counters()) == list(ledger.database_counters())
+
+
+def test_what_waited_is_remembered_until_another_reads_it() -> None:
+    """By kind, since each kind reads a topic at its own pace; a new program remembers it too."""
+    ledger = Ledger()
+    ledger.open(1, "processor-x-0", "processor")
+    ledger.open(2, "processor-x-1", "processor")
+    ledger.open(3, "aggregator-0", "aggregator")
+    ledger.beat(1, {"lags": {"t:0": 5, "t:1": 0}}, 1.0)
+    ledger.close(1)
+    ledger = Ledger.restore(ledger.save(), 1.0)
+    ledger.beat(3, {"lags": {"t:0": 0}}, 1.0)
+    assert list(ledger.waiting()) == [("processor", "t:0", 5)]
+    ledger.beat(2, {"lags": {"t:0": 2}}, 2.0)
+    assert list(ledger.waiting()) == [("processor", "t:0", 2)]
+    ledger.beat(2, {"lags": {"t:0": 0}}, 3.0)
+    assert list(ledger.waiting()) == []
