@@ -73,6 +73,11 @@ def hide(secret: str) -> None:
     _redactor.add([secret])
 
 
+def redacted(text: str) -> str:
+    """`text` without the secrets that this process knows."""
+    return _redactor(text)
+
+
 class _Formatter(logging.Formatter):
     def __init__(self, worker: str, redact: Redactor) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError, Unreachable
@@ -68,7 +68,10 @@ def find(config_path: Path | None) -> Target:
 
     config = load(config_path)
     try:
-        return Target(config, Addresses.from_dict(ask(config_path, "status")["addresses"]))
+        addresses = Addresses.from_dict(ask(config_path, "status")["addresses"])
+        if addresses.schema_registry != EMBEDDED:  # shown without a password that the configuration may have in it
+            addresses = replace(addresses, schema_registry=config.schema_registry.url)
+        return Target(config, addresses)
     except Unreachable:
         if EMBEDDED in (config.kafka.bootstrap_servers, config.postgres.dsn):
             raise

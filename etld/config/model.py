@@ -14,7 +14,7 @@ from etld.config.base import AnyPath, Like, Section
 from etld.config.events import Breaker, EventType, Processor, TypeName
 from etld.config.ingest import Ingest
 from etld.config.operation import Corrector, Log, Supervisor
-from etld.config.secrets import inside
+from etld.config.secrets import inside, split
 from etld.config.services import Kafka, Postgres, SchemaRegistry
 from etld.config.summaries import Aggregator, Charts, Summary, SummaryName
 from etld.errors import EtldError
@@ -91,12 +91,13 @@ class Config(Section):
     def secret(self, section: str) -> str | None:
         """The password of "kafka", "postgres" or "schema_registry", read now from its file; None without one.
 
-        It appears in no log line from then on. Raises `EtldError` when the file cannot be read.
+        PostgreSQL's may stand in the DSN instead. It appears in no log line from then on. Raises `EtldError` when
+        the file cannot be read.
         """
         key = _SECRETS[section]
         path: Path | None = getattr(getattr(self, section), key)
         if path is None:
-            return None
+            return split(self.postgres.dsn)[1] if section == "postgres" else None
         try:
             secret = path.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 # As far as the last @, because a password may hold one that should have been written %40.
 _IN_URL = re.compile(r"(://[^/:@\s]*):(\S+)@")
+_IN_QUERY = re.compile(r"(?:^|(?<=&))password=([^&]*)&?", re.IGNORECASE)
+_KEYWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))\s*", re.IGNORECASE)
 _IN_WORDS = re.compile(r"(\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^&\s]+)", re.IGNORECASE)
 
 
@@ -21,3 +23,22 @@ def inside(address: str) -> list[str]:
     for match in _IN_WORDS.finditer(address):
         found.append(re.sub(r"\\(.)", r"\1", match[2][1:-1]) if match[2].startswith("'") else match[2])
     return [*found, *(unquote(secret) for secret in found)]
+
+
+def split(dsn: str) -> tuple[str, str | None]:
+    """A DSN without its password, and the password as it is meant."""
+    if "://" not in dsn:
+        match = _KEYWORD.search(dsn)
+        if match is None:
+            return dsn, None
+        written = match[1] if match[1] is not None else match[2]
+        return _KEYWORD.sub("", dsn).strip(), re.sub(r"\\(.)", r"\1", written)
+    parts = urlsplit(dsn)
+    password = unquote(parts.password) if parts.password is not None else None
+    if password is not None:
+        user, _, host = parts.netloc.rpartition("@")
+        parts = parts._replace(netloc=f"{user.partition(':')[0]}@{host}")
+    if match := _IN_QUERY.search(parts.query):
+        password = unquote(match[1])
+        parts = parts._replace(query=_IN_QUERY.sub("", parts.query).rstrip("&"))
+    return (dsn if password is None else urlunsplit(parts)), password

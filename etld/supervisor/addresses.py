@@ -7,8 +7,9 @@ import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
+from etld.config.secrets import split
 from etld.errors import EtldError
 from etld.supervisor.listeners import PortTaken
 from etld.worker import EMBEDDED, Addresses
@@ -53,7 +54,7 @@ def check_embedded_ports(config: Config, ports: dict[str, int]) -> None:
 
 
 def resolve(config: Config, ports: dict[str, int]) -> Addresses:
-    """What a client connects to; no password is in any of it."""
+    """What a client connects to; no password is in that of PostgreSQL."""
     host = config.ingest.host
     if host in ("0.0.0.0", ""):
         host = LOOPBACK
@@ -68,22 +69,11 @@ def resolve(config: Config, ports: dict[str, int]) -> Addresses:
         postgres=(
             f"postgresql://etld@{LOOPBACK}:{ports['postgres']}/etld?passfile={passfile}"
             if dsn == EMBEDDED
-            else without_password(dsn)
+            else split(dsn)[0]
         ),
         schema_registry=config.schema_registry.url,
         control=str(config.socket_path),
     )
-
-
-def without_password(dsn: str) -> str:
-    """A DSN in URL form without its password; other forms as they are."""
-    if "://" not in dsn:
-        return dsn
-    parts = urlsplit(dsn)
-    if parts.password is None:
-        return dsn
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{host}"))
 
 
 def free_port() -> int:

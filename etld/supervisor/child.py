@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.getenv.restype = ctypes.c_void_p
 
 log = logging.getLogger("etld.worker")
 
@@ -79,11 +80,22 @@ def _detach(birth: Birth, channel: Channel) -> None:
         os._exit(1)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         os.environ.pop(name, None)
+    if not birth.kind.database:
+        _forget("ETLD_POSTGRES")
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     with contextlib.suppress(OSError):  # when memory runs out, a worker goes before the supervisor
         Path("/proc/self/oom_score_adj").write_text("500")
     setproctitle(f"etld: {birth.spec.name}")
     faulthandler.enable()
+
+
+def _forget(prefix: str) -> None:
+    """Drop variables from the environment, and what the C library keeps of them."""
+    for name in list(os.environ):
+        if name.upper().startswith(prefix):
+            value = _libc.getenv(name.encode())
+            ctypes.memset(value, 0, len(os.fsencode(os.environ[name])))
+            del os.environ[name]
 
 
 def _run(birth: Birth, channel: Channel) -> int:

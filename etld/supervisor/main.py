@@ -14,7 +14,7 @@ from etld.supervisor import reexec
 from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import load_kinds
 from etld.supervisor.runtime import Runtime
-from etld.supervisor.supervisor import Supervisor
+from etld.supervisor.supervisor import Supervisor, unread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def foreground(config: Config, kinds: str = KINDS) -> int:
 def serve(config: Config, kinds: str, runtime: Runtime, *, log_file: Path | None, herald: Herald) -> int:
     """Be the daemon, in this process, with what was acquired."""
     os.umask(0o077)
-    logs.setup("supervisor", config)
+    logs.setup("supervisor", unread(config))
     setproctitle("etld: supervisor")
     runtime.pidfile.write()
     daemon = Supervisor(config, kinds, runtime, log_file=log_file, herald=herald)

@@ -247,7 +247,7 @@ class Supervisor:
             patience, hang=limits.embedded_hang_timeout, backoff_max=min(limits.backoff_max, _GROUND_BACKOFF)
         )
         self.tree.grace = limits.stop_timeout * 2 / 3
-        logs.setup("supervisor", config)
+        logs.setup("supervisor", unread(config))
 
     # -- verbs
 
@@ -305,6 +305,11 @@ class Supervisor:
     def forsaken(self, later: Later) -> None:
         """Whoever waited for this answer has gone."""
         self.operations.forsaken(later)
+
+
+def unread(config: Config) -> Config:
+    """The configuration for the supervisor's log: it reads no password of the database, so that no child inherits it."""
+    return config.model_copy(update={"postgres": config.postgres.model_copy(update={"password_file": None})})
 
 
 def without_database(config: Config) -> Config:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from etld.config.secrets import hidden
+
 EMBEDDED = "embedded"
 
 
@@ -23,12 +25,12 @@ class Addresses:
     control: str
 
     def as_dict(self) -> dict[str, str | None]:
-        """The five addresses by name."""
-        return asdict(self)
+        """The five addresses by name, to be shown: without a password."""
+        return {**asdict(self), "schema_registry": hidden(self.schema_registry)}
 
     @classmethod
     def from_dict(cls, values: dict[str, str | None]) -> Addresses:
-        """The inverse of as_dict()."""
+        """The inverse of as_dict(), as far as that shows all."""
         return cls(
             http=values["http"] or "",
             kafka=values["kafka"] or "",

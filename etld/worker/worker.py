@@ -117,7 +117,7 @@ class Worker:
         self.stopping = True
         self._wakeup()
 
-    # -- what the supervisor is told
+    # -- what the supervisor is told: without secrets, since it shows that to whoever asks
 
     def ready(self) -> None:
         """The role would serve now. Later calls do nothing."""
@@ -139,23 +139,23 @@ class Worker:
 
     def progress(self, text: str) -> None:
         """What a slow start is doing, for whoever waits; counts as a beat."""
-        self._send({"type": "progress", "text": text})
+        self._send({"type": "progress", "text": logs.redacted(text)})
 
     def fatal(self, reason: str) -> NoReturn:
         """End for good: a restart would not help. The supervisor shows the reason."""
-        self._send({"type": "fatal", "reason": reason})
+        self._send({"type": "fatal", "reason": logs.redacted(reason)})
         raise SystemExit(FATAL_EXIT)
 
     def failed(self, message: str) -> None:
         """Why the worker is about to end; a restart may help."""
-        self._send({"type": "error", "message": message})
+        self._send({"type": "error", "message": logs.redacted(message)})
 
     def fault(self, name: str, message: str | None) -> None:
         """A named condition ("postgres", "kafka", "disk", "breaker") that degrades the daemon; None clears it.
 
         The next beat() or wait() tells the supervisor at once; safe in any thread.
         """
-        if self.metrics.fault(name, message):
+        if self.metrics.fault(name, None if message is None else logs.redacted(message)):
             self._next_beat = 0.0
 
     # -- numbers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import stat
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import Daemon
+from support.memory import pieces
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -73,20 +73,6 @@ def processes(daemon: Daemon) -> dict[int, str]:
     return found
 
 
-def memory(pid: int) -> Iterator[bytes]:
-    """What a process can read of its own."""
-    with open(f"/proc/{pid}/mem", "rb") as file:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            place = re.match(r"(\w+)-(\w+) r", line)
-            if place is None or "[v" in line:
-                continue
-            try:
-                file.seek(int(place[1], 16))
-                yield file.read(int(place[2], 16) - int(place[1], 16))
-            except OSError:
-                continue
-
-
 def test_no_secret_shows(closed: Daemon) -> None:
     """Not in logs, status, configuration, metrics, dead letters; not in arguments and environments."""
     secrets = [CANARY, KEY, generated(closed)]
@@ -110,7 +96,7 @@ def test_ingest_does_not_know_the_database(closed: Daemon) -> None:
     password = generated(closed).encode()
 
     def knows(name: str) -> bool:
-        return any(password in piece for piece in memory(closed.worker(name)["pid"]))
+        return any(password in piece for piece in pieces(closed.worker(name)["pid"]))
 
     assert knows("processor-order-0")
     assert not knows("ingest-0")

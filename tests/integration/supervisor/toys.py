@@ -64,6 +64,7 @@ def setup(worker: Worker) -> None:
 
 def http(worker: Worker) -> None:
     """Answers every connection with its pid."""
+    _say(worker, f"environment={[name for name in os.environ if 'POSTGRES' in name]}")
     sock = worker.sockets[0]
     sock.settimeout(0.05)
     worker.ready()
@@ -133,6 +134,19 @@ def stubborn(worker: Worker) -> None:
         time.sleep(0.05)
 
 
+def leaky(worker: Worker) -> None:
+    """Knows the database's password, and tells it wherever it can."""
+    told = f"cannot connect to {worker.config.postgres.dsn} with {worker.config.secret('postgres')}"
+    worker.progress(told)
+    worker.ready()
+    worker.fault("postgres", told)
+    worker.wait(0.2)
+    if (Path(worker.config.state_dir) / "leaky.dies").exists():
+        raise EtldError(told)
+    while not worker.wait(0.05):
+        worker.beat()
+
+
 def behind(worker: Worker) -> None:
     """Five events wait for it; ends for good once the file "behind.dies" is there."""
     worker.ready()
@@ -185,6 +199,7 @@ GREEDY = _table(_GOOD, _kind("greedy", "greedy"))
 QUITTER = _table(_GOOD, _kind("quitter", "quitter"))
 HOPELESS = _table(_GOOD, _kind("hopeless", "hopeless"))
 FLOOD = _table(_GOOD, _kind("flood", "flood"))
+LEAKY = _table(_GOOD, _HTTP, _kind("leaky", "leaky"))
 BEHIND = _table(_GOOD, _HTTP, _kind("behind", "behind"))
 STUBBORN = _table(_GOOD, _kind("stubborn", "stubborn"))
 NO_GROUND = _table(_kind("ground", "hopeless", 0, embedded=True), _GOOD)
