@@ -12,6 +12,7 @@ from etld.corrector.letter import Failure
 from etld.corrector.verdict import after_return
 from etld.events import deadletter
 from etld.events.ids import canonical, dead_letter_id
+from etld.kafka.reader import timestamp
 from etld.store import letters
 from etld.store.letters import Arrived
 from etld.stream import Batch, Handler, Tally, Work
@@ -52,7 +53,12 @@ class Intake(Handler[Arrivals]):
         for part in batch:
             for index, message in enumerate(part.messages):
                 own = dead_letter_id(self.cluster_id, part.topic_id, part.partition, part.offsets[index])
-                arrived = read(own, message.key(), message.value(), deadletter.as_text(message.headers()))
+                arrived = replace(
+                    read(own, message.key(), message.value(), deadletter.as_text(message.headers())),
+                    queue_part=part.partition,
+                    queue_off=part.offsets[index],
+                    queued_at=timestamp(message),
+                )
                 if arrived.event_type is None:
                     arrived = _typed(arrived, self._workshop.type_of_topic(arrived.topic))
                 work.letters.append((part.key, arrived))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as Kafka holds it; `timestamp` in seconds since the epoch."""
+    """A record as Kafka holds it; `timestamp` is its producer's, or None."""
 
-    timestamp: float
+    timestamp: datetime | None
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
@@ -48,7 +49,7 @@ def read_one(
             if error is None:
                 if message.offset() != offset:
                     return None
-                return Record(message.timestamp()[1] / 1000, message.key(), message.value(), _headers(message))
+                return Record(timestamp(message), message.key(), message.value(), _headers(message))
             if error.code() in (
                 confluent_kafka.KafkaError._PARTITION_EOF,
                 confluent_kafka.KafkaError._AUTO_OFFSET_RESET,
@@ -60,6 +61,17 @@ def read_one(
         raise KafkaProblem(f"Kafka does not give {topic}:{partition} offset {offset}: {error}") from error
     finally:
         consumer.close()
+
+
+def timestamp(message: Any) -> datetime | None:
+    """When the producer (or the broker, where a topic is set so) says that a record was made."""
+    kind, milliseconds = message.timestamp()
+    if kind == confluent_kafka.TIMESTAMP_NOT_AVAILABLE:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):  # a foreign producer may write anything
+        return None
 
 
 def _headers(message: Any) -> dict[str, bytes]:

@@ -101,14 +101,19 @@ def _letter_books(conn: Connection) -> LetterBooks:
 
 
 def letters_of(conn: Connection, event_id: str) -> list[dict[str, Any]]:
-    """The dead letters of an event (or the one with this id), each with its attempts."""
-    found = []
-    cur = conn.execute(_SQL.letters_of_event, {"event_id": event_id})
-    names = [column.name for column in cur.description or ()]
-    for row in cur.fetchall():
-        letter = dict(zip(names, row, strict=True))
-        tries = conn.execute(_SQL.attempts, {"id": letter["id"]})
-        columns = [column.name for column in tries.description or ()]
-        letter["tries"] = [dict(zip(columns, one, strict=True)) for one in tries.fetchall()]
-        found.append(letter)
+    """The dead letters of an event (or the one with this id), oldest first, each with its attempts."""
+    found = _records(conn, _SQL.letters_of_event, {"event_id": event_id})
+    for letter in found:
+        letter["tries"] = _records(conn, _SQL.attempts, {"id": letter["id"]})
     return found
+
+
+def outbox_of(conn: Connection, event_id: str) -> list[dict[str, Any]]:
+    """Dead letters of an event (or the one with this id) that have yet to go to the dead letter queue."""
+    return _records(conn, _SQL.outbox_of_event, {"event_id": event_id})
+
+
+def _records(conn: Connection, statement: Any, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    cur = conn.execute(statement, parameters)
+    names = [column.name for column in cur.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cur.fetchall()]

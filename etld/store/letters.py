@@ -40,6 +40,10 @@ class Arrived:
     # Set when this letter is a repair that failed in its turn.
     repair_of: str | None = None
     attempt: int | None = None
+    # Its own record in the dead letter queue: where, and since when.
+    queue_part: int | None = None
+    queue_off: int | None = None
+    queued_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def add(cur: Cursor, letters: Sequence[Arrived]) -> int:
         name: [clean(getattr(letter, name)) for letter in letters]
         for name in ("id", "event_id", "event_type", "stage", "error_class", "error", "sqlstate", "topic")
     }
-    for name in ("part", "off", "key", "value"):
+    for name in ("part", "off", "key", "value", "queue_part", "queue_off", "queued_at"):
         columns[name] = [getattr(letter, name) for letter in letters]
     columns["headers"] = [
         json.dumps({clean(name): clean(value) for name, value in letter.headers.items()}) for letter in letters

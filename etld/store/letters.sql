@@ -1,12 +1,15 @@
 -- name: add
 INSERT INTO etld.dead_letter
-    (id, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, key, value, headers)
+    (id, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, key, value, headers,
+    queue_part, queue_off, queued_at)
 SELECT l.id, l.event_id, l.event_type, 'new', l.stage, l.error_class, l.error, l.sqlstate, l.topic, l.part, l.off,
-    l.key, l.value, l.headers
+    l.key, l.value, l.headers, l.queue_part, l.queue_off, l.queued_at
 FROM unnest(%(id)s::uuid[], %(event_id)s::text[], %(event_type)s::text[], %(stage)s::text[],
             %(error_class)s::text[], %(error)s::text[], %(sqlstate)s::text[], %(topic)s::text[], %(part)s::int[],
-            %(off)s::bigint[], %(key)s::bytea[], %(value)s::bytea[], %(headers)s::jsonb[])
-    AS l (id, event_id, event_type, stage, error_class, error, sqlstate, topic, part, off, key, value, headers)
+            %(off)s::bigint[], %(key)s::bytea[], %(value)s::bytea[], %(headers)s::jsonb[],
+            %(queue_part)s::int[], %(queue_off)s::bigint[], %(queued_at)s::timestamptz[])
+    AS l (id, event_id, event_type, stage, error_class, error, sqlstate, topic, part, off, key, value, headers,
+          queue_part, queue_off, queued_at)
 ON CONFLICT (id) DO NOTHING
 RETURNING id::text
 
