@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etld.audit.reconcile import AGGREGATOR, PROCESSOR, Report, caught_up, compare
+from etld.audit.reconcile import Report, caught_up, compare
 from etld.events.deadletter import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.kafka.admin import Admin
 from etld.store import accounting
@@ -31,7 +31,7 @@ def reconcile(
             marks[(topic.name, part)] = pair
     ids = {topic.name: topic.topic_id for topic in topics.values()}
     report = compare(books, marks, ids, in_memory_broker=in_memory_broker)
-    settled = in_memory_broker or caught_up(books, marks, (PROCESSOR, AGGREGATOR))
+    settled = in_memory_broker or caught_up(books, marks)
     report.summaries, differences = _summaries(conn, config, settled=settled)
     report.differences += differences
     return report

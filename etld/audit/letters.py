@@ -21,7 +21,7 @@ def compare_letters(
     found = list(_by_topic(books, watermarks, in_memory_broker=in_memory_broker))
     yield from found
     kept = sum(row.stored for row in books.positions if row.grp == CORRECTOR)
-    kept += sum(counts["stored"] for (grp, _), counts in books.ended.items() if grp == CORRECTOR)
+    kept += sum(stored for (grp, *_), stored in books.ended.items() if grp == CORRECTOR)
     known = books.letters.known
     if known != kept:
         whose = "" if found else "; they are of ingest or of a producer that is not etld's"
@@ -29,7 +29,7 @@ def compare_letters(
             f"the corrector kept {kept} dead letters, and the tables know of {known} ({known - kept:+d}):"
             f" rows of etld.dead_letter were added or deleted by somebody else{whose}"
         )
-    elsewhere = any(grp == CORRECTOR for grp, _ in books.ended)
+    elsewhere = any(grp == CORRECTOR for grp, *_ in books.ended)
     parked = sum(high for (topic, _), (_, high) in watermarks.items() if topic == PARKED_TOPIC)
     # Another cluster, or a queue that was made anew, has the announcements of former letters elsewhere.
     if parked < books.letters.announced and not elsewhere and not in_memory_broker:

@@ -6,14 +6,15 @@ Two equations hold for every partition of every consumer group, at any moment:
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from etld.audit.letters import CORRECTOR, compare_letters
-from etld.events.deadletter import PARKED_TOPIC
+from etld.events.deadletter import DEAD_LETTER_TOPIC, PARKED_TOPIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from etld.store.accounting import Books, PositionRow
 
@@ -57,7 +58,7 @@ def compare(
     in_memory_broker: bool = False,
 ) -> Report:
     """Check the books against the topics. `watermarks` maps (topic, partition) to (low, high)."""
-    report = Report(table_rows=books.table_rows)
+    report = Report(table_rows=sum(books.rows.values()))
     report.dead_letters = {
         state: books.letters_by_state.get(state, 0)
         for state in ("new", "repaired", "resent", "resolved", "parked", "discarded")
@@ -67,7 +68,7 @@ def compare(
         low, high = watermarks.get((row.topic, row.part), (row.start_offset, row.next_offset))
         if in_memory_broker:
             high = max(high, row.next_offset)
-        report.differences += _equations(row, high, topic_ids.get(row.topic))
+        report.differences += _equations(row, low, high, topic_ids.get(row.topic))
         if row.grp.startswith(PROCESSOR):
             report.partitions.append(_partition(row, low, high))
         if row.grp.startswith(PROCESSOR) or row.grp == CORRECTOR:
@@ -78,23 +79,31 @@ def compare(
             waiting += high - low
     open_letters = sum(report.dead_letters[state] for state in ("new", "repaired", "resent"))
     report.in_flight = waiting + books.outbox + open_letters + books.letters.unannounced
-    stored = _sum(books, PROCESSOR, "stored")
-    if stored != books.table_rows:
-        report.differences.append(
-            f"processed_events has {books.table_rows} rows, and the positions say {stored} were stored"
-            f" ({books.table_rows - stored:+d}): rows were added or deleted by somebody else"
-        )
+    report.differences += _table(books)
     report.differences += compare_letters(books, watermarks, in_memory_broker=in_memory_broker)
     return report
 
 
-def _sum(books: Books, prefix: str, what: str) -> int:
-    now = sum(getattr(row, what) for row in books.positions if row.grp.startswith(prefix))
-    before = sum(counts[what] for (grp, _), counts in books.ended.items() if grp.startswith(prefix))
-    return int(now + before)
+def _table(books: Books) -> Iterable[str]:
+    """Each row names the type and the partition that it came from, and so does each position."""
+    stored: Counter[tuple[str, int]] = Counter()
+    topics: dict[str, str] = {}
+    lives = [(row.grp, row.topic, row.part, row.stored) for row in books.positions]
+    for grp, topic, part, count in [*((*key, count) for key, count in books.ended.items()), *lives]:
+        if grp.startswith(PROCESSOR):
+            event_type = grp.removeprefix(PROCESSOR)
+            topics[event_type] = topic
+            stored[(event_type, part)] += count
+    for event_type, part in sorted(stored.keys() | books.rows.keys()):
+        rows, said = books.rows.get((event_type, part), 0), stored[(event_type, part)]
+        if rows != said:
+            yield (
+                f"{topics.get(event_type, event_type)}:{part}: processed_events has {rows} {event_type} rows, and the"
+                f" positions say {said} were stored ({rows - said:+d}): rows were added or deleted by somebody else"
+            )
 
 
-def _equations(row: PositionRow, high: int, topic_id: str | None) -> Iterable[str]:
+def _equations(row: PositionRow, low: int, high: int, topic_id: str | None) -> Iterable[str]:
     where = f"{row.grp} {row.topic}:{row.part}"
     outcome = row.stored + row.duplicate + row.filtered + row.dead
     if row.consumed != outcome:
@@ -108,6 +117,9 @@ def _equations(row: PositionRow, high: int, topic_id: str | None) -> Iterable[st
         yield f"{where}: the topic was made anew since"
     elif row.next_offset > high:
         yield f"{where}: the position {row.next_offset} is beyond the end of the log {high}: Kafka lost records"
+    elif row.next_offset < low:
+        lost = low - row.next_offset
+        yield f"{where}: retention deleted {lost} records before they were read ({row.next_offset} to {low - 1})"
 
 
 def _partition(row: PositionRow, low: int, high: int) -> dict[str, Any]:
@@ -128,10 +140,16 @@ def _partition(row: PositionRow, low: int, high: int) -> dict[str, Any]:
     }
 
 
-def caught_up(books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]], groups: Sequence[str]) -> bool:
-    """Have the groups with these prefixes read everything that their topics hold?"""
-    return all(
-        row.next_offset >= watermarks.get((row.topic, row.part), (0, 0))[1]
-        for row in books.positions
-        if row.grp.startswith(tuple(groups))
-    )
+def caught_up(books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
+    """Have processors and the aggregator read everything that the topics of events hold?"""
+    for prefix in (PROCESSOR, AGGREGATOR):
+        nexts: dict[tuple[str, int], int] = {}
+        for row in books.positions:
+            if row.grp.startswith(prefix):
+                key = (row.topic, row.part)
+                nexts[key] = min(row.next_offset, nexts.get(key, row.next_offset))
+        # A partition without a position was not read yet, from its low end on.
+        for key, (low, high) in watermarks.items():
+            if key[0] not in (DEAD_LETTER_TOPIC, PARKED_TOPIC) and nexts.get(key, low) < high:
+                return False
+    return True

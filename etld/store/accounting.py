@@ -55,11 +55,15 @@ class LetterBooks:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """All counts of one moment; `ended` holds earlier lives of positions, by (group, topic)."""
+    """All counts of one moment.
+
+    `ended`: what earlier lives of positions had stored, by (group, topic, partition). `rows`: those of
+    processed_events, by (event type, partition).
+    """
 
     positions: Sequence[PositionRow]
-    ended: dict[tuple[str, str], dict[str, int]]
-    table_rows: int
+    ended: dict[tuple[str, str, int], int]
+    rows: dict[tuple[str, int], int]
     letters_by_state: dict[str, int]
     outbox: int
     letters: LetterBooks
@@ -76,10 +80,7 @@ def books(conn: Connection, cluster_id: str) -> Books:
             waiting = conn.execute(_SQL.outbox).fetchone()
             return Books(
                 [PositionRow(*row) for row in rows],
-                {
-                    (grp, topic): {"stored": stored, "duplicate": twice, "filtered": out, "dead": dead}
-                    for grp, topic, stored, twice, out, dead in ended
-                },
+                {(grp, topic, part): stored for grp, topic, part, stored in ended},
                 events.count(conn),
                 {state: int(count) for state, count in states},
                 int(waiting[0]) if waiting else 0,

@@ -51,7 +51,6 @@ def one(conn: Connection, event_id: str) -> dict[str, Any] | None:
     return {column.name: value for column, value in zip(cur.description, row, strict=True)}
 
 
-def count(conn: Connection) -> int:
-    """How many rows there are."""
-    row = conn.execute(_SQL.count).fetchone()
-    return int(row[0]) if row else 0
+def count(conn: Connection) -> dict[tuple[str, int], int]:
+    """How many rows there are, by event type and partition."""
+    return {(event_type, part): rows for event_type, part, rows in conn.execute(_SQL.count)}

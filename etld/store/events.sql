@@ -36,4 +36,4 @@ FROM public.processed_events
 WHERE event_id = %(event_id)s::uuid
 
 -- name: count
-SELECT count(*) FROM public.processed_events
+SELECT event_type, kafka_partition, count(*) FROM public.processed_events GROUP BY 1, 2

@@ -101,14 +101,14 @@ WHERE cluster_id = %(cluster)s
 ORDER BY grp, topic, part
 
 -- name: ended
-SELECT grp, topic, sum(stored)::bigint, sum(duplicate)::bigint, sum(filtered)::bigint, sum(dead)::bigint
+SELECT grp, topic, part, sum(stored)::bigint
 FROM (
-    SELECT grp, topic, stored, duplicate, filtered, dead
+    SELECT grp, topic, part, stored
     FROM etld.kafka_position_history
     WHERE reason <> 'lost'
     UNION ALL
-    SELECT grp, topic, stored, duplicate, filtered, dead
+    SELECT grp, topic, part, stored
     FROM etld.kafka_position
     WHERE cluster_id <> %(cluster)s
 ) earlier
-GROUP BY grp, topic
+GROUP BY grp, topic, part

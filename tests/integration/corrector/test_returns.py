@@ -193,3 +193,20 @@ def test_a_letter_that_somebody_deletes_is_missed(world: World, whose: str) -> N
     assert any("(-1)" in line and "the corrector kept" in line for line in found), found
     assert any(line.startswith("event_purchase: ") and "(-1)" in line for line in found) == (whose == "off >= 0"), found
     assert differences(world) == []
+
+
+def test_a_row_in_the_place_of_another_is_found(world: World) -> None:
+    """As many rows as before, and reconcile says which partition lacks one and where one is too many."""
+    event = purchase()
+    world.track(event)
+    wait_until(lambda: world.price(event["event_id"]), 30, "it is stored")
+    assert differences(world) == []
+    row = "event_id = %s::uuid"
+    ((part,),) = world.sql(f"SELECT kafka_partition FROM processed_events WHERE {row}", event["event_id"])
+    world.sql(f"UPDATE processed_events SET event_type = 'gift' WHERE {row}", event["event_id"])
+    found = differences(world)
+    world.sql(f"UPDATE processed_events SET event_type = 'purchase' WHERE {row}", event["event_id"])
+    assert [line.partition(": ")[0] for line in found] == [f"gift:{part}", f"event_purchase:{part}"]
+    assert "(+1)" in found[0]
+    assert "(-1)" in found[1]
+    assert differences(world) == []
