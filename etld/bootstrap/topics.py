@@ -20,6 +20,8 @@ log = logging.getLogger("etld.setup")
 _LETTER_PARTITIONS = 3
 # Dead and parked events wait for a person: Kafka must not throw them away.
 _FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+# A letter is a record as it was, which may be as large as Kafka takes by default, and headers that say why.
+_LETTER_BYTES = 8 << 20
 _MOST_REPLICAS = 3
 
 
@@ -41,7 +43,9 @@ def wanted(config: Config, replicas: int) -> list[Wanted]:
     # With two replicas, one broker that is away would stop every acknowledgement.
     shared = {"min.insync.replicas": "2" if replicas >= _MOST_REPLICAS else "1", "cleanup.policy": "delete"}
     events = [Wanted(kind.topic, kind.partitions, shared) for kind in config.event_types.values()]
-    letters = [Wanted(name, _LETTER_PARTITIONS, shared | _FOREVER) for name in (DEAD_LETTER_TOPIC, PARKED_TOPIC)]
+    size = {"max.message.bytes": str(max(_LETTER_BYTES, config.ingest.max_event + (1 << 20)))}
+    kept = shared | _FOREVER | size
+    letters = [Wanted(name, _LETTER_PARTITIONS, kept) for name in (DEAD_LETTER_TOPIC, PARKED_TOPIC)]
     return events + letters
 
 
@@ -77,6 +81,15 @@ def check(topic: Wanted, found: Topic, settings: Mapping[str, str], max_event: i
         raise Unusable(
             f"topic {topic.name} takes records of {largest} bytes at most (max.message.bytes), and"
             f" ingest.max_event is {max_event}: raise the one or lower the other."
+        )
+    wished = int(topic.config.get("max.message.bytes", "0"))
+    if largest < wished:
+        log.warning(
+            "topic %s takes records of %d bytes at most (max.message.bytes); a dead letter that is larger waits in"
+            " PostgreSQL until that is raised, %d is a good value",
+            topic.name,
+            largest,
+            wished,
         )
     retention = int(settings.get("retention.ms", "") or -1)
     if "retention.ms" in topic.config and retention >= 0:

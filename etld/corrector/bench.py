@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from etld.avro import UnknownSchema
+from etld.avro.schema import SchemaError
 from etld.corrector import verdict
 from etld.corrector.decode import Decoded, decode
 from etld.errors import EtldError
@@ -87,5 +88,8 @@ class Bench:
                     self._schema_for(schema_id)
                 except UnknownSchema:
                     continue
+                except SchemaError:
+                    # Known, and no event's: what waited for it parks anew with that reason, and waits no more.
+                    pass
                 revived += repairs.revive(cur, schema_id)
         return revived

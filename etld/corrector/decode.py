@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from etld.avro import DecodeError, UnknownSchema, codec, wire
+from etld.avro.schema import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,8 @@ def decode(value: bytes | None, schema_for: SchemaFor) -> Decoded:
         schema = schema_for(schema_id)
     except UnknownSchema:
         return Decoded(None, f"the schema id {schema_id} is unknown to the registry", schema_id)
+    except SchemaError as error:
+        return Decoded(None, f"the schema {schema_id} is no event's: {error}")
     try:
         event = codec.decode(schema, body)
     except DecodeError as error:

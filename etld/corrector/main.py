@@ -48,6 +48,7 @@ def run(worker: Worker) -> None:
         workshop.paused = worker.paused
         workshop.cluster_id = intake.cluster_id
         worker.fault("corrector", workshop.problem)
+        worker.fault("letters", post.problem)
         if workshop.counts is not None:
             worker.totals("dead_letters", repairs.totals(workshop.counts))
             for state, number in repairs.by_state(workshop.counts).items():

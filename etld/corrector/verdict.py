@@ -100,17 +100,16 @@ def settle(
     if event is None:
         return _parked(letter, number, None, decoded.reason or "undecodable", decoded.waits_for)
     known = [one.after for one in counting(history, letter.base_attempts) if one.after is not None]
-    as_it_is = (
-        exactly(event) not in map(exactly, known)
-        and (letter.replays > 0 or not needs_change(failure))
-        and not catalog.problems(event)
-    )
-    if as_it_is:
+    as_it_is = exactly(event) not in map(exactly, known) and not catalog.problems(event)
+    if as_it_is and not needs_change(failure):
         return _repaired(letter, number, AS_IT_IS, event, event, catalog)
     # Unchanged it was stored by nobody: a rule has to change something.
     tried = correct(rules, event, failure, catalog, known=[*known, event])
     if tried and tried[-1].good and tried[-1].event is not None:
         return _repaired(letter, number, tried[-1].rule, event, tried[-1].event, catalog)
+    if as_it_is and letter.replays > 0:
+        # A person wants it sent again: perhaps the table takes by now what it refused.
+        return _repaired(letter, number, AS_IT_IS, event, event, catalog)
     return _parked(letter, number, event, why(tried, failure, catalog.problems(event)))
 
 
@@ -127,6 +126,8 @@ def why(tried: Sequence[Tried], failure: Failure, problems: Sequence[str]) -> st
         return f"no rule matches: {wrong}"
     # Most rules leave most of what is wrong as it was: only what they found besides is news.
     news = [f"{one.rule}: {'; '.join(one.problems[:_SHOWN])}" for one in tried if one.problems != tuple(problems)]
+    if not problems:
+        news.append(wrong)
     return f"no rule repairs it (tried {', '.join(one.rule for one in tried)}): {'; '.join(news or [wrong])}"
 
 

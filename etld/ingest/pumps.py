@@ -20,8 +20,6 @@ ACKS: tuple[Ack, ...] = ("all", "leader", "enqueued")
 _OVERHEAD = 1024
 #: How long librdkafka keeps trying. Past the client's 503: the record may still be written, under the same id.
 _GIVE_UP = 120.0
-#: Bytes of one record that librdkafka lets pass; `max_event` is the limit, and may change while a producer lives.
-_LARGEST = 64 << 20
 
 
 class Pumps:
@@ -80,7 +78,6 @@ def producer_settings(base: Mapping[str, Any], config: Config, *, leader: bool) 
         **base,
         "queue.buffering.max.kbytes": max(1024, ingest.queue_limit // 1024),
         "queue.buffering.max.messages": max(1024, ingest.queue_limit // _OVERHEAD),
-        "message.max.bytes": _LARGEST,
         "message.timeout.ms": int(max(_GIVE_UP, 2 * ingest.ack_timeout) * 1000),
         "linger.ms": 1,
         "socket.nagle.disable": True,

@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
+from confluent_kafka import KafkaError
 
-from etld.kafka.errors import KafkaProblem, QueueFull
+from etld.kafka.errors import KafkaProblem, QueueFull, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ DURABLE: Mapping[str, Any] = {
     "batch.num.messages": 10000,
     "queue.buffering.max.kbytes": 32768,
     "message.timeout.ms": 30000,
+    # How large a record may be is the topic's to say.
+    "message.max.bytes": 64 << 20,
 }
 
 
@@ -44,7 +47,9 @@ class Producer:
         headers: Sequence[tuple[str, bytes]] | None = None,
         on_delivery: OnDelivery | None = None,
     ) -> None:
-        """Queue one record; raises `QueueFull` when the queue has no room, `KafkaProblem` for what never goes."""
+        """Queue one record; raises `QueueFull` when the queue has no room, `KafkaProblem` for what never goes
+        (`TooLarge`: for its size).
+        """
         try:
             if headers:
                 self._producer.produce(topic, value, key, headers=list(headers), on_delivery=on_delivery)
@@ -53,7 +58,8 @@ class Producer:
         except BufferError as error:
             raise QueueFull(f"the queue to topic {topic} is full: Kafka takes less than is sent") from error
         except confluent_kafka.KafkaException as error:
-            raise KafkaProblem(f"a record for topic {topic}: {error.args[0].str()}") from error
+            kind = TooLarge if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE else KafkaProblem
+            raise kind(f"a record for topic {topic}: {error.args[0].str()}") from error
 
     def poll(self, timeout: float = 0) -> int:
         """Run delivery callbacks for up to `timeout` seconds; how many ran."""

@@ -156,6 +156,7 @@ class ProcessorHandler(Handler[Rows]):
         """Relay the outbox."""
         while self._relay.run(conn) and not self._worker.stopping:
             self._worker.beat()
+        self._worker.fault("relay", self._relay.problem)
 
     def _store(self, cur: Cursor, frame: pl.DataFrame, refused: list[tuple[Bad, str | None]]) -> dict[int, int]:
         """Merge a frame row-exactly: what PostgreSQL refuses is bisected down to the record."""

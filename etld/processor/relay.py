@@ -7,11 +7,9 @@ the second one harmless.
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
-from etld.kafka.errors import KafkaProblem, QueueFull
-from etld.kafka.producer import Producer
+from etld.kafka.delivery import Delivery
 from etld.store import outbox
 
 if TYPE_CHECKING:
@@ -29,42 +27,27 @@ class Relay:
     """Sends what waits in the outbox; any processor relays for all."""
 
     def __init__(self, settings: Mapping[str, Any], topic: str, beat: Callable[[], None]) -> None:
-        self._settings = settings
         self._topic = topic
         self._beat = beat
-        self._producer: Producer | None = None
+        self._delivery: Delivery[int] = Delivery(settings, _ACK_WITHIN, "dead letter in the outbox, row")
+
+    @property
+    def problem(self) -> str | None:
+        """Which letter cannot go, and why; None when all can."""
+        return self._delivery.problem
 
     def run(self, conn: Connection) -> int:
         """Relay up to 500 letters; how many. Raises `KafkaProblem` when Kafka does not take them."""
         with conn.transaction():
-            letters = outbox.take(conn, _AT_ONCE)
+            letters = outbox.take(conn, _AT_ONCE, self._delivery.aside())
             if not letters:
                 return 0
-            outbox.remove(conn, self._send(letters))
-        return len(letters)
+            acknowledged = self._delivery.send(map(self._record, letters), self._beat)
+            outbox.remove(conn, acknowledged)
+        if acknowledged:
+            log.info("sent %d dead letters to %s", len(acknowledged), self._topic, extra={"topic": self._topic})
+        return len(acknowledged)
 
-    def _send(self, letters: list[outbox.Waiting]) -> list[int]:
-        if self._producer is None:
-            self._producer = Producer({**self._settings, "message.timeout.ms": int(_ACK_WITHIN * 1000)})
-        acknowledged: list[int] = []
-        failed: list[str] = []
-        for letter in letters:
-
-            def delivered(error: Any, _message: Any, row_id: int = letter.row_id) -> None:
-                if error is None:
-                    acknowledged.append(row_id)
-                else:
-                    failed.append(error.str())
-
-            headers = [(name, value.encode()) for name, value in letter.headers.items()]
-            try:
-                self._producer.produce(self._topic, letter.key, letter.value, headers, delivered)
-            except QueueFull:
-                break
-        deadline = time.monotonic() + _ACK_WITHIN
-        while self._producer.flush(0.5) and time.monotonic() < deadline:
-            self._beat()
-        if not acknowledged:
-            raise KafkaProblem(f"Kafka does not take dead letters: {failed[0] if failed else 'no answer'}")
-        log.info("sent %d dead letters to %s", len(acknowledged), self._topic, extra={"topic": self._topic})
-        return acknowledged
+    def _record(self, letter: outbox.Waiting) -> tuple[int, str, bytes | None, bytes | None, list[tuple[str, bytes]]]:
+        headers = [(name, value.encode()) for name, value in letter.headers.items()]
+        return letter.row_id, self._topic, letter.key, letter.value, headers

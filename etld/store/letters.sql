@@ -83,7 +83,7 @@ WHERE d.id = s.id
 -- name: take_repaired
 SELECT id::text, repair_topic, repair_key::text, repair_value, attempts
 FROM etld.dead_letter
-WHERE state = 'repaired'
+WHERE state = 'repaired' AND id <> ALL(%(aside)s::uuid[])
 ORDER BY created_at
 LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
@@ -100,7 +100,7 @@ SELECT count(*) FROM etld.dead_letter WHERE state = 'resent' AND updated_at > no
 -- name: take_parked
 SELECT id::text, key, value, headers, reason, attempts
 FROM etld.dead_letter
-WHERE state = 'parked' AND NOT announced
+WHERE state = 'parked' AND NOT announced AND id <> ALL(%(aside)s::uuid[])
 ORDER BY created_at
 LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED

@@ -49,9 +49,9 @@ def add(cur: Cursor, letters: Sequence[Letter]) -> None:
     )
 
 
-def take(conn: Connection, limit: int) -> list[Waiting]:
-    """The oldest letters that nobody else is taking; locked until the transaction ends."""
-    rows = conn.execute(_SQL.take, {"limit": limit}).fetchall()
+def take(conn: Connection, limit: int, aside: Sequence[int] = ()) -> list[Waiting]:
+    """The oldest letters but those `aside` that nobody else is taking; locked until the transaction ends."""
+    rows = conn.execute(_SQL.take, {"limit": limit, "aside": list(aside)}).fetchall()
     return [Waiting(row_id, _bytes(key), _bytes(value), dict(headers)) for row_id, key, value, headers in rows]
 
 

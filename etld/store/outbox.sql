@@ -6,6 +6,7 @@ ON CONFLICT (dead_letter_id) DO NOTHING
 -- name: take
 SELECT id, key, value, headers
 FROM etld.dlq_outbox
+WHERE id <> ALL(%(aside)s::bigint[])
 ORDER BY id
 LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED

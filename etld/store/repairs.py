@@ -39,9 +39,9 @@ class Parked:
     attempts: int
 
 
-def take_repaired(cur: Cursor, limit: int) -> list[Outgoing]:
-    """The oldest repairs that wait to be sent; locked until the transaction ends."""
-    rows = cur.execute(_SQL.take_repaired, {"limit": limit}).fetchall()
+def take_repaired(cur: Cursor, limit: int, aside: Sequence[str] = ()) -> list[Outgoing]:
+    """The oldest repairs but those `aside` that wait to be sent; locked until the transaction ends."""
+    rows = cur.execute(_SQL.take_repaired, {"limit": limit, "aside": list(aside)}).fetchall()
     return [Outgoing(row[0], row[1], row[2], bytes(row[3]), row[4]) for row in rows]
 
 
@@ -59,9 +59,9 @@ def under_way(conn: Connection, seconds: float) -> int:
     return int(row[0]) if row else 0
 
 
-def take_parked(cur: Cursor, limit: int) -> list[Parked]:
-    """Parked letters that parked_events does not have yet; locked until the transaction ends."""
-    rows = cur.execute(_SQL.take_parked, {"limit": limit}).fetchall()
+def take_parked(cur: Cursor, limit: int, aside: Sequence[str] = ()) -> list[Parked]:
+    """Parked letters but those `aside` that parked_events does not have yet; locked until the transaction ends."""
+    rows = cur.execute(_SQL.take_parked, {"limit": limit, "aside": list(aside)}).fetchall()
     return [Parked(row[0], _bytes(row[1]), _bytes(row[2]), dict(row[3]), row[4], row[5]) for row in rows]
 
 

@@ -59,7 +59,7 @@ class World:
 
     def produce(self, key: str, value: bytes | None) -> None:
         """Write a record past ingest."""
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka})
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka, "message.max.bytes": 8 << 20})
         producer.produce("event_purchase", value, key.encode())
         assert producer.flush(20) == 0
 

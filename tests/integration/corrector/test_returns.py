@@ -137,14 +137,23 @@ def test_an_unknown_schema_id_is_taken_up_when_it_is_known(world: World) -> None
     full = {**event, "triggered_at": parse_time(event["triggered_at"])}
     full["user_details"] = {"name": None, "email": None, "country": None, **event["user_details"]}
     world.produce(event["event_id"], wire.pack(new_id, codec.encode(parsed, full)))
+    # One that turns out to be no event's schema: it holds the other's revival up by nothing.
+    odd = str(uuid.uuid4())
+    world.produce(odd, wire.pack(new_id - 1, b"\2a"))
     letter = world.letter(event["event_id"], "parked")
     assert str(new_id) in letter["reason"]
+    reasons = "SELECT reason FROM etld.dead_letter WHERE waits_for = %s"
+    wait_until(lambda: world.sql(reasons, new_id - 1), 30, "the other one waits too")
     world.sql(
         "INSERT INTO etld.schema_version (id, subject, version, schema, fingerprint) OVERRIDING SYSTEM VALUE"
-        f" VALUES ({new_id}, 'event_purchase-value', {version}, $${schema}$$, 'later')"
+        f" VALUES ({new_id - 1}, 'odd-value', 1, '\"string\"', 'odd'),"
+        f" ({new_id}, 'event_purchase-value', {version}, $${schema}$$, 'later')"
     )
     world.letter(event["event_id"], "resolved")
     assert world.price(event["event_id"]) == 3.5
+    no_event = f"SELECT count(*) FROM etld.dead_letter WHERE reason LIKE 'the schema {new_id - 1} is no event%%'"
+    wait_until(lambda: world.sql(no_event) == [(1,)], 30, "the other one says what it is")
+    assert world.daemon.cli("dlq", "test", "--all", check=False).returncode in (0, 1)
 
 
 def differences(world: World) -> list[str]:
@@ -210,3 +219,21 @@ def test_a_row_in_the_place_of_another_is_found(world: World) -> None:
     assert "(+1)" in found[0]
     assert "(-1)" in found[1]
     assert differences(world) == []
+
+
+def test_a_rule_that_comes_after_the_refusal_repairs_at_a_replay(world: World) -> None:
+    """Parked without it; the rule is added, reloaded, tried and then acts: the letter is not sent as it was."""
+    world.sql("ALTER TABLE processed_events ADD CONSTRAINT long CHECK (length(event_details ->> 'item_name') < 9)")
+    event = purchase(item_name="chandelier")
+    assert world.track(event)["status"] == "success"
+    letter = world.letter(event["event_id"], "parked")
+    assert "long" in letter["reason"]
+    shorten = {"regex_replace": {"field": "event_details.item_name", "pattern": "^(.{8}).*$", "replace": "\\1"}}
+    rule = {"name": "shorten", "match": {"sqlstate": "23514", "message": "long"}, "steps": [shorten]}
+    world.daemon.configure({"corrector.rules": [*RULES, rule]})
+    world.daemon.cli("reload")
+    assert "repaired by shorten" in world.daemon.cli("dlq", "test", "--id", letter["id"]).stdout
+    world.daemon.cli("dlq", "replay", letter["id"])
+    world.letter(event["event_id"], "resolved")
+    query = "SELECT event_details ->> 'item_name' FROM processed_events WHERE event_id = %s::uuid"
+    assert world.sql(query, event["event_id"]) == [("chandeli",)]

@@ -54,6 +54,14 @@ def test_the_ten_kinds(catalog: catalogs.Catalog) -> None:
     assert used == {"cast", "trim", "parse_date", "decimal_comma", "case", "nesting", "spelling", "carrier", "null"}
 
 
+def test_the_rules_of_the_readme() -> None:
+    """Its one example of a configuration has no mistake in them."""
+    text = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+    rules = tomllib.loads(text)["corrector"]["rules"]
+    assert rules
+    assert check(rules) == []
+
+
 def test_every_step_has_its_line_in_the_docs() -> None:
     """The first line of its docstring."""
     for name in steps.STEPS:

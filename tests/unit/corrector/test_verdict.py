@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from etld.avro.schema import SchemaError
 from etld.corrector import verdict
 from etld.corrector.decode import Decoded, decode
 from etld.corrector.intake import read
@@ -113,7 +114,15 @@ def test_what_is_valid_by_now_is_sent_as_it_is() -> None:
     assert settled(letter(), event()).reason == f"repaired by {verdict.AS_IT_IS}"
     assert settled(letter(stage="VALUE_CONVERTER"), event()).state == "repaired"
     assert settled(letter(stage="TASK_PUT"), event()).state == "parked"
-    assert settled(letter(stage="TASK_PUT", replays=1), event()).state == "repaired"
+    assert settled(letter(stage="TASK_PUT", replays=1), event()).reason == f"repaired by {verdict.AS_IT_IS}"
+
+
+def test_a_replay_tries_rules_before_sending_what_was_refused_as_it_is() -> None:
+    """The rule may be there because of that refusal."""
+    refused = letter(stage="TASK_PUT", sqlstate="23514", replays=1)
+    got = settled(refused, event(price=50.0))
+    assert got.audit is not None
+    assert (got.audit.rule, got.audit.after) == ("clamp", event(price=5.0))
 
 
 def test_an_unknown_schema_id_waits_then_parks() -> None:
@@ -234,6 +243,17 @@ def test_undecodable_bytes_have_a_reason(value: bytes | None, words: str) -> Non
     got = decode(value, no_schema)
     assert got.event is None
     assert words in (got.reason or "")
+
+
+def test_a_schema_that_is_no_events_is_a_reason_and_nothing_to_wait_for() -> None:
+    """Another subject's schema: no mistake of etld's, and no event will come of it."""
+
+    def not_an_event(schema_id: int) -> Any:
+        raise SchemaError("a string is no record")
+
+    got = decode(b"\0\0\0\0\7abc", not_an_event)
+    assert (got.event, got.waits_for) == (None, None)
+    assert got.reason == "the schema 7 is no event's: a string is no record"
 
 
 def test_json_that_orjson_refuses_is_still_read() -> None:

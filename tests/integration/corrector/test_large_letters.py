@@ -1,0 +1,78 @@
+"""Records as large as Kafka takes them, and a letter that is larger than its topic takes."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from etld.kafka import Admin
+from support.daemon import Daemon
+from support.letters import World
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+SMALL = 40
+
+
+@pytest.fixture(scope="module")
+def world(make_daemon: Callable[[], Daemon]) -> Any:
+    """A daemon of this module's own."""
+    made = make_daemon()
+    try:
+        made.start()
+        yield World(made)
+    finally:
+        made.stop()
+
+
+def in_topic(world: World, topic: str) -> int:
+    """Records of a topic, repetitions included."""
+    admin = Admin({"bootstrap.servers": world.kafka})
+    marks = admin.watermarks(topic, range(admin.topics([topic])[topic].partitions))
+    return sum(high - low for low, high in marks.values())
+
+
+def limit(world: World, topic: str, size: int) -> None:
+    """Set how large a record of a topic may be."""
+    entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    client = AdminClient({"bootstrap.servers": world.kafka})
+    for done in client.incremental_alter_configs([resource]).values():
+        done.result(20)
+
+
+def test_a_record_of_a_megabyte_is_one_letter_and_so_is_each_neighbour(world: World) -> None:
+    """A letter is the record and its headers: larger than what Kafka took before."""
+    for number in range(SMALL):
+        world.produce(str(uuid.uuid4()), b"junk %d" % number)
+        if number == SMALL // 2:
+            producer_bytes = b"\0\0\0\0\1" + b"\xff" * 1_047_000
+            world.produce(str(uuid.uuid4()), producer_bytes)
+    wait_until(lambda: world.states().get("parked", 0) == SMALL + 1, 40)
+    wait_until(lambda: world.sql("SELECT count(*) FROM etld.dlq_outbox") == [(0,)], 20)
+    assert world.sql("SELECT count(*) FROM etld.dead_letter WHERE length(value) > 1000000") == [(1,)]
+    wait_until(lambda: in_topic(world, "parked_events") == SMALL + 1, 20)
+    assert in_topic(world, "dead_letter_queue") == SMALL + 1
+
+
+def test_a_letter_that_its_topic_does_not_take_holds_no_other_up(world: World) -> None:
+    """It is told of by name, and goes once the topic takes it."""
+    before = in_topic(world, "parked_events")
+    limit(world, "parked_events", 100_000)
+    try:
+        world.produce(str(uuid.uuid4()), b"\0\0\0\0\1" + os.urandom(320_000))
+        for number in range(5):
+            world.produce(str(uuid.uuid4()), b"more junk %d" % number)
+        wait_until(lambda: in_topic(world, "parked_events") == before + 5, 40)
+        wait_until(lambda: "raise its max.message.bytes" in world.daemon.cli("health", check=False).stdout, 20)
+        assert world.daemon.cli("health", check=False).returncode == 1
+    finally:
+        limit(world, "parked_events", 8 << 20)
+    wait_until(lambda: in_topic(world, "parked_events") == before + 6, 60)
+    wait_until(lambda: world.daemon.cli("health", check=False).returncode == 0, 20)
