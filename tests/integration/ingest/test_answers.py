@@ -79,6 +79,38 @@ def test_reject_keeps_nothing(start: Start) -> None:
     assert (status, answer["code"], answer["errors"][0]["path"]) == (422, "invalid_event", "event_type")
 
 
+def test_a_segment_library_is_told_in_its_own_words(start: Start) -> None:
+    ingest = start(invalid="reject")
+    call = {
+        "messageId": "m",
+        "type": "track",
+        "event": "order_placed",
+        "userId": "7",
+        "timestamp": "2026-01-31T12:00:00Z",
+    }
+    good = {"order_id": 1, "order_value": 20.0}
+    details = {"event_details": {"item_id": 1}}
+    for change, path, words in (
+        ({"type": "identify", "event": None, "traits": {}}, "type", '"track"'),
+        ({"type": "screen", "properties": good}, "type", '"track"'),
+        ({"event": "order_plced", "properties": good}, "event", 'properties.event_type; did you mean "order_placed"?'),
+        ({"properties": {**good, "currency": "EUR"}}, "properties.currency", "no field of this name"),
+        ({"properties": {"order_id": "x", "order_value": 1}}, "properties.order_id", "an integer"),
+        ({"properties": good, "userId": None}, "userId", "the field is required"),
+        ({"properties": good, "userId": "ada"}, "userId", "an integer"),
+        ({"properties": good, "timestamp": "now"}, "timestamp", "a time as RFC 3339"),
+        ({"properties": good, "timestamp": None, "sentAt": "now"}, "sentAt", "a time as RFC 3339"),
+        ({**details, "properties": good}, "event_details.item_id", "no field of this name"),
+    ):
+        status, answer = ingest.post("/v1/track", {**call, **change})
+        errors = {item["path"]: item["expected"] for item in answer["errors"]}
+        assert status == 422
+        assert words in errors.get(path, ""), answer
+        assert path in ("event_details.item_id", answer["errors"][0]["path"])
+        assert answer["message"] == answer["detail"]
+    assert ingest.post("/v1/track", {**call, "properties": good})[0] == 200
+
+
 def test_methods_and_paths(ingest: Ingest) -> None:
     status, headers, _ = ingest.request("GET", "/track")
     assert (status, headers["allow"]) == (405, "OPTIONS, POST")
