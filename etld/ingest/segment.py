@@ -99,7 +99,8 @@ class SegmentMap:
 
     def _unknown(self, name: str) -> Violation:
         """No event type was named, and the event's name does not tell it."""
-        hint = did_you_mean(name, [known for kind in self._catalog for known in kind.event_names])
+        names = {known for kind in self._catalog for known in kind.event_names}
+        hint = "" if name in names else did_you_mean(name, sorted(names))
         where = self._sources("event_type")[0]
         return Violation(
             "event_name", f"a name that exactly one event type lists, or the type in {where}{hint}", show(name)
