@@ -51,3 +51,11 @@ def test_a_time_outside_the_window_is_a_violation(start: Start, path: str) -> No
         assert [item["path"] for item in errors] == (["triggered_at"] if words else [])
         assert not words or words in errors[0]["expected"]
         assert status == ((422 if path == "/track" else 207) if words else 200)
+
+
+def test_a_call_other_than_track_is_a_violation_also_where_unknown_fields_are_dropped(start: Start) -> None:
+    ingest = start(event_types__order__unknown_fields="drop", invalid="reject")
+    call = {"event": "order_placed", "userId": "7", "properties": {"order_id": 1, "order_value": 1, "colour": "red"}}
+    assert ingest.post("/v1/track", {**call, "type": "track"})[0] == 200
+    status, answer = ingest.post("/v1/track", {**call, "type": "screen"})
+    assert (status, [item["path"] for item in answer["errors"]]) == (422, ["type"])
