@@ -136,7 +136,7 @@ class Intake:
         # The letter speaks of the event that it holds, the answer of the call that the client made.
         violations = told = violations[: room.most]
         if call is not None and origin.segment is not None:
-            violations, told = origin.segment.explain(call, event, violations)
+            violations, told = origin.segment.explain(call, event, violations, room.hint)
         errors = [{"path": item.path, "expected": item.expected, "got": item.got} for item in told]
         room.lines -= len(errors)
         known = _canonical(event.get("event_id")) or misplaced(event)

@@ -11,7 +11,7 @@ from etld.events.limits import FIELDS
 from etld.events.violation import Violation, did_you_mean, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from etld.ingest.catalog import Catalog
 
@@ -100,7 +100,11 @@ class SegmentMap:
         return out
 
     def explain(
-        self, call: Mapping[str, Any], event: Mapping[str, Any], found: Iterable[Violation]
+        self,
+        call: Mapping[str, Any],
+        event: Mapping[str, Any],
+        found: Iterable[Violation],
+        hint: Callable[[str, Iterable[str]], str] = did_you_mean,
     ) -> tuple[list[Violation], list[Violation]]:
         """What is wrong with the `event` that `call` became: in etld's paths, and in those its sender knows."""
         mistakes = [item for item in found if item.path != "type"]
@@ -108,17 +112,17 @@ class SegmentMap:
             mistakes.insert(0, Violation("type", '"track"', show(event["type"])))
         name = event.get("event_name")
         if event.get("event_type") is None and isinstance(name, str):
-            mistakes = [self._unknown(name) if item.path == "event_type" else item for item in mistakes]
+            mistakes = [self._unknown(name, hint) if item.path == "event_type" else item for item in mistakes]
         told = [Violation(self._back(call, item.path), item.expected, item.got) for item in mistakes]
         return mistakes, told
 
-    def _unknown(self, name: str) -> Violation:
+    def _unknown(self, name: str, hint: Callable[[str, Iterable[str]], str]) -> Violation:
         """No event type was named, and the event's name does not tell it."""
         names = {known for kind in self._catalog for known in kind.event_names}
-        hint = "" if name in names else did_you_mean(name, sorted(names))
+        meant = "" if name in names else hint(name, names)
         where = self._sources("event_type")[0]
         return Violation(
-            "event_name", f"a name that exactly one event type lists, or the type in {where}{hint}", show(name)
+            "event_name", f"a name that exactly one event type lists, or the type in {where}{meant}", show(name)
         )
 
     def _back(self, call: Mapping[str, Any], path: str) -> str:
