@@ -25,6 +25,11 @@ _SUMMARIES = "etld.aggregator.definitions"
 _SCHEMAS = "etld.events.avsc"
 _KEYS = "etld.ingest.keys"
 _PROXIES = "etld.ingest.proxies"
+_SEGMENT = "etld.ingest.segment"
+#: As a browser sends it: lower case, nothing after the host but a port that is not the scheme's own.
+_ORIGIN = re.compile(
+    r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
+)
 
 
 def problems(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> list[Mistake]:
@@ -98,6 +103,12 @@ def _ingest(config: Config) -> Iterator[Mistake]:
     if ingest.trusted_proxies:
         for message in importlib.import_module(_PROXIES).check(ingest.trusted_proxies):
             yield Mistake(("ingest", "trusted_proxies"), message)
+    for i, origin in enumerate(ingest.cors_origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            message = f'expected "*" or an origin as a browser sends it, such as "https://shop.example", got {origin!r}'
+            yield Mistake(("ingest", "cors_origins", i), message)
+    for target, message in importlib.import_module(_SEGMENT).check(ingest.segment_map):
+        yield Mistake(("ingest", "segment_map", target), message)
 
 
 def _ports(config: Config) -> Iterator[Mistake]:

@@ -12,6 +12,7 @@ from etld.events.limits import TIME_MAX, TIME_MIN
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
+_MINUTE = timedelta(minutes=1)
 _LEAP = re.compile(r"(?P<before>.{16}):60(?P<after>\D.*|)")
 _FRACTION = re.compile(r"[.,](\d+)")
 EXPECTED = "a time as RFC 3339 (2025-01-31T12:00:00Z) or epoch seconds, year 1 to 9999"
@@ -24,9 +25,9 @@ def zone(name: str) -> tzinfo:
 
 
 def parse_time(value: object, local: str = "UTC") -> int:
-    """Microseconds since the epoch of RFC 3339 text, ISO 8601 without a zone, or epoch seconds.
+    """Microseconds since the epoch of RFC 3339 text, ISO 8601 of a date and a time of day, or epoch seconds.
 
-    Text without a zone is taken in the zone named `local`. Digits beyond microseconds are cut off.
+    Text without a zone is taken in the zone named `local`; a leap second is the last of a day in UTC. Digits beyond microseconds are cut off.
     Raises ValueError when it is no time, or one outside the years 1 to 9999.
     """
     if type(value) is str:
@@ -44,8 +45,8 @@ def parse_time(value: object, local: str = "UTC") -> int:
 
 def _parse_text(text: str, local: str) -> int:
     leap = 0
-    # fromisoformat() takes more than we do: dates alone, week dates, no separators.
-    if len(text) < 19 or text[4] != "-" or text[7] != "-" or text[10] not in "Tt " or text[13] != ":":
+    # fromisoformat() takes more than we do: dates alone, week dates, no separators, no seconds.
+    if len(text) < 19 or text[4] != "-" or text[7] != "-" or text[10] not in "Tt " or text[13:17:3] != "::":
         raise ValueError(EXPECTED)
     if text[17:19] == "60" and (match := _LEAP.fullmatch(text)):
         text, leap = f"{match['before']}:59{match['after']}", 1_000_000
@@ -53,7 +54,11 @@ def _parse_text(text: str, local: str) -> int:
         moment = datetime.fromisoformat(f"{text[:-1]}Z" if text[-1] == "z" else text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone(local))
+        elif moment.tzinfo is not UTC and moment.utcoffset() % _MINUTE:  # type: ignore[operator]
+            raise ValueError(EXPECTED)
         micros = (moment - _EPOCH) // _MICRO + leap
+        if leap and micros // 1_000_000 % 86_400:
+            raise ValueError(EXPECTED)
     except (ValueError, OverflowError):
         raise ValueError(EXPECTED) from None
     if not TIME_MIN <= micros <= TIME_MAX:

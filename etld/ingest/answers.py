@@ -58,7 +58,7 @@ def problem(
 ) -> Answer:
     """An RFC 9457 problem document; `code` is for programs, `detail` for people.
 
-    `retry_after` is in seconds, rounded up to a whole one in the header.
+    `message` says the same as `detail`: it is what Segment's libraries show. `retry_after` is in seconds, rounded up to a whole one in the header.
     """
     document = {
         "type": "about:blank",
@@ -66,6 +66,7 @@ def problem(
         "status": status,
         "code": code,
         "detail": detail,
+        "message": detail,
         **members,
     }
     if retry_after is not None:

@@ -106,10 +106,7 @@ def load(config: Config) -> Catalog:
             dict(settings.sample),
             avro,
             names,
-            # The generated way knows no window of time.
-            None
-            if config.ingest.max_age or config.ingest.max_ahead
-            else compile_event(avro, name, names, config.ingest.timezone),
+            compile_event(avro, name, names, config.ingest.timezone, config.ingest.max_age, config.ingest.max_ahead),
         )
     return Catalog(types)
 

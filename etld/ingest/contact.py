@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: With records on their way and none arriving for this long (seconds), waiting and new requests get a 503.
-STALL = 0.8
+STALL = 0.6
 #: How often the cluster is asked whether it is there, when no record has told lately; and for how long.
 PROBE_EVERY = 2.0
 PROBE_TIMEOUT = 1.5

@@ -8,6 +8,7 @@ answers None for whatever is not plainly valid (a violation, a coercion, a rarer
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,14 @@ def text(value: str) -> bytes:
     return (_SMALL[size] if size < 8192 else varint(size)) + body
 
 
-def compile_event(raw: Mapping[str, Any], event_type: str, event_names: tuple[str, ...], zone: str) -> Fast | None:
+def compile_event(
+    raw: Mapping[str, Any],
+    event_type: str,
+    event_names: tuple[str, ...],
+    zone: str,
+    max_age: float = 0,
+    max_ahead: float = 0,
+) -> Fast | None:
     """The function for one schema, or None when the schema has something that only the exact way knows."""
     tree = avsc.parse(dict(raw))
     names = {name: text(name) for name in event_names if 0 < len(name) <= MAX_NAME}
@@ -83,6 +91,7 @@ def compile_event(raw: Mapping[str, Any], event_type: str, event_names: tuple[st
         "kind": event_type,
         "kind_bytes": text(event_type),
         "moment": times.parse_time if zone == "UTC" else lambda value: times.parse_time(value, zone),
+        "clock": time.time,
         "double": struct.Struct("<d").pack,
         "missing": object(),
         "SMALL": _SMALL,
@@ -90,7 +99,7 @@ def compile_event(raw: Mapping[str, Any], event_type: str, event_names: tuple[st
     }
     writer = _Writer(lines, scope)
     try:
-        writer.event(tree, bool(event_names))
+        writer.event(tree, bool(event_names), max_age, max_ahead)
     except NotImplementedError:
         return None
     source = "def fast(e):\n" + "\n".join(f"    {line}" for line in lines) + "\n"
@@ -108,7 +117,7 @@ class _Writer:
         self._parts: list[str] = []
         self._count = 0
 
-    def event(self, tree: Type, named: bool) -> None:
+    def event(self, tree: Type, named: bool, max_age: float, max_ahead: float) -> None:
         """All of it: `e` is the event."""
         self._line("if len(e) != 6: return None")
         for field in tree.fields:
@@ -128,7 +137,12 @@ class _Writer:
                     self._line("if e['event_type'] != kind: return None")
                     self._parts.append("kind_bytes")
                 case "triggered_at":
-                    self._keep("long(moment(e['triggered_at']))")
+                    self._line("t = moment(e['triggered_at'])")
+                    if max_age:
+                        self._line(f"if clock() - t / 1e6 > {max_age!r}: return None")
+                    if max_ahead:
+                        self._line(f"if t / 1e6 - clock() > {max_ahead!r}: return None")
+                    self._keep("long(t)")
                 case _:
                     self._record(field, "e")
         self._line(f"return b''.join(({', '.join(self._parts)},))")

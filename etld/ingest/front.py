@@ -76,13 +76,12 @@ class Front:
         ack = self._level(headers)
         outcome = self._intake.judge(event, body, 0, self._origin(headers, key, message.path), Room())
         tally = service.tally
-        if key is not None:
-            tally.by_key[key.name] += 1
         if type(outcome) is not Record:
+            tally.keyed(key, "rejected" if type(outcome) is Refusal else "accepted")
             connection.answer(_unkept(outcome, service, ack))
             return
         pump = self.pumps.get(ack)
-        waiter = Single(pump, connection, outcome, ack, tally, service.now)
+        waiter = Single(pump, connection, outcome, ack, tally, service.now, key)
         reason = pump.contact.away or (_PAUSED if service.worker.paused else "")
         if not reason:
             try:
@@ -97,6 +96,7 @@ class Front:
                 reason = str(error)
         if reason:
             tally.unavailable += 1
+            tally.keyed(key, "unavailable")
             connection.answer(unavailable(reason, event_id=outcome.event_id))
         elif ack == "enqueued":
             waiter.finish(False)
@@ -133,15 +133,13 @@ class Front:
         self._charge(service, connection, headers, key, count)
         ack = self._level(headers)
         origin = self._origin(headers, key, message.path)
-        if key is not None:
-            service.tally.by_key[key.name] += count
         room = Room()
         if texts is None:
             judge = self._intake.judge
             outcomes = [judge(event, None, index, origin, room) for index, event in enumerate(events)]
         else:
             outcomes = [self._line(text, index, origin, room) for index, text in enumerate(texts)]
-        self._send_all(service, connection, outcomes, ack)
+        self._send_all(service, connection, outcomes, ack, key)
 
     def _send_all(
         self,
@@ -149,9 +147,10 @@ class Front:
         connection: Connection,
         outcomes: list[Outcome],
         ack: Ack,
+        key: Key | None,
     ) -> None:
         pump = self.pumps.get(ack)
-        waiter = Batch(pump, connection, outcomes, ack, service.tally, service.now)
+        waiter = Batch(pump, connection, outcomes, ack, service.tally, service.now, key)
         waiter.reason = pump.contact.away or (_PAUSED if service.worker.paused else "")
         sent = 0
         if not waiter.reason:
@@ -189,7 +188,7 @@ class Front:
         gate = service.gate
         if gate.open:
             return None
-        key = gate.key(headers, service.wall)
+        service.key = key = gate.key(headers, service.wall)
         if count:
             gate.charge(key, gate.address(connection.peer, headers), count, service.now)
         return key

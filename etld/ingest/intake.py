@@ -76,8 +76,9 @@ class Intake:
         """What becomes of one event; `text` is its JSON where it came by itself, `room` its request's."""
         if type(event) is not dict:
             return Refusal(400, "not_an_object", "an event is a JSON object", [])
+        call = None
         if origin.segment is not None and origin.segment.applies(event):
-            event, text = origin.segment.rewrite(event), None
+            call, event, text = event, origin.segment.rewrite(event), None
         own_id = event.get("event_id")
         if own_id is None:
             key = origin.idempotency_key
@@ -87,7 +88,7 @@ class Intake:
         if kind is None:
             if origin.key is not None and origin.key.event_types is not None:
                 return _forbidden(f"key {origin.key.name} may not send events of this type", name)
-            return self._invalid(event, text, self._unknown(name, room), index, origin, room)
+            return self._invalid(event, text, self._unknown(name, room), index, origin, room, call)
         if not kind.accept:
             return _forbidden(f"events of type {kind.name} are not taken from clients", name)
         if origin.key is not None and not origin.key.allows(name):
@@ -101,8 +102,9 @@ class Intake:
                     Record(kind.topic, event_id, value) if len(value) <= self._max_event else self._too_large(event_id)
                 )
         verdict = kind.validator.validate(event, room)
-        if isinstance(verdict, Invalid):
-            return self._invalid(event, text, verdict.errors, index, origin, room)
+        if isinstance(verdict, Invalid) or (call is not None and "type" in event):
+            errors = verdict.errors if isinstance(verdict, Invalid) else ()
+            return self._invalid(event, text, errors, index, origin, room, call)
         good = verdict.event
         event_id = good["event_id"]
         if kind.sample and not kind.keeps(good["event_name"], event_id):
@@ -124,13 +126,18 @@ class Intake:
         index: int,
         origin: Origin,
         room: Room,
+        call: Mapping[str, Any] | None = None,
     ) -> Outcome:
-        """A dead letter, or a refusal when those are not kept.
+        """A dead letter, or a refusal when those are not kept; `call`: what came, in Segment's spelling.
 
         The letter's id comes from the request's or the event's own id where there is one, so that a retry
         makes no second letter; an event without an id takes the letter's, as the corrector has it.
         """
-        errors = [{"path": item.path, "expected": item.expected, "got": item.got} for item in violations[: room.most]]
+        # The letter speaks of the event that it holds, the answer of the call that the client made.
+        violations = told = violations[: room.most]
+        if call is not None and origin.segment is not None:
+            violations, told = origin.segment.explain(call, event, violations, room.hint)
+        errors = [{"path": item.path, "expected": item.expected, "got": item.got} for item in told]
         room.lines -= len(errors)
         known = _canonical(event.get("event_id")) or misplaced(event)
         request = origin.idempotency_key
@@ -141,7 +148,7 @@ class Intake:
         event_id = known or letter_id
         message = "; ".join(map(str, violations[:5]))
         if not self._keep_invalid:
-            return Refusal(422, "invalid_event", message, errors, event_id)
+            return Refusal(422, "invalid_event", "; ".join(map(str, told[:5])), errors, event_id)
         if event.get("event_id", "") is None:
             event = {name: value for name, value in event.items() if name != "event_id"}
         value = text if text is not None else orjson.dumps(event)

@@ -1,12 +1,12 @@
 """Write keys: a TOML file with one table a key, which holds the key's SHA-256 and never the key.
 
     [shop-web]                       # the name, for metrics and logs
-    sha256 = "2bb80d53…"             # printf %s "$KEY" | sha256sum
+    sha256 = "2bb80d53…"             # printf %s "$KEY" | sha256sum; or a list: each of them is this key
     expires = 2027-01-01T00:00:00Z   # optional
     event_types = ["purchase"]       # optional: all
     rate = 500                       # optional: events a second; else [ingest] rate_per_key
 
-Two keys of one client may be valid at once, for rotation: give the new one a table of its own.
+Two secrets of one client are valid at once while its key is rotated: one name, one rate.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Key:
     """A write key: `expires` in seconds since the epoch, `rate` in events a second (None: the default)."""
 
     name: str
-    digest: bytes
+    digests: tuple[bytes, ...]
     expires: float | None = None
     event_types: frozenset[str] | None = None
     rate: float | None = None
@@ -63,8 +63,9 @@ class KeyRing:
         digest = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).digest()
         found = None
         for key in self._keys:
-            if hmac.compare_digest(key.digest, digest) and (key.expires is None or now < key.expires):
-                found = key
+            for known in key.digests:
+                if hmac.compare_digest(known, digest) and (key.expires is None or now < key.expires):
+                    found = key
         return found
 
 
@@ -113,9 +114,10 @@ def _read(path: Path, event_types: Iterable[str]) -> tuple[list[Key], list[str]]
     keys = [key for name, table in tables.items() if (key := _key(name, table, known, problems)) is not None]
     seen: dict[bytes, str] = {}
     for key in keys:
-        if key.digest in seen:
-            problems.append(f"[{key.name}] has the same sha256 as [{seen[key.digest]}]: one key, one table")
-        seen[key.digest] = key.name
+        for digest in key.digests:
+            if digest in seen:
+                problems.append(f"[{key.name}] has the same sha256 as [{seen[digest]}]: one key, one table")
+            seen[digest] = key.name
     return keys, [f"{path}: {message}" for message in problems]
 
 
@@ -125,12 +127,9 @@ def _key(name: str, table: Any, known: frozenset[str], problems: list[str]) -> K
         return None
     before = len(problems)
     problems += [f"[{name}] has an unknown field {field!r}" for field in table if field not in _FIELDS]
-    digest, types, rate = (
-        table.get("sha256"),
-        table.get("event_types"),
-        table.get("rate"),
-    )
-    if not isinstance(digest, str) or not _HEX.fullmatch(digest.lower()):
+    given, types, rate = table.get("sha256"), table.get("event_types"), table.get("rate")
+    digests = given if isinstance(given, list) and given else [given]
+    if not all(isinstance(digest, str) and _HEX.fullmatch(digest.lower()) for digest in digests):
         problems.append(f"[{name}] sha256: expected 64 hex digits, from: printf %s KEY | sha256sum")
     if types is not None:
         if not isinstance(types, list) or not all(isinstance(item, str) for item in types):
@@ -146,7 +145,7 @@ def _key(name: str, table: Any, known: frozenset[str], problems: list[str]) -> K
         return None
     return Key(
         name,
-        bytes.fromhex(str(digest)),
+        tuple(map(bytes.fromhex, digests)),
         expires,
         None if types is None else frozenset(types),
         rate,

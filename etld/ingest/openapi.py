@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import etld
 from etld.ingest.answers import json_answer
-from etld.ingest.jsonschema import event_schema, example
+from etld.ingest.described import SHARED, answered, any_of, problems, ref
+from etld.ingest.jsonschema import call_schema, event_schema, example
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -17,19 +19,6 @@ if TYPE_CHECKING:
     from etld.ingest.connection import Connection
     from etld.ingest.probes import Probes
     from etld.ingest.service import Routes, Service
-
-_PROBLEMS = {
-    "400": "Not JSON, or not of the right shape",
-    "401": "No write key, or one that is not known",
-    "403": "This key, or any client, may not send events of this type",
-    "405": "The path has other methods",
-    "408": "The headers or the body took too long",
-    "413": "The body, the event or the batch is too large",
-    "415": "An unknown Content-Encoding",
-    "422": "The event violates its schema, and invalid ones are not kept",
-    "429": "More events a second than allowed; see Retry-After",
-    "503": "Kafka cannot take it now; see Retry-After, and send again with the ids named",
-}
 
 
 def routes(service: Service, probes: Probes) -> Routes:
@@ -53,16 +42,39 @@ def routes(service: Service, probes: Probes) -> Routes:
 
 
 def _serve(service: Service, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-    connection.answer(json_answer(200, document(service.front.catalog.types, list(service.routes))))
+    ingest = service.worker.config.ingest
+    found = document(
+        service.front.catalog.types,
+        list(service.routes),
+        keys=ingest.keys_file is not None,
+        segment_map=ingest.segment_map if ingest.segment else None,
+    )
+    connection.answer(json_answer(200, found))
 
 
-def document(types: Mapping[str, EventType], paths: list[str]) -> dict[str, Any]:
-    """The OpenAPI 3.1 description of `paths` for the configured event types."""
+def document(
+    types: Mapping[str, EventType],
+    paths: list[str],
+    *,
+    keys: bool = False,
+    segment_map: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The OpenAPI 3.1 description of `paths`; `keys`: a write key is needed; `segment_map` where that is spoken."""
     taken = [kind for kind in types.values() if kind.accept]
     names = {kind.name: f"Event_{kind.name}" for kind in taken}
     schemas: dict[str, Any] = {names[kind.name]: event_schema(kind) for kind in taken}
-    schemas["Event"] = {"anyOf": [_ref(name) for name in names.values()]} if names else {"type": "object"}
-    schemas |= _SHARED
+    schemas["Event"] = any_of(names.values())
+    calls = {}
+    if segment_map is not None:
+        listed = Counter(name for kind in types.values() for name in kind.event_names)
+        for kind in taken:
+            telling = [name for name in kind.event_names if listed[name] == 1]
+            calls[f"SegmentTrack_{kind.name}"] = call_schema(kind, segment_map, telling)
+    schemas |= calls
+    schemas["EventOrCall"] = any_of(("Event", "SegmentTrack")) if calls else ref("Event")
+    if calls:
+        schemas["SegmentTrack"] = any_of(calls)
+    schemas |= SHARED
     return {
         "openapi": "3.1.0",
         "info": {
@@ -83,24 +95,8 @@ def document(types: Mapping[str, EventType], paths: list[str]) -> dict[str, Any]
                 },
             },
         },
-        "security": [{}, {"writeKey": []}, {"bearer": []}, {"basic": []}],
+        "security": [{"writeKey": []}, {"bearer": []}, {"basic": []}] if keys else [],
     }
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json(schema: Any, description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/json": {"schema": schema}},
-    }
-
-
-def _problems(*codes: str) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _ref("Problem")}}
-    return {code: {"description": _PROBLEMS[code], "content": content} for code in codes}
 
 
 _HEADERS = [
@@ -116,11 +112,17 @@ _HEADERS = [
         "schema": {"enum": ["all", "leader", "enqueued"]},
         "description": "When to answer, if `[ingest] ack_per_request` allows the choice",
     },
+    {
+        "name": "Content-Encoding",
+        "in": "header",
+        "schema": {"enum": ["identity", "gzip", "deflate", "zstd"]},
+        "description": "How the body is compressed",
+    },
 ]
-_WRITE = ("400", "401", "403", "408", "413", "415", "422", "429", "503")
+_WRITE = ("400", "401", "403", "405", "408", "413", "415", "422", "429", "503")
 
 
-def _track(types: list[EventType]) -> dict[str, Any]:
+def _track(types: list[EventType], schema: str = "Event") -> dict[str, Any]:
     examples = {kind.name: {"value": example(kind)} for kind in types}
     return {
         "post": {
@@ -128,15 +130,15 @@ def _track(types: list[EventType]) -> dict[str, Any]:
             "parameters": _HEADERS,
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": _ref("Event"), "examples": examples}},
+                "content": {"application/json": {"schema": ref(schema), "examples": examples}},
             },
             "responses": {
-                "200": _json(_ref("Accepted"), "Kafka has it"),
-                "202": _json(
-                    _ref("DeadLettered"),
+                "200": answered(ref("Accepted"), "Kafka has it"),
+                "202": answered(
+                    ref("DeadLettered"),
                     "It violates its schema and is kept for repair",
                 ),
-                **_problems(*_WRITE),
+                **problems(*_WRITE),
             },
         }
     }
@@ -152,16 +154,16 @@ def _batch(types: list[EventType]) -> dict[str, Any]:
                 "required": True,
                 "content": {
                     "application/json": {
-                        "schema": _ref("Batch"),
+                        "schema": ref("Batch"),
                         "examples": {"batch": {"value": {"batch": events}}},
                     },
                     "application/x-ndjson": {"schema": {"type": "string"}},
                 },
             },
             "responses": {
-                "200": _json(_ref("BatchAccepted"), "Kafka has every event"),
-                "207": _json(_ref("BatchPartial"), "One result an event, in order"),
-                **_problems(*(code for code in _WRITE if code != "422")),
+                "200": answered(ref("BatchAccepted"), "Kafka has every event"),
+                "207": answered(ref("BatchPartial"), "One result an event, in order"),
+                **problems(*(code for code in _WRITE if code != "422")),
             },
         }
     }
@@ -171,103 +173,17 @@ def _probe(summary: str, unready: bool = False, kind: str = "application/json") 
     content = {kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}}
     answers = {
         "200": {"description": summary, "content": content},
-        **(_problems("503") if unready else {}),
+        **problems("405", *(("503",) if unready else ())),
     }
     return lambda types: {"get": {"summary": summary, "responses": answers, "security": []}}
 
 
 _PATHS: Mapping[str, Any] = {
     "/track": _track,
-    "/v1/track": _track,
+    "/v1/track": partial(_track, schema="EventOrCall"),
     "/v1/batch": _batch,
     "/healthz": _probe("The process is alive"),
     "/readyz": _probe("An event now would be accepted", unready=True),
     "/metrics": _probe("Prometheus metrics of the daemon", kind="text/plain"),
     "/openapi.json": _probe("This document"),
-}
-_ERRORS = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {
-            "index": {"type": "integer"},
-            "path": {"type": "string"},
-            "expected": {"type": "string"},
-            "got": {"type": "string"},
-        },
-        "required": ["path", "expected", "got"],
-    },
-}
-_ACK = {"enum": ["all", "leader", "enqueued"]}
-_ID = {"type": "string", "format": "uuid"}
-_RESULT = {
-    "type": "object",
-    "properties": {
-        "index": {"type": "integer"},
-        "status": {
-            "enum": [
-                "success",
-                "dead_lettered",
-                "sampled_out",
-                "rejected",
-                "unavailable",
-            ]
-        },
-        "code": {"type": "integer"},
-        "event_id": {"type": ["string", "null"]},
-        "reason": {"type": "string"},
-        "detail": {"type": "string"},
-        "errors": _ERRORS,
-    },
-    "required": ["index", "status", "code", "event_id"],
-}
-_RESULTS = {"type": "array", "items": _RESULT}
-_IDS = {"type": "array", "items": _ID}
-
-
-def _object(required: list[str], **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": required}
-
-
-_SHARED: dict[str, Any] = {
-    "Batch": {**_object(["batch"], batch={"type": "array", "items": _ref("Event")})},
-    "Accepted": _object(
-        ["status", "event_id", "ack"],
-        status={"enum": ["success", "sampled_out"]},
-        event_id=_ID,
-        ack=_ACK,
-    ),
-    "DeadLettered": _object(
-        ["status", "event_id", "ack", "errors"],
-        status={"const": "dead_lettered"},
-        event_id=_ID,
-        ack=_ACK,
-        errors=_ERRORS,
-    ),
-    "BatchAccepted": _object(
-        ["status", "accepted", "ack"],
-        status={"const": "success"},
-        accepted={"type": "integer"},
-        ack=_ACK,
-        event_ids=_IDS,
-        results=_RESULTS,
-    ),
-    "BatchPartial": _object(
-        ["status", "accepted", "ack", "results"],
-        status={"const": "partial"},
-        accepted={"type": "integer"},
-        ack=_ACK,
-        results=_RESULTS,
-    ),
-    "Problem": _object(
-        ["type", "title", "status", "code", "detail"],
-        type={"type": "string"},
-        title={"type": "string"},
-        status={"type": "integer"},
-        code={"type": "string"},
-        detail={"type": "string"},
-        event_id={"type": "string"},
-        event_ids=_IDS,
-        errors=_ERRORS,
-    ),
 }

@@ -12,6 +12,7 @@ from etld.ingest.pump import Waiter
 
 if TYPE_CHECKING:
     from etld.ingest.connection import Connection
+    from etld.ingest.keys import Key
     from etld.ingest.pump import Pump
     from etld.ingest.pumps import Ack
     from etld.ingest.tally import Tally
@@ -24,7 +25,7 @@ _LATE = "Kafka did not acknowledge in time"
 class Single(Waiter):
     """One event on its way."""
 
-    __slots__ = ("ack", "connection", "record", "tally")
+    __slots__ = ("ack", "connection", "key", "record", "tally")
 
     def __init__(
         self,
@@ -34,8 +35,10 @@ class Single(Waiter):
         ack: Ack,
         tally: Tally,
         started: float,
+        key: Key | None,
     ) -> None:
         super().__init__(pump, 1, started)
+        self.key = key
         self.connection = connection
         self.record = record
         self.ack = ack
@@ -44,9 +47,12 @@ class Single(Waiter):
     def finish(self, late: bool) -> None:
         """200, 202 for a dead letter, or 503."""
         record = self.record
+        if self.key is not None and not (late or self.failed):
+            self.tally.by_key[self.key.name, "accepted"] += 1
         if late or self.failed:
             reason = _LATE if late or not self.failed else self.failed[0][1]
             self.tally.unavailable += 1
+            self.tally.keyed(self.key, "unavailable")
             self.connection.answer(unavailable(reason, event_id=record.event_id))
         elif record.errors is None:
             self.tally.accepted += 1
@@ -71,7 +77,7 @@ class Single(Waiter):
 class Batch(Waiter):
     """Many events on their way; `unsent` are the indexes that never left, and `reason` why."""
 
-    __slots__ = ("ack", "connection", "outcomes", "reason", "sent", "tally")
+    __slots__ = ("ack", "connection", "key", "outcomes", "reason", "sent", "tally")
 
     def __init__(
         self,
@@ -81,8 +87,10 @@ class Batch(Waiter):
         ack: Ack,
         tally: Tally,
         started: float,
+        key: Key | None,
     ) -> None:
         super().__init__(pump, len(outcomes) + 1, started)
+        self.key = key
         self.connection = connection
         self.outcomes = outcomes
         self.ack = ack
@@ -98,6 +106,8 @@ class Batch(Waiter):
             self._partly(late)
         elif all(type(item) is Record and item.errors is None for item in outcomes):
             tally.accepted += len(outcomes)
+            if self.key is not None:
+                tally.by_key[self.key.name, "accepted"] += len(outcomes)
             ids = [item.event_id for item in outcomes]
             document = {
                 "status": "success",
@@ -119,6 +129,7 @@ class Batch(Waiter):
                 position += 1
                 if late or position > self.sent or item.event_id in lost:
                     self.tally.unavailable += 1
+                    self.tally.keyed(self.key, "unavailable")
                     text = lost.get(item.event_id, reason)
                     results.append(_item(index, 503, "unavailable", item.event_id, detail=text))
                     continue
@@ -131,6 +142,7 @@ class Batch(Waiter):
 
     def _result(self, index: int, item: Outcome) -> dict[str, Any]:
         tally = self.tally
+        tally.keyed(self.key, "rejected" if type(item) is Refusal else "accepted")
         if type(item) is Record:
             tally.accepted += 1
             if item.errors is None:

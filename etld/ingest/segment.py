@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from etld.events.ids import canonical, derived
 from etld.events.limits import FIELDS
+from etld.events.violation import Violation, did_you_mean, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from etld.ingest.catalog import Catalog
 
 _MISSING = object()
 _MARKS = ("messageId", "event", "properties", "userId", "anonymousId")
+
+
+def check(mapping: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What can never work in a segment_map, by its target."""
+    for target, sources in mapping.items():
+        first, *rest = target.split(".")
+        if first not in FIELDS:
+            yield target, f"expected a target in {', '.join(FIELDS)}{did_you_mean(first, FIELDS)}"
+        elif not all(step.strip() for step in rest):
+            yield target, "a step of this target is empty"
+        elif rest and not first.endswith("_details"):
+            yield target, f"{first} has no parts"
+        for source in sources.split("|"):
+            if not all(step.strip() for step in source.split(".")):
+                yield target, f"expected a path such as context.traits.email, got {source.strip()!r}"
 
 
 class SegmentMap:
@@ -74,13 +91,58 @@ class SegmentMap:
             kind = self._catalog.of_event(out.get("event_name"))
             if kind is not None:
                 out["event_type"] = kind
-        # A call other than track has no event: say so instead of "event_name is missing".
+        # A call other than track has no event, whatever else it has: `explain` says so.
         call = event.get("type", "track")
         if call != "track":
             out["type"] = call
         for path in self._numbers.get(str(out.get("event_type")), ()):
             _to_number(out, path)
         return out
+
+    def explain(
+        self,
+        call: Mapping[str, Any],
+        event: Mapping[str, Any],
+        found: Iterable[Violation],
+        hint: Callable[[str, Iterable[str]], str] = did_you_mean,
+    ) -> tuple[list[Violation], list[Violation]]:
+        """What is wrong with the `event` that `call` became: in etld's paths, and in those its sender knows."""
+        mistakes = [item for item in found if item.path != "type"]
+        if "type" in event:
+            mistakes.insert(0, Violation("type", '"track"', show(event["type"])))
+        name = event.get("event_name")
+        if event.get("event_type") is None and isinstance(name, str):
+            mistakes = [self._unknown(name, hint) if item.path == "event_type" else item for item in mistakes]
+        told = [Violation(self._back(call, item.path), item.expected, item.got) for item in mistakes]
+        return mistakes, told
+
+    def _unknown(self, name: str, hint: Callable[[str, Iterable[str]], str]) -> Violation:
+        """No event type was named, and the event's name does not tell it."""
+        names = {known for kind in self._catalog for known in kind.event_names}
+        meant = "" if name in names else hint(name, names)
+        where = self._sources("event_type")[0]
+        return Violation(
+            "event_name", f"a name that exactly one event type lists, or the type in {where}{meant}", show(name)
+        )
+
+    def _back(self, call: Mapping[str, Any], path: str) -> str:
+        """The place in `call` that this path of the event came from, or would have."""
+        steps = re.split(r"(?=[.\[])", path)
+        if steps[0] in call:
+            return path
+        for length in range(len(steps), 0, -1):
+            head = "".join(steps[:length])
+            sources = self._sources(head, call)
+            if sources:
+                return sources[0] + path[len(head) :]
+        below = [".".join(target) for target, _ in self._targets if target[0] == path]
+        return self._sources(below[0], call)[0] if below else path
+
+    def _sources(self, target: str, call: Mapping[str, Any] | None = None) -> list[str]:
+        """The paths that a target may come from; the one that the call has first."""
+        found = [source for to, sources in self._targets if ".".join(to) == target for source in sources]
+        found.sort(key=lambda source: source.arrival or _get(call or {}, source.path) in (_MISSING, None))
+        return [".".join(source.path) for source in found] or ([] if call is not None else [target])
 
 
 class _Source:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from etld.ingest.front import Front
     from etld.ingest.gate import Gate
+    from etld.ingest.keys import Key
     from etld.worker import Worker
 
 log = logging.getLogger("etld.ingest")
@@ -42,6 +43,8 @@ class Service:
         self.front = front
         self.gate = gate
         self.tally = Tally()
+        #: The write key of the request in hand, once it is known.
+        self.key: Key | None = None
         self.routes: Routes = {}
         self.connections: dict[Connection, None] = {}
         self.now = loop.time()
@@ -58,6 +61,7 @@ class Service:
 
     def handle(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
         """Serve one complete request; every path ends in one answer."""
+        self.key = None
         try:
             self.tally.requests += 1
             if self.gate.cors:
@@ -177,8 +181,10 @@ class Service:
     def _count(self, answer: Answer) -> None:
         if answer.status == 429:
             self.tally.limited += 1
+            self.tally.keyed(self.key, "limited")
         elif answer.status != 503:
             self.tally.rejected += 1
+            self.tally.keyed(self.key, "rejected")
 
 
 def _path(message: RawRequestMessage) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from etld.ingest.keys import Key
     from etld.worker import Worker
 
 _TOTALS = ("accepted", "rejected", "dead_lettered", "sampled", "unavailable", "limited")
@@ -23,7 +24,13 @@ class Tally:
     unavailable: int = 0
     limited: int = 0
     requests: int = 0
-    by_key: Counter[str] = field(default_factory=Counter)
+    #: By the key's name and "accepted", "rejected", "limited" or "unavailable".
+    by_key: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def keyed(self, key: Key | None, result: str) -> None:
+        """Count one event, or a request that was not read as far as its events, for the key that it came with."""
+        if key is not None:
+            self.by_key[key.name, result] += 1
 
     @staticmethod
     def begin(worker: Worker) -> None:
@@ -43,6 +50,6 @@ class Tally:
         if self.requests:
             worker.count("http_requests", self.requests)
             self.requests = 0
-        for key, count in self.by_key.items():
-            worker.count("key_events", count, key=key)
+        for (key, result), count in self.by_key.items():
+            worker.count("key_events", count, key=key, result=result)
         self.by_key.clear()

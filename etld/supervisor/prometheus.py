@@ -33,7 +33,7 @@ HELP = {
     "etld_unavailable_total": "Requests and events answered 503.",
     "etld_limited_total": "Requests answered 429.",
     "etld_http_requests_total": "Requests over HTTP.",
-    "etld_key_events_total": "Events by write key.",
+    "etld_key_events_total": "Events by write key and result; a request refused as a whole (400, 413, 429) counts as one.",
     "etld_stored_total": "Events stored in processed_events, since the database was made.",
     "etld_duplicate_total": "Events that were stored already, since the database was made.",
     "etld_filtered_total": "Events that a transform left out, since the database was made.",

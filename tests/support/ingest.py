@@ -94,9 +94,11 @@ Start = Callable[..., Ingest]
 
 @contextmanager
 def running(kafka: str, directory: Path, **settings: str) -> Iterator[Ingest]:
-    """A worker with `[ingest]` settings such as ack="leader", on topics of its own."""
+    """A worker on topics of its own, with `[ingest]` settings such as ack="leader"; others: event_types__order__accept."""
     prefix = f"t{uuid4().hex[:8]}_"
-    environment = {f"ETLD_INGEST__{name.upper()}": value for name, value in settings.items()}
+    environment = {
+        f"ETLD_{name if '__' in name else f'ingest__{name}'}".upper(): value for name, value in settings.items()
+    }
     environment["ETLD_STATE_DIR"] = str(directory)
     config = load(ROOT / "config" / "etld.toml", environment)
     directory.mkdir(parents=True, exist_ok=True)

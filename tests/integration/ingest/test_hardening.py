@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import random
 import socket
 import threading
 import time
@@ -81,46 +80,6 @@ def test_chunked_bodies_and_expectations(ingest: Ingest) -> None:
         assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
         sock.sendall(body)
         assert b" 200 OK" in sock.recv(1000)
-
-
-def test_garbage_never_hurts(ingest: Ingest) -> None:
-    """Mutated bodies and raw bytes: no 5xx but 503, and the good events among them are all answered."""
-    source = random.Random(8)
-    good = json.dumps(event()).encode()
-    statuses: dict[int, int] = {}
-    for number in range(1500):
-        body = bytearray(good)
-        for _ in range(source.randint(1, 6)):
-            place = source.randrange(len(body))
-            match source.randrange(4):
-                case 0:
-                    body[place] = source.randrange(256)
-                case 1:
-                    del body[place : place + source.randint(1, 9)]
-                case 2:
-                    body[place:place] = bytes(source.randrange(256) for _ in range(source.randint(1, 5)))
-                case 3:
-                    body[place:place] = body[source.randrange(len(body)) :][:20]
-            if not body:
-                body = bytearray(b"x")
-        path = source.choice((b"/track", b"/v1/track", b"/v1/batch"))
-        kind = source.choice((b"application/json", b"application/x-ndjson"))
-        head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (
-            path,
-            kind,
-            len(body),
-        )
-        if number % 3 == 0:
-            broken = bytearray(head)
-            broken[source.randrange(len(broken))] = source.randrange(256)
-            head = bytes(broken)
-        answer = ingest.raw(head + bytes(body))
-        status = int(answer[9:12]) if answer else 0
-        statuses[status] = statuses.get(status, 0) + 1
-        if number % 50 == 0:
-            assert ingest.post("/track", event())[0] == 200
-    assert not [status for status in statuses if status >= 500 and status != 503], statuses
-    assert ingest.request("GET", "/readyz")[0] == 200
 
 
 def test_a_drain_answers_what_is_in_hand(start: Start) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time as clock
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,18 @@ def test_one_change_of_a_good_event(data: st.DataObject) -> None:
         event[part] = other[part]
     quick, exact = both(event)
     assert quick is None or quick == exact
+
+
+@pytest.mark.parametrize(("age", "ahead"), [(60, 0), (0, 60), (60, 60)])
+def test_a_window_of_time_goes_the_short_way(age: float, ahead: float) -> None:
+    exact = Validator(RAW, event_type="purchase", event_names=NAMES, max_age=age, max_ahead=ahead)
+    short = compile_event(RAW, "purchase", NAMES, "UTC", age, ahead)
+    assert short is not None
+    for seconds in (-90, -30, 0, 30, 90):
+        event = {**good(), "triggered_at": clock.time() + seconds}
+        taken = isinstance(exact.validate(event), Valid)
+        assert taken == (-(age or 100) < seconds < (ahead or 100))
+        assert (short(event) is not None) == taken
 
 
 @given(st.integers(-(2**63), 2**63 - 1) | st.integers(2**46, 2**57) | st.integers(-9000, 2_000_000))

@@ -1,0 +1,146 @@
+"""The answers as /openapi.json describes them: their statuses, headers and bodies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_PROBLEMS = {
+    "400": "Not JSON, or not of the right shape",
+    "401": "No write key, or one that is not known",
+    "403": "This key, or any client, may not send events of this type",
+    "405": "The path has other methods",
+    "408": "The headers or the body took too long",
+    "413": "The body, the event or the batch is too large",
+    "415": "An unknown Content-Encoding",
+    "422": "The event violates its schema, and invalid ones are not kept",
+    "429": "More events a second than allowed; see Retry-After",
+    "503": "Kafka cannot take it now; see Retry-After, and send again with the ids named",
+}
+
+
+def ref(name: str) -> dict[str, str]:
+    """A schema of the document by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def any_of(names: Collection[str]) -> dict[str, Any]:
+    """One of these schemas."""
+    return {"anyOf": [ref(name) for name in names]} if names else {"type": "object"}
+
+
+def answered(schema: Any, description: str) -> dict[str, Any]:
+    """An answer with a JSON body."""
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def problems(*codes: str) -> dict[str, Any]:
+    """The errors with these statuses."""
+    content = {"application/problem+json": {"schema": ref("Problem")}}
+    return {
+        code: {"description": _PROBLEMS[code], "content": content, "headers": _ANSWERED.get(code, {})} for code in codes
+    }
+
+
+_RETRY_AFTER = {
+    "Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}, "description": "Seconds"}
+}
+_ANSWERED: Mapping[str, Any] = {
+    "401": {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    "405": {"Allow": {"required": True, "schema": {"type": "string"}}},
+    "429": _RETRY_AFTER,
+    "503": _RETRY_AFTER,
+}
+
+_ERRORS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "index": {"type": "integer"},
+            "path": {"type": "string"},
+            "expected": {"type": "string"},
+            "got": {"type": "string"},
+        },
+        "required": ["path", "expected", "got"],
+    },
+}
+_ACK = {"enum": ["all", "leader", "enqueued"]}
+_ID = {"type": "string", "format": "uuid"}
+_RESULT = {
+    "type": "object",
+    "properties": {
+        "index": {"type": "integer"},
+        "status": {
+            "enum": [
+                "success",
+                "dead_lettered",
+                "sampled_out",
+                "rejected",
+                "unavailable",
+            ]
+        },
+        "code": {"type": "integer"},
+        "event_id": {"type": ["string", "null"]},
+        "reason": {"type": "string"},
+        "detail": {"type": "string"},
+        "errors": _ERRORS,
+    },
+    "required": ["index", "status", "code", "event_id"],
+}
+_RESULTS = {"type": "array", "items": _RESULT}
+_IDS = {"type": "array", "items": _ID}
+
+
+def _object(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required}
+
+
+SHARED: dict[str, Any] = {
+    "Batch": _object(["batch"], batch={"type": "array", "items": ref("EventOrCall")}),
+    "Accepted": _object(
+        ["status", "event_id", "ack"],
+        status={"enum": ["success", "sampled_out"]},
+        event_id=_ID,
+        ack=_ACK,
+    ),
+    "DeadLettered": _object(
+        ["status", "event_id", "ack", "errors"],
+        status={"const": "dead_lettered"},
+        event_id=_ID,
+        ack=_ACK,
+        errors=_ERRORS,
+    ),
+    "BatchAccepted": _object(
+        ["status", "accepted", "ack"],
+        status={"const": "success"},
+        accepted={"type": "integer"},
+        ack=_ACK,
+        event_ids=_IDS,
+        results=_RESULTS,
+    ),
+    "BatchPartial": _object(
+        ["status", "accepted", "ack", "results"],
+        status={"const": "partial"},
+        accepted={"type": "integer"},
+        ack=_ACK,
+        results=_RESULTS,
+    ),
+    "Problem": _object(
+        ["type", "title", "status", "code", "detail", "message"],
+        type={"type": "string"},
+        title={"type": "string"},
+        status={"type": "integer"},
+        code={"type": "string"},
+        detail={"type": "string"},
+        message={"type": "string", "description": "The same as detail"},
+        event_id={"type": "string"},
+        event_ids=_IDS,
+        errors=_ERRORS,
+    ),
+}

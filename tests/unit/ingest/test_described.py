@@ -1,0 +1,96 @@
+"""What /openapi.json says of an event type is what its validator takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema_rs
+from hypothesis import given, settings
+
+from etld.avro import EventSchema
+from etld.events.validate import Valid, Validator
+from etld.ingest.catalog import EventType
+from etld.ingest.openapi import document
+from support.event_schemas import schemas
+
+MAPPING = {"event_id": "messageId", "event_name": "event", "triggered_at": "timestamp", "event_details": "properties"}
+NAMED = {"type": "enum", "name": "Colour", "symbols": ["red", "green"]}
+
+
+def event_type(avro: dict[str, Any]) -> EventType:
+    schema = EventSchema.parse(json.dumps(avro))
+    validator = Validator(avro, event_type="parcel")
+    return EventType("parcel", "event_parcel", b"", schema, validator, True, {}, avro, (), None)
+
+
+def check(kind: EventType) -> dict[str, Any]:
+    """The example passes the validator and its own JSON Schema; gives that schema."""
+    made = document({"parcel": kind}, ["/track", "/v1/batch"], segment_map=MAPPING)
+    schema: dict[str, Any] = made["components"]["schemas"]["Event_parcel"]
+    example = schema["examples"][0]
+    verdict = kind.validator.validate(json.loads(json.dumps(example)))
+    assert isinstance(verdict, Valid), verdict
+    whole = {**schema, "components": made["components"]}
+    jsonschema_rs.validator_for(whole, validate_formats=True).validate(example)
+    assert made["paths"]["/track"]["post"]["requestBody"]["content"]["application/json"]["examples"]
+    return schema
+
+
+@settings(max_examples=200, deadline=None)
+@given(schemas())
+def test_every_example_is_a_valid_event(schema: EventSchema) -> None:
+    check(event_type(json.loads(schema.text)))
+
+
+def test_named_types_and_narrow_decimals() -> None:
+    fields = [
+        {"name": "event_id", "type": "string"},
+        {"name": "event_name", "type": "string"},
+        {"name": "event_type", "type": "string"},
+        {"name": "triggered_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "user_details", "type": {"type": "record", "name": "U", "fields": [{"name": "a", "type": NAMED}]}},
+        {
+            "name": "event_details",
+            "type": {
+                "type": "record",
+                "name": "D",
+                "fields": [
+                    {"name": "again", "type": "Colour"},
+                    {"name": "part", "type": {"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 2}},
+                    {"name": "on", "type": {"type": "int", "logicalType": "date"}},
+                    {"name": "at", "type": {"type": "int", "logicalType": "time-millis"}},
+                ],
+            },
+        },
+    ]
+    schema = check(event_type({"type": "record", "name": "Event", "fields": fields}))
+    assert schema["properties"]["event_details"]["properties"]["again"] == {"enum": ["red", "green"]}
+    triggered = schema["properties"]["triggered_at"]["anyOf"]
+    assert [item["type"] for item in triggered] == ["string", "number"]
+
+
+def test_a_key_is_needed_where_keys_are() -> None:
+    kinds = {"parcel": event_type(json.loads(_PLAIN))}
+    assert document(kinds, ["/track"])["security"] == []
+    assert {} not in document(kinds, ["/track"], keys=True)["security"]
+    paths = document(kinds, ["/track", "/v1/track"], segment_map=MAPPING)["paths"]
+    bodies = [path["post"]["requestBody"] for path in paths.values()]
+    assert bodies[0] != bodies[1]
+    assert "Retry-After" in paths["/track"]["post"]["responses"]["503"]["headers"]
+
+
+_PLAIN = json.dumps(
+    {
+        "type": "record",
+        "name": "Event",
+        "fields": [
+            *({"name": name, "type": "string"} for name in ("event_id", "event_name", "event_type")),
+            {"name": "triggered_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+            *(
+                {"name": name, "type": {"type": "record", "name": name, "fields": []}}
+                for name in ("user_details", "event_details")
+            ),
+        ],
+    }
+)
