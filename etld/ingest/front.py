@@ -68,7 +68,7 @@ class Front:
     ) -> None:
         """POST /track, POST /v1/track: one event."""
         headers = message.headers
-        key = self._admit(service, connection, headers, 1)
+        key = self._admit(service, connection, headers)
         body = self._undo(headers, body)
         if len(body) > self._max_event:
             raise Denied(_event_too_large(self._max_event))
@@ -112,7 +112,7 @@ class Front:
     ) -> None:
         """POST /v1/batch: `{"batch": [event, …]}`, or an event a line."""
         headers = message.headers
-        key = self._admit(service, connection, headers, 0)
+        key = self._admit(service, connection, headers)
         body = self._undo(headers, body)
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind in NDJSON:
@@ -184,13 +184,15 @@ class Front:
             raise
         return self._intake.judge(event, text, index, origin, room)
 
-    def _admit(self, service: Service, connection: Connection, headers: Any, count: int) -> Key | None:
+    def _admit(self, service: Service, connection: Connection, headers: Any) -> Key | None:
         gate = service.gate
         if gate.open:
             return None
+        # Address and key pay for one event before anything is looked at, be it good or not.
+        address = gate.knock(connection.peer, headers, service.now)
         service.key = key = gate.key(headers, service.wall)
-        if count:
-            gate.charge(key, gate.address(connection.peer, headers), count, service.now)
+        if key is not None:
+            gate.pay(key, address, service.now)
         return key
 
     def _charge(
@@ -201,9 +203,9 @@ class Front:
         key: Key | None,
         count: int,
     ) -> None:
-        gate = service.gate
-        if not gate.open:
-            gate.charge(key, gate.address(connection.peer, headers), max(1, count), service.now)
+        """For all but the first event, which is paid for."""
+        if count > 1 and not service.gate.open:
+            service.gate.owe(connection.peer, headers, key, count - 1, service.now)
 
     def _undo(self, headers: Any, body: bytes) -> bytes:
         coding = headers.get("Content-Encoding")

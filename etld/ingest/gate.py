@@ -85,23 +85,40 @@ class Gate:
             )
         return key
 
-    def charge(self, key: Key | None, address: str, count: int, now: float) -> None:
-        """Take `count` events from the rates of key and address; `now` of the monotonic clock."""
-        wait = self._addresses.take(address, count, now)
+    def knock(self, peer: str, headers: CIMultiDictProxy[str], now: float) -> str:
+        """The address of a request, which pays for one event; `now` of the monotonic clock."""
+        if not self._addresses.rate:
+            return peer
+        address = self.address(peer, headers)
+        wait = self._addresses.take(address, 1, now)
         if wait:
             raise Denied(_too_many(wait, "this address"))
-        if key is None:
-            return
+        return address
+
+    def pay(self, key: Key, address: str, now: float) -> None:
+        """The key of a request pays for one event; what it cannot pay its address has back."""
+        bucket = self._bucket(key, now)
+        wait = bucket.take(1, now) if bucket is not None else 0.0
+        if wait:
+            self._addresses.give_back(address, 1)
+            raise Denied(_too_many(wait, f"key {key.name}"))
+
+    def owe(self, peer: str, headers: CIMultiDictProxy[str], key: Key | None, count: int, now: float) -> None:
+        """Put down `count` more events that came with an admitted request: they are paid off afterwards."""
+        if self._addresses.rate:
+            self._addresses.give_back(self.address(peer, headers), -count)
+        bucket = None if key is None else self._bucket(key, now)
+        if bucket is not None:
+            bucket.give_back(-count)
+
+    def _bucket(self, key: Key, now: float) -> Bucket | None:
         rate = share(key.rate, self._workers) if key.rate is not None else self._per_key
         if not rate:
-            return
+            return None
         bucket = self._key_buckets.get(key.name)
         if bucket is None:
             bucket = self._key_buckets[key.name] = Bucket(rate, now)
-        wait = bucket.take(count, now)
-        if wait:
-            self._addresses.give_back(address, count)
-            raise Denied(_too_many(wait, f"key {key.name}"))
+        return bucket
 
     def address(self, peer: str, headers: CIMultiDictProxy[str]) -> str:
         """The client's address, also behind trusted proxies."""

@@ -32,7 +32,7 @@ class Bucket:
         return 0.0
 
     def give_back(self, count: int) -> None:
-        """Return tokens that were taken for something that another limit refused."""
+        """Return tokens that were taken for something that another limit refused; fewer than 0 are a debt."""
         self._tokens += count
 
 

@@ -68,6 +68,7 @@ class Service:
                 connection.extra = self.origin(message)
             methods = self.routes.get(message.path) or self.routes.get(_path(message))
             if methods is None:
+                self._charge(connection, message)
                 raise Denied(
                     problem(
                         404,
@@ -77,7 +78,7 @@ class Service:
                 )
             handler = methods.get(message.method)
             if handler is None:
-                handler = self._other_method(message, methods)
+                handler = self._other_method(connection, message, methods)
             handler(connection, message, body)
         except Denied as denied:
             self._count(denied.answer)
@@ -164,7 +165,7 @@ class Service:
 
     # Inside
 
-    def _other_method(self, message: RawRequestMessage, methods: dict[str, Handler]) -> Handler:
+    def _other_method(self, connection: Connection, message: RawRequestMessage, methods: dict[str, Handler]) -> Handler:
         names = [*methods, "OPTIONS"] + (["HEAD"] if "GET" in methods else [])
         allow = b"Allow: " + ", ".join(sorted(names)).encode() + b"\r\n"
         if message.method == "HEAD" and "GET" in methods:
@@ -172,8 +173,14 @@ class Service:
         if message.method == "OPTIONS":
             headers = allow + self.gate.preflight(message.headers)
             return lambda connection, message, body: connection.answer(Answer(204, headers=headers))
+        self._charge(connection, message)
         detail = f"{message.method} is not for this path; use {' or '.join(methods)}"
         raise Denied(problem(405, "wrong_method", detail, headers=allow))
+
+    def _charge(self, connection: Connection, message: RawRequestMessage) -> None:
+        """Nothing is served, but it was work: it costs as much as an event."""
+        if not self.gate.open:
+            self.gate.knock(connection.peer, message.headers, self.now)
 
     def _paths(self) -> str:
         return ", ".join(self.routes)

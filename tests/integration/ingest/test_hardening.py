@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import socket
 import threading
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +165,34 @@ def test_a_zstd_stream_that_was_cut(ingest: Ingest) -> None:
     for body in (at_line, whole[:-3], half + half[:-3], half + at_line, half + b"x", b""):
         status, _, answer = ingest.request("POST", "/v1/batch", body, ZSTD)
         assert (status, json.loads(answer)["code"]) == (400, "bad_coding")
+
+
+@pytest.mark.parametrize(
+    ("rate", "method", "path", "body", "key", "status"),
+    [
+        ("rate_per_address", "POST", "/track", b"{}", "wrong", 401),
+        ("rate_per_address", "POST", "/v1/batch", b"{", "right", 400),
+        ("rate_per_address", "POST", "/nothing", b"{}", "right", 404),
+        ("rate_per_address", "GET", "/track", None, "right", 405),
+        ("rate_per_key", "POST", "/track", b"{", "right", 400),
+        ("rate_per_key", "POST", "/v1/batch", b"{", "right", 400),
+    ],
+)
+def test_what_is_refused_costs_a_token(
+    start: Start, tmp_path: Path, rate: str, method: str, path: str, body: bytes | None, key: str, status: int
+) -> None:
+    keys = tmp_path / "keys.toml"
+    keys.write_text(f'[a]\nsha256="{hashlib.sha256(b"right").hexdigest()}"\n')
+    ingest = start(keys_file=str(keys), **{rate: "5"})
+    statuses = {ingest.request(method, path, body, {"X-Write-Key": key})[0] for _ in range(30)}
+    assert statuses == {status, 429}
+
+
+def test_a_batch_is_paid_for_once_and_to_the_last_event(start: Start) -> None:
+    ingest = start(rate_per_address="2")
+    status, answer = ingest.post("/v1/batch", {"batch": [event()] * 9})
+    assert (status, answer["accepted"]) == (200, 9)
+    status, headers, _ = ingest.request("POST", "/track", event())
+    assert status == 429
+    assert 2 <= int(headers["retry-after"]) <= 4
+    assert ingest.request("GET", "/healthz")[0] == 200
