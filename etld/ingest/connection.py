@@ -209,6 +209,25 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
 
+    def give_way(self) -> None:
+        """Close for the sake of another; at once in state CLOSE, so that nobody chooses it twice."""
+        self._forget_body()
+        self.state = State.CLOSE
+        self.since = self._host.now
+        self.close()
+
+    def begun(self) -> bool:
+        """Came a part of the next request's headers together with the last request?
+
+        Only the parser knows, and tells it when told that no more will come; so if it did, the connection has to end.
+        """
+        if self._write_paused or self._queue:
+            return False
+        try:
+            return self._parser.feed_eof() is not None
+        except (HttpProcessingError, ValueError, UnicodeError, AssertionError, RuntimeError, TypeError):
+            return True
+
     def timed_out(self, what: str) -> None:
         """The client took too long for its headers or its body."""
         self._refuse(refusals.timed_out(what))

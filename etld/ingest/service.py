@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from etld.ingest.answers import Answer, date_header, problem
@@ -89,13 +90,13 @@ class Service:
             connection.answer(problem(503, "internal", "etld could not handle this request", retry_after=5))
 
     def opened(self, connection: Connection) -> bool:
-        """Room for one more? The connection that has been idle longest makes way."""
+        """Room for one more? The connection that has been idle longest makes way, or else a slow one."""
         connections = self.connections
         if len(connections) >= self.worker.config.ingest.max_connections:
-            idle = [item for item in connections if item.state == State.IDLE]
-            if not idle:
+            least = _dispensable(connections)
+            if least is None:
                 return False
-            min(idle, key=lambda item: item.since).close()
+            least.give_way()
         connections[connection] = None
         return True
 
@@ -151,6 +152,8 @@ class Service:
                 # A connection that never sent anything has less patience to expect than one that did.
                 if age > (idle if connection.served else min(idle, ingest.header_timeout)):
                     connection.close()
+                elif age > ingest.header_timeout and connection.begun():
+                    connection.timed_out("request's headers")
             elif state == State.HEADERS:
                 if age > ingest.header_timeout:
                     connection.timed_out("request's headers")
@@ -192,6 +195,18 @@ class Service:
         elif answer.status != 503:
             self.tally.rejected += 1
             self.tally.keyed(self.key, "rejected")
+
+
+def _dispensable(connections: Iterable[Connection]) -> Connection | None:
+    """Who makes way: the longest idle; else, of the address with most slow headers (then bodies), the oldest."""
+    for state in (State.IDLE, State.HEADERS, State.BODY):
+        some = [item for item in connections if item.state == state]
+        if some:
+            if state != State.IDLE:
+                most = Counter(item.peer for item in some).most_common(1)[0][0]
+                some = [item for item in some if item.peer == most]
+            return min(some, key=lambda item: item.since)
+    return None
 
 
 def _path(message: RawRequestMessage) -> str:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -196,3 +197,31 @@ def test_a_batch_is_paid_for_once_and_to_the_last_event(start: Start) -> None:
     assert status == 429
     assert 2 <= int(headers["retry-after"]) <= 4
     assert ingest.request("GET", "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("part", [b"POST /track HT", b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"])
+def test_slow_connections_make_room(start: Start, part: bytes) -> None:
+    ingest = start(max_connections="20")
+    with ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(ingest.open()).sendall(part)
+        for _ in range(5):
+            assert ingest.post("/track", event())[0] == 200
+
+
+def test_headers_that_begin_behind_a_request_have_no_more_time(start: Start) -> None:
+    ingest = start(header_timeout="1 s")
+    body = json.dumps(event()).encode()
+    request = b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with ingest.open() as slow, ingest.open() as patient:
+        slow.settimeout(15)
+        patient.settimeout(15)
+        patient.sendall(request)
+        assert b" 200 OK" in patient.recv(2000)
+        slow.sendall(request + b"POST /track HT")
+        answers = b""
+        while piece := slow.recv(2000):
+            answers += piece
+        assert b" 200 OK" in answers and b" 408 " in answers
+        patient.sendall(request)
+        assert b" 200 OK" in patient.recv(2000)
