@@ -22,6 +22,8 @@ SQLSTATE = "etld.sqlstate"
 ATTEMPT = "etld.attempt"
 DEAD_LETTER_ID = "etld.dead_letter_id"
 REPAIR_OF = "etld.repair_of"
+# What the client sent, when the value is a rewriting of it that leaves something out.
+ORIGINAL = "etld.original"
 
 Stage = Literal["VALUE_CONVERTER", "VALIDATION", "TRANSFORM", "TASK_PUT"]
 # Ingest: the JSON does not fit its schema. Processor: bytes, storability and hook, table.

@@ -78,7 +78,7 @@ class Intake:
             return Refusal(400, "not_an_object", "an event is a JSON object", [])
         call = None
         if origin.segment is not None and origin.segment.applies(event):
-            call, event, text = event, origin.segment.rewrite(event), None
+            call, event = event, origin.segment.rewrite(event)
         own_id = event.get("event_id")
         if own_id is None:
             key = origin.idempotency_key
@@ -128,10 +128,11 @@ class Intake:
         room: Room,
         call: Mapping[str, Any] | None = None,
     ) -> Outcome:
-        """A dead letter, or a refusal when those are not kept; `call`: what came, in Segment's spelling.
+        """A dead letter, or a refusal when those are not kept.
 
         The letter's id comes from the request's or the event's own id where there is one, so that a retry
-        makes no second letter; an event without an id takes the letter's, as the corrector has it.
+        makes no second letter; an event without an id takes the letter's, as the corrector has it. `call` is what
+        came in Segment's spelling: rules repair the rewriting, `event`; a header keeps what it leaves out.
         """
         # The letter speaks of the event that it holds, the answer of the call that the client made.
         violations = told = violations[: room.most]
@@ -151,8 +152,9 @@ class Intake:
             return Refusal(422, "invalid_event", "; ".join(map(str, told[:5])), errors, event_id)
         if event.get("event_id", "") is None:
             event = {name: value for name, value in event.items() if name != "event_id"}
-        value = text if text is not None else orjson.dumps(event)
-        if len(value) > self._max_event:
+        sent = text if text is not None else orjson.dumps(event if call is None else call)
+        value = sent if call is None else orjson.dumps(event)
+        if max(len(sent), len(value)) > self._max_event:
             return self._too_large(event_id)
         kind = event.get("event_type")
         headers = deadletter.headers(
@@ -163,6 +165,8 @@ class Intake:
             event_id=event_id,
             event_type=kind[:MAX_NAME] if isinstance(kind, str) else None,
         )
+        if call is not None:
+            headers.append((deadletter.ORIGINAL, sent))
         return Record(self._catalog.dead_letters, event_id, value, headers, errors)
 
     def _too_large(self, event_id: str) -> Refusal:

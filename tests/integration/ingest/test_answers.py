@@ -227,3 +227,16 @@ def _until(condition: object) -> None:
     from support.waiting import wait_until
 
     wait_until(condition, 10)  # type: ignore[type-var,arg-type]
+
+
+def test_the_letter_of_a_segment_call_keeps_all_of_it(ingest: Ingest, kafka: str) -> None:
+    traits = {"type": "identify", "userId": "7", "messageId": "m-7", "traits": {"plan": "pro"}, "context": {"ip": "1"}}
+    anonymous = {"type": "track", "event": "added_to_cart", "anonymousId": "a-1", "properties": {"price": "x"}}
+    for call in (traits, anonymous):
+        body = json.dumps(call, indent=1).encode()
+        assert ingest.post("/v1/track", body)[0] == 202
+        assert dict(read(kafka, "dead_letter_queue")[-1].headers())["etld.original"] == body
+        assert ingest.post("/v1/batch", {"batch": [call]})[0] == 207
+        letter = read(kafka, "dead_letter_queue")[-1]
+        assert json.loads(dict(letter.headers())["etld.original"]) == call
+        assert "event_details" in json.loads(letter.value()) or call is traits
