@@ -174,8 +174,7 @@ class Front:
         if len(text) > self._max_event:
             return Refusal(413, "event_too_large", f"an event may have {self._max_event} bytes", [])
         try:
-            event = orjson.loads(text)
-            check(text, event, self._max_depth)
+            event = check(text, orjson.loads(text), self._max_depth)
         except (orjson.JSONDecodeError, NotJson):
             try:
                 parse(text, self._max_depth)

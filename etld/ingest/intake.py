@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -152,8 +153,8 @@ class Intake:
             return Refusal(422, "invalid_event", "; ".join(map(str, told[:5])), errors, event_id)
         if event.get("event_id", "") is None:
             event = {name: value for name, value in event.items() if name != "event_id"}
-        sent = text if text is not None else orjson.dumps(event if call is None else call)
-        value = sent if call is None else orjson.dumps(event)
+        sent = text if text is not None else _dumps(event if call is None else call)
+        value = sent if call is None else _dumps(event)
         if max(len(sent), len(value)) > self._max_event:
             return self._too_large(event_id)
         kind = event.get("event_type")
@@ -186,6 +187,14 @@ def _quickly(kind: EventType, event: dict[str, Any], anonymous: bool) -> bytes |
     if made is None and anonymous:
         event["event_id"] = None
     return made
+
+
+def _dumps(event: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(event)
+    except TypeError:
+        # An integer beyond 64 bits.
+        return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _forbidden(detail: str, name: Any) -> Refusal:

@@ -13,6 +13,9 @@ from typing import Any
 import orjson
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_INT64_MIN, _INT64_END = -(2.0**63), 2.0**63
+# More strings than any body has.
+_HUGE = 1 << 40
 
 
 class NotJson(Exception):
@@ -25,12 +28,11 @@ def parse(text: bytes, max_depth: int) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise NotJson(_where(error)) from None
-    check(text, value, max_depth)
-    return value
+    return check(text, value, max_depth)
 
 
-def check(text: bytes, value: Any, max_depth: int) -> None:
-    """Refuse a value that nests too deeply, or whose text has a key twice in one object.
+def check(text: bytes, value: Any, max_depth: int) -> Any:
+    """The value that orjson read, exactly; refuses one that nests too deeply, or has a key twice in one object.
 
     Each string of a JSON text has two quotes, and a quote inside a string is escaped; so with escapes taken
     out, the quotes count the strings, keys among them. A repeated key is a string too many.
@@ -38,36 +40,43 @@ def check(text: bytes, value: Any, max_depth: int) -> None:
     quotes = text.count(b'"')
     if b"\\" in text:
         quotes = _ESCAPE.sub(b"", text).count(b'"')
-    if quotes != 2 * _strings(value, max_depth):
+    strings = _strings(value, max_depth)
+    if strings >= _HUGE:
+        # orjson makes floats of integers beyond 64 bits: the slow parser gives their digits.
+        strings %= _HUGE
+        try:
+            value = json.loads(text)
+        except RecursionError:
+            raise NotJson("the value nests too deeply") from None
+    if quotes != 2 * strings:
         raise NotJson(_repeated(text))
+    return value
 
 
 def _strings(value: Any, max_depth: int) -> int:
-    """How many strings a value holds, keys included."""
+    """How many strings a value holds, keys included, and `_HUGE` for each float that may have been an integer."""
     kind = type(value)
     if kind is dict:
         if max_depth <= 0:
             raise NotJson("the value nests too deeply")
         count = len(value)
-        for item in value.values():
-            kind = type(item)
-            if kind is str:
-                count += 1
-            elif kind is dict or kind is list:
-                count += _strings(item, max_depth - 1)
-        return count
-    if kind is list:
+        items = value.values()
+    elif kind is list:
         if max_depth <= 0:
             raise NotJson("the value nests too deeply")
         count = 0
-        for item in value:
-            kind = type(item)
-            if kind is str:
-                count += 1
-            elif kind is dict or kind is list:
-                count += _strings(item, max_depth - 1)
-        return count
-    return 1 if kind is str else 0
+        items = value
+    else:
+        return 1 if kind is str else 0
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            count += 1
+        elif kind is dict or kind is list:
+            count += _strings(item, max_depth - 1)
+        elif kind is float and not _INT64_MIN < item < _INT64_END:
+            count += _HUGE
+    return count
 
 
 def _repeated(text: bytes) -> str:

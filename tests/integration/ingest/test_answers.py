@@ -65,10 +65,28 @@ def test_what_the_schema_refuses_is_kept(ingest: Ingest, change: dict[str, objec
     assert ingest.post("/track", event(**change))[0] == 202
 
 
-def test_numbers_beyond_int64_are_a_violation(ingest: Ingest) -> None:
-    for number in (b"9223372036854775808", b"18446744073709551616", b"1e400", b"-1e400"):
-        body = json.dumps(event()).encode().replace(b'"item_id": 1', b'"item_id": ' + number)
-        assert ingest.post("/track", body)[0] in (202, 400)
+@pytest.mark.parametrize("path", ["/track", "/v1/track", "/v1/batch", "ndjson"])
+@pytest.mark.parametrize("number", ["9223372036854775808", "-9223372036854775809", "123456789012345678901234567890"])
+@pytest.mark.parametrize("field", ["item_id", "price"])
+def test_integers_beyond_int64_are_a_violation(ingest: Ingest, kafka: str, path: str, number: str, field: str) -> None:
+    """To the last digit, also for a double, and in the letter too."""
+    details = {"item_id": 1, "item_name": "x", "price": 1, field: int(number)}
+    body = json.dumps(event(event_details=details)).encode()
+    headers = {}
+    if path == "ndjson":
+        path, headers = "/v1/batch", {"Content_Type": "application/x-ndjson"}
+    elif path == "/v1/batch":
+        body = b'{"batch": [' + body + b"]}"
+    status, answer = ingest.post(path, body, **headers)
+    errors = answer["errors"] if status == 202 else answer["results"][0]["errors"]
+    assert [(error["path"], error["got"]) for error in errors] == [(f"event_details.{field}", number)]
+    assert number.encode() in read(kafka, "dead_letter_queue")[-1].value()
+
+
+def test_large_floats_and_what_is_no_number(ingest: Ingest) -> None:
+    for number, status in ((b"1e300", 200), (b"9223372036854775808.5", 200), (b"1e400", 400), (b"-1e400", 400)):
+        body = json.dumps(event()).encode().replace(b'"price": 12.5', b'"price": ' + number)
+        assert ingest.post("/track", body)[0] == status
 
 
 def test_reject_keeps_nothing(start: Start) -> None:
