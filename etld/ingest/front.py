@@ -226,6 +226,8 @@ class Front:
         if idempotency is not None:
             # Header bytes that are no UTF-8 come as surrogates, which no id may hold.
             idempotency = idempotency.encode("utf-8", "backslashreplace").decode()
+            if key is not None and key.client is not None:
+                idempotency = f"{key.client}\x1f{idempotency}"
         return Origin(key, idempotency, segment)
 
     def _level(self, headers: Any) -> Ack:

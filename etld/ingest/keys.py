@@ -5,6 +5,7 @@
     expires = 2027-01-01T00:00:00Z   # optional
     event_types = ["purchase"]       # optional: all
     rate = 500                       # optional: events a second; else [ingest] rate_per_key
+    client = "shop"                  # optional: its Idempotency-Keys are apart from those of other clients
 
 Two secrets of one client are valid at once while its key is rotated: one name, one rate.
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_FIELDS = ("sha256", "expires", "event_types", "rate")
+_FIELDS = ("sha256", "expires", "event_types", "rate", "client")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -40,6 +41,7 @@ class Key:
     expires: float | None = None
     event_types: frozenset[str] | None = None
     rate: float | None = None
+    client: str | None = None
 
     def allows(self, event_type: object) -> bool:
         """May this key send events of the type?"""
@@ -138,6 +140,9 @@ def _key(name: str, table: Any, known: frozenset[str], problems: list[str]) -> K
             problems += [f"[{name}] event_types: no event type {item!r}" for item in types if item not in known]
     if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0):
         problems.append(f"[{name}] rate: expected events a second, above 0")
+    client = table.get("client")
+    if client is not None and (not isinstance(client, str) or not client or not client.isprintable()):
+        problems.append(f"[{name}] client: expected a name, the same in each table of the client")
     expires = _moment(table.get("expires"))
     if expires is None and "expires" in table:
         problems.append(f"[{name}] expires: expected a date or a time such as 2027-01-01T00:00:00Z")
@@ -149,6 +154,7 @@ def _key(name: str, table: Any, known: frozenset[str], problems: list[str]) -> K
         expires,
         None if types is None else frozenset(types),
         rate,
+        client,
     )
 
 

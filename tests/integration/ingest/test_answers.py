@@ -258,3 +258,20 @@ def test_the_letter_of_a_segment_call_keeps_all_of_it(ingest: Ingest, kafka: str
         letter = read(kafka, "dead_letter_queue")[-1]
         assert json.loads(dict(letter.headers())["etld.original"]) == call
         assert "event_details" in json.loads(letter.value()) or call is traits
+
+
+def test_clients_that_are_named_have_idempotency_keys_of_their_own(start: Start, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    tables = (("a-old", 'client="a"'), ("a-new", 'client="a"'), ("b", 'client="b"'), ("c", ""), ("d", ""))
+    keys.write_text(
+        "".join(f'[{name}]\nsha256="{hashlib.sha256(name.encode()).hexdigest()}"\n{own}\n' for name, own in tables)
+    )
+    ingest = start(keys_file=str(keys))
+    for sent in (event(), event(event_type="parcel")):
+        ids = {
+            name: ingest.post("/track", sent, X_Write_Key=name, Idempotency_Key="order-1")[1]["event_id"]
+            for name, _ in tables
+        }
+        assert ids["a-old"] == ids["a-new"] != ids["b"]
+        assert ids["c"] == ids["d"]
+        assert len(set(ids.values())) == 3

@@ -74,6 +74,7 @@ def test_keys_are_found_by_their_hash_until_they_expire(tmp_path: Path) -> None:
         (f'[a]\nsha256=["{digest("a")}", "b"]', "64 hex digits"),
         ("[a]\nsha256=[]", "64 hex digits"),
         (f'[a]\nsha256="{digest("a")}"\nrat=1', "unknown field 'rat'"),
+        (f'[a]\nsha256="{digest("a")}"\nclient=""', "client: expected a name"),
         (f'[a]\nsha256="{digest("a")}"\nevent_types=["parcel"]', "no event type 'parcel'"),
         (f'[a]\nsha256="{digest("a")}"\n[b]\nsha256="{digest("a")}"', "one key, one table"),
         ("[a", "is not TOML"),
