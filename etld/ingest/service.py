@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from etld.ingest import files
 from etld.ingest.answers import Answer, date_header, problem
 from etld.ingest.connection import Connection
 from etld.ingest.gate import Denied
@@ -56,6 +57,7 @@ class Service:
         self.surplus = 0
         self.spread: Spread | None = None
         self.max_body = worker.config.ingest.max_body
+        self.max_connections = files.room(worker.config.ingest.max_connections)
         self._ticks = 0
 
     # connection.Host
@@ -92,7 +94,7 @@ class Service:
     def opened(self, connection: Connection) -> bool:
         """Room for one more? The connection that has been idle longest makes way, or else a slow one."""
         connections = self.connections
-        if len(connections) >= self.worker.config.ingest.max_connections:
+        if len(connections) >= self.max_connections:
             least = _dispensable(connections)
             if least is None:
                 return False
