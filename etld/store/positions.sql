@@ -10,10 +10,14 @@ ON CONFLICT (cluster_id, grp, topic, part) DO UPDATE
 RETURNING topic, part, topic_id, next_offset, owner_epoch, halted, stored, duplicate, filtered, dead
 
 -- name: blockers
-SELECT a.pid
-FROM unnest(pg_blocking_pids(%(pid)s)) AS blocker
-JOIN pg_stat_activity a ON a.pid = blocker
-WHERE a.application_name LIKE 'etld%%' AND pg_terminate_backend(a.pid)
+-- Materialized: as a condition of the join, the planner would try pg_terminate_backend on every backend of etld first.
+WITH blocking AS MATERIALIZED (
+    SELECT a.pid
+    FROM unnest(pg_blocking_pids(%(pid)s)) AS blocker
+    JOIN pg_stat_activity a ON a.pid = blocker
+    WHERE a.application_name LIKE 'etld%%'
+)
+SELECT pid FROM blocking WHERE pg_terminate_backend(pid)
 
 -- name: advance
 UPDATE etld.kafka_position p

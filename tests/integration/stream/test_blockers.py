@@ -1,0 +1,44 @@
+"""A claim that waits for a frozen owner ends that owner's backend, and nobody else's."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from etld.store.db import connect
+from etld.store.migrate import migrate
+from etld.store.positions import Found, Move, Positions, Tally, end_blockers
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+FOUND = [Found("event_purchase", 0, "id", 0, 100)]
+
+
+def test_only_the_backend_that_blocks_is_ended(database: str) -> None:
+    """The claimant goes on, and so do the other workers."""
+    with (
+        connect(database, application_name="test") as conn,
+        connect(database, application_name="etld processor-purchase-0") as frozen,
+        connect(database, application_name="etld processor-purchase-1") as claimant,
+        connect(database, application_name="etld aggregator-0") as other,
+    ):
+        migrate(conn)
+        former, latter = (Positions("cluster", "group", name) for name in ("former", "latter"))
+        ((mine,), _) = former.claim(frozen, FOUND)
+        frozen.execute("BEGIN")
+        with frozen.cursor() as cur:
+            move = Move("event_purchase", 0, "id", mine.epoch, 0, 5, 5, 0)
+            former.advance(cur, [move], {("event_purchase", 0): Tally(stored=5)})
+        claimed: list[int] = []
+        claim = threading.Thread(target=lambda: claimed.append(latter.claim(claimant, FOUND)[0][0].next_offset))
+        claim.start()
+        pid = claimant.info.backend_pid
+        blocked = "SELECT cardinality(pg_blocking_pids(%s))"
+        wait_until(lambda: conn.execute(blocked, (pid,)).fetchall() == [(1,)], 20, "the claim waits")
+        assert end_blockers(conn, pid) == 1
+        claim.join(20)
+        assert claimed == [0]
+        assert other.execute("SELECT 1").fetchall() == [(1,)]
+        frozen.close()
