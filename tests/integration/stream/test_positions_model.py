@@ -1,8 +1,10 @@
-"""Claims, fences and crashes in any order, against the real database, held to a model."""
+"""Claims, fences, revocations and crashes in any order, against the real database, held to a model."""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from etld.store.db import connect
 from etld.store.migrate import migrate
-from etld.store.positions import Claimed, Fenced, Found, Move, Positions, Tally
+from etld.store.positions import Claimed, Fenced, Found, Move, Positions, Tally, end_blockers
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from etld.store.db import Connection
@@ -24,88 +27,201 @@ WORKERS = st.sampled_from(["a", "b", "c"])
 PARTS = st.integers(0, 1)
 
 
+@dataclass
+class Worker:
+    """One process: a connection that claims, one that writes, and what it believes to own."""
+
+    dsn: str
+    name: str
+    claims: Connection
+    writes: Connection
+    believes: dict[int, Claimed] = field(default_factory=dict)
+    #: Moves of a transaction that is fenced and written, and not committed yet.
+    open: list[Move] = field(default_factory=list)
+    #: Moves of a COMMIT that had no answer.
+    unsure: list[Move] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.positions = Positions("cluster", "group", self.name)
+
+    def cut(self) -> None:
+        """The writing connection ends, in whatever it is."""
+        self.writes.close()
+        self.writes = connect(self.dsn, application_name=f"etld {self.name}")
+
+    def forget(self) -> None:
+        """As a process, or a session, that ends."""
+        self.believes.clear()
+        self.unsure = []
+
+
 class Interleavings(RuleBasedStateMachine):
     """Three workers that may all believe they own the same two partitions."""
 
     conn: Connection
+    dsn: str
 
     def __init__(self) -> None:
         super().__init__()
-        self.conn.execute("TRUNCATE etld.kafka_position, etld.kafka_position_history")
-        self.conn.execute("CREATE TABLE IF NOT EXISTS effect (part int, off bigint)")
-        self.conn.execute("TRUNCATE effect")
-        self.workers = {name: Positions("cluster", "group", name) for name in "abc"}
-        self.believes: dict[tuple[str, int], Claimed] = {}
-        self.owner: dict[int, str] = {}
+        self.conn.execute("TRUNCATE etld.kafka_position, etld.kafka_position_history, effect")
+        self.workers = {
+            name: Worker(self.dsn, name, *(connect(self.dsn, application_name=f"etld {name}") for _ in range(2)))
+            for name in "abc"
+        }
+        self.owner: dict[int, tuple[str, int]] = {}
         self.position = {0: 0, 1: 0}
-        self.unanswered: dict[str, tuple[list[Move], bool]] = {}
 
-    @rule(name=WORKERS, part=PARTS)
-    def claim(self, name: str, part: int) -> None:
-        """A claim tells the committed position and makes every earlier owner a zombie."""
-        claimed, halted = self.workers[name].claim(self.conn, [Found(TOPIC, part, "id", 0, 10_000)])
+    def teardown(self) -> None:
+        """End every connection."""
+        for worker in self.workers.values():
+            worker.claims.close()
+            worker.writes.close()
+
+    def mine(self, name: str, moves: list[Move]) -> bool:
+        """Is this worker the last one to have claimed these, as far as the moves know?"""
+        return all(self.owner[m.part] == (name, m.epoch) for m in moves)
+
+    def among(self, data: st.DataObject, what: str) -> Worker:
+        """One of the workers that have that."""
+        return self.workers[data.draw(st.sampled_from([n for n, w in self.workers.items() if getattr(w, what)]))]
+
+    @rule(name=WORKERS, part=PARTS, end=st.sampled_from(["commit", "crash", "ended by the claimant"]))
+    def claim(self, name: str, part: int, end: str) -> None:
+        """A claim waits for an open transaction, tells the position after it, and makes its owner a zombie."""
+        worker = self.workers[name]
+        held = [one for one in self.workers.values() if any(move.part == part for move in one.open)]
+        answers: list[tuple[list[Claimed], object]] = []
+        ask = threading.Thread(
+            target=lambda: answers.append(worker.positions.claim(worker.claims, [Found(TOPIC, part, "id", 0, 10_000)]))
+        )
+        ask.start()
+        if held:
+            pid = worker.claims.info.backend_pid
+            blocked = "SELECT cardinality(pg_blocking_pids(%s))"
+            wait_until(lambda: self.conn.execute(blocked, (pid,)).fetchall()[0][0], 10, "it waits", interval=0.002)
+            if end == "commit":
+                self.commit_open(held[0], answered=True)
+            elif end == "crash":
+                self.crash_open(held[0])
+            else:
+                assert end_blockers(self.conn, pid) == 1
+                self.lose(held[0])
+        ask.join(20)
+        ((claimed, halted),) = answers
         assert not halted
         assert claimed[0].next_offset == self.position[part]
-        self.believes[(name, part)] = claimed[0]
-        self.owner[part] = name
+        worker.believes[part] = claimed[0]
+        self.owner[part] = (name, claimed[0].epoch)
 
-    @precondition(lambda self: self.believes)
-    @rule(data=st.data(), count=st.integers(1, 5), answered=st.booleans())
-    def write(self, data: st.DataObject, count: int, answered: bool) -> None:
-        """Only the last claimant's write happens; a COMMIT may go without an answer."""
-        name, part = data.draw(st.sampled_from(sorted(self.believes)))
-        mine = self.believes[(name, part)]
-        after = mine.next_offset + count
-        move = Move(TOPIC, part, "id", mine.epoch, mine.next_offset, after, count, 0)
-        positions = self.workers[name]
+    @precondition(lambda self: any(w.believes and not w.open and not w.unsure for w in self.workers.values()))
+    @rule(data=st.data(), counts=st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    def begin(self, data: st.DataObject, counts: tuple[int, int]) -> None:
+        """Fence and effects of a batch over one partition or both; only the last claimant of all gets so far."""
+        free = [n for n, w in self.workers.items() if w.believes and not w.open and not w.unsure]
+        worker = self.workers[data.draw(st.sampled_from(free))]
+        parts = data.draw(st.sets(st.sampled_from(sorted(worker.believes)), min_size=1))
+        moves = [
+            Move(TOPIC, part, "id", mine.epoch, mine.next_offset, mine.next_offset + counts[part], counts[part], 0)
+            for part, mine in sorted(worker.believes.items())
+            if part in parts
+        ]
+        worker.writes.execute("BEGIN")
+        # Nobody's advance ever waits: who would hold the row is its owner, and there is one.
+        worker.writes.execute("SET LOCAL lock_timeout = '500 ms'")
         try:
-            with self.conn.transaction(), self.conn.cursor() as cur:
-                positions.advance(cur, [move], {(TOPIC, part): Tally(stored=count)})
-                cur.executemany(
-                    "INSERT INTO effect VALUES (%s, %s)", [(part, off) for off in range(mine.next_offset, after)]
-                )
+            with worker.writes.cursor() as cur:
+                tallies = {(TOPIC, move.part): Tally(stored=move.consumed) for move in moves}
+                worker.positions.advance(cur, moves, tallies)
+                effects = [(move.part, off) for move in moves for off in range(move.expected, move.next)]
+                cur.executemany("INSERT INTO effect VALUES (%s, %s)", effects)
         except Fenced:
-            assert self.owner[part] != name or self.position[part] != mine.next_offset
-            del self.believes[(name, part)]
+            worker.writes.execute("ROLLBACK")
+            assert not self.mine(worker.name, moves)
+            worker.forget()
             return
-        assert self.owner[part] == name
-        self.position[part] = after
-        if answered:
-            self.believes[(name, part)] = Claimed(TOPIC, part, "id", after, mine.epoch)
-        else:
-            self.unanswered[name] = ([move], True)
+        assert self.mine(worker.name, moves)
+        worker.open = moves
 
-    @precondition(lambda self: self.unanswered)
+    @precondition(lambda self: any(w.open for w in self.workers.values()))
+    @rule(data=st.data(), answered=st.booleans())
+    def commit(self, data: st.DataObject, answered: bool) -> None:
+        """It happens, whatever was revoked meanwhile; the answer may be lost."""
+        self.commit_open(self.among(data, "open"), answered=answered)
+
+    def commit_open(self, worker: Worker, *, answered: bool) -> None:
+        """COMMIT, and what the worker knows of it."""
+        worker.writes.execute("COMMIT")
+        moves, worker.open = worker.open, []
+        for move in moves:
+            assert self.position[move.part] == move.expected
+            self.position[move.part] = move.next
+        if answered:
+            self.goes_on(worker, moves)
+        else:
+            worker.cut()
+            worker.unsure = moves
+
+    def goes_on(self, worker: Worker, moves: list[Move]) -> None:
+        """What it still believes to own of them, it reads on from there."""
+        for move in moves:
+            if move.part in worker.believes and worker.believes[move.part].epoch == move.epoch:
+                worker.believes[move.part] = Claimed(TOPIC, move.part, "id", move.next, move.epoch)
+
+    @precondition(lambda self: any(w.open for w in self.workers.values()))
+    @rule(data=st.data())
+    def crash_between_fence_and_commit(self, data: st.DataObject) -> None:
+        """The process dies with its transaction open."""
+        self.crash_open(self.among(data, "open"))
+
+    def crash_open(self, worker: Worker) -> None:
+        """Nothing of it happens."""
+        worker.open = []
+        worker.cut()
+        worker.forget()
+
+    @precondition(lambda self: any(w.open for w in self.workers.values()))
+    @rule(data=st.data())
+    def link_breaks(self, data: st.DataObject) -> None:
+        """The process lives on, and does not know whether its COMMIT arrived: it did not."""
+        self.lose(self.among(data, "open"))
+
+    def lose(self, worker: Worker) -> None:
+        """The open transaction is gone, and its owner has to ask."""
+        worker.unsure, worker.open = worker.open, []
+        worker.cut()
+
+    @precondition(lambda self: any(w.unsure for w in self.workers.values()))
     @rule(data=st.data())
     def resolve(self, data: st.DataObject) -> None:
-        """A worker that had no answer to its COMMIT asks: it happened, or somebody else went on."""
-        name = data.draw(st.sampled_from(sorted(self.unanswered)))
-        moves, _ = self.unanswered.pop(name)
-        part = moves[0].part
+        """A COMMIT without an answer: it happened, or it did not, or somebody else went on."""
+        worker = self.among(data, "unsure")
+        moves, worker.unsure = worker.unsure, []
+        # The server may not have seen the end of that connection yet.
         try:
-            happened = self.workers[name].outcome(self.conn, moves)
+            happened = worker.positions.outcome(worker.claims, moves)
         except Fenced:
-            self.believes.pop((name, part), None)
+            assert not self.mine(worker.name, moves)
+            worker.forget()
             return
-        assert happened
-        self.believes[(name, part)] = Claimed(TOPIC, part, "id", moves[0].next, moves[0].epoch)
+        assert self.mine(worker.name, moves)
+        assert [self.position[move.part] for move in moves] == [m.next if happened else m.expected for m in moves]
+        if happened:
+            self.goes_on(worker, moves)
 
-    @precondition(lambda self: self.believes)
+    @precondition(lambda self: any(w.believes for w in self.workers.values()))
     @rule(data=st.data())
-    def unwritten(self, data: st.DataObject) -> None:
-        """A COMMIT that never arrived is told from one that did."""
-        name, part = data.draw(st.sampled_from(sorted(self.believes)))
-        mine = self.believes[(name, part)]
-        if name in self.unanswered or self.owner[part] != name or self.position[part] != mine.next_offset:
-            return
-        move = Move(TOPIC, part, "id", mine.epoch, mine.next_offset, mine.next_offset + 1, 1, 0)
-        assert self.workers[name].outcome(self.conn, [move]) is False
+    def revoke(self, data: st.DataObject) -> None:
+        """The group takes a partition away; what is being written of it may still be committed."""
+        worker = self.among(data, "believes")
+        del worker.believes[data.draw(st.sampled_from(sorted(worker.believes)))]
 
     @rule(name=WORKERS)
     def crash(self, name: str) -> None:
         """A worker forgets everything it believed."""
-        self.believes = {key: value for key, value in self.believes.items() if key[0] != name}
-        self.unanswered.pop(name, None)
+        worker = self.workers[name]
+        if worker.open:
+            self.crash_open(worker)
+        worker.forget()
 
     @invariant()
     def each_offset_once(self) -> None:
@@ -125,19 +241,20 @@ class Interleavings(RuleBasedStateMachine):
 
 
 def test_no_interleaving_stores_twice_or_loses(database: str) -> None:
-    """Whatever the order of claims, writes, unanswered commits and crashes."""
+    """Whatever the order of claims, batches, commits without an answer, revocations and crashes."""
     with connect(database, application_name="test") as conn:
         migrate(conn)
+        conn.execute("CREATE TABLE effect (part int, off bigint)")
 
         class Machine(Interleavings):
             pass
 
-        Machine.conn = conn
+        Machine.conn, Machine.dsn = conn, database
         run_state_machine_as_test(
             Machine,
             settings=settings(
-                max_examples=60,
-                stateful_step_count=25,
+                max_examples=80,
+                stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
