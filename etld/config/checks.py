@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.config import dotted
 from etld.config.salvage import Mistake
+from etld.config.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ _SEGMENT = "etld.ingest.segment"
 _ORIGIN = re.compile(
     r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
 )
+# What Kafka's client takes.
+_DAY = 86_400.0
 
 
 def problems(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> list[Mistake]:
@@ -136,6 +139,9 @@ def _servers(config: Config) -> Iterator[Mistake]:
 
 
 def _kafka(kafka: Kafka) -> Iterator[Mistake]:
+    if not kafka.session_timeout <= kafka.max_poll_interval <= _DAY:
+        message = f'expected at least session_timeout ("{format_duration(kafka.session_timeout)}"), at most "1 d"'
+        yield Mistake(("kafka", "max_poll_interval"), message)
     if kafka.bootstrap_servers == "embedded":
         if kafka.security_protocol != "plaintext":
             yield Mistake(("kafka", "security_protocol"), 'the embedded broker speaks "plaintext" only')

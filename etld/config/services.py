@@ -32,6 +32,9 @@ class Kafka(Section):
     session_timeout: Annotated[Duration, at_least(1, "1 s")] = written(
         "6 s", "A static member's partitions are taken over after this long."
     )
+    max_poll_interval: Annotated[Duration, at_least(1, "1 s")] = written(
+        "5 min", "A consumer that has not asked for records for so long loses its partitions; at least session_timeout."
+    )
 
 
 class Postgres(Section):

@@ -81,6 +81,7 @@ class GroupConsumer:
         instance: str,
         topics: Sequence[str],
         session_timeout: float,
+        max_poll_interval: float,
         on_assign: Callable[[Sequence[Key], Mapping[Key, tuple[int, int]]], Mapping[Key, int]],
         on_revoke: Callable[[Sequence[Key]], None],
     ) -> None:
@@ -102,7 +103,7 @@ class GroupConsumer:
                 "session.timeout.ms": int(session_timeout * 1000),
                 # A member hears of a rebalance with its heartbeat, and until all have, nobody reads.
                 "heartbeat.interval.ms": 300,
-                "max.poll.interval.ms": 300_000,
+                "max.poll.interval.ms": int(max_poll_interval * 1000),
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",

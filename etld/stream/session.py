@@ -70,6 +70,7 @@ class Session:
             instance=_instance(worker, handler.topics),
             topics=handler.topics,
             session_timeout=worker.config.kafka.session_timeout,
+            max_poll_interval=worker.config.kafka.max_poll_interval,
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
         )
