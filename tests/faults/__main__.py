@@ -21,12 +21,13 @@ OUT = ROOT / "var" / "faults"
 
 def main() -> int:
     faults = load_all()
+    about = {one.name: one.about for one in faults.values()}
     given = _arguments(sorted(faults))
     if given.list:
-        print("\n".join(f"{one.name:{24}} {one.about}" for one in faults.values()))
+        print("\n".join(f"{one.name:{26}} {one.about}" for one in faults.values()))
         return 0
     if given.markdown:
-        print(report.markdown(OUT / "latest.json", {one.name: one.about for one in faults.values()}))
+        print((OUT / "latest.md").read_text(), end="")
         return 0
     lacks = choice.missing(choice.cache_dir(load(ROOT / "config" / "etld.toml")))
     if lacks:
@@ -49,7 +50,7 @@ def main() -> int:
     def told(row: Row) -> None:
         rows.append(row)
         print(report.line(row), flush=True)
-        report.write(OUT / "latest.json", rows)
+        report.write(OUT / "latest.json", rows, about)
 
     Runner(options, OUT / "logs").run_all(chosen, told)
     print(report.total(rows))
@@ -59,7 +60,7 @@ def main() -> int:
 def _arguments(names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description="Hurt a real etld and count every event.")
     parser.add_argument("--list", action="store_true", help="say what there is")
-    parser.add_argument("--markdown", action="store_true", help="print the last run's table in Markdown")
+    parser.add_argument("--markdown", action="store_true", help="print the last run as README.md shows it")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help="this fault; may be repeated")
     parser.add_argument("--seed", type=int, help="repeat a run's choices; the default is a new one")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long random-kills goes on (1)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +37,14 @@ def judge(conn: psycopg.Connection[Any], ledger: Ledger, known: set[str]) -> Ver
     ).fetchall()
     stored = Counter(row[0] for row in rows)
     places = Counter((f"event_{kind}", part, off) for _id, kind, part, off in rows)
-    dead = {event_id: state for _id, event_id, state, *_ in letters if event_id is not None}
+    again = conn.execute(
+        "SELECT d.event_id FROM etld.dead_letter d JOIN etld.dead_letter_attempt a ON a.dead_letter_id = d.id"
+        " WHERE a.returned_as IS NOT NULL"
+    ).fetchall()
+    dead: dict[str, set[str]] = defaultdict(set)
+    for _id, event_id, state, *_ in letters:
+        if event_id is not None:
+            dead[event_id].add(state)
     dead_places = Counter(
         (topic, part, off) for _id, _event, _state, topic, part, off, *_ in letters if off is not None
     )
@@ -47,7 +54,7 @@ def judge(conn: psycopg.Connection[Any], ledger: Ledger, known: set[str]) -> Ver
     found.stored = sum(event_id in stored for event_id in ledger.entries)
 
     lost = {event_id for event_id in acknowledged if event_id not in stored and event_id not in dead}
-    resolved_away = {e for e in acknowledged if e not in stored and dead.get(e) in ("resolved", "discarded")}
+    resolved_away = {e for e in acknowledged if e not in stored and e in dead and dead[e] <= {"resolved", "discarded"}}
     gone = {place for place in ledger.foreign if place not in places and place not in dead_places}
     # A record that carries an id that is stored already leaves no row of its own: it says so in the ledger.
     gone = {place for place in gone if ledger.foreign[place] != "duplicate"}
@@ -70,13 +77,15 @@ def judge(conn: psycopg.Connection[Any], ledger: Ledger, known: set[str]) -> Ver
     found.phantoms = len(phantoms)
     _tell(found, phantoms, "stored, but never sent or refused")
 
-    parked = {event_id for event_id in ledger.entries if dead.get(event_id) == "parked"}
+    parked = {event_id for event_id in ledger.entries if event_id in dead and "parked" in dead[event_id]}
     parked_places = [place for place in ledger.foreign if place in dead_places]
     found.parked = len(parked) + len(parked_places)
-    good = ledger.ids(kind=Kind.GOOD) | ledger.ids(kind=Kind.REPAIRABLE)
-    _tell(found, {e for e in parked & good if e not in stored}, "good or repairable, but parked")
+    good, repairable = ledger.ids(kind=Kind.GOOD), ledger.ids(kind=Kind.REPAIRABLE)
+    _tell(found, good & dead.keys(), "good, but a dead letter, be it stored later or not")
+    _tell(found, repairable & parked, "repairable, but parked")
+    _tell(found, repairable & {event_id for (event_id,) in again}, "repairable, but dead again after the repair")
     hopeless = ledger.ids(state=State.ACKNOWLEDGED, kind=Kind.HOPELESS)
-    _tell(found, {e for e in hopeless if dead.get(e) != "parked"}, "beyond repair and acknowledged, but not parked")
+    _tell(found, {e for e in hopeless if e not in parked}, "beyond repair and acknowledged, but not parked")
     _tell(found, {e for e in hopeless if e in stored}, "beyond repair, but stored")
     return found
 

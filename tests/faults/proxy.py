@@ -23,7 +23,7 @@ class Proxy:
 
     `blackhole`: nothing is passed on in either direction, nothing is closed, what came is kept.
     `delay`: seconds that each piece is held, each way. `loss`: the share of pieces that come only with a
-    retransmission, `_RETRANSMISSION` seconds later. `cut()`: every connection is reset, and with
+    retransmission, `_RETRANSMISSION` seconds later, drawn from `rng`. `cut()`: every connection is reset, and with
     `refuse` so is each new one. `lose_commits(n, by)`: the next n COMMITs of connections whose
     application_name has `by` in it reach the server; its answer is lost, and the connection with it.
     """
@@ -34,6 +34,7 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self.delay = 0.0
         self.loss = 0.0
+        self.rng = random.Random()
         self.late = 0
         self.refuse = False
         self.refused = 0
@@ -109,7 +110,7 @@ class Proxy:
         if not self._open.is_set():
             self.held += 1
             self._open.wait()
-        if self.loss and random.random() < self.loss:
+        if self.loss and self.rng.random() < self.loss:
             self.late += 1
             time.sleep(_RETRANSMISSION)
         if self.delay:

@@ -34,7 +34,7 @@ class Row:
     phantoms: int = 0
     parked: int = 0
     recovery_s: float | None = None
-    recoveries: int = 0
+    recoveries: list[float] = field(default_factory=list)
     seconds: float = 0.0
     skipped: str = ""
     problems: list[str] = field(default_factory=list)
@@ -127,8 +127,8 @@ def _perform(fault: Fault, world: World, options: Options, row: Row) -> None:
     row.events = run.ledger.count() + len(run.ledger.foreign)
     row.unknown = run.ledger.count(State.UNKNOWN)
     row.fired = run.fired
-    row.recoveries = len(run.recoveries)
-    row.recovery_s = round(max(run.recoveries), 2) if run.recoveries else None
+    row.recoveries = [round(seconds, 2) for seconds in run.recoveries]
+    row.recovery_s = max(row.recoveries, default=None)
     row.problems += run.problems + unsettled
     try:
         with world.connection() as conn:

@@ -19,7 +19,7 @@ FAULTS = load_all()
 CHOSEN = (
     "kill-processor",
     "kill-ingest",
-    "kill-corrector",
+    "kill-corrector-before-mark",
     "kill-aggregator",
     "end-backends",
     "lose-commit",

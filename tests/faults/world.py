@@ -213,6 +213,10 @@ class World:
                         found.append(str(told.get("msg")))
         return found
 
+    def dumped(self, text: str, since: int) -> bool:
+        """Is this in the log after byte `since`, in whatever form? A stack is no JSON."""
+        return text.encode() in self._log.read_bytes()[since:]
+
     def log_end(self) -> int:
         """Where the log ends now, for said()."""
         return self._log.stat().st_size

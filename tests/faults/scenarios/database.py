@@ -9,7 +9,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from faults.run import PROCESSORS, Run
@@ -29,17 +28,9 @@ def end_backends(run: Run) -> None:
             run.recovered(since=began)
 
 
-@contextlib.contextmanager
-def _nothing_dies(run: Run) -> Iterator[None]:
-    """While PostgreSQL is away, nothing may become a dead letter of the processors."""
-    yield
-    letters = run.world.sql("SELECT count(*) FROM etld.dead_letter WHERE stage = 'TASK_PUT'")[0][0]
-    run.expect(letters == 0, f"{letters} records were dead-lettered because PostgreSQL was away")
-
-
 @fault("database-down", "PostgreSQL shut down at once, away, started again")
 def database_down(run: Run) -> None:
-    with run.load(), _nothing_dies(run):
+    with run.load():
         mark = run.world.log_end()
         run.world.postgres_down()
         run.hold(run.options.outage)
@@ -48,9 +39,33 @@ def database_down(run: Run) -> None:
         run.recovered()
 
 
+def _impatient() -> World:
+    return World({"kafka.max_poll_interval": "10 s"})
+
+
+@fault("database-away-long", "PostgreSQL away for three times kafka.max_poll_interval: nobody leaves", make=_impatient)
+def database_away_long(run: Run) -> None:
+    world = run.world
+    with run.load():
+        before, mark = _consumers(world), world.log_end()
+        world.postgres_down()
+        run.hold(30)
+        run.fired += bool(world.said(*_AWAY, since=mark))
+        world.postgres_up()
+        run.recovered()
+        lost = world.said("partitions: the group went on", "joining anew", since=mark)
+        run.expect(not lost, f"consumers left their groups: {lost[:2]}")
+        run.expect(_consumers(world) == before, "a worker was replaced while PostgreSQL was away")
+
+
+def _consumers(world: World) -> dict[str, int]:
+    kinds = ("processor", "aggregator", "corrector")
+    return {one["name"]: one["pid"] for one in world.status()["workers"] if one["kind"] in kinds}
+
+
 @fault("kill-database", "kill -9 PostgreSQL, started again")
 def kill_database(run: Run) -> None:
-    with run.load(), _nothing_dies(run):
+    with run.load():
         for _ in range(max(1, run.options.kills // 2)):
             mark = run.world.log_end()
             run.world.postgres_down(signal.SIGKILL)
@@ -62,7 +77,7 @@ def kill_database(run: Run) -> None:
 
 @fault("database-read-only", "PostgreSQL takes no writes")
 def database_read_only(run: Run) -> None:
-    with run.load(), _nothing_dies(run):
+    with run.load():
         mark = run.world.log_end()
         run.world.postgres.psql("ALTER SYSTEM SET default_transaction_read_only = on")
         run.world.postgres.psql("SELECT pg_reload_conf()")
@@ -116,7 +131,7 @@ def kill_after_commit(run: Run) -> None:
 @fault("cut-link", "every connection to PostgreSQL is reset, new ones too for a while")
 def cut_link(run: Run) -> None:
     proxy = run.world.proxy
-    with run.load(), _nothing_dies(run):
+    with run.load():
         for _ in range(max(1, run.options.kills // 2)):
             refused = proxy.refused
             run.fired += proxy.cut(refuse=True)
@@ -129,7 +144,7 @@ def cut_link(run: Run) -> None:
 @fault("blackhole", "nothing comes through to PostgreSQL or back, no connection ends")
 def blackhole(run: Run) -> None:
     proxy = run.world.proxy
-    with run.load(), _nothing_dies(run):
+    with run.load():
         held, before = proxy.held, run.world.progress(PROCESSORS)
         proxy.blackhole = True
         run.hold(run.options.outage)
@@ -142,7 +157,7 @@ def blackhole(run: Run) -> None:
 @fault("slow-link", "200 ms each way to PostgreSQL")
 def slow_link(run: Run) -> None:
     proxy = run.world.proxy
-    with run.load(), _nothing_dies(run):
+    with run.load():
         passed = proxy.passed
         proxy.delay = 0.2
         run.hold(run.options.outage / 2)
@@ -154,7 +169,7 @@ def slow_link(run: Run) -> None:
 
 @fault("table-lock", "somebody holds processed_events exclusively")
 def table_lock(run: Run) -> None:
-    with run.load(), _nothing_dies(run):
+    with run.load():
         mark = run.world.log_end()
         with run.table_locked("ACCESS EXCLUSIVE"):
             run.writing("processor-purchase-0")
@@ -214,7 +229,7 @@ class SmallDisk(World):
 def disk_full(run: Run) -> None:
     assert isinstance(run.world, SmallDisk)
     filler = run.world.disk / "filler"
-    with run.load(rate=max(600.0, run.options.rate), batch=50), _nothing_dies(run):
+    with run.load(rate=max(600.0, run.options.rate), batch=50):
         mark = run.world.log_end()
         try:
             with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 import urllib.error
 import urllib.request
@@ -42,37 +41,67 @@ def move_leaders(run: Run) -> None:
             run.flowing(50)
 
 
-def _unavailable(url: str) -> bool:
+def _unavailable(run: Run) -> bool:
     """Is an event refused as one that may come again, and when?"""
-    event = load.event(random.Random(), "purchase", Kind.GOOD)
-    request = urllib.request.Request(f"{url}/track", json.dumps(event).encode(), {"Content-Type": "application/json"})
+    event = load.event(run.rng, "purchase", Kind.GOOD)
+    url, body = f"{run.world.daemon.http}/track", json.dumps(event).encode()
+    run.ledger.sending(event["event_id"], Kind.GOOD, "purchase")
+    status = None
     try:
-        with urllib.request.urlopen(request, timeout=20):
+        with urllib.request.urlopen(
+            urllib.request.Request(url, body, {"Content-Type": "application/json"}), timeout=20
+        ) as answer:
+            status = answer.status
             return False
-    except urllib.error.HTTPError as answer:
-        return answer.code == 503 and int(answer.headers["Retry-After"]) > 0
+    except urllib.error.HTTPError as refusal:
+        status = refusal.code
+        return status == 503 and int(refusal.headers["Retry-After"]) > 0
     except OSError:
         return False
+    finally:
+        run.ledger.answered(event["event_id"], status)
+
+
+def _sit_out(run: Run) -> int:
+    """While Kafka is away: 503 with Retry-After, and ingest does not grow; how many events were refused."""
+    before = run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered()
+    run.hold(run.options.outage / 2)
+    size = resident(run.world.pid("ingest-0"))
+    run.until(lambda: _unavailable(run), "a 503 with Retry-After", 30)
+    run.hold(run.options.outage / 2)
+    more = (resident(run.world.pid("ingest-0")) - size) >> 20
+    run.expect(more < 64, f"ingest has grown by {more} MiB while Kafka was away")
+    return run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered() - before
 
 
 @fault("blackhole-kafka", "nothing comes through to Kafka or back, no connection ends", make=_proxied)
 def blackhole_kafka(run: Run) -> None:
     (proxy,) = run.world.brokers.proxies
     with run.load():
-        held, before = proxy.held, run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered()
+        held = proxy.held
         proxy.blackhole = True
-        run.hold(run.options.outage / 2)
-        size = resident(run.world.pid("ingest-0"))
-        run.until(lambda: _unavailable(run.world.daemon.http), "a 503 with Retry-After", 30)
-        run.hold(run.options.outage / 2)
-        more = (resident(run.world.pid("ingest-0")) - size) >> 20
-        run.expect(more < 64, f"ingest has grown by {more} MiB while Kafka was away")
-        refused = run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered() - before
+        refused = _sit_out(run)
         run.fired += proxy.held - held if refused else 0
         proxy.heal()
         healed = time.monotonic()
         run.accepted_again(healed)
         run.recovered(since=healed)
+
+
+@fault(
+    "broker-down", "kill -9 Kafka, away, started again: 503 with Retry-After, and ingest does not grow", make=_proxied
+)
+def broker_down(run: Run) -> None:
+    world = run.world
+    with run.load():
+        ingest = world.pid("ingest-0")
+        world.brokers.kill(1)
+        run.fired += bool(_sit_out(run))
+        world.brokers.start()
+        healed = time.monotonic()
+        run.accepted_again(healed)
+        run.recovered(since=healed)
+        run.expect(world.pid("ingest-0") == ingest, "ingest was replaced, and should have gone on by itself")
 
 
 @fault(
@@ -84,6 +113,7 @@ def bad_network(run: Run) -> None:
     ways = [run.world.proxy, *run.world.brokers.proxies]
     with run.load():
         for way in ways:
+            way.rng.seed(run.rng.random())
             way.delay, way.loss = 0.2, 0.05
         late = [way.late for way in ways]
         until = time.monotonic() + run.options.outage

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
-from faults.run import AGGREGATOR, CORRECTOR, Run
+from faults.run import AGGREGATOR, CORRECTOR, PROCESSORS, Run
 from faults.scenarios import fault
 from faults.world import World, alive
 
@@ -61,6 +62,61 @@ def kill_corrector(run: Run) -> None:
             run.blow("corrector-0", CORRECTOR)
 
 
+@fault("kill-corrector-before-mark", "kill -9 the corrector when Kafka has its repairs, before it has marked them")
+def kill_corrector_before_mark(run: Run) -> None:
+    world, name = run.world, "corrector-0"
+
+    def twice() -> int:
+        """Records of an event that was stored from another: the second of each repair that is sent twice."""
+        counted = "SELECT sum(duplicate)::bigint FROM etld.kafka_position WHERE grp LIKE %s"
+        return int(world.sql(counted, (f"{PROCESSORS}%",))[0][0])
+
+    def now(ids: list[str]) -> dict[str, tuple[int, bytes]]:
+        found = "SELECT id::text, attempts, repair_value FROM etld.dead_letter WHERE id = ANY(%s::uuid[])"
+        return {one: (attempts, bytes(value)) for one, attempts, value in world.sql(found, (ids,))}
+
+    with run.load(repairable=0.3):
+        run.flowing(20, CORRECTOR)
+        for _ in range(max(1, run.options.kills // 2)):
+            before = twice()
+            sent, old = _kill_at_the_mark(run, name)
+            began = time.monotonic()
+            run.replaced(name, old)
+            wanted = before + len(sent)
+            run.until(lambda wanted=wanted: twice() >= wanted, "each of them is sent again, and a duplicate")
+            run.recoveries.append(time.monotonic() - began)
+            run.expect(now(list(sent)) == sent, f"of {len(sent)} repairs sent twice, some are another attempt or value")
+
+
+def _kill_at_the_mark(run: Run, name: str) -> tuple[dict[str, tuple[int, bytes]], int]:
+    """Kill it while the mark waits for a lock: what Kafka has by then, by letter, and the pid.
+
+    The lock lets repairs be taken and sent, and lets nothing be written of it. Whoever is in the midst of
+    something else when the lock comes is let go, and tried again.
+    """
+    world = run.world
+    at = "SELECT query FROM pg_stat_activity WHERE application_name LIKE %s AND wait_event_type = 'Lock'"
+
+    def waiting() -> list[str]:
+        return [row[0] for row in world.sql(at, (f"etld {name}%",))]
+
+    def caught() -> tuple[dict[str, tuple[int, bytes]], int] | None:
+        pid = world.pid(name)
+        with world.connection() as conn, conn.transaction():
+            conn.execute("LOCK TABLE etld.dead_letter IN SHARE MODE")
+            run.until(waiting, "the corrector waits for the table")
+            if not any("SET state = 'resent', repair_part" in query for query in waiting()):
+                return None
+            rows = conn.execute(
+                "SELECT id::text, attempts, repair_value FROM etld.dead_letter WHERE state = 'repaired'"
+            ).fetchall()
+            run.send(pid, signal.SIGKILL)
+            return {one: (attempts, bytes(value)) for one, attempts, value in rows}, pid
+
+    found: tuple[dict[str, tuple[int, bytes]], int] = run.until(caught, "the corrector is caught at the mark")
+    return found
+
+
 @fault("kill-supervisor", "kill -9 the supervisor: every child goes; then start again")
 def kill_supervisor(run: Run) -> None:
     world = run.world
@@ -105,8 +161,8 @@ def freeze_processor(run: Run) -> None:
         mark = world.log_end()
         run.send(pid, signal.SIGCONT)
         run.until(
-            lambda: world.said("fenced", "lost", "another owner", "PostgreSQL", since=mark, worker=name),
-            "the zombie finds out",
+            lambda: [one for one in world.said("fenced: ", since=mark, worker=name) if one.startswith("fenced: ")],
+            "the zombie's late write is fenced",
         )
         run.fired += 1
         run.flowing(100)
@@ -122,3 +178,49 @@ def freeze_ingest(run: Run) -> None:
         run.replaced("ingest-0", old, timeout=60)
         run.accepted_again(began)
         run.expect(run.world.said("hung", "not a word", since=mark), "the supervisor does not say that ingest hung")
+
+
+_SPINNING = """\
+from pathlib import Path
+
+def order(frame):
+    while Path({flag!r}).exists():
+        pass
+    return frame
+"""
+
+
+class Spinning(World):
+    """Its orders go through a transform that never ends while `flag` exists."""
+
+    def __init__(self) -> None:
+        super().__init__({"event_types.order.transform": "spinning:order"})
+        self.flag = self.directory / "spin"
+        modules = self.directory / "modules"
+        modules.mkdir()
+        modules.joinpath("spinning.py").write_text(_SPINNING.format(flag=str(self.flag)))
+        path = [str(modules), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self.daemon.env["PYTHONPATH"] = os.pathsep.join(path)
+
+    def heal(self) -> None:
+        """Nothing spins."""
+        self.flag.unlink(missing_ok=True)
+        super().heal()
+
+
+@fault("spin", "a transform loops for ever: the supervisor finds the worker hung, and replaces it", make=Spinning)
+def spin(run: Run) -> None:
+    world, name = run.world, "processor-order-0"
+    assert isinstance(world, Spinning)
+    with run.load():
+        mark, old, other = world.log_end(), world.pid(name), world.pid("processor-purchase-0")
+        world.flag.touch()
+        run.until(lambda: str(world.worker(name).get("last_error")).startswith("hung: not a word"), "it is found hung")
+        run.replaced(name, old)
+        run.expect(world.dumped("spinning.py", since=mark), "the log does not show where it hung")
+        run.flowing(100, f"{PROCESSORS}purchase")
+        world.flag.unlink()
+        healed = time.monotonic()
+        run.recovered(f"{PROCESSORS}order", since=healed)
+        run.recovered(AGGREGATOR, since=healed)
+        run.expect(world.pid("processor-purchase-0") == other, "a worker that was well was replaced")

@@ -36,7 +36,7 @@ class Foreign:
     def value(self, **changes: Any) -> tuple[str, bytes]:
         """(event_id, Kafka value) of a good event but for `changes`, which name details by `event_details__x`."""
         event: dict[str, Any] = {
-            "event_id": str(uuid.uuid4()),
+            "event_id": str(uuid.UUID(int=self._run.rng.getrandbits(128), version=4)),
             "event_name": "added_to_cart",
             "event_type": "purchase",
             "triggered_at": 1_760_000_000_000_000,

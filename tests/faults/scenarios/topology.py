@@ -36,18 +36,21 @@ def scale(run: Run) -> None:
 def charts_unwritable(run: Run) -> None:
     charts = run.world.daemon.directory / "event_summary_charts"
     kept = charts.with_name("charts.kept")
-    mark = run.world.log_end()
     run.until(lambda: run.world.said("Drew", since=0) or charts.is_dir(), "the charts' directory")
+
+    def told() -> list[str]:
+        return [one for one in run.world.status().get("faults", []) if one.startswith("aggregator-0: charts: ")]
+
     with run.load():
         charts.rename(kept)
         charts.write_text("in the way\n")
-        run.until(lambda: run.world.said("event_summary_charts", since=mark), "the aggregator says so")
+        run.until(told, "the aggregator says so")
         run.fired += 1
         run.flowing(200, AGGREGATOR)
         charts.unlink()
         kept.rename(charts)
         healed, mark = time.monotonic(), run.world.log_end()
-        run.until(lambda: run.world.said("Drew", since=mark), "charts are drawn again")
+        run.until(lambda: run.world.said("Drew", since=mark) and not told(), "charts are drawn again")
         run.recoveries.append(time.monotonic() - healed)
 
 
