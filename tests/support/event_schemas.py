@@ -78,12 +78,42 @@ def records(draw: st.DrawFn, depth: int = 2, minimum: int = 0) -> Any:
     return {"type": "record", "name": "R", "fields": fields}
 
 
-@st.composite
-def schemas(draw: st.DrawFn) -> EventSchema:
+def schemas() -> st.SearchStrategy[EventSchema]:
     """A schema that `problems` has nothing against."""
+    return versions(1).map(lambda found: found[0])
+
+
+@st.composite
+def versions(draw: st.DrawFn, count: int) -> list[EventSchema]:
+    """Versions of one schema: each has fields of the one before it left out, widened, or added with a default."""
     user, event = draw(records()), draw(records())
-    if draw(st.integers(0, 4)) == 0:
-        event = ["null", event]
+    optional = draw(st.integers(0, 4)) == 0
+    found = []
+    for number in range(count):
+        if number:
+            user, event = draw(_next(user, number)), draw(_next(event, number))
+        found.append(_schema(user, ["null", event] if optional else event))
+    return found
+
+
+_WIDER = {"int": ["int", "long", "double"], "long": ["long", "double"], "float": ["float", "double"]}
+
+
+@st.composite
+def _next(draw: st.DrawFn, record: Any, number: int) -> Any:
+    """The record's next version, as a registry takes it."""
+    kept = [field for field in record["fields"] if draw(st.booleans())]
+    fields = []
+    for field in kept:
+        wider = _WIDER.get(field["type"]) if isinstance(field["type"], str) else None
+        fields.append({**field, "type": draw(st.sampled_from(wider))} if wider else field)
+    for extra in range(draw(st.integers(0, 2))):
+        new = draw(types(depth=1).filter(lambda one: not isinstance(one, list)))
+        fields.append({"name": f"v{number}_{extra}", "type": ["null", new], "default": None})
+    return {**record, "fields": fields}
+
+
+def _schema(user: Any, event: Any) -> EventSchema:
     fields = [
         {"name": "event_id", "type": "string"},
         {"name": "event_name", "type": "string"},
