@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 FOLD_SECONDS = 10.0
 _MOST_FOLDS = 256
 _SHORTEST_SECRET = 4
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: What a record may say besides its fields: whose line it is, and a traceback that was written elsewhere.
+_OURS = ("on_behalf", "stacks")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", *_OURS}
 _FIRST = ("topic", "partition", "offset", "event_id")
 _LEVELS = {"DEBUG": "debug", "INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "error"}
 
@@ -90,8 +92,12 @@ class _Formatter(logging.Formatter):
         ordered = {k: extra.pop(k) for k in _FIRST if k in extra}
         ordered.update(extra)
         fields = {k: v if isinstance(v, bool | int | float) else self._redact(str(v)) for k, v in ordered.items()}
-        trace = self._redact(self.formatException(record.exc_info)) if record.exc_info else ""
-        return self._redact(record.getMessage()), fields, trace
+        trace = self.formatException(record.exc_info) if record.exc_info else getattr(record, "stacks", "")
+        return self._redact(record.getMessage()), fields, self._redact(trace)
+
+    def whose(self, record: logging.LogRecord) -> str:
+        """The worker that the line is about: this one, unless another cannot speak any more."""
+        return getattr(record, "on_behalf", self._worker)
 
 
 class JsonFormatter(_Formatter):
@@ -102,7 +108,7 @@ class JsonFormatter(_Formatter):
         line = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": _LEVELS.get(record.levelname, "info"),
-            "worker": self._worker,
+            "worker": self.whose(record),
             "msg": message,
         }
         line = {**line, **{k: v for k, v in fields.items() if k not in line}}
@@ -119,7 +125,7 @@ class HumanFormatter(_Formatter):
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         level = _LEVELS.get(record.levelname, "info")
         tail = " ".join(f"{key}={value}" for key, value in fields.items())
-        line = escape(f"{clock}.{int(record.msecs):03d} {level:7} {self._worker}: {message}")
+        line = escape(f"{clock}.{int(record.msecs):03d} {level:7} {self.whose(record)}: {message}")
         out = f"{line} ({escape(tail)})" if tail else line
         return "\n".join([out, *(f"    {escape(row)}" for row in trace.split("\n") if trace)])
 
@@ -162,9 +168,11 @@ class Handler(logging.Handler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging's name
         """Say where a record came from that cannot be shown; its text may be what is wrong with it."""
-        self._write(
-            json.dumps({"level": "error", "msg": f"a log line cannot be shown: {record.pathname}:{record.lineno}"})
+        values = {"name": record.name, "levelno": logging.ERROR, "levelname": "ERROR"}
+        told = logging.makeLogRecord(
+            {**values, "msg": f"a log line cannot be shown: {record.pathname}:{record.lineno}"}
         )
+        self._write(self.format(told))
 
     def tick(self) -> None:
         """Tell what was counted, of all that is older than ten seconds."""
@@ -175,7 +183,7 @@ class Handler(logging.Handler):
         self._tell(lambda _fold: True)
 
     def _folded(self, record: logging.LogRecord) -> bool:
-        where = getattr(record, "topic", None), getattr(record, "partition", None)
+        where = (getattr(record, field, None) for field in ("topic", "partition", "on_behalf"))
         key = (record.levelno, record.name, record.getMessage(), *where)
         fold = self._folds.get(key)
         if fold is not None:

@@ -19,8 +19,8 @@ from setproctitle import setproctitle
 
 from etld import logs
 from etld.errors import EtldError
+from etld.supervisor import spawn
 from etld.supervisor.kinds import Kind, Spec
-from etld.supervisor.spawn import flush
 from etld.worker import Addresses, Worker
 from etld.worker.channel import Channel
 
@@ -58,18 +58,19 @@ def main(birth: Birth, channel: Channel) -> NoReturn:
         logging.getLogger("etld.worker").exception("could not begin")
     finally:
         with contextlib.suppress(BaseException):
-            flush()
+            spawn.flush()
         os._exit(code)
 
 
 def _detach(birth: Birth, channel: Channel) -> None:
     """Hold nothing of the supervisor's but the log and what this worker was given."""
+    faulthandler.disable()  # the supervisor's; enabled anew when the signals' handlers are in place
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    keep = {0, 1, 2, channel.fileno(), *(sock.fileno() for sock in birth.sockets)}
+    keep = {0, 1, 2, spawn.stacks_fd, channel.fileno(), *(sock.fileno() for sock in birth.sockets)}
     for entry in os.listdir("/proc/self/fd"):
         if int(entry) not in keep:
             with contextlib.suppress(OSError):
@@ -86,7 +87,7 @@ def _detach(birth: Birth, channel: Channel) -> None:
     with contextlib.suppress(OSError):  # when memory runs out, a worker goes before the supervisor
         Path("/proc/self/oom_score_adj").write_text("500")
     setproctitle(f"etld: {birth.spec.name}")
-    faulthandler.enable()
+    faulthandler.enable(spawn.stacks_fd)
 
 
 def _forget(prefix: str) -> None:

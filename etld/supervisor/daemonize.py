@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +56,7 @@ def _daemon(config: Config, kinds: str, runtime: Runtime, log_file: Path | None,
         code = main.serve(config, kinds, runtime, log_file=log_file, herald=Herald(writer))
     except BaseException as error:
         if not isinstance(error, SystemExit):
-            sys.excepthook(type(error), error, error.__traceback__)
+            logging.getLogger("etld.supervisor").critical("the daemon ends", exc_info=error)
     finally:
         flush()
         os._exit(code)

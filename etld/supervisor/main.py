@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.config import Config
+
+log = logging.getLogger("etld.supervisor")
 
 KINDS = "etld.supervisor.kinds:KINDS"
 
@@ -42,9 +46,14 @@ def serve(config: Config, kinds: str, runtime: Runtime, *, log_file: Path | None
 
 def loop(daemon: Supervisor) -> int:
     """Run until the end, or until another version takes over."""
+    faulthandler.enable(2)  # a watchdog's SIGABRT leaves the stacks; there is nobody else to write them
     gc.collect()
     gc.freeze()  # so that children's collections do not copy the pages they share with us
-    code = daemon.run()
+    try:
+        code = daemon.run()
+    except Exception:
+        log.exception("a mistake in the code of the supervisor; it ends, and every worker with it")
+        return 1
     if daemon.reexec and not daemon.stopping:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -19,6 +19,11 @@ log = logging.getLogger("etld.supervisor")
 
 ChildMain = Callable[[Channel], NoReturn]
 
+_STACKS = "etld-stacks"
+_MOST_STACKS = 65536
+#: In a worker: the file in memory for its stacks, which the supervisor reads when the worker has ended.
+stacks_fd = -1
+
 
 @dataclass(slots=True)
 class Process:
@@ -38,6 +43,11 @@ class Process:
     #: How many new configurations it was told, and how many of them it has taken.
     told: int = 0
     taken: int = 0
+    stacks: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.stacks is None:  # a child of the program before this one
+            self.stacks = _find_stacks(self.pid)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; a process that is gone already is fine."""
@@ -45,9 +55,15 @@ class Process:
             signal.pidfd_send_signal(self.pidfd, number)
 
     def close(self) -> None:
-        """Close the descriptors."""
+        """Close the descriptors, and tell where it stood when it crashed or was aborted."""
         self.channel.close()
         os.close(self.pidfd)
+        if self.stacks is not None:
+            text = os.pread(self.stacks, _MOST_STACKS, 0).decode(errors="replace").strip()
+            os.close(self.stacks)
+            if text:
+                reason = text.partition("\n")[0]
+                log.error("its stacks: %s", reason, extra={"on_behalf": self.name, "stacks": text})
 
 
 def fork(spec: Spec, kind: Kind, child: ChildMain, now: float) -> Process:
@@ -56,21 +72,34 @@ def fork(spec: Spec, kind: Kind, child: ChildMain, now: float) -> Process:
     if threads != 1:
         raise RuntimeError(f"the supervisor has {threads} threads: a fork could inherit a lock held for ever")
     ours, theirs = pair()
+    stacks = os.memfd_create(_STACKS)
     flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()
         if pid == 0:
+            global stacks_fd  # noqa: PLW0603  # this process begins here
+            stacks_fd = stacks
             random.seed()
             child(theirs)
     except BaseException:
         ours.close()
         theirs.close()
+        os.close(stacks)
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
-    return Process(spec.name, kind.name, pid, os.pidfd_open(pid), ours, now)
+    return Process(spec.name, kind.name, pid, os.pidfd_open(pid), ours, now, stacks=stacks)
+
+
+def _find_stacks(pid: int) -> int | None:
+    """The descriptor of a live child's file for stacks, by way of its own."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            if os.readlink(entry.path).startswith(f"/memfd:{_STACKS}"):
+                return os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC)
+    return None
 
 
 def flush() -> None:

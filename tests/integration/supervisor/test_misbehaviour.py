@@ -39,10 +39,31 @@ def test_a_hung_worker_is_dumped_and_replaced(etld: World, name: str) -> None:
     before = undisturbed(etld)
     until(lambda: etld.worker(f"{name}-0")["restarts"] >= 1, 10, "a restart")
     assert etld.worker(f"{name}-0")["last_error"].startswith("hung: not a word for")
-    log = etld.stderr.read_text()
-    assert "Fatal Python error: Aborted" in log
-    assert f"in {name}" in log
+    told = next(row for row in etld.log() if "its stacks" in row["msg"])
+    assert (told["worker"], told["level"]) == (f"{name}-0", "error")
+    assert "Fatal Python error: Aborted" in told["msg"]
+    assert f"in {name}\n" in told["trace"]
+    assert all(line.startswith("{") for line in etld.stderr.read_text().splitlines())
     assert undisturbed(etld) == before
+
+
+def test_the_stacks_of_a_child_of_the_program_before(etld: World) -> None:
+    """An embedded part outlives the supervisor's program; how it crashes is told all the same."""
+    etld.start()
+    assert etld.cli("restart").returncode == 0
+    os.kill(etld.pids()["ground"], signal.SIGSEGV)
+    until(lambda: etld.worker("ground")["restarts"] == 1)
+    told = next(row for row in etld.log() if "its stacks" in row["msg"])
+    assert (told["worker"], "in ground\n" in told["trace"]) == ("ground", True)
+
+
+def test_an_aborted_supervisor_leaves_its_stacks(etld: World) -> None:
+    """As when systemd's watchdog ends it."""
+    etld.start()
+    assert etld.process is not None
+    os.kill(etld.process.pid, signal.SIGABRT)
+    etld.process.wait(10)
+    assert "in loop\n" in etld.stderr.read_text()
 
 
 def test_a_stopped_process_is_killed(etld: World) -> None:

@@ -96,6 +96,20 @@ def test_a_field_cannot_pose_as_another(desk: Desk) -> None:
     assert (line["worker"], line["level"]) == ("worker-0", "info")
 
 
+def test_a_record_that_cannot_be_shown_leaves_a_line(desk: Desk) -> None:
+    """With time, level and worker as any other; it tells where the mistake is."""
+
+    class Mute:
+        def __str__(self) -> str:
+            raise ValueError("I am not to be shown")
+
+    desk.log.info("%s", Mute())
+    (line,) = desk.lines()
+    assert list(line) == ["ts", "level", "worker", "msg"]
+    assert (line["level"], line["worker"]) == ("error", "worker-0")
+    assert "test_logs.py" in str(line["msg"])
+
+
 @given(message=st.text(), value=st.text())
 def test_one_record_is_one_line_whatever_is_in_it(message: str, value: str) -> None:
     """No character of a message or a field starts a line or moves a terminal's cursor, in either format."""
