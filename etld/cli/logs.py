@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from etld.control.client import state_dir
-from etld.errors import EtldError
+from etld.cli import logsource
+from etld.control.client import ask, state_dir
+from etld.errors import EtldError, Unreachable
 from etld.logs import escape, indented
 
 _LEVELS = ("debug", "info", "warning", "error")
 _KNOWN = ("ts", "level", "worker", "msg", "trace")
-_BLOCK = 65536
 
 
 @click.command()
@@ -29,22 +26,23 @@ _BLOCK = 65536
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are in the file.")
 @click.pass_obj
 def command(config_path: Path | None, worker: str | None, follow: bool, lines: int, level: str, as_json: bool) -> int:
-    """Show the daemon's log: of every worker, or of a kind, a name, or a prefix of names."""
-    path = state_dir(config_path) / "log" / "etld.log"
-    if not path.exists():
-        raise EtldError(f'there is no log {path}; with [log] target = "stderr" it goes where the daemon\'s stderr goes')
+    """Show the daemon's log: of every worker, or of a kind, a name, or a prefix of names.
+
+    From wherever the running daemon writes it, the journal too.
+    """
+    source = _source(config_path)
 
     def wanted(line: str) -> str | None:
         return _render(line, worker, _LEVELS.index(level), as_json)
 
     try:
-        found = [shown for line in _last(path, lines, wanted) if (shown := wanted(line)) is not None]
+        found = [shown for line in source.last(lines, wanted) if (shown := wanted(line)) is not None]
         for shown in found[-lines:] if lines else []:
             click.echo(shown)
         if worker is not None and lines and not found and not follow:
-            raise EtldError(f"{path} has no line of {worker!r} at this level; `etld status` names the workers")
+            raise EtldError(f"{source.name} has no line of {worker!r} at this level; `etld status` names the workers")
         if follow:
-            for line in _follow(path):
+            for line in source.follow():
                 if (shown := wanted(line)) is not None:
                     click.echo(shown)
                     sys.stdout.flush()
@@ -53,12 +51,29 @@ def command(config_path: Path | None, worker: str | None, follow: bool, lines: i
     return 0
 
 
+def _source(config_path: Path | None) -> logsource.File | logsource.Journal:
+    """The running daemon's log; without a daemon the file of the last one that wrote one."""
+    try:
+        where = ask(config_path, "logs", lines=0)
+    except Unreachable as away:
+        path = state_dir(config_path) / "log" / "etld.log"
+        if not path.exists():
+            raise EtldError(f"there is no log {path}, and the daemon does not say where it is: {away}") from None
+        click.echo(f"etld: {away}; this is the log of an earlier run", err=True)
+        return logsource.File(path)
+    if where["target"] == "file":
+        return logsource.File(Path(where["path"]))
+    if where["target"] == "journal":
+        return logsource.Journal(where["unit"])
+    raise EtldError("the daemon writes its log to the terminal or pipe that is its stderr: look there")
+
+
 def _render(line: str, worker: str | None, least: int, as_json: bool) -> str | None:
     try:
         record = json.loads(line)
         assert isinstance(record, dict)
     except (ValueError, AssertionError):
-        # Not ours: the stacks of a worker that hung, or what a library wrote to stderr.
+        # Not ours: what a library wrote to stderr, or the stacks of a supervisor that was aborted.
         return escape(line) if worker is None and line.strip() else None
     name = str(record.get("worker", ""))
     if worker is not None and name != worker and not name.startswith(f"{worker}-"):
@@ -77,39 +92,3 @@ def _human(record: dict[str, Any], name: str, level: str) -> str:
     if record.get("trace"):
         text += f"\n    {indented(str(record['trace']))}"
     return text
-
-
-def _last(path: Path, lines: int, wanted: Any) -> list[str]:
-    """Enough of the file's end to hold that many wanted lines."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        length = _BLOCK
-        while True:
-            start = max(0, size - length)
-            file.seek(start)
-            rows = file.read(size - start).decode(errors="replace").splitlines()
-            rows = rows if start == 0 else rows[1:]
-            if start == 0 or sum(1 for row in rows if wanted(row) is not None) >= lines:
-                return rows
-            length *= 4
-
-
-def _follow(path: Path) -> Iterator[str]:
-    """New lines, also after the file was rotated away or cut."""
-    file = path.open("rb")
-    file.seek(0, os.SEEK_END)
-    rest = b""
-    while True:
-        data = file.read(_BLOCK)
-        if data:
-            *rows, rest = (rest + data).split(b"\n")
-            yield from (row.decode(errors="replace") for row in rows)
-            continue
-        time.sleep(0.2)
-        try:
-            now = path.stat()
-        except FileNotFoundError:
-            continue
-        if now.st_ino != os.fstat(file.fileno()).st_ino or now.st_size < file.tell():
-            file.close()
-            file = path.open("rb")

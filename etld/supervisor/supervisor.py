@@ -14,7 +14,7 @@ from etld import logs
 from etld.control.daemon import Answer, Later, Reply, VerbError
 from etld.control.server import Server
 from etld.errors import EtldError
-from etld.supervisor import addresses, child, drain, fleet, operations, plan, report
+from etld.supervisor import addresses, child, drain, fleet, logplace, operations, plan, report
 from etld.supervisor.disk import Disk
 from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
@@ -262,6 +262,10 @@ class Supervisor:
     def metrics(self) -> str:
         """Prometheus text."""
         return report.metrics(self)
+
+    def logs(self, lines: int) -> Reply:
+        """Where the log goes, and its last lines."""
+        return logplace.answer(self.log_file, lines)
 
     def stop(self, *, quick: bool) -> Reply:
         """Begin the end, or hasten it."""

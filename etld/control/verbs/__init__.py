@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from etld.control.daemon import Answer, Daemon
-from etld.control.verbs import drain, health, metrics, pause, reload, restart, resume, scale, status, stop
+from etld.control.verbs import drain, health, logs, metrics, pause, reload, restart, resume, scale, status, stop
 
 Verb = Callable[[Daemon, dict[str, Any]], Answer]
 
@@ -12,6 +12,7 @@ VERBS: dict[str, tuple[Verb, str]] = {
     "status": (status.run, "workers, addresses, totals"),
     "health": (health.run, "live, ready, well, and what is wrong"),
     "metrics": (metrics.run, "Prometheus text for the whole daemon"),
+    "logs": (logs.run, "where the log goes, and its last lines"),
     "stop": (stop.run, "end the daemon"),
     "reload": (reload.run, "take the edited configuration"),
     "scale": (scale.run, "change the number of workers"),

@@ -187,4 +187,43 @@ def test_the_logs_verb(etld: World) -> None:
     assert "'nobody'" in nobody.stderr
     rows = etld.cli("logs", "--json", "-n", "100").stdout.splitlines()
     assert all(json.loads(row)["worker"] == "supervisor" for row in rows)
+    answer = etld.ask("logs", lines=2)
+    assert (answer["target"], answer["path"]) == ("file", str(etld.state / "log" / "etld.log"))
+    assert [json.loads(row)["worker"] for row in answer["lines"]] == ["supervisor"] * 2
     assert etld.cli("stop").returncode == 0
+    past = etld.cli("logs", "-n", "1")
+    assert (past.returncode, "an earlier run" in past.stderr) == (0, True)
+
+
+def test_the_log_is_that_of_the_running_daemon(etld: World) -> None:
+    """Not a file that an earlier run left behind."""
+    etld.state.mkdir()
+    (etld.state / "log").mkdir()
+    (etld.state / "log" / "etld.log").write_text('{"worker":"supervisor","level":"info","msg":"long ago"}\n')
+    etld.start()  # in the foreground, its stderr in a file
+    shown = etld.cli("logs")
+    assert "ready after" in shown.stdout
+    assert "long ago" not in shown.stdout
+
+
+def test_a_log_in_the_journal_is_read_from_there(etld: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same filters; on a pipe the command says that it cannot be read again."""
+    journal = tmp_path / "bin" / "journalctl"
+    journal.parent.mkdir()
+    journal.write_text(
+        """#!/bin/sh
+echo "$@" >&2
+echo '{"worker":"good-0","level":"error","msg":"the needle"}'
+echo '{"worker":"good-1","level":"error","msg":"the haystack"}'
+"""
+    )
+    journal.chmod(0o755)
+    monkeypatch.setenv("PATH", str(journal.parent), prepend=os.pathsep)
+    etld.stderr = Path("/dev/null")
+    etld.start()
+    assert "look there" in etld.cli("logs").stderr
+    assert etld.stop() == 0
+    etld.start(JOURNAL_STREAM="8:1")
+    shown = etld.cli("logs", "good-0")
+    assert (shown.returncode, shown.stdout) == (0, " error   good-0: the needle\n")
+    assert ".service --output cat" in shown.stderr
