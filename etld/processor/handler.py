@@ -15,7 +15,7 @@ from etld.events import deadletter
 from etld.frames import Transform, load_transform, ready, to_binary
 from etld.kafka.settings import client_settings
 from etld.processor.breaker import Breaker
-from etld.processor.letters import letter
+from etld.processor.letters import letter, tell
 from etld.processor.relay import Relay
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
@@ -46,6 +46,8 @@ class Rows(Work):
     rows: bytes = b""
     bad: list[Bad] = field(default_factory=list)
     letters: list[outbox.Letter] = field(default_factory=list)
+    #: Of the transaction tried last: `letters`, and those of rows that PostgreSQL refused.
+    written: list[outbox.Letter] = field(default_factory=list)
     duplicates: int = 0
     refused: int = 0
 
@@ -92,6 +94,7 @@ class ProcessorHandler(Handler[Rows]):
     def write(self, cur: Cursor, work: Rows, verdict: Verdict | None) -> Mapping[Key, Tally]:
         """Rows and dead letters; when a row is stored already or refused, find which."""
         work.duplicates = work.refused = 0
+        work.written = work.letters
         changes: dict[Key, Tally] = {}
         if verdict is None:
             if work.rows:
@@ -101,9 +104,9 @@ class ProcessorHandler(Handler[Rows]):
             return changes
         refused: list[tuple[Bad, str | None]] = []
         stored = self._store(cur, work.frame, refused)
-        letters = work.letters + [self._letter(work.batch, bad, state) for bad, state in refused]
-        if letters:
-            outbox.add(cur, letters)
+        work.written = work.letters + [self._letter(work.batch, bad, state) for bad, state in refused]
+        if work.written:
+            outbox.add(cur, work.written)
         dead: dict[int, int] = {}
         for bad, _state in refused:
             number = work.batch.locate(bad.row)[0].partition
@@ -129,6 +132,7 @@ class ProcessorHandler(Handler[Rows]):
             stored,
             extra={"topic": topic, "offsets": spans, "duplicate": work.duplicates, "dead": dead},
         )
+        tell(work.written)
         self._latency(work)
         if self._breaker.record(work.batch.count, dead, time.monotonic()):
             text = (
@@ -183,7 +187,7 @@ class ProcessorHandler(Handler[Rows]):
         return letter(self.cluster_id, self._event_type, batch, bad, state)
 
     def _latency(self, work: Rows) -> None:
-        """From the answer to the client (the record's timestamp) to the commit.
+        """From the record's own time (set when ingest accepted the event) to the commit.
 
         A long part is sampled evenly, each sample standing for its share: every event weighs the same.
         """

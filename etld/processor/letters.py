@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, cast
 
 from etld.events import deadletter
@@ -9,8 +10,24 @@ from etld.events.ids import canonical, dead_letter_id
 from etld.store.outbox import Letter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from etld.avro.columnar import Bad
     from etld.stream import Batch
+
+
+log = logging.getLogger("etld.processor")
+
+#: So many letters of a batch are told one by one, the others as a number.
+_TOLD = 5
+_FIELDS = {
+    "topic": deadletter.TOPIC,
+    "partition": deadletter.PARTITION,
+    "offset": deadletter.OFFSET,
+    "event_id": deadletter.EVENT_ID,
+    "stage": deadletter.STAGE,
+    "sqlstate": deadletter.SQLSTATE,
+}
 
 
 def letter(cluster_id: str, event_type: str, batch: Batch, bad: Bad, sqlstate: str | None) -> Letter:
@@ -41,3 +58,14 @@ def _event_id(key: bytes | None) -> str | None:
         return canonical((key or b"").decode())
     except ValueError:
         return None
+
+
+def tell(letters: Sequence[Letter]) -> None:
+    """Log dead letters with their coordinates; what is in them is for `etld dlq show` alone."""
+    for one in letters[:_TOLD]:
+        fields: dict[str, str | int | None] = {name: one.headers.get(header) for name, header in _FIELDS.items()}
+        fields |= {name: int(fields[name] or 0) for name in ("partition", "offset")}
+        log.warning("dead letter: %s", one.headers.get(deadletter.CLASS_NAME), extra=fields)
+    if len(letters) > _TOLD:
+        topic = letters[0].headers.get(deadletter.TOPIC)
+        log.warning("%d more dead letters of this batch", len(letters) - _TOLD, extra={"topic": topic})

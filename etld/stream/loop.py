@@ -31,6 +31,7 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
     """
     link: Link | None = None
     wait = _FIRST_WAIT
+    where = {"topic": ", ".join(handler.topics)}
     worker.comes_to_rest = True
     try:
         while not worker.stopping:
@@ -46,23 +47,23 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
                 if session is not None and session.has_twin():
                     worker.fatal(str(error))
                 # A member whose session ended while the broker was away is fenced by its own return.
-                log.warning("Kafka: the group had gone on without this member; joining anew")
+                log.warning("Kafka: the group had gone on without this member; joining anew", extra=where)
             except Fenced as error:
-                log.warning("fenced: %s; nothing of this batch was written, claiming anew", error)
+                log.warning("fenced: %s; nothing of this batch was written, claiming anew", error, extra=where)
             except KafkaProblem as error:
                 # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
                 name = "postgres" if isinstance(error.__cause__, DatabaseError) else "kafka"
-                log.warning("Kafka: %s; joining anew", error)
+                log.warning("Kafka: %s; joining anew", error, extra=where)
                 worker.fault(name, str(error))
             except DatabaseError as error:
                 name = "postgres"
                 text = " ".join(str(error).split())
                 level = logging.WARNING if classify(error) == "retry" else logging.ERROR
-                log.log(level, "PostgreSQL: %s; trying again", text)
+                log.log(level, "PostgreSQL: %s; trying again", text, extra=where)
                 worker.fault(name, f"PostgreSQL: {text}")
             except EtldError as error:
                 name = "worker"
-                log.error("%s; trying again", error)
+                log.error("%s; trying again", error, extra=where)
                 worker.fault(name, str(error))
             if worker.stopping:
                 break
