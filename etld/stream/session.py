@@ -54,6 +54,8 @@ class Session:
         self._next_report = 0.0
         self._next_probe = 0.0
         self._stalled_since: float | None = None
+        # Short until the group has given its partitions: a poll goes on after it.
+        self._idle_poll = _BUSY_POLL
         conn = link.connection()
         handler.cluster_id = link.cluster_id
         handler.start(conn)
@@ -85,6 +87,7 @@ class Session:
                 if not ready and (self._consumer.joined or time.monotonic() - began > 12):
                     self._worker.ready()
                     ready = True
+                    self._idle_poll = _IDLE_POLL
                 self._step()
         finally:
             self._end()
@@ -111,7 +114,7 @@ class Session:
             self._prepare(self._backlog.popleft())
             return
         self._consumer.resume({key: owned.next for key, owned in self._owned.items()})
-        self._read(_BUSY_POLL if self._writer.busy else _IDLE_POLL)
+        self._read(_BUSY_POLL if self._writer.busy else self._idle_poll)
         if not self._backlog and not self._writer.busy:
             self._idle()
 
