@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import time
 from pathlib import Path
 
@@ -21,9 +24,18 @@ def command(config_path: Path | None, quick: bool, timeout: float) -> int:
     began = time.monotonic()
     with Connection(path) as connection:
         pid = connection.ask("stop", quick=quick)["pid"]
+        end = _end_of(pid)
         if not connection.wait_end(timeout):
             raise EtldError(f"the daemon (pid {pid}) has not stopped within {timeout:.0f} s; it goes on stopping")
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < began + timeout:
-        time.sleep(0.01)
+    if end is not None:
+        # Readable at the end, not only when somebody has reaped it.
+        select.select([end], [], [], max(0.0, began + timeout - time.monotonic()))
+        os.close(end)
     click.echo(f"stopped after {time.monotonic() - began:.1f} s")
     return 0
+
+
+def _end_of(pid: int) -> int | None:
+    with contextlib.suppress(ProcessLookupError):
+        return os.pidfd_open(pid)
+    return None
