@@ -29,11 +29,12 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
 
     Without --foreground a start that fails leaves nothing running, unless only single workers failed.
     """
-    from etld.config import load, locate, refuse_unsafe
+    from etld.config import load, locate, refuse_unsafe, refuse_unsafe_files
     from etld.supervisor import daemonize, main
 
     refuse_unsafe(locate(config_path))
     config = load(config_path)
+    refuse_unsafe_files(config)
     if foreground:
         return main.foreground(config)
     began = time.monotonic()

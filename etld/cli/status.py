@@ -11,6 +11,7 @@ import click
 
 from etld.control import show
 from etld.control.client import ask
+from etld.errors import Unreachable
 
 
 @click.command()
@@ -20,19 +21,30 @@ from etld.control.client import ask
 @click.pass_obj
 def command(config_path: Path | None, as_json: bool, watch: bool, interval: float) -> int:
     """Show workers, addresses, totals, and what is wrong."""
+    if not watch:
+        click.echo(_text(config_path, as_json))
+        return 0
+    screen = sys.stdout.isatty() and not as_json
+    last = ""
     try:
         while True:
-            reply = ask(config_path, "status")
-            reply.pop("ok")
-            if as_json:
-                text = json.dumps(reply)
-            else:
-                text = show.status(reply, color=sys.stdout.isatty())
-            if watch and not as_json and sys.stdout.isatty():
+            try:
+                text = last = _text(config_path, as_json)
+            except Unreachable as away:  # it may come back: what it said last stays in sight
+                text = f"{last}\n\n! {away}".lstrip() if screen else ""
+                if not screen:
+                    click.echo(f"etld: {away}", err=True)
+            if screen:
                 click.echo("\033[H\033[2J", nl=False)
-            click.echo(text)
-            if not watch:
-                return 0
+            if text:
+                click.echo(text)
+            sys.stdout.flush()
             time.sleep(interval)
     except KeyboardInterrupt:
         return 0
+
+
+def _text(config_path: Path | None, as_json: bool) -> str:
+    reply = ask(config_path, "status")
+    reply.pop("ok")
+    return json.dumps(reply) if as_json else show.status(reply, color=sys.stdout.isatty())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.config import checks, dotted, env, lines, salvage
 from etld.config.paths import resolve
-from etld.errors import ConfigError, EtldError, Problem
+from etld.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,19 +65,6 @@ def parse(text: str, source: Path, environ: Mapping[str, str] = os.environ) -> C
         once = {(p.path, p.message): p for p in problems}
         raise ConfigError(sorted(once.values(), key=lambda p: (p.line, p.path)), str(source))
     return config
-
-
-def refuse_unsafe(source: Path) -> None:
-    """Refuse a configuration that anybody may write or replace; raises EtldError."""
-    try:
-        if source.stat().st_mode & 0o002:
-            raise EtldError(f"{source} may be written by everybody: `chmod o-w {source}`")
-        directory = source.resolve().parent
-        mode = directory.stat().st_mode
-    except OSError as error:
-        raise EtldError(f"{source} cannot be read: {error.strerror}") from error
-    if mode & 0o002 and not mode & 0o1000:
-        raise EtldError(f"{source} may be replaced by everybody: `chmod o-w {directory}`")
 
 
 def _toml(text: str, source: Path) -> dict[str, Any]:

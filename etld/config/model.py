@@ -88,6 +88,16 @@ class Config(Section):
         """What set-up resolved for ingest: topics, schema ids, schemas."""
         return self.state_dir / "schemas.json"
 
+    def files(self) -> dict[str, Path]:
+        """Every file that it names, by key."""
+        named = {
+            **{f"event_types.{name}.schema": kind.schema for name, kind in self.event_types.items()},
+            "ingest.keys_file": self.ingest.keys_file,
+            "kafka.ssl_ca_file": self.kafka.ssl_ca_file,
+            **{f"{section}.{key}": getattr(getattr(self, section), key) for section, key in _SECRETS.items()},
+        }
+        return {key: path for key, path in named.items() if path is not None}
+
     def secret(self, section: str) -> str | None:
         """The password of "kafka", "postgres" or "schema_registry", read now from its file; None without one.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from etld.config import load, locate, refuse_unsafe
+from etld.config import load, locate, refuse_unsafe, refuse_unsafe_files
 from etld.errors import EtldError
 from etld.supervisor import main, reexec
 from etld.supervisor.kinds import load_kinds
@@ -29,6 +29,7 @@ def run() -> int:
         load_kinds(options.kinds)
         refuse_unsafe(locate(options.config))
         config = load(options.config)
+        refuse_unsafe_files(config)
         return 0 if options.check else main.foreground(config, options.kinds)
     except EtldError as error:
         for line in str(error).splitlines():

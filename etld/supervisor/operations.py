@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etld.config import load, refuse_unsafe
+from etld.config import load, refuse_unsafe, refuse_unsafe_files
 from etld.control.daemon import Answer, Later, Reply, VerbError
 from etld.errors import EtldError
 from etld.supervisor import doors, fleet, plan
@@ -130,6 +130,7 @@ def reload(daemon: Supervisor, dry_run: bool) -> Answer:
     """Parse fully, plan, then do it. Raises ConfigError with every mistake, nothing changed."""
     refuse_unsafe(daemon.config.source)
     new = load(daemon.config.source)
+    refuse_unsafe_files(new)
     after = plan.snapshot(new)
     running = [daemon.tree.specs[slot.name] for slot in daemon.tree.slots.values() if slot.wanted]
     todo = plan.make(daemon.kinds, daemon.config, new, daemon.snapshot, after, running, daemon.scaled)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from etld.supervisor.kinds import Kinds, Spec, specs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from etld.config import Config
 
 #: Only a stop and a start can change these.
@@ -47,15 +45,19 @@ class Plan:
 
 
 def snapshot(config: Config) -> dict[str, Any]:
-    """The configuration flat, by dotted key, with a digest of each file it names that roles read."""
+    """The configuration flat, by dotted key, with a digest of each file it names that roles read.
+
+    A password's file is not read here, where every worker would inherit it: a new one has another inode or time.
+    """
     flat: dict[str, Any] = {}
     _flatten("", config.model_dump(by_alias=True), flat)
-    files: dict[str, Path | None] = {
-        f"event_types.{name}.schema": kind.schema for name, kind in config.event_types.items()
-    }
-    files["ingest.keys_file"] = config.ingest.keys_file
-    for key, path in files.items():
-        if path is not None and path.is_file():
+    for key, path in config.files().items():
+        if not path.is_file():
+            continue
+        if key.endswith("password_file"):
+            is_now = path.stat()
+            flat[f"{key}.content"] = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns)
+        else:
             flat[f"{key}.content"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return flat
 

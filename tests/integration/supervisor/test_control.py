@@ -195,6 +195,28 @@ def test_the_logs_verb(etld: World) -> None:
     assert (past.returncode, "an earlier run" in past.stderr) == (0, True)
 
 
+def test_a_watched_status_outlives_the_daemon(etld: World, tmp_path: Path) -> None:
+    """It says that there is none, and goes on when there is one again."""
+    etld.start()
+    out, err = tmp_path / "out", tmp_path / "err"
+    code = ["-c", "from etld.cli import main; main()", "--config", str(etld.config)]
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        watch = subprocess.Popen(
+            [sys.executable, *code, "status", "--watch", "--interval", "0.1"], stdout=stdout, stderr=stderr
+        )
+    try:
+        until(lambda: "good-0" in out.read_text())
+        assert etld.stop() == 0
+        until(lambda: "not running" in err.read_text())
+        size = out.stat().st_size
+        etld.start()
+        until(lambda: out.stat().st_size > size, what="it shows the new daemon")
+        assert watch.poll() is None
+    finally:
+        watch.terminate()
+        watch.wait(10)
+
+
 def test_the_log_is_that_of_the_running_daemon(etld: World) -> None:
     """Not a file that an earlier run left behind."""
     etld.state.mkdir()

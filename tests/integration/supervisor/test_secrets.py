@@ -63,3 +63,20 @@ def test_a_variable_is_wiped_in_ingest(etld: World) -> None:
     until(lambda: etld.said("ingest-0"))
     assert [line.rpartition(" ")[0] for line in etld.said("ingest-0")] == ["environment=[]"]
     assert INLINE not in Path(f"/proc/{etld.pids()['ingest-0']}/environ").read_text()
+
+
+def test_a_rotated_password_and_one_that_is_everybodys(locked: World, tmp_path: Path) -> None:
+    """The first is an edit for those who use it; with the second nothing is reloaded or started."""
+    locked.start("toys:LEAKY", wait=False)
+    until(lambda: locked.socket.exists() and locked.worker("leaky-0")["state"] == "running")
+    (tmp_path / "next").write_text("another")
+    (tmp_path / "next").chmod(0o600)
+    (tmp_path / "next").rename(tmp_path / "secret")
+    done = locked.cli("reload")
+    assert (done.returncode, done.stdout) == (0, "restart  leaky-0  (postgres.password_file.content)\n")
+    (tmp_path / "secret").chmod(0o602)
+    refusal = f"postgres.password_file: {tmp_path}/secret may be written by everybody"
+    assert refusal in locked.cli("reload").stderr
+    assert locked.stop() == 0
+    started = locked.cli("start")
+    assert (started.returncode, refusal in started.stderr) == (1, True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import tomli_w
 
-from etld.config import Config, load, locate, parse, refuse_unsafe
+from etld.config import Config, load, locate, parse, refuse_unsafe, refuse_unsafe_files
 from etld.errors import ConfigError, EtldError
 
 ROOT = Path(__file__).parents[3]
@@ -392,3 +394,42 @@ def test_a_file_that_everybody_may_write_is_refused(tmp_path: Path, mode: int, d
     else:
         with pytest.raises(EtldError, match="chmod o-w"):
             refuse_unsafe(path)
+
+
+def test_a_link_is_as_safe_as_both_its_places(tmp_path: Path) -> None:
+    """Whoever may write where the link lies may point it elsewhere."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "open").mkdir()
+    path = tmp_path / "etc" / "etld.toml"
+    path.write_text("")
+    link = tmp_path / "open" / "etld.toml"
+    link.symlink_to(path)
+    refuse_unsafe(link)
+    os.chmod(tmp_path / "open", 0o777)
+    with pytest.raises(EtldError, match=f"chmod o-w {tmp_path}/open"):
+        refuse_unsafe(link)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("ingest", "keys_file"),
+        ("postgres", "password_file"),
+        ("kafka", "ssl_ca_file"),
+        ("event_types.order", "schema"),
+    ],
+)
+def test_the_files_of_a_configuration_are_looked_at_too(tmp_path: Path, section: str, key: str) -> None:
+    """A schema or a list of keys that everybody may write is as good as the configuration itself."""
+    path = tmp_path / "file"
+    path.write_text((ROOT / "schemas" / "order.avsc").read_text() if key == "schema" else "")
+    values = tomllib.loads(TEXT)
+    table = values
+    for part in section.split("."):
+        table = table[part]
+    table[key] = str(path)
+    config = parse(tomli_w.dumps(values), DEFAULT, {})
+    refuse_unsafe_files(config)
+    path.chmod(0o666)
+    with pytest.raises(EtldError, match=f"{section}.{key}: .*may be written by everybody"):
+        refuse_unsafe_files(config)

@@ -103,6 +103,30 @@ def test_a_schema_files_content_counts(tmp_path: Path) -> None:
     assert "run setup" in [f"{step.action} {step.slot}" for step in steps]
 
 
+@pytest.mark.parametrize(
+    ("key", "renewed"),
+    [
+        ("sasl_password_file", {"setup", "aggregator", "processor", "corrector", "ingest"}),
+        ("ssl_ca_file", {"setup", "aggregator", "processor", "corrector", "ingest"}),
+        ("password_file", {"setup", "aggregator", "processor", "corrector"}),
+    ],
+)
+def test_a_rotated_secret_is_a_change(tmp_path: Path, key: str, renewed: set[str]) -> None:
+    """Same path, other content: for the workers that use it, as files are rotated (a new one in its place)."""
+    secret = tmp_path / "secret"
+    secret.write_text("a")
+    section = "postgres" if key == "password_file" else "kafka"
+    config = read(TEXT.replace(f"\n[{section}]\n", f'\n[{section}]\n{key} = "{secret}"\n', 1))
+    before = plan.snapshot(config)
+    assert plan.snapshot(config) == before
+    (tmp_path / "next").write_text("b")
+    (tmp_path / "next").rename(secret)
+    after = plan.snapshot(config)
+    assert plan.changed_keys(before, after) == (f"{section}.{key}.content",)
+    steps = plan.make(KINDS, config, config, before, after, specs(KINDS, config), {}).steps
+    assert {step.slot.partition("-")[0] for step in steps} == renewed
+
+
 def test_a_removed_type_stops_its_processor() -> None:
     """And nothing of the other types."""
     text = TEXT[: TEXT.index("[event_types.delivery]")] + TEXT[TEXT.index("[processor]") :]
