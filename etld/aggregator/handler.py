@@ -89,11 +89,15 @@ class AggregatorHandler(Handler[Sums]):
         numbered: list[tuple[Key, pl.DataFrame]] = []
         for part in batch:
             decoded = decode(part.values, self._schemas)
-            frame, filtered, _ = ready(decoded.frame, self._transforms[part.topic], self._types[part.topic])
-            dead = len(part.values) - frame.height - filtered.height
-            work.tallies[part.key] = Tally(stored=frame.height, filtered=filtered.height, dead=dead)
-            if frame.height:
-                numbered.append((part.key, frame))
+            stored = left_out = 0
+            for piece in decoded.frames:
+                frame, filtered, _ = ready(piece, self._transforms[part.topic], self._types[part.topic])
+                stored += frame.height
+                left_out += filtered.height
+                if frame.height:
+                    numbered.append((part.key, frame))
+            dead = len(part.values) - stored - left_out
+            work.tallies[part.key] = Tally(stored=stored, filtered=left_out, dead=dead)
         if numbered:
             _distinct(work, numbered)
         work.rows = to_binary(work.ids.to_frame(), counted.COLUMNS)
@@ -170,20 +174,18 @@ def _distinct(work: Sums, numbered: Sequence[tuple[Key, pl.DataFrame]]) -> None:
         if several:
             kept = kept.filter(pl.col("row").is_in(first.filter(pl.col("part") == i)["row"].to_list()))
             tally = work.tallies[key]
-            twice = tally.stored - kept.height
-            work.tallies[key] = Tally(kept.height, tally.duplicate + twice, tally.filtered, tally.dead)
+            twice = frame.height - kept.height
+            work.tallies[key] = Tally(tally.stored - twice, tally.duplicate + twice, tally.filtered, tally.dead)
         work.keys.append(key)
         work.frames.append(kept)
 
 
 def _twice(work: Sums, again: set[str]) -> dict[Key, Tally]:
     """What the ids that were counted before change in the tallies."""
-    changes = {}
+    counts: dict[Key, int] = {}
     for key, frame in zip(work.keys, work.frames, strict=True):
-        count = int(frame.select(_is_in(again).sum()).item())
-        if count:
-            changes[key] = Tally(stored=-count, duplicate=count)
-    return changes
+        counts[key] = counts.get(key, 0) + int(frame.select(_is_in(again).sum()).item())
+    return {key: Tally(stored=-count, duplicate=count) for key, count in counts.items() if count}
 
 
 def _is_in(ids: set[str]) -> pl.Expr:

@@ -47,10 +47,19 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The good records as a frame (`row`, then the fields of an event), the bad ones with their reasons."""
+    """The good records as frames (`row`, then the fields of an event), the bad ones with their reasons.
 
-    frame: pl.DataFrame
+    One frame, unless records of schemas whose columns do not go together came in one batch.
+    """
+
+    frames: list[pl.DataFrame]
     bad: list[Bad]
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All good records, where their schemas go into one frame; raises ValueError where they do not."""
+        (frame,) = self.frames
+        return frame
 
 
 def decode(values: Sequence[bytes | None], schema_for: SchemaFor, *, exact: bool = False) -> Decoded:
@@ -68,9 +77,31 @@ def decode(values: Sequence[bytes | None], schema_for: SchemaFor, *, exact: bool
     bad.sort(key=lambda one: one.row)
     frames = [frame for frame in frames if frame.height]
     if not frames:
-        return Decoded(EMPTY.clone(), bad)
-    joined = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed").sort("row")
-    return Decoded(joined, bad)
+        return Decoded([EMPTY.clone()], bad)
+    return Decoded([frames[0]] if len(frames) == 1 else _joined(frames), bad)
+
+
+def _joined(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """As few frames as go together without changing a value: Polars would make texts of numbers, floats of integers."""
+    groups: list[list[pl.DataFrame]] = []
+    for frame in frames:
+        for group in groups:
+            if all(_goes_with(pl.Struct(frame.schema), pl.Struct(one.schema)) for one in group):
+                group.append(frame)
+                break
+        else:
+            groups.append([frame])
+    return [pl.concat(group, how="diagonal_relaxed").sort("row") for group in groups]
+
+
+def _goes_with(one: object, other: object) -> bool:
+    """Are columns of these types one column with all values as they are? A field may be missing on a side."""
+    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
+        fields = {field.name: field.dtype for field in other.fields}
+        return all(_goes_with(field.dtype, fields[field.name]) for field in one.fields if field.name in fields)
+    if isinstance(one, pl.List) and isinstance(other, pl.List):
+        return _goes_with(one.inner, other.inner)
+    return one == other
 
 
 EMPTY = pl.DataFrame(

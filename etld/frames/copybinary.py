@@ -7,13 +7,14 @@ a quarter faster than text, since it parses no UUID, no time and no quotes.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Packed = np.ndarray[Any, Any]
 
@@ -27,14 +28,20 @@ _LENGTH = ">i4"
 _JSONB_VERSION = b"\x01"
 
 
-def to_binary(frame: pl.DataFrame, columns: Mapping[str, str]) -> bytes:
-    """`columns` of the frame, each as the type of its column in the table (uuid, jsonb, timestamptz, integer,
+def to_binary(frames: pl.DataFrame | Sequence[pl.DataFrame], columns: Mapping[str, str]) -> bytes:
+    """`columns` of the rows, each as the type of its column in the table (uuid, jsonb, timestamptz, integer,
     bigint, else text); needs storable rows.
 
     Null becomes SQL NULL. A struct becomes JSON, and so does any other type in a jsonb column.
     """
+    if isinstance(frames, pl.DataFrame):
+        frames = [frames]
+    return b"".join([_HEADER, *chain.from_iterable(_rows(frame, columns) for frame in frames), _TRAILER])
+
+
+def _rows(frame: pl.DataFrame, columns: Mapping[str, str]) -> list[bytes]:
     if not frame.height:
-        return _HEADER + _TRAILER
+        return []
     row = _Row(frame.height, len(columns))
     for name, kind in columns.items():
         column = frame[name]
@@ -47,7 +54,7 @@ def to_binary(frame: pl.DataFrame, columns: Mapping[str, str]) -> bytes:
             row.variable(_where_there(column, kind))
         else:
             row.variable(column.cast(pl.Binary))
-    return b"".join([_HEADER, *row.joined(), _TRAILER])
+    return row.joined()
 
 
 def json_text(column: str, dtype: pl.DataType) -> pl.Expr:

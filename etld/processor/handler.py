@@ -22,6 +22,7 @@ from etld.registry.cache import SchemaCache
 from etld.store import events, outbox
 from etld.store.errors import DatabaseError, classify, sqlstate
 from etld.stream import Batch, Handler, Tally, Work
+from etld.stream.handler import PIECE, TooManyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.processor")
 
+_FEW = 8
 #: Of one partition's part of a batch, for the latency.
 _SAMPLES = 16
 _PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
@@ -40,9 +42,9 @@ _PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
 
 @dataclass
 class Rows(Work):
-    """A batch as rows: the frame of the good ones, their bytes for COPY, and what is known to be bad."""
+    """A batch as rows: the frames of the good ones, their bytes for COPY, and what is known to be bad."""
 
-    frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    frames: list[pl.DataFrame] = field(default_factory=list)
     rows: bytes = b""
     bad: list[Bad] = field(default_factory=list)
     letters: list[outbox.Letter] = field(default_factory=list)
@@ -82,11 +84,17 @@ class ProcessorHandler(Handler[Rows]):
         """Decode the whole batch natively, transform it, and make the bytes for COPY."""
         assert self._schemas is not None
         decoded = decode(batch.values, self._schemas)
-        frame, filtered, more = ready(decoded.frame, self._transform, self._event_type)
+        frames: list[pl.DataFrame] = []
+        filtered: list[int] = []
+        more: list[Bad] = []
+        for part in decoded.frames:
+            frame, out, wrong = ready(part, self._transform, self._event_type)
+            frames.append(_with_coordinates(frame, batch))
+            filtered += out["row"].to_list()
+            more += wrong
         bad = [*decoded.bad, *more]
-        frame = _with_coordinates(frame, batch)
-        rows = to_binary(frame, events.COLUMNS) if frame.height else b""
-        work = Rows(batch, frame=frame, rows=rows, bad=sorted(bad, key=lambda b: b.row))
+        rows = to_binary(frames, events.COLUMNS) if any(frame.height for frame in frames) else b""
+        work = Rows(batch, frames=frames, rows=rows, bad=sorted(bad, key=lambda b: b.row))
         work.letters = [self._letter(work.batch, one, None) for one in work.bad]
         work.tallies = _tallies(batch, work.bad, filtered)
         return work
@@ -103,7 +111,10 @@ class ProcessorHandler(Handler[Rows]):
                 outbox.add(cur, work.letters)
             return changes
         refused: list[tuple[Bad, str | None]] = []
-        stored = self._store(cur, work.frame, refused)
+        events.stage(cur)
+        stored: dict[int, int] = {}
+        for frame in work.frames:
+            _add(stored, self._store(cur, frame, refused))
         work.written = work.letters + [self._letter(work.batch, bad, state) for bad, state in refused]
         if work.written:
             outbox.add(cur, work.written)
@@ -124,7 +135,7 @@ class ProcessorHandler(Handler[Rows]):
     def committed(self, work: Rows) -> None:
         """Say so, and let the breaker know."""
         dead = len(work.bad) + work.refused
-        stored = work.frame.height - work.duplicates - work.refused
+        stored = sum(frame.height for frame in work.frames) - work.duplicates - work.refused
         topic = self.topics[0]
         spans = {str(part.partition): [part.expected, part.next_offset - 1] for part in work.batch}
         log.info(
@@ -176,11 +187,14 @@ class ProcessorHandler(Handler[Rows]):
                 row = int(frame["row"][0])
                 text = " ".join(str(error).split()) or type(error).__name__
                 refused.append((Bad(row, "TASK_PUT", type(error).__name__, text), sqlstate(error)))
+                if len(refused) > PIECE:
+                    raise TooManyRefused(f"PostgreSQL refuses more than {PIECE} records of a batch") from error
                 return {}
-        middle = frame.height // 2
-        stored = self._store(cur, frame.head(middle), refused)
-        for part, count in self._store(cur, frame.slice(middle), refused).items():
-            stored[part] = stored.get(part, 0) + count
+        # Among many refused records the halves of a few are refused too: look at each at once.
+        step = 1 if frame.height <= _FEW else (frame.height + 1) // 2
+        stored: dict[int, int] = {}
+        for piece in frame.iter_slices(step):
+            _add(stored, self._store(cur, piece, refused))
         return stored
 
     def _letter(self, batch: Batch, bad: Bad, state: str | None) -> outbox.Letter:
@@ -200,6 +214,11 @@ class ProcessorHandler(Handler[Rows]):
                 self._worker.observe("end_to_end_seconds", max(0.0, now - accepted), end - begin)
 
 
+def _add(total: dict[int, int], more: Mapping[int, int]) -> None:
+    for key, count in more.items():
+        total[key] = total.get(key, 0) + count
+
+
 def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     """Add the Kafka partition and offset of each row."""
     offsets = pl.concat([pl.Series(_OFFSET, part.offsets, pl.Int64) for part in batch])
@@ -210,13 +229,13 @@ def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     return frame.with_columns(partitions.gather(rows).alias(_PARTITION), offsets.gather(rows).alias(_OFFSET))
 
 
-def _tallies(batch: Batch, bad: list[Bad], filtered: pl.DataFrame) -> dict[Key, Tally]:
+def _tallies(batch: Batch, bad: list[Bad], filtered: list[int]) -> dict[Key, Tally]:
     dead: dict[Key, int] = {}
     out: dict[Key, int] = {}
     for one in bad:
         key = batch.locate(one.row)[0].key
         dead[key] = dead.get(key, 0) + 1
-    for row in filtered["row"].to_list() if filtered.height else ():
+    for row in filtered:
         key = batch.locate(row)[0].key
         out[key] = out.get(key, 0) + 1
     return {

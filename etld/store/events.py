@@ -31,9 +31,13 @@ def copy(cur: Cursor, rows: bytes) -> None:
         out.write(rows)
 
 
-def merge(cur: Cursor, rows: bytes) -> dict[int, int]:
-    """Rows whose event id is not stored yet; how many of them were new, by partition."""
+def stage(cur: Cursor) -> None:
+    """Have the table that `merge` needs; outside of savepoints, since to make it anew costs more than a merge."""
     cur.execute(_SQL.staging)
+
+
+def merge(cur: Cursor, rows: bytes) -> dict[int, int]:
+    """Rows whose event id is not stored yet; how many of them were new, by partition. After `stage`."""
     with cur.copy(_SQL.copy_staging) as out:
         out.write(rows)
     cur.execute(_SQL.merge)

@@ -126,6 +126,14 @@ class Batch:
                 left = 0
         return Batch(tuple(head)), Batch(tuple(tail))
 
+    def pieces(self, size: int) -> Iterator[Batch]:
+        """The batch in order, in batches of `size` records and one of the rest."""
+        rest = self
+        while rest.count > size:
+            head, rest = rest.split(size)
+            yield head
+        yield rest
+
     def without(self, keys: Iterable[Key]) -> Batch | None:
         """The batch less some partitions; None when nothing is left."""
         gone = set(keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from etld.errors import EtldError
 from etld.store.positions import Tally
 
 if TYPE_CHECKING:
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from etld.store.db import Connection, Cursor
     from etld.store.errors import Verdict
     from etld.stream.batch import Batch, Key
+
+
+#: Records of which a table may refuse each, and the batch is still done within seconds.
+PIECE = 1000
+
+
+class TooManyRefused(EtldError):
+    """The table refuses so many records of a batch that it is written in pieces instead."""
 
 
 @dataclass
@@ -50,7 +59,8 @@ class Handler(Generic[W]):
         """The effects, after the fence and in its transaction.
 
         `verdict` is None at first; "conflict" or "data" after PostgreSQL refused the last try for that
-        reason: then find and set aside what it refuses. Returns what has to be added to the tallies.
+        reason: then find and set aside what it refuses, or raise `TooManyRefused`, and the records come again
+        in pieces of `PIECE`. Returns what has to be added to the tallies.
         """
         raise NotImplementedError
 

@@ -14,6 +14,7 @@ from etld.kafka.errors import KafkaProblem
 from etld.store.errors import DatabaseError
 from etld.store.positions import OFFSET_BEYOND, Found, Positions, end_blockers
 from etld.stream.batch import Owned, group
+from etld.stream.handler import PIECE
 from etld.stream.writer import Writer
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Session:
         if reason is not None:
             self._stand_still()
             return
+        self._take_back()
         if self._writer.full:
             # One batch being written and one in waiting keep PostgreSQL busy: a third would only take memory.
             self._wait_for_writer()
@@ -144,6 +146,13 @@ class Session:
             self._backlog.appendleft(tail)
             work = self._handler.prepare(head)
         self._writer.submit(work)
+
+    def _take_back(self) -> None:
+        """Have what the writer could not write in one piece come again in small ones."""
+        works = self._writer.take_back()
+        if works:
+            first, *others = (work.batch for work in works)
+            self._backlog.extendleft(reversed([*first.pieces(PIECE), *others]))
 
     def _wait_for_writer(self) -> None:
         now = time.monotonic()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from etld.errors import EtldError
 from etld.store.errors import classify, sqlstate
 from etld.store.positions import Fenced
+from etld.stream.handler import TooManyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +58,8 @@ class Writer:
         self._queue: queue.Queue[Work | None] = queue.Queue(maxsize=1)
         self._stop = threading.Event()
         self._room = threading.Event()
+        self._taken_back = threading.Event()
+        self._returned: Work | None = None
         self._began: float | None = None
         self._taken = self._finished = 0
         self.done: deque[Written] = deque()
@@ -102,6 +105,20 @@ class Writer:
         while not self.idle and self.problem is None and self.failure is None and time.monotonic() < until:
             time.sleep(0.005)
 
+    def take_back(self) -> list[Work]:
+        """What is not written, oldest first, after the table refused too much of the first; else nothing."""
+        if self._returned is None:
+            return []
+        works = [self._returned]
+        while not self._queue.empty():
+            work = self._queue.get_nowait()
+            if work is not None:
+                works.append(work)
+        self._finished += len(works)
+        self._returned = None
+        self._taken_back.set()
+        return works
+
     def close(self, timeout: float) -> None:
         """Finish the batch in hand, drop the one in waiting, end the thread within `timeout` seconds."""
         self._stop.set()
@@ -119,7 +136,11 @@ class Writer:
             while (work := self._queue.get()) is not None:
                 self._room.set()
                 self._began = time.monotonic()
-                totals = self._write(work)
+                try:
+                    totals = self._write(work)
+                except TooManyRefused:
+                    self._give_back(work)
+                    continue
                 self.done.append(Written(work, totals, time.monotonic() - self._began))
                 self._finished += 1
                 self._began = None
@@ -131,6 +152,16 @@ class Writer:
             self._began = None
             self._room.set()
             self._disconnect()
+
+    def _give_back(self, work: Work) -> None:
+        """Stand still until the other thread has taken back all that it handed over: the order must stay."""
+        self._began = None
+        self._taken_back.clear()
+        self._returned = work
+        self._room.set()
+        while not self._taken_back.wait(0.1):
+            if self._stop.is_set():
+                raise _Stopped
 
     def _write(self, work: Work) -> Mapping[Key, Mapping[str, int]]:
         verdict: Verdict | None = None
@@ -145,7 +176,7 @@ class Writer:
                         return {}
                     unsure = False
                 totals = self._transaction(work, verdict)
-            except Fenced:
+            except (Fenced, TooManyRefused):
                 raise
             except Exception as error:
                 found = classify(error)
