@@ -35,7 +35,7 @@ def _both(batch: list[bytes | None], by_id: dict[int, EventSchema]) -> tuple[col
 def _agree(batch: list[bytes | None], by_id: dict[int, EventSchema]) -> columnar.Decoded:
     quick, exact = _both(batch, by_id)
     assert quick.bad == exact.bad
-    assert quick.frame.schema == exact.frame.schema
+    assert [frame.schema for frame in quick.frames] == [frame.schema for frame in exact.frames]
     assert len(quick.frames) == len(exact.frames)
     assert all(one.equals(other) for one, other in zip(quick.frames, exact.frames, strict=True))
     rows = [row for frame in quick.frames for row in frame["row"].to_list()]
