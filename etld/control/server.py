@@ -126,7 +126,7 @@ class Server:
         while self._row and time.monotonic() < until:
             client = self._row.popleft()
             client.asking = False
-            if client.fd in self._clients:
+            if self._has(client):
                 self._advance(client)
 
     @property
@@ -168,7 +168,7 @@ class Server:
             self._selector.watch(client.fd, READ, lambda events: self._serve(client, events))
 
     def _make_room(self, now: float) -> bool:
-        idle = [client for client in self._clients.values() if client.later is None and not client.asking]
+        idle = [c for c in self._clients.values() if c.later is None and (not c.asking or c.gone)]
         oldest = min(idle, key=lambda client: client.since if not client.gone else 0.0, default=None)
         if oldest is None or (now - oldest.since < IDLE and not oldest.gone):
             return False
@@ -197,7 +197,7 @@ class Server:
                 client.inbox += data
         if events & WRITE:
             self._flush(client)
-        if client.fd in self._clients:
+        if self._has(client):
             self._queue(client)
 
     def _queue(self, client: _Client) -> None:
@@ -254,7 +254,7 @@ class Server:
             client.since = time.monotonic()
             self._reply(client, answer)
             self._flush(client)
-            if client.fd in self._clients:
+            if self._has(client):
                 self._queue(client)
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
@@ -295,7 +295,12 @@ class Server:
         else:
             self._selector.unwatch(client.fd)
 
+    def _has(self, client: _Client) -> bool:
+        """Is it still connected? Its descriptor may be another's by now."""
+        return self._clients.get(client.fd) is client
+
     def _drop(self, client: _Client) -> None:
-        if self._clients.pop(client.fd, None) is not None:
+        if self._has(client):
+            del self._clients[client.fd]
             self._selector.unwatch(client.fd)
             client.sock.close()
