@@ -77,3 +77,9 @@ def take(event: dict[str, Any], path: Path) -> Any:
     """Remove the field at a path and return its value, or `MISSING`."""
     parent = get(event, path[:-1])
     return parent.pop(path[-1], MISSING) if isinstance(parent, dict) else MISSING
+
+
+def replace(event: dict[str, Any], changed: dict[str, Any]) -> None:
+    """Make an event, in place, what a copy of it has become."""
+    event.clear()
+    event.update(changed)

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Self
 
 from etld.corrector.shape import Shape
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _INTEGER = re.compile(r"[+-]?\d{1,19}(\.0+)?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# So many digits tell any two doubles apart; what has more says more than a double can.
+_DIGITS_OF_DOUBLE = 17
+# Below it a double has ever fewer digits.
+_SMALLEST = 2.0**-1022
 _SECONDS = re.compile(r"\d{9,10}(\.\d+)?", re.ASCII)
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _BITS = {"int": 31, "long": 63}
@@ -89,8 +94,21 @@ def _to_integer(value: Any, bits: int) -> Any:
 def _to_float(value: Any) -> Any:
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         number = float(value)
-        return number if math.isfinite(number) else value
+        return number if math.isfinite(number) and _holds(number, value) else value
     return value
+
+
+def _holds(number: float, text: str) -> bool:
+    """Does a double hold what a text says? A fraction up to its digits, a whole number exactly."""
+    try:
+        said = Decimal(text)
+    except InvalidOperation:  # an exponent beyond all bounds
+        return False
+    if said == Decimal(number) or ("e" in text.lower() and said == Decimal(repr(number))):
+        return True
+    digits = "".join(map(str, said.as_tuple().digits)).strip("0")
+    fraction = said != said.to_integral_value()
+    return fraction and len(digits) <= _DIGITS_OF_DOUBLE and abs(number) >= _SMALLEST
 
 
 def _to_truth(value: Any) -> Any:

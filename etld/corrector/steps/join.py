@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from etld.corrector import paths
 from etld.corrector.shape import Shape
 from etld.corrector.steps import base
 from etld.corrector.steps.cast import cast
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _TEXT = Shape("string")
 
@@ -31,15 +29,13 @@ class Join:
         return cls(read["fields"], read.get("separator", " "), read["into"])
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
-        """Join what is text, number or truth value; nothing happens when none is."""
+        """Join texts, numbers and truth values; nothing happens when there is none, or anything else."""
         values = [paths.get(event, path) for path in self.fields]
-        parts = [cast(value, _TEXT) for value in values]
-        if not _texts(parts):
+        parts = [cast(value, _TEXT) for value in values if value is not paths.MISSING and value is not None]
+        if not parts or not all(isinstance(part, str) for part in parts):
             return
+        changed = deepcopy(event)
         for path in self.fields:
-            paths.take(event, path)
-        paths.put(event, self.into, self.separator.join(_texts(parts)))
-
-
-def _texts(parts: Sequence[Any]) -> list[str]:
-    return [part for part in parts if isinstance(part, str)]
+            paths.take(changed, path)
+        if paths.put(changed, self.into, self.separator.join(parts)):
+            paths.replace(event, changed)

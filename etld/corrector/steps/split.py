@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,16 +30,17 @@ class Split:
         return cls(read["field"], read["separator"], read["into"])
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
-        """Split, if there are as many parts as fields."""
+        """Split, if there are as many parts as fields, and a place for each."""
         value = paths.get(event, self.field)
         if not isinstance(value, str):
             return
         parts = value.split(self.separator, len(self.into) - 1)
         if len(parts) != len(self.into):
             return
-        paths.take(event, self.field)
-        for path, part in zip(self.into, parts, strict=True):
-            paths.put(event, path, part.strip())
+        changed = deepcopy(event)
+        paths.take(changed, self.field)
+        if all(paths.put(changed, path, part.strip()) for path, part in zip(self.into, parts, strict=True)):
+            paths.replace(event, changed)
 
 
 def _separator(value: Any) -> str:

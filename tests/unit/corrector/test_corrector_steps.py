@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -37,6 +38,12 @@ def detail(step: dict[str, Any], **details: Any) -> dict[str, Any]:
         ("price", " 7", " 7"),
         ("price", "nan", "nan"),
         ("price", "1e999", "1e999"),
+        ("price", "1e-400", "1e-400"),
+        ("price", "1e-99999999999999999999", "1e-99999999999999999999"),
+        ("price", "0.1000", 0.1),
+        ("price", "9007199254740993", "9007199254740993"),
+        ("price", "9007199254740993.0", "9007199254740993.0"),
+        ("price", "0.12345678901234567890123", "0.12345678901234567890123"),
         ("item_id", "7", 7),
         ("item_id", "7.0", 7),
         ("item_id", 7.0, 7),
@@ -90,6 +97,20 @@ def test_cast_brings_back_any_integer(number: int) -> None:
 def test_cast_brings_back_any_double(number: float) -> None:
     """A double written as text is that double again."""
     assert detail({"cast": "*"}, price=str(number))["price"] == number
+
+
+@settings(deadline=None)
+@given(st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{1,25})?", fullmatch=True))
+def test_cast_to_double_keeps_what_the_text_says(text: str) -> None:
+    """A whole number is exactly that number; a fraction is written back with the digits that it had."""
+    got = detail({"cast": "*"}, price=text)["price"]
+    said = Decimal(text)
+    if isinstance(got, float):
+        digits = "".join(map(str, said.as_tuple().digits)).strip("0")
+        assert Decimal(got) == said or (said % 1 != 0 and len(digits) <= 17)
+    else:
+        assert got == text
+        assert Decimal(float(text)) != said
 
 
 @settings(deadline=None)
@@ -310,6 +331,54 @@ def test_split_and_join() -> None:
     assert applied(join, {**event(), "user_details": good})["user_details"] == {"user_id": 7, "name": "Ada;GB"}
     few = {**event(), "user_details": {"user_id": 7, "contact": "Ada"}}
     assert applied(split, few) == few
+
+
+def _leaves(value: Any) -> list[str]:
+    """Every value that is neither an object nor a list, as text."""
+    if isinstance(value, dict):
+        return [leaf for inner in value.values() for leaf in _leaves(inner)]
+    if isinstance(value, list):
+        return [leaf for inner in value for leaf in _leaves(inner)]
+    return [] if value is None else [str(value).lower() if isinstance(value, bool) else str(value)]
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("ab,", max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(_VALUES, _VALUES, st.sampled_from(("event_details.price.x", "event_name.x", "event_details.price", "a.b")))
+def test_split_and_join_lose_nothing(value: Any, other: Any, into: str) -> None:
+    """Whatever stands in a source or in the way: each value is there afterwards, alone or within a text."""
+    broken = {**event(price=value), "a": other}
+    split = {"split": {"field": "event_details.price", "separator": ",", "into": [f"{into}.c", "new"]}}
+    join = {"join": {"fields": ["event_details.price", "event_name"], "separator": ",", "into": into}}
+    for step in (split, join):
+        got = applied(step, broken)
+        if got == broken:
+            continue
+        there = ",".join(_leaves(got))
+        for leaf in _leaves({**broken, "a": None}):
+            assert all(part.strip() in there for part in leaf.split(","))
+
+
+@pytest.mark.parametrize(
+    ("step", "broken"),
+    [
+        (
+            {"split": {"field": "event_details.price", "separator": ",", "into": ["event_name.a", "b"]}},
+            event(price="1,2"),
+        ),
+        ({"join": {"fields": ["event_name", "event_details.price"], "into": "user_details.user_id.x"}}, event()),
+        ({"join": {"fields": ["event_name", "event_details.tags"], "into": "new"}}, event(tags=["a"])),
+    ],
+)
+def test_split_and_join_leave_what_has_no_place(step: Any, broken: dict[str, Any]) -> None:
+    """A value in the way, or a list among the sources: nothing happens."""
+    assert applied(step, broken) == broken
 
 
 @pytest.mark.parametrize(
