@@ -53,14 +53,14 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
 
 
 def _try(bench: Any, whole: Whole, decoded: Any) -> tuple[list[Any], Any]:
-    from etld.corrector.rules import try_rule
+    from etld.corrector.rules import try_matching
     from etld.corrector.verdict import work_on
 
     event, failure = work_on(whole.waiting(), decoded, whole.history)
     if event is None:
         return [], None
-    matching = [rule for rule in bench.rules if rule.match.matches(event, failure)]
-    return [try_rule(rule, event, failure, bench.catalog) for rule in matching], event
+    tried = [try_matching(rule, event, failure, bench.catalog) for rule in bench.rules]
+    return [one for one in tried if one is not None], event
 
 
 def _as_json(whole: Whole, decoded: Any, tried: list[Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from etld.corrector.letter import Failure
+    from etld.corrector.pattern import Pattern
 
     Test = Callable[[Any], bool]
 
@@ -52,7 +53,7 @@ class Match:
     stage: tuple[str, ...] = ()
     error_class: tuple[str, ...] = ()
     sqlstate: tuple[str, ...] = ()
-    message: re.Pattern[str] | None = None
+    message: Pattern | None = None
     where: tuple[Condition, ...] = ()
 
     @classmethod
@@ -73,13 +74,13 @@ class Match:
         return cls(**read)
 
     def matches(self, event: Any, failure: Failure) -> bool:
-        """Is the rule for an event that failed so?"""
+        """Is the rule for an event that failed so? Raises `Slow` when one of its expressions does not say."""
         return (
             (not self.event_type or failure.event_type in self.event_type)
             and (not self.stage or failure.stage.upper() in (stage.upper() for stage in self.stage))
             and (not self.error_class or any(fnmatchcase(failure.error_class, like) for like in self.error_class))
             and (not self.sqlstate or (failure.sqlstate or "").startswith(self.sqlstate))
-            and (self.message is None or self.message.search(failure.message) is not None)
+            and (self.message is None or self.message.found_in(failure.message))
             and all(condition.holds(event) for condition in self.where)
         )
 
@@ -148,7 +149,7 @@ def _exists(wanted: Any) -> Test:
 
 def _matches(wanted: Any) -> Test:
     like = pattern(wanted)
-    return lambda value: isinstance(value, str) and like.search(value) is not None
+    return lambda value: isinstance(value, str) and like.found_in(value)
 
 
 def _type(wanted: Any) -> Test:

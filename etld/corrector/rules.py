@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from etld.corrector import hook as hooks
 from etld.corrector import steps
 from etld.corrector.match import Match
+from etld.corrector.pattern import Slow
 from etld.corrector.steps.base import Mistake, show
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def try_rule(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) 
     """Apply one rule and validate what comes of it; an error of a hook is the problem, not an exception."""
     try:
         made = rule.apply(event, failure, types)
+    except Slow as error:
+        return Tried(rule.name, None, (str(error),))
     except Exception as error:
         return Tried(rule.name, None, (f"{type(error).__name__}: {error}",))
     if made is None:
@@ -83,6 +86,16 @@ def try_rule(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) 
     if made.get("event_id") != event.get("event_id"):
         return Tried(rule.name, made, ("the rule changed event_id, which no rule may",))
     return Tried(rule.name, made, types.problems(made))
+
+
+def try_matching(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) -> Tried | None:
+    """The same, when the rule is for this event; None when it is not."""
+    try:
+        if not rule.match.matches(event, failure):
+            return None
+    except Slow as error:
+        return Tried(rule.name, None, (str(error),))
+    return try_rule(rule, event, failure, types)
 
 
 def correct(
@@ -100,9 +113,9 @@ def correct(
     failed = {exactly(one) for one in known}
     tried = []
     for rule in rules:
-        if not rule.match.matches(event, failure):
+        attempt = try_matching(rule, event, failure, types)
+        if attempt is None:
             continue
-        attempt = try_rule(rule, event, failure, types)
         if attempt.good and exactly(attempt.event) in failed:
             attempt = Tried(rule.name, attempt.event, ("its result is what failed already",))
         tried.append(attempt)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from etld.corrector import paths
 from etld.corrector.fields import Fields
+from etld.corrector.pattern import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -119,11 +119,13 @@ def json_value(value: Any) -> Any:
     raise Mistake(f"expected a value that JSON can say, got {show(value)}")
 
 
-def pattern(value: Any) -> re.Pattern[str]:
+def pattern(value: Any) -> Pattern:
     """Reads a regular expression."""
     try:
-        return re.compile(text(value))
-    except re.error as error:
+        return Pattern(text(value))
+    except Mistake:
+        raise
+    except ValueError as error:
         raise Mistake(f"{value!r} is not a regular expression: {error}") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +9,7 @@ from etld.corrector.steps import base
 
 if TYPE_CHECKING:
     from etld.corrector.fields import Fields
+    from etld.corrector.pattern import Pattern
     from etld.corrector.shape import Shape
 
 
@@ -18,7 +18,7 @@ class RegexReplace:
     r"""Replaces each match of a regular expression in a text; \1 is the first group."""
 
     fields: Fields
-    pattern: re.Pattern[str]
+    pattern: Pattern
     replace: str
 
     @classmethod
@@ -26,8 +26,8 @@ class RegexReplace:
         r"""`regex_replace = { field = "event_details.price", pattern = '^(\d+),(\d+)$', replace = '\1.\2' }`."""
         read = base.options(value, {"field": base.fields, "pattern": base.pattern, "replace": base.text})
         try:
-            re.compile(read["pattern"].pattern + "|").sub(read["replace"], "")
-        except (re.error, IndexError) as error:
+            read["pattern"].check_template(read["replace"])
+        except ValueError as error:
             raise base.Mistake(f"{read['replace']!r} does not go with the pattern: {error}", "replace") from None
         return cls(read["field"], read["pattern"], read["replace"])
 
@@ -35,4 +35,4 @@ class RegexReplace:
         """Replace in what is text."""
         for slot in self.fields.slots(event, shape):
             if isinstance(slot.value, str):
-                slot.value = self.pattern.sub(self.replace, slot.value)
+                slot.value = self.pattern.replaced(self.replace, slot.value)

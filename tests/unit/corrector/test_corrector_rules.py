@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FAILED = Failure("TASK_PUT", "CheckViolation", 'violates check constraint "price"', "23514", "purchase")
+# Tries every way to cut the text into ones and twos before it gives up.
+EVIL, ENDLESS = r"(a|aa)+$", "a" * 60 + "!"
 
 
 def rules(*given: dict[str, Any]) -> Any:
@@ -187,3 +191,33 @@ def test_the_shipped_rules_repair_what_their_names_say(broken: dict[str, Any], t
     text = (Path(__file__).parents[3] / "config" / "etld.toml").read_text()
     tried = correct(compile_rules(tomllib.loads(text)["corrector"]["rules"]), broken, FAILED, types)
     assert tried[-1].good
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        {"steps": [{"regex_replace": {"field": "event_details.item_name", "pattern": EVIL, "replace": ""}}]},
+        {"match": {"where": {"event_details.item_name": {"matches": EVIL}}}, "steps": [{"cast": "*"}]},
+        {"match": {"message": EVIL}, "steps": [{"cast": "*"}]},
+    ],
+)
+def test_an_expression_that_does_not_end_is_a_rule_that_does_not_help(evil: dict[str, Any], types: FakeTypes) -> None:
+    """It is stopped, other threads run meanwhile, the reason is on record, and the next rule has its turn."""
+    turns = [0]
+    over = threading.Event()
+
+    def turn() -> None:
+        while not over.wait(0.01):
+            turns[0] += 1
+
+    other = threading.Thread(target=turn)
+    other.start()
+    try:
+        failure = replace(FAILED, message=ENDLESS)
+        tried = correct(rules(evil, {"steps": [{"cast": "*"}]}), event(item_name=ENDLESS, price="12.5"), failure, types)
+    finally:
+        over.set()
+        other.join()
+    assert [one.good for one in tried] == [False, True]
+    assert tried[0].problems == (f"the regular expression {EVIL!r} did not come to an end within 0.5 s",)
+    assert turns[0] > 5
