@@ -45,8 +45,9 @@ class Fields:
         for path in self.chosen:
             if path[-1] != "*":
                 parent = paths.get(event, path[:-1])
-                if isinstance(parent, dict) and path[-1] in parent:
-                    yield Slot(parent, path[-1], shape.at(path) if shape else None)
+                if paths.get(parent, path[-1:]) is not paths.MISSING:
+                    key = int(path[-1]) if isinstance(parent, list) else path[-1]
+                    yield Slot(parent, key, shape.at(path) if shape else None)
                 continue
             below = path[:-1]
             value = paths.get(event, below)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from etld.corrector import paths
 from etld.corrector.steps.base import Mistake, any_path, flag, guess, json_value, number, options, pattern, show, text
+from etld.events.deadletter import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 _SQLSTATE = re.compile(r"[0-9A-Z]{2}([0-9A-Z]{3})?")
 
+# etld's own; Kafka Connect's, whose letters the queue may hold too; and that of a letter which names none.
+STAGES: Final = (
+    *get_args(Stage),
+    *("KEY_CONVERTER", "HEADER_CONVERTER", "TRANSFORMATION", "TASK_POLL", "KAFKA_PRODUCE", "KAFKA_CONSUME"),
+    "UNKNOWN",
+)
 TYPES: Final[Mapping[str, Test]] = {
     "text": lambda value: isinstance(value, str),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
@@ -64,7 +71,7 @@ class Match:
             {},
             {
                 "event_type": _texts,
-                "stage": _texts,
+                "stage": _stages,
                 "error_class": _texts,
                 "sqlstate": _sqlstates,
                 "message": pattern,
@@ -91,6 +98,15 @@ def _texts(value: Any) -> tuple[str, ...]:
             raise Mistake("expected a text or a list of texts, got an empty list")
         return tuple(text(item) for item in value)
     return (text(value),)
+
+
+def _stages(value: Any) -> tuple[str, ...]:
+    stages = _texts(value)
+    for stage in stages:
+        if stage.upper() not in STAGES:
+            near = guess(stage.upper(), STAGES) or f"; the stages are {', '.join(get_args(Stage))}"
+            raise Mistake(f"unknown stage {stage!r}{near}")
+    return stages
 
 
 def _sqlstates(value: Any) -> tuple[str, ...]:

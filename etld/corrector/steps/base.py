@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from etld.corrector.shape import Shape
 
 
+# So much alike are a name and its misspelling; "event" or "event_time" is a name of its own.
+_MISSPELT = 0.85
+
+
 class Mistake(ValueError):
     """An option of a rule is wrong. `path` leads to it from the rule, in key names."""
 
@@ -138,7 +142,26 @@ def any_path(value: Any) -> paths.Path:
 
 
 def path(value: Any) -> paths.Path:
-    """Reads the path of one field that a step may change."""
+    """Reads the path of one field that a step may change, in an event whose parts have their right names."""
+    return _rightly_named(source(value))
+
+
+def place(value: Any) -> paths.Path:
+    """Reads a path to put something at, which may be "", the event itself."""
+    return _rightly_named(any_path(value))
+
+
+def _rightly_named(parsed: paths.Path) -> paths.Path:
+    """Not "event_detials.price": every event has the same six parts, and such a step would never find anything."""
+    if parsed and parsed[0] not in paths.TOP_LEVEL:
+        near = difflib.get_close_matches(parsed[0], paths.TOP_LEVEL, n=1, cutoff=_MISSPELT)
+        if near:
+            raise Mistake(f"an event has no {parsed[0]!r}; did you mean {paths.text((near[0], *parsed[1:]))!r}?")
+    return parsed
+
+
+def source(value: Any) -> paths.Path:
+    """Reads the path of one field that a step takes away or takes from: it may well be misspelt."""
     parsed = any_path(value)
     if not parsed:
         raise Mistake("expected a field path such as 'event_details.price', got ''")
@@ -163,13 +186,18 @@ def path_list(value: Any) -> tuple[paths.Path, ...]:
     return tuple(path(item) for item in one_or_more(value))
 
 
+def source_list(value: Any) -> tuple[paths.Path, ...]:
+    """Reads one field path or a list of them, as `source` does."""
+    return tuple(source(item) for item in one_or_more(value))
+
+
 def fields(value: Any) -> Fields:
     """Reads a choice of fields: a path, a list of paths, "*" or "event_details.*"."""
     chosen = []
     for item in one_or_more(value):
         parsed = any_path(item)
         if parsed and parsed[-1] == "*" and "*" not in parsed[:-1]:
-            chosen.append(parsed)
+            chosen.append(_rightly_named(parsed))
         else:
             chosen.append(path(item))
     return Fields(tuple(chosen))

@@ -21,7 +21,7 @@ class DropField:
     @classmethod
     def parse(cls, value: Any) -> Self:
         """`drop_field = "event_details.debug"`, a list of paths, or "*"."""
-        return cls(() if value == "*" else base.path_list(value))
+        return cls(() if value == "*" else base.source_list(value))
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Drop what is there."""

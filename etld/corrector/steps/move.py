@@ -22,7 +22,7 @@ class Move:
     @classmethod
     def parse(cls, value: Any) -> Self:
         """`move = { from = "data.price", to = "event_details.price" }`."""
-        read = base.options(value, {"from": base.path, "to": base.any_path})
+        read = base.options(value, {"from": base.source, "to": base.place})
         if read["to"] == ("event_id",):
             raise base.Mistake("event_id is the event's identity: a rule may not change it", "to")
         if read["to"] == read["from"] or "*" in read["to"]:

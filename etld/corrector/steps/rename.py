@@ -29,7 +29,7 @@ class Rename:
         """`rename = { from = "event_details.prise", to = "price" }`, `from` may be a list, or `rename = "*"`."""
         if value == "*":
             return cls((), "*")
-        read = base.options(value, {"from": base.path_list, "to": base.path})
+        read = base.options(value, {"from": base.source_list, "to": base.source})
         name = read["to"]
         for source in read["from"]:
             if len(name) > 1 and name[:-1] != source[:-1]:

@@ -24,7 +24,7 @@ class Split:
     @classmethod
     def parse(cls, value: Any) -> Self:
         """`split = { field = "user_details.contact", separator = ";", into = ["user_details.name", …] }`."""
-        read = base.options(value, {"field": base.path, "separator": _separator, "into": base.path_list})
+        read = base.options(value, {"field": base.source, "separator": _separator, "into": base.path_list})
         if len(read["into"]) < 2:
             raise base.Mistake("expected at least two fields", "into")
         return cls(read["field"], read["separator"], read["into"])

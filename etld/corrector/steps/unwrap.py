@@ -21,7 +21,7 @@ class Unwrap:
     @classmethod
     def parse(cls, value: Any) -> Self:
         """`unwrap = "*"`, or the path of the object to look into, such as "event_details"."""
-        return cls(() if value == "*" else base.path(value))
+        return cls(() if value == "*" else base.source(value))
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Lift what is nested once too often; only into fields that are missing."""

@@ -193,6 +193,14 @@ def test_the_shipped_rules_repair_what_their_names_say(broken: dict[str, Any], t
     assert tried[-1].good
 
 
+def test_a_stage_that_is_none_is_a_mistake() -> None:
+    """Such a rule would match nothing, without a word."""
+    assert check([{"name": "a", "match": {"stage": "VALDIATION"}, "steps": [{"trim": "*"}]}]) == [
+        ("corrector.rules[0].match.stage", "unknown stage 'VALDIATION'; did you mean 'VALIDATION'?")
+    ]
+    assert check([{"name": "a", "match": {"stage": ["unknown", "task_put"]}, "steps": [{"trim": "*"}]}]) == []
+
+
 @pytest.mark.parametrize(
     "evil",
     [

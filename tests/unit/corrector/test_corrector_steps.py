@@ -166,6 +166,29 @@ def test_lower_and_upper() -> None:
     assert detail({"upper": ["event_details.size"]}, size="m")["size"] == "M"
 
 
+def test_an_item_of_a_list_has_a_path() -> None:
+    """As in `where` and for `--set`; beyond the end there is nothing."""
+    step = {"cast": ["event_details.tags.1", "event_details.tags.7", "event_details.tags.x"]}
+    assert detail(step, tags=[1, 2, 3])["tags"] == [1, "2", 3]
+    assert detail({"upper": "event_details.tags.0"}, tags=["a", "b"])["tags"] == ["A", "b"]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"rename": {"from": "event_detials", "to": "event_details"}},
+        {"move": {"from": "event_detials.price", "to": "event_details.price"}},
+        {"drop_field": "evnt_type"},
+        {"unwrap": "events"},
+        {"trim": "event"},
+        {"set": {"field": "event_time", "value": 1}},
+    ],
+)
+def test_a_misspelt_part_can_be_named_where_it_is_put_right(step: dict[str, Any]) -> None:
+    """And a name of its own is no misspelling."""
+    assert steps.parse(step)
+
+
 def test_rename() -> None:
     """A field gets its name where it stands, unless that name is taken."""
     step = {"rename": {"from": ["event_details.prise", "event_details.cost"], "to": "price"}}
@@ -427,6 +450,10 @@ def test_split_and_join_leave_what_has_no_place(step: Any, broken: dict[str, Any
         ({"split": {"field": "a", "separator": "", "into": ["b", "c"]}}, ("split", "separator"), "separator"),
         ({"split": {"field": "a", "separator": ",", "into": "b"}}, ("split", "into"), "at least two"),
         ({"drop_field": []}, ("drop_field",), "at least one"),
+        ({"cast": "event_detials.price"}, ("cast",), "did you mean 'event_details.price'"),
+        ({"trim": "user_detail.*"}, ("trim",), "did you mean 'user_details"),
+        ({"set": {"field": "evnt_type", "value": 1}}, ("set", "field"), "did you mean 'event_type'"),
+        ({"move": {"from": "a", "to": "event_detials.a"}}, ("move", "to"), "did you mean 'event_details.a'"),
     ],
 )
 def test_mistakes_are_named_where_they_are(step: Any, path: tuple[str | int, ...], words: str) -> None:
