@@ -178,9 +178,9 @@ def test_the_shipped_rules_are_right() -> None:
         {**event(), "user_details": {"user_id": "7"}},
         {**event(), "event_name": "added_to_cart "},
         event(price=" 12.5 "),
-        {**event(), "triggered_at": "31/12/2026"},
+        {**event(), "triggered_at": "2026/12/31"},
         {**event(), "triggered_at": 1798675200000},
-        {**event(price="1.0"), "triggered_at": " 31/12/2026 "},
+        {**event(price="1.0"), "triggered_at": " 2026.12.31 14:05 "},
     ],
 )
 def test_the_shipped_rules_repair_what_their_names_say(broken: dict[str, Any], types: FakeTypes) -> None:
@@ -191,6 +191,18 @@ def test_the_shipped_rules_repair_what_their_names_say(broken: dict[str, Any], t
     text = (Path(__file__).parents[3] / "config" / "etld.toml").read_text()
     tried = correct(compile_rules(tomllib.loads(text)["corrector"]["rules"]), broken, FAILED, types)
     assert tried[-1].good
+
+
+def test_the_shipped_rules_do_not_guess_which_is_the_month(types: FakeTypes) -> None:
+    """A date that two countries read differently is for the user to decide."""
+    import tomllib
+    from pathlib import Path
+
+    text = (Path(__file__).parents[3] / "config" / "etld.toml").read_text()
+    shipped = compile_rules(tomllib.loads(text)["corrector"]["rules"])
+    for written in ("01/02/2026", "31/12/2026"):
+        tried = correct(shipped, {**event(), "triggered_at": written}, FAILED, types)
+        assert [one.good for one in tried] == [False] * len(shipped)
 
 
 def test_a_stage_that_is_none_is_a_mistake() -> None:
