@@ -28,6 +28,10 @@ class Hung(Exception):
     """A hook does not come back."""
 
 
+class Ended(Exception):
+    """A hook wanted to end the process."""
+
+
 def check(name: str) -> None:
     """Raise `Mistake` when a hook cannot be there. Nothing of the user's code runs: its source is read."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -102,6 +106,9 @@ class Guarded:
                 self._answers.put((self._function(event, failure), None))
             except Exception as error:
                 self._answers.put((None, error))
+            except BaseException as error:
+                # sys.exit ends this thread at most: for whoever waits it is an error like any other.
+                self._answers.put((None, Ended(f"{type(error).__name__}: {error}")))
 
 
 def _defines(tree: ast.Module, function: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from support.waiting import wait_until
 pytestmark = pytest.mark.integration
 
 HOOKS = """
+import sys
 import time
 
 import polars as pl
@@ -32,6 +34,10 @@ def meddle(event, error):
     return {**event, "event_id": "00000000-0000-4000-8000-000000000000"}
 
 
+def leave(event, error):
+    sys.exit("enough")
+
+
 def hang(event, error):
     time.sleep(3600)
 
@@ -44,9 +50,14 @@ def dearer(event, error):
 def transform(frame):
     return frame.with_columns(etld_drop=pl.col("event_details").struct.field("item_name") == "left out")
 """
-NAMED = ("fail", "give_up", "meddle", "hang")
+NAMED = ("fail", "give_up", "meddle", "leave", "hang")
 RULES = [
     *({"name": name, "match": {"where": {"user_details.name": name}}, "hook": f"shop:{name}"} for name in NAMED),
+    {
+        "name": "endless",
+        "match": {"where": {"user_details.name": "endless"}},
+        "steps": [{"regex_replace": {"field": "user_details.email", "pattern": "(a|aa)+$", "replace": ""}}],
+    },
     {"name": "dearer", "match": {"sqlstate": "23514"}, "hook": "shop:dearer"},
     {"name": "cast", "match": {"where": {"user_details.name": {"type": "missing"}}}, "steps": [{"cast": "*"}]},
     {"name": "nesting", "steps": [{"unwrap": "*"}, {"rename": "*"}]},
@@ -59,7 +70,7 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon with the hooks, and a table that refuses the prices 0, 1 and 2 for reasons of their own."""
     made = make_daemon()
     made.directory.joinpath("shop.py").write_text(HOOKS)
-    made.env["PYTHONPATH"] = str(made.directory)
+    made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
     made.configure({"corrector.rules": RULES, "event_types.purchase.transform": "shop:transform"})
     try:
         made.start()
@@ -84,6 +95,7 @@ def named(name: str) -> dict[str, Any]:
     [
         ("fail", "fail: LookupError: no such item"),
         ("give_up", "give_up: the hook has no repair"),
+        ("leave", "leave: Ended: SystemExit: enough"),
         ("meddle", "meddle: the rule changed event_id, which no rule may"),
     ],
 )
@@ -113,6 +125,19 @@ def test_a_hook_that_hangs_holds_nobody_up_for_long(world: World) -> None:
     world.letter(other["event_id"], "resolved")
     after = world.daemon.worker("corrector-0")
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
+
+
+def test_an_expression_that_does_not_end_parks_its_letter(world: World) -> None:
+    """In the worker that goes on with the letters behind it."""
+    before = world.daemon.worker("corrector-0")
+    event, other = named("endless"), purchase(price="3.5")
+    event["user_details"]["email"] = "a" * 60 + "!"
+    world.track(event)
+    world.track(other)
+    letter = world.letter(event["event_id"], "parked")
+    assert "endless: the regular expression '(a|aa)+$' did not come to an end within 0.5 s" in letter["reason"]
+    world.letter(other["event_id"], "resolved")
+    assert world.daemon.worker("corrector-0")["pid"] == before["pid"]
 
 
 def test_a_letter_that_fails_ever_otherwise_parks_after_max_attempts(world: World) -> None:
