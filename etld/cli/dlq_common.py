@@ -171,10 +171,10 @@ def bulk(conn: Connection, wanted: Filter, verb: str, past: str, change: Change,
 
 
 def agreed(question: str) -> bool:
-    """What a person on a terminal says; anything else agrees."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or click.confirm(question):
+    """What a person on a terminal says; anything else agrees. What the command prints may go elsewhere."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or click.confirm(question, err=True):
         return True
-    click.echo("nothing was changed")
+    click.echo("nothing was changed", err=True)
     return False
 
 

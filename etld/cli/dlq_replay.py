@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.store.desk import Filter
+    from etld.store.letters import Waiting
 
 _REPLAYABLE = ("parked", "discarded", "resent")
+# So many reasons are told one by one.
+_TOLD = 20
 
 
 @click.command()
@@ -100,28 +103,74 @@ def _by_hand(
     from etld.store import desk
 
     bench = workbench(target)
-    ids = [row.id for row in desk.pages(conn, wanted, None, None)]
-    if not ids:
-        click.echo("no dead letter to replay")
-        return 0
-    if len(ids) > 1 and not yes and not agreed(f"change and replay {letters(len(ids))}?"):
+    total = desk.count(conn, wanted)
+    told = _Told(as_json)
+    if not total:
+        return told.end(total)
+    if total > 1 and not yes and not agreed(f"change and replay {letters(total)}?"):
         return 1
-    done = broken = 0
-    for letter_id in ids:
-        problems = _one(bench, conn, letter_id, sets)
-        if problems:
-            broken += 1
-            click.echo(f"{letter_id}: not replayed: {'; '.join(problems)}", err=True)
+    try:
+        hidden = total == 1 or not sys.stderr.isatty()
+        with click.progressbar(length=total, label="replay", file=sys.stderr, hidden=hidden) as bar:
+            for row in desk.pages(conn, wanted, None, None):
+                told.add(row.id, _one(bench, conn, row.id, sets, tell=total == 1))
+                bar.update(1)
+    except KeyboardInterrupt:
+        told.interrupted = True
+    return told.end(total)
+
+
+class _Told:
+    """Counts what became of letters, and says it when all are through: not between the lines of a progress bar."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.interrupted = False
+        self._as_json = as_json
+        self._done = self._invalid = 0
+        self._lines: list[str] = []
+
+    def add(self, letter_id: str, problems: tuple[str, ...]) -> None:
+        self._invalid += bool(problems)
+        self._done += not problems
+        if problems and len(self._lines) < _TOLD:
+            self._lines.append(f"{letter_id}: not replayed: {'; '.join(problems)}")
+
+    def end(self, total: int) -> int:
+        for line in self._lines:
+            click.echo(line, err=True)
+        if self._invalid > len(self._lines):
+            click.echo(f"… and {self._invalid - len(self._lines):,} more not replayed", err=True)
+        said = f"replayed {self._done:,} of {total:,}" + (f", {self._invalid:,} invalid" if self._invalid else "")
+        if self._as_json:
+            counted = {"replayed": self._done, "invalid": self._invalid, "interrupted": self.interrupted}
+            click.echo(json.dumps(counted))
+        elif self.interrupted:
+            click.echo(f"interrupted: {said}; the same command goes on with the rest", err=True)
+        elif not total:
+            click.echo("no dead letter to replay")
         else:
-            done += 1
-    if as_json:
-        click.echo(json.dumps({"replayed": done, "invalid": broken}))
-    else:
-        click.echo(f"replayed {letters(done)}" + (f", {broken:,} invalid" if broken else ""))
-    return 1 if broken else 0
+            click.echo(said if self._invalid else f"replayed {letters(self._done)}")
+        return 130 if self.interrupted else int(bool(self._invalid))
 
 
-def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...], Any]]) -> tuple[str, ...]:
+def _one(
+    bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...], Any]], *, tell: bool
+) -> tuple[str, ...]:
+    """Change and hand over one letter; why not, when it stays as it is."""
+    from etld.store import desk
+
+    found = desk.waiting(conn, [letter_id])
+    if not found:
+        return ("it was deleted meanwhile",)
+    try:
+        return _change(bench, conn, found[0], sets, tell=tell)
+    except RecursionError:
+        return ("it is nested too deeply to be changed; only its sender can mend it",)
+
+
+def _change(
+    bench: Any, conn: Any, letter: Waiting, sets: list[tuple[tuple[str, ...], Any]], *, tell: bool
+) -> tuple[str, ...]:
     from copy import deepcopy
 
     from etld.corrector import paths, verdict
@@ -129,7 +178,6 @@ def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...]
     from etld.store.letters import Attempt, Settled, lock, settle
 
     after: dict[str, Any]
-    (letter,) = desk.waiting(conn, [letter_id])
     before, _ = verdict.work_on(letter, bench.decode(letter.value), [])
     if sets:
         if before is None:
@@ -144,23 +192,33 @@ def _one(bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...]
     if problems:
         return problems
     repair = bench.catalog.repair(after)
-    for name, old, new in differences(before, after):
+    for name, old, new in differences(before, after) if tell else ():
         click.echo(f"    {name}: {old} -> {new}", err=True)
     with conn.transaction(), conn.cursor() as cur:
-        locked = lock(cur, letter_id)
+        locked = lock(cur, letter.id)
         if locked is None or locked.state not in _REPLAYABLE:
             return (f"its state is now {locked.state if locked else 'gone'}",)
-        desk.replay(cur, desk.Filter(ids=(letter_id,)), desk.now(conn), 1)
+        desk.replay(cur, desk.Filter(ids=(letter.id,)), desk.now(conn), 1)
         number = locked.attempts + 1
-        audit = Attempt(letter_id, number, verdict.BY_HAND, before, after, None, "repaired")
+        audit = Attempt(letter.id, number, verdict.BY_HAND, before, after, None, "repaired")
         reason = f"repaired {verdict.BY_HAND}"
-        settle(cur, [Settled(letter_id, "repaired", number, after["event_type"], repair, reason, audit=audit)])
+        settle(cur, [Settled(letter.id, "repaired", number, after["event_type"], repair, reason, audit=audit)])
     return ()
+
+
+def _written(event: dict[str, Any]) -> str:
+    """An event for the editor: as it reads, unless it holds half a character, which no file can."""
+    text = json.dumps(event, indent=2, ensure_ascii=False, default=str) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(event, indent=2, default=str) + "\n"
+    return text
 
 
 def _edited(bench: Any, before: dict[str, Any]) -> dict[str, Any]:
     """What the user made of the event in the editor; asked again until it is valid or given up."""
-    text = json.dumps(before, indent=2, ensure_ascii=False, default=str) + "\n"
+    text = _written(before)
     problems: tuple[str, ...]
     while True:
         written = click.edit(text, extension=".json")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import differences, plain, workbench
-from etld.errors import EtldError, UsageError
+from etld.cli.dlq_common import differences, names, plain, workbench
+from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +33,13 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
     from etld.cli.target import find
     from etld.store import desk
 
-    if len(letter) < 4:
-        raise UsageError("expected at least four characters of the id")
+    (name,) = names((letter,))
     target = find(path)
     with target.connect("dlq") as conn:
-        found = desk.find(conn, letter)
+        found = desk.find(conn, name)
     if not found:
         raise EtldError(f"no dead letter has the id or event_id {letter}")
-    if len(found) > 1 and found[0].row.id != letter.lower():
+    if len(found) > 1 and found[0].row.id != name:
         raise EtldError(f"{letter} is more than one dead letter: {found[0].row.id}, {found[1].row.id} …")
     whole = found[0]
     bench = workbench(target)
@@ -97,6 +96,7 @@ def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any, wrong: tuple
     lines = [
         ("dead letter", row.id),
         ("state", f"{row.state}{f': {row.reason}' if row.reason else ''}"),
+        ("key", "none" if whole.key is None else whole.key.decode("utf-8", "backslashreplace")),
         ("event_id", row.event_id or "none; a repair takes the dead letter's id"),
         ("event type", row.event_type or "unknown"),
         ("came from", origin),
@@ -106,6 +106,11 @@ def _tell(whole: Whole, decoded: Any, tried: list[Any], event: Any, wrong: tuple
     ]
     for name, text in lines:
         click.echo(_wrapped(f"{name:<12}", plain(text)))
+    click.echo("\nheaders")
+    for header, held in whole.headers.items():
+        click.echo(_wrapped("  ", f"{plain(header)}: {plain(held)}", 5))
+    if not whole.headers:
+        click.echo("  none")
     click.echo("\nbytes")
     _dump(whole.value)
     click.echo("\nevent")

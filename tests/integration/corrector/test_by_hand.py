@@ -50,7 +50,7 @@ def parked(world: World) -> dict[str, Any]:
 class Terminal:
     """`etld ARGS` on a terminal of `columns`; what it writes is read by `until` and `end`."""
 
-    def __init__(self, world: World, *args: str, columns: int = 100, **env: str) -> None:
+    def __init__(self, world: World, *args: str, columns: int = 100, out: Any = None, **env: str) -> None:
         ours, theirs = pty.openpty()
         self._fd = ours
         self.said = ""
@@ -59,7 +59,7 @@ class Terminal:
             env={**world.daemon.env, "COLUMNS": str(columns), "TERM": "xterm", **env},
             cwd=world.daemon.directory,
             stdin=theirs,
-            stdout=theirs,
+            stdout=out or theirs,
             stderr=theirs,
             start_new_session=True,
         )
@@ -128,6 +128,80 @@ def test_an_interrupted_replay_has_done_whole_batches_and_goes_on(world: World) 
     assert world.sql("SELECT count(*) FROM etld.dead_letter WHERE replays > 2") == [(0,)]
 
 
+@pytest.mark.parametrize(
+    ("as_json", "words"),
+    [
+        ((), "interrupted: replayed 1 of 2"),
+        (("--json",), '{"replayed": 1, "invalid": 0, "interrupted": true}'),
+    ],
+)
+def test_an_interrupted_repair_of_many_says_how_many(world: World, as_json: tuple[str, ...], words: str) -> None:
+    """Ctrl-C while it waits for the second of two letters."""
+    pair = [purchase(price="1,5") for _ in range(2)]
+    ids = []
+    for event in pair:
+        world.track(event)
+        ids.append(world.letter(event["event_id"], "parked")["id"])
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%dead_letter%%'"
+    with psycopg.connect(world.dsn) as holder:
+        holder.execute("SELECT id FROM etld.dead_letter WHERE id = %s FOR UPDATE", (ids[0],))
+        replay = Terminal(world, "dlq", "replay", *ids, "--set", "event_details.price=2.5", "--yes", *as_json)
+        wait_until(lambda: world.sql(waits) != [(0,)], 30, "it waits for the row")
+        os.killpg(replay.process.pid, signal.SIGINT)
+        assert replay.end() == 130
+    assert words in replay.said
+    assert "50%" in replay.said
+    world.letter(pair[1]["event_id"], "resolved")
+    assert world.letter(pair[0]["event_id"], "parked")["state"] == "parked"
+
+
+def test_a_person_is_asked_when_only_the_answer_goes_elsewhere(world: World, parked: dict[str, Any]) -> None:
+    """`etld dlq discard … > file` at a terminal."""
+    with (world.daemon.directory / "answer").open("w+") as answer:
+        asked = Terminal(world, "dlq", "discard", parked["id"], "--reason", "test", "--json", out=answer)
+        asked.until("discard 1 dead letter?")
+        asked.type("n\r")
+        assert asked.end() == 1
+        answer.seek(0)
+        assert answer.read() == ""
+    assert world.daemon.json("dlq", "show", parked["id"])["state"] == "parked"
+
+
+def test_show_tells_all_that_came(world: World, parked: dict[str, Any]) -> None:
+    """The key and the headers too; and what is no id is wrong use, not a pattern."""
+    said = world.daemon.cli("dlq", "show", parked["id"]).stdout
+    assert f"key         {parked['key']}" in said
+    assert parked["headers"]
+    for name, value in parked["headers"].items():
+        assert f"  {name}: {value}" in said
+    done = world.daemon.cli("dlq", "show", f"{parked['id'][0]}%__", check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_half_a_character_can_be_edited(world: World) -> None:
+    """As an escape: no file can hold it."""
+    event = purchase(item_name="\ud83d", price="1,5")
+    world.queue(event)
+    letter = world.letter(event["event_id"], "parked")
+    edited(world, letter["id"], "event['event_details'].update(item_name='lamp', price=3.5)")
+    world.letter(event["event_id"], "resolved")
+    assert world.price(event["event_id"]) == 3.5
+
+
+def test_what_is_nested_too_deeply_is_a_problem_in_words(world: World) -> None:
+    """Not a traceback; the letter stays."""
+    deep: Any = 1
+    for _ in range(900):
+        deep = {"a": deep}
+    event = purchase(item_name=deep)
+    world.queue(event)
+    letter = world.letter(event["event_id"], "parked")
+    done = world.daemon.cli("dlq", "replay", letter["id"], "--set", "event_details.price=1", check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert f"{letter['id']}: not replayed: " in done.stderr
+    assert world.daemon.json("dlq", "show", letter["id"])["state"] == "parked"
+
+
 def edited(world: World, letter: str, script: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """`replay --edit` with a Python script for an editor; it finds the event in `event`."""
     program = world.daemon.directory / "editor.py"
@@ -178,7 +252,7 @@ def test_set_on_many_letters(world: World, parked: dict[str, Any]) -> None:
     done = world.daemon.cli(
         "dlq", "replay", parked["id"], other["event_id"], "--set", "event_details.price=2.5", "--json", check=False
     )
-    assert (done.returncode, json.loads(done.stdout)) == (1, {"replayed": 1, "invalid": 1})
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"replayed": 1, "invalid": 1, "interrupted": False})
     assert f"{other['id']}: not replayed: event_name" in done.stderr
     world.letter(parked["event_id"], "resolved")
     assert world.price(parked["event_id"]) == 2.5
