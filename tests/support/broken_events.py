@@ -90,11 +90,11 @@ KINDS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 }
 
 
-def pairs(each: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """(broken, right) for `each` events of each kind, with ids that are always the same."""
+def pairs(each: int, first: int = 1) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """(broken, right) for `each` events of each kind from number `first` on, with ids that are always the same."""
     found = []
     for kind, (make, spoil, made_up) in KINDS.items():
-        for number in range(1, each + 1):
+        for number in range(first, first + each):
             right = {"event_id": str(uuid.uuid5(_SPACE, f"{kind} {number}")), **make(number)}
             broken = spoil(deepcopy(right))
             for path, value in made_up.items():
