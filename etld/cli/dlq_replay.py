@@ -178,6 +178,7 @@ def _change(
     from etld.store.letters import Attempt, Settled, lock, settle
 
     after: dict[str, Any]
+    types = bench.catalog.at(letter.asked_at)
     before, _ = verdict.work_on(letter, bench.decode(letter.value), [])
     if sets:
         if before is None:
@@ -187,11 +188,11 @@ def _change(
             if not paths.put(after, path, value):
                 return (f"there is no place for {paths.text(path)}",)
     else:
-        after = _edited(bench, before or {"event_id": verdict.identity(letter, None)})
-    problems: tuple[str, ...] = bench.catalog.problems(after)
+        after = _edited(types, before or {"event_id": verdict.identity(letter, None)})
+    problems: tuple[str, ...] = types.problems(after)
     if problems:
         return problems
-    repair = bench.catalog.repair(after)
+    repair = types.repair(after)
     for name, old, new in differences(before, after) if tell else ():
         click.echo(f"    {name}: {old} -> {new}", err=True)
     with conn.transaction(), conn.cursor() as cur:
@@ -216,7 +217,7 @@ def _written(event: dict[str, Any]) -> str:
     return text
 
 
-def _edited(bench: Any, before: dict[str, Any]) -> dict[str, Any]:
+def _edited(types: Any, before: dict[str, Any]) -> dict[str, Any]:
     """What the user made of the event in the editor; asked again until it is valid or given up."""
     text = _written(before)
     problems: tuple[str, ...]
@@ -227,7 +228,7 @@ def _edited(bench: Any, before: dict[str, Any]) -> dict[str, Any]:
         text = written
         try:
             after = json.loads(written)
-            problems = bench.catalog.problems(after)
+            problems = types.problems(after)
             if isinstance(after, dict) and after.get("event_id") != before.get("event_id"):
                 problems = ("event_id: an event keeps its event_id", *problems)
         except ValueError as error:

@@ -44,21 +44,22 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
     whole = found[0]
     bench = workbench(target)
     decoded = bench.decode(whole.value)
-    tried, event = _try(bench, whole, decoded)
+    types = bench.catalog.at(whole.asked_at)
+    tried, event = _try(bench, types, whole, decoded)
     if as_json:
         click.echo(json.dumps(_as_json(whole, decoded, tried), default=str))
     else:
-        _tell(whole, decoded, tried, event, () if event is None else bench.catalog.problems(event))
+        _tell(whole, decoded, tried, event, () if event is None else types.problems(event))
 
 
-def _try(bench: Any, whole: Whole, decoded: Any) -> tuple[list[Any], Any]:
+def _try(bench: Any, types: Any, whole: Whole, decoded: Any) -> tuple[list[Any], Any]:
     from etld.corrector.rules import try_matching
     from etld.corrector.verdict import work_on
 
     event, failure = work_on(whole.waiting(), decoded, whole.history)
     if event is None:
         return [], None
-    tried = [try_matching(rule, event, failure, bench.catalog) for rule in bench.rules]
+    tried = [try_matching(rule, event, failure, types) for rule in bench.rules]
     return [one for one in tried if one is not None], event
 
 

@@ -135,11 +135,12 @@ def _try(bench: Any, letters: list[Any], report: _Report, *, only_matching: bool
         if event is None:
             report.add(letter, None, [], decoded.reason or "undecodable")
             continue
-        problems = bench.catalog.problems(event)
+        types = bench.catalog.at(letter.asked_at)
+        problems = types.problems(event)
         if not problems and not needs_change(failure):
             report.add(letter, event, [Tried(AS_IT_IS, event, ())], "")
             continue
-        tried = correct(bench.rules, event, failure, bench.catalog, known=[event])
+        tried = correct(bench.rules, event, failure, types, known=[event])
         if only_matching and not tried:
             report.apart += 1
             continue

@@ -55,10 +55,9 @@ class Bench:
             enough = time.monotonic() + _AT_A_TIME
             for one, decoded, event_id in read:
                 earlier = history.get(one.id, [])
+                types = self.catalog.at(one.asked_at)
                 with self._spared(one, settled):
-                    settled.append(
-                        verdict.settle(one, decoded, earlier, self.rules, self.catalog, stored=event_id in stored)
-                    )
+                    settled.append(verdict.settle(one, decoded, earlier, self.rules, types, stored=event_id in stored))
                 if time.monotonic() > enough:
                     break
             letters.settle(cur, settled)

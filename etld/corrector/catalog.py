@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ from etld.avro import codec, wire
 from etld.avro.schema import EventSchema
 from etld.corrector import shape
 from etld.errors import EtldError
-from etld.events.validate import Invalid, Validator
+from etld.events.validate import Invalid, Valid, Validator
+from etld.events.violation import Room
 from etld.store.letters import Repair
 
 if TYPE_CHECKING:
@@ -37,6 +40,16 @@ class Catalog:
     def __init__(self, types: Mapping[str, EventType]) -> None:
         self._types = dict(types)
         self._by_topic = {kind.topic: name for name, kind in types.items()}
+        self._now: float | None = None
+
+    def at(self, moment: float | None) -> Catalog:
+        """The same, with [ingest] max_age and max_ahead around a moment; None: without these bounds.
+
+        A repair comes later than the event, and is no reason to call a timely event late.
+        """
+        made = copy.copy(self)
+        made._now = math.nan if moment is None else moment  # nothing is before or after NaN
+        return made
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in self._types
@@ -55,19 +68,22 @@ class Catalog:
         if not isinstance(kind, str) or kind not in self._types:
             listed = ", ".join(sorted(self._types))
             return (f"event_type: expected one of {listed}, got {json.dumps(kind, default=str)[:80]}",)
-        checked = self._types[kind].validator.validate(event)
+        checked = self._checked(self._types[kind], event)
         return tuple(str(error) for error in checked.errors) if isinstance(checked, Invalid) else ()
 
     def repair(self, event: dict[str, Any]) -> Repair:
         """A valid event as the record that goes to its topic; raises `EtldError` when it cannot be made."""
         kind = self._types[event["event_type"]]
-        checked = kind.validator.validate(event)
+        checked = self._checked(kind, event)
         if isinstance(checked, Invalid):
             raise EtldError("; ".join(str(error) for error in checked.errors))
         if kind.schema_id is None:
             raise EtldError(f"the schema of event type {kind.name} is not registered yet: run `etld restart setup`")
         value = wire.pack(kind.schema_id, codec.encode(kind.schema, checked.event))
         return Repair(kind.topic, checked.event["event_id"], value)
+
+    def _checked(self, kind: EventType, event: dict[str, Any]) -> Valid | Invalid:
+        return kind.validator.validate(event, Room(self._now))
 
 
 def load(config: Config) -> Catalog:

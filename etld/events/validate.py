@@ -36,8 +36,8 @@ class Validator:
     """Checks events of one type against its Avro schema; raises `avsc.SchemaError` for a bad schema.
 
     Only lossless coercion is silent: integer to floating point, integer to string. `event_names` ()
-    means any. `zone` is for times that name none. `max_age` and `max_ahead` are seconds around now,
-    0 is no limit.
+    means any. `zone` is for times that name none. `max_age` and `max_ahead` are seconds around now
+    (`Room.now`), 0 is no limit.
     """
 
     def __init__(
@@ -134,7 +134,8 @@ def _moment(zone: str, max_age: float, max_ahead: float) -> Check:
         micros = plain(value, errors)
         if micros is None:
             return None
-        late = time.time() - micros / 1e6
+        now = errors.room.now
+        late = (time.time() if now is None else now) - micros / 1e6
         if max_age and late > max_age:
             errors.append(Violation("triggered_at", f"a time at most {max_age:.15g} s ago", show(value)))
         elif max_ahead and -late > max_ahead:

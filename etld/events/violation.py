@@ -36,11 +36,13 @@ class Room:
     """How much may still be said about the mistakes of one request: a hint is a search, each line is answered.
 
     Without it a few kilobytes of wrong events, well compressed, would keep a process busy for seconds.
+    `now` (epoch seconds) is the time of the request, when it is another than the clock's.
     """
 
-    __slots__ = ("hints", "lines")
+    __slots__ = ("hints", "lines", "now")
 
-    def __init__(self) -> None:
+    def __init__(self, now: float | None = None) -> None:
+        self.now = now
         self.hints = _REQUEST_HINTS
         self.lines = _REQUEST_VIOLATIONS
 

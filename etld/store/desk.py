@@ -93,6 +93,7 @@ class Whole:
     base_attempts: int
     replays: int
     waits_for: int | None
+    asked_at: float | None
     history: list[letters.Attempt] = field(default_factory=list)
 
     def waiting(self) -> Waiting:
@@ -101,6 +102,7 @@ class Whole:
         return Waiting(
             row.id, row.event_id, row.event_type, row.stage, row.error_class, row.error, row.sqlstate, row.topic,
             self.value, row.attempts, self.base_attempts, self.replays, self.waits_for, float("inf"),
+            self.asked_at,
         )  # fmt: skip
 
 
@@ -130,8 +132,11 @@ def find(conn: Connection, name: str) -> list[Whole]:
         key, value = (None if part is None else bytes(part) for part in row[15:17])
         with conn.cursor() as cur:
             history = letters.attempts_of(cur, [row[0]]).get(row[0], [])
-        headers, topic, event_id, base, replays, schema_id = row[17:]
-        found.append(Whole(Row(*row[:15]), key, value, headers, topic, event_id, base, replays, schema_id, history))
+        headers, topic, event_id, base, replays, schema_id, asked_at = row[17:]
+        row_itself = Row(*row[:15])
+        found.append(
+            Whole(row_itself, key, value, headers, topic, event_id, base, replays, schema_id, asked_at, history)
+        )
     return found
 
 

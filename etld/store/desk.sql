@@ -32,7 +32,8 @@ WHERE
 SELECT
     -- include: listed
     , key, value, headers, repair_topic, repair_key::text, base_attempts, replays,
-    waits_for
+    waits_for,
+    CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END
 FROM etld.dead_letter
 WHERE id::text LIKE %(name)s || '%%' OR event_id = %(name)s
 ORDER BY id::text = %(name)s DESC, created_at DESC

@@ -64,7 +64,10 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A letter in state new that is due; `age` is seconds since it came, came back or was replayed."""
+    """A letter in state new that is due; `age` is seconds since it came, came back or was replayed.
+
+    `asked_at` (epoch seconds) is when ingest refused it; None: a processor's, which ingest had accepted.
+    """
 
     id: str
     event_id: str | None
@@ -80,6 +83,7 @@ class Waiting:
     replays: int
     waits_for: int | None
     age: float
+    asked_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ WHERE id = %(id)s::uuid
 
 -- name: waiting
 id::text, event_id, event_type, stage, error_class, error, sqlstate, topic, value, attempts, base_attempts, replays,
-    waits_for, extract(epoch FROM now() - updated_at)::float8
+    waits_for, extract(epoch FROM now() - updated_at)::float8,
+    CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END
 FROM etld.dead_letter
 
 -- name: take_new

@@ -168,7 +168,11 @@ _ALL: tuple[Kind, ...] = (
         "repairs dead letters and sends them back",
         lambda config: [(None, config.corrector.workers)],
         restart=lambda *_: _SERVERS,
-        push=lambda *_: ("corrector", "event_types"),
+        push=lambda *_: (
+            "corrector",
+            "event_types",
+            *(f"ingest.{name}" for name in ("timezone", "max_age", "max_ahead")),
+        ),
     ),
     Kind(
         "ingest",

@@ -53,6 +53,7 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
         ),
         (edit("keep = 20", "keep = 30"), ["restart aggregator-0"]),
         (edit("max_attempts = 3", "max_attempts = 4"), ["reload corrector-0"]),
+        (edit('max_age = "0 s"', 'max_age = "1 h"'), ["reload corrector-0", "reload ingest-0"]),
         (edit("max_batch = 1000", "max_batch = 1001"), ["reload ingest-0"]),
         (edit("max_connections = 1024", "max_connections = 10"), ["restart ingest-0"]),
         (
@@ -68,6 +69,7 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
         "linger",
         "charts",
         "corrector",
+        "bounds of time",
         "ingest",
         "ingest connections",
         "new type",
