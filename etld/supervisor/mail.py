@@ -82,6 +82,8 @@ class Mail:
             tree.ledger.beat(process.pid, message, now)
         elif what == "reloaded":
             process.taken += 1
+            refused = message.get("error")
+            process.refused = None if refused is None else str(refused)
         if slot is None or slot.pid != process.pid:
             return
         if what == "ready":

@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from etld.config import load, refuse_unsafe, refuse_unsafe_files
@@ -19,7 +19,6 @@ from etld.worker.channel import pack
 
 if TYPE_CHECKING:
     from etld.config import Config
-    from etld.supervisor.spawn import Process
     from etld.supervisor.supervisor import Supervisor
 
 log = logging.getLogger("etld.supervisor")
@@ -168,26 +167,39 @@ def _reload(daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.P
         raise
     if listeners is not None:
         doors.swap(daemon, listeners)
-    yield from _resize(daemon)
-    started = todo.of("start")
-    told = [
-        tree.reload(slot.pid, pack(daemon.config_for(slot.kind)))
-        for name, slot in tree.slots.items()
-        if name in todo.of("reload") or "log.level" in todo.changed
-    ]
-    yield from _until_taken(daemon, [process for process in told if process is not None])
+    started, stopped = yield from _resize(daemon)
+    names = {*todo.of("reload"), *_count_on(daemon, started, stopped)}
+    refusals = yield from _tell(daemon, list(tree.slots) if "log.level" in todo.changed else names)
     yield from until_settled(daemon, started)
     yield from roll(daemon, [name for name in todo.of("restart") if name not in ground], "reload")
     daemon.notifier.ready("ready")
+    if refusals:
+        raise VerbError("refused", "\n".join(refusals))
     return answer
 
 
-def _until_taken(daemon: Supervisor, told: Sequence[Process]) -> Generator[None, None, None]:
-    """Wait until these workers work by what they were told; one that is too busy takes it later."""
+def _tell(daemon: Supervisor, names: Collection[str]) -> Generator[None, None, list[str]]:
+    """Wait until these workers work by the configuration; why some do not. One that is too busy takes it later."""
+    slots = [slot for name, slot in daemon.tree.slots.items() if name in names]
+    told = [daemon.tree.reload(slot.pid, pack(daemon.config_for(slot.kind))) for slot in slots]
     deadline = time.monotonic() + _REST_WITHIN
-    for process in told:
+    refusals = []
+    for process in filter(None, told):
         while process.taken < process.told and process.pid in daemon.tree.processes and time.monotonic() < deadline:
             yield
+        if process.refused is not None:
+            refusals.append(
+                f"{process.name} works on by the old configuration: {process.refused};"
+                f" mend it, then `etld restart {process.name}`"
+            )
+    return refusals
+
+
+def _count_on(daemon: Supervisor, started: Sequence[str], stopped: Sequence[str]) -> list[str]:
+    """The workers that stay, of a kind whose number has changed and that share something by that number."""
+    changed = {name.rpartition("-")[0] for name in (*started, *stopped)}
+    slots = daemon.tree.slots.values()
+    return [s.name for s in slots if s.kind in changed and s.name not in started and s.wanted and daemon.counts(s.kind)]
 
 
 def _until_run(daemon: Supervisor, name: str) -> Generator[None, None, None]:
@@ -238,9 +250,12 @@ def _scale(daemon: Supervisor, groups: Sequence[str], count: int) -> Work:
         yield  # a name that is on its way out cannot be given anew
     daemon.scaled.update(dict.fromkeys(groups, count))
     started, stopped = yield from _resize(daemon)
+    refusals = yield from _tell(daemon, _count_on(daemon, started, stopped))
     yield from until_settled(daemon, started)
     while any(name in daemon.tree.slots for name in stopped):
         yield
+    if refusals:
+        raise VerbError("refused", "\n".join(refusals))
     return {"started": started, "stopped": stopped}
 
 

@@ -43,6 +43,8 @@ class Process:
     #: How many new configurations it was told, and how many of them it has taken.
     told: int = 0
     taken: int = 0
+    #: Why it works on by the old one; None when it took the last.
+    refused: str | None = None
     stacks: int | None = None
 
     def __post_init__(self) -> None:

@@ -214,8 +214,16 @@ class Supervisor:
         child.main(birth, channel)
 
     def config_for(self, kind: str) -> Config:
-        """The configuration as a worker of this kind may see it."""
-        return self.config if self.kinds[kind].database else without_database(self.config)
+        """The configuration as a worker of this kind may see it, with the number of workers that there are."""
+        config = self.config if self.kinds[kind].database else without_database(self.config)
+        if kind in self.scaled and self.counts(kind):
+            table = getattr(config, kind).model_copy(update={"workers": self.scaled[kind]})
+            config = config.model_copy(update={kind: table})
+        return config
+
+    def counts(self, kind: str) -> bool:
+        """Are its workers told their own table, and with it how many they are?"""
+        return kind in self.kinds[kind].push(self.config, None)
 
     def _gone(self, name: str) -> None:
         kind, _, index = name.rpartition("-")

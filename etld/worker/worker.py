@@ -222,14 +222,18 @@ class Worker:
         elif what == "daemon":
             self.daemon = (time.monotonic(), str(message["state"]), list(message["problems"]))
         elif what == "reload":
-            self.config = wire.unpack(message["config"])
-            if self.on_config is not None:
-                self.on_config(self.config)
-            try:
-                if self.on_reload is not None:
-                    self.on_reload(self.config)
-                self.fault("reload", None)
-            except EtldError as error:
-                log.error("the new configuration is not taken: %s", error)
-                self.fault("reload", str(error))
-            self._send({"type": "reloaded"})
+            self._reload(wire.unpack(message["config"]))
+
+    def _reload(self, config: Config) -> None:
+        self.config = config
+        if self.on_config is not None:
+            self.on_config(config)
+        refused: str | None = None
+        try:
+            if self.on_reload is not None:
+                self.on_reload(config)
+        except EtldError as error:
+            refused = logs.redacted(str(error))
+            log.error("the new configuration is not taken: %s", error)
+        self.fault("reload", refused)
+        self._send({"type": "reloaded", "error": refused})

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The breaker's window that a worker takes its time to take.
 SLOW = 78
+#: The one that it refuses.
+REFUSED = 79
 
 
 def _say(worker: Worker, what: str) -> None:
@@ -28,6 +30,8 @@ def _say(worker: Worker, what: str) -> None:
 def _take(worker: Worker, window: int) -> None:
     if window == SLOW:
         time.sleep(0.3)
+    if window == REFUSED:
+        raise EtldError("no such window")
     _say(worker, f"reload {window}")
 
 
@@ -158,6 +162,15 @@ def behind(worker: Worker) -> None:
             worker.fatal("no way on")
 
 
+def sharer(worker: Worker) -> None:
+    """Says how many of its kind share the work."""
+    _say(worker, f"one of {worker.config.corrector.workers}")
+    worker.on_reload = lambda config: _say(worker, f"one of {config.corrector.workers}")
+    worker.ready()
+    while not worker.wait(0.05):
+        worker.beat()
+
+
 def _kind(name: str, function: str, rank: int = 2, count: int = 1, **more: object) -> Kind:
     return Kind(
         name,
@@ -192,6 +205,15 @@ _HTTP = Kind(
     database=False,
 )
 
+_SHARER = Kind(
+    "corrector",
+    2,
+    f"{__name__}:sharer",
+    "shares",
+    lambda config: [(None, config.corrector.workers)],
+    push=lambda *_: ("corrector",),
+)
+
 WELL = _table(_GROUND, _SETUP, _GOOD, _HTTP)
 SPIN = _table(_GOOD, _kind("spin", "spin"))
 FROZEN = _table(_GOOD, _kind("frozen", "frozen"))
@@ -200,6 +222,7 @@ QUITTER = _table(_GOOD, _kind("quitter", "quitter"))
 HOPELESS = _table(_GOOD, _kind("hopeless", "hopeless"))
 FLOOD = _table(_GOOD, _kind("flood", "flood"))
 LEAKY = _table(_GOOD, _HTTP, _kind("leaky", "leaky", restart=lambda *_: ("postgres",)))
+SHARERS = _table(_GOOD, _SHARER)
 BEHIND = _table(_GOOD, _HTTP, _kind("behind", "behind"))
 STUBBORN = _table(_GOOD, _kind("stubborn", "stubborn"))
 NO_GROUND = _table(_kind("ground", "hopeless", 0, embedded=True), _GOOD)

@@ -122,7 +122,7 @@ def test_a_reload_that_is_not_taken_is_a_fault(ends: tuple[Channel, Channel]) ->
     ours.send({"type": "reload", "config": pack({"n": 1})})
     worker.wait(5)
     assert worker.metrics.faults == {"reload": "no such rule"}
-    assert {"type": "reloaded"} in ours.receive()
+    assert {"type": "reloaded", "error": "no such rule"} in ours.receive()
     worker.on_reload = lambda config: None
     ours.send({"type": "reload", "config": pack({"n": 2})})
     worker.wait(5)
