@@ -15,7 +15,7 @@ from etld.events import deadletter
 from etld.frames import Transform, load_transform, ready, to_binary
 from etld.kafka.settings import client_settings
 from etld.processor.breaker import Breaker
-from etld.processor.letters import letter, tell
+from etld.processor.letters import letter, live, tell
 from etld.processor.relay import Relay
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
@@ -145,7 +145,7 @@ class ProcessorHandler(Handler[Rows]):
         )
         tell(work.written)
         self._latency(work)
-        if self._breaker.record(work.batch.count, dead, time.monotonic()):
+        if self._breaker.record(*live(work.batch, work.written), time.monotonic()):
             text = (
                 f"{topic}: {self._breaker.share:.0%} of the last records are dead, so reading stands still"
                 " (breaker.ratio). Look at `etld dlq stats`, mend the cause, then `etld resume processor`."

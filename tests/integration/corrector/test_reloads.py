@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from support.daemon import Daemon
 from support.letters import World, purchase
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -20,6 +22,7 @@ RULES = [{"name": "cast", "steps": [{"cast": "*"}]}]
 def world(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon whose corrector has no rules yet."""
     made = make_daemon()
+    made.env["PYTHONPATH"] = os.pathsep.join((str(made.directory), os.environ.get("PYTHONPATH", "")))
     made.configure({"corrector.rules": []})
     try:
         made.start()
@@ -51,3 +54,41 @@ def test_an_event_that_came_in_time_can_be_repaired_later(world: World) -> None:
     world.daemon.cli("dlq", "replay", by_hand["event_id"], "--set", "event_details.price=3.5")
     world.letter(by_hand["event_id"], "resolved")
     assert world.price(by_hand["event_id"]) == 3.5
+
+
+def test_a_hook_that_does_not_import_is_no_successful_reload(world: World) -> None:
+    """Only the import shows it: the answer says so, and the rules of before are worked by until it is mended."""
+    world.daemon.configure({"ingest.max_age": "0 s", "corrector.rules": RULES})
+    world.daemon.cli("reload")
+    module = world.daemon.directory / "attic.py"
+    module.write_text("import no_such_module\n\n\ndef fix(event, error):\n    return event\n")
+    world.daemon.configure({"corrector.rules": [{"name": "attic", "hook": "attic:fix"}]})
+    done = world.daemon.cli("reload", check=False)
+    assert done.returncode == 1
+    assert "corrector-0 works on by the old configuration: corrector.rules[0].hook" in done.stderr
+    assert "no_such_module" in done.stderr
+    before = purchase(price="4.5")
+    assert world.track(before)["status"] == "dead_lettered"
+    wait_until(lambda: world.price(before["event_id"]) == 4.5, 30, "the rules of before repair it")
+    module.write_text("def fix(event, error):\n    event['event_details']['price'] = 5.5\n    return event\n")
+    world.daemon.cli("restart", "corrector-0")
+    after = purchase(price="4.5")
+    assert world.track(after)["status"] == "dead_lettered"
+    world.letter(after["event_id"], "resolved")
+    assert world.price(after["event_id"]) == 5.5
+
+
+def test_repairs_that_the_table_refuses_do_not_stop_live_events(world: World) -> None:
+    """The breaker counts live records only; a live event behind the failed repairs is stored."""
+    world.daemon.configure({"corrector.rules": RULES, "breaker": {"ratio": 0.5, "window": 10, "retry_after": "0 s"}})
+    world.daemon.cli("reload")
+    world.sql("ALTER TABLE processed_events ADD CONSTRAINT dear CHECK ((event_details ->> 'price')::float8 <= 100)")
+    refused = [purchase(price="500") for _ in range(100)]
+    world.send(refused)
+    parked = "SELECT count(*) FROM etld.dead_letter WHERE state = 'parked' AND attempts = 2 AND event_id = ANY(%s)"
+    ids = [event["event_id"] for event in refused]
+    wait_until(lambda: world.sql(parked, ids) == [(100,)], 60, "all were repaired, refused and parked")
+    live = purchase()
+    assert world.track(live)["status"] == "success"
+    wait_until(lambda: world.price(live["event_id"]) == 1.5, 30, "the live event is stored")
+    assert world.daemon.status()["state"] == "ready"
