@@ -130,6 +130,11 @@ class Daemon:
             raise RuntimeError(f"etld {args[0]}: {(done.stdout + done.stderr)[-600:]}")
         return done.stdout
 
+    def begin(self, *args: str) -> subprocess.Popen[bytes]:
+        """Run `etld ARGS` without waiting for its end."""
+        command = [str(Path(sys.executable).with_name("etld")), "--config", str(self.config), *args]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
     def workers(self) -> dict[str, dict[str, Any]]:
         """Workers of `etld status`, by name."""
         return {w["name"]: w for w in json.loads(self.etld("status", "--json"))["workers"]}
