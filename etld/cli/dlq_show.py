@@ -80,6 +80,7 @@ def _as_json(whole: Whole, decoded: Any, tried: list[Any]) -> dict[str, Any]:
                 "rule": one.rule,
                 "before": one.before,
                 "after": one.after,
+                "tried": one.tried,
                 "error": one.error,
                 "outcome": one.outcome,
                 "returned_as": one.returned_as,

@@ -110,7 +110,7 @@ def settle(
     if as_it_is and letter.replays > 0:
         # A person wants it sent again: perhaps the table takes by now what it refused.
         return _repaired(letter, number, AS_IT_IS, event, event, catalog)
-    return _parked(letter, number, event, why(tried, failure, catalog.problems(event)))
+    return _parked(letter, number, event, why(tried, failure, catalog.problems(event)), tried=tried)
 
 
 def failed_on(letter: Waiting, error: Exception) -> Settled:
@@ -142,8 +142,16 @@ def _repaired(
     return Settled(letter.id, "repaired", number, after["event_type"], repair, f"repaired by {rule}", audit=audit)
 
 
-def _parked(letter: Waiting, number: int, event: Any, reason: str, waits_for: int | None = None) -> Settled:
-    audit = Attempt(letter.id, number, None, event, None, reason, "parked")
+def _parked(
+    letter: Waiting,
+    number: int,
+    event: Any,
+    reason: str,
+    waits_for: int | None = None,
+    tried: Sequence[Tried] = (),
+) -> Settled:
+    made = [{"rule": one.rule, "after": one.event, "problems": list(one.problems)} for one in tried]
+    audit = Attempt(letter.id, number, None, event, None, reason, "parked", tried=made or None)
     return Settled(letter.id, "parked", number, reason=reason, waits_for=waits_for, audit=audit)
 
 

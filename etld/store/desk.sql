@@ -103,7 +103,12 @@ SELECT coalesce(rule, '(none)'), count(*),
     count(*) FILTER (WHERE outcome = 'failed'),
     count(*) FILTER (WHERE outcome = 'repaired'),
     count(*) FILTER (WHERE outcome = 'parked')
-FROM etld.dead_letter_attempt
+FROM (
+    SELECT rule, outcome FROM etld.dead_letter_attempt WHERE tried IS NULL
+    UNION ALL
+    -- What no rule repaired counts for each that was tried.
+    SELECT one ->> 'rule', a.outcome FROM etld.dead_letter_attempt a, json_array_elements(a.tried) one
+) attempts
 GROUP BY 1
 ORDER BY 2 DESC, 1
 

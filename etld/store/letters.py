@@ -102,6 +102,8 @@ class Attempt:
     sqlstate: str | None = None
     returned_as: str | None = None
     at: datetime | None = None
+    #: Of a parked event: what each rule made of it, [{"rule", "after", "problems"}].
+    tried: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ def _attempt_columns(audit: Sequence[Attempt]) -> dict[str, Any]:
         "rule": [clean(one.rule) for one in audit],
         "before": [as_json(one.before) for one in audit],
         "after": [as_json(one.after) for one in audit],
+        "tried": [as_json(one.tried) for one in audit],
         "error": [clean(one.error) for one in audit],
         "outcome": [one.outcome for one in audit],
     }

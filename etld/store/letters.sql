@@ -53,7 +53,7 @@ ORDER BY created_at DESC, id DESC
 
 -- name: attempts_of
 SELECT dead_letter_id::text, attempt, rule, before, after, error, outcome, stage, error_class, sqlstate,
-    returned_as::text, at
+    returned_as::text, at, tried
 FROM etld.dead_letter_attempt
 WHERE dead_letter_id = ANY(%(ids)s::uuid[])
 ORDER BY dead_letter_id, attempt
@@ -62,10 +62,11 @@ ORDER BY dead_letter_id, attempt
 SELECT event_id::text FROM public.processed_events WHERE event_id = ANY(%(ids)s::uuid[])
 
 -- name: add_attempts
-INSERT INTO etld.dead_letter_attempt (dead_letter_id, attempt, rule, before, after, error, outcome)
-SELECT a.id, a.attempt, a.rule, a.before::json, a.after::json, a.error, a.outcome
+INSERT INTO etld.dead_letter_attempt (dead_letter_id, attempt, rule, before, after, error, outcome, tried)
+SELECT a.id, a.attempt, a.rule, a.before::json, a.after::json, a.error, a.outcome, a.tried::json
 FROM unnest(%(id)s::uuid[], %(attempt)s::int[], %(rule)s::text[], %(before)s::text[], %(after)s::text[],
-            %(error)s::text[], %(outcome)s::text[]) AS a (id, attempt, rule, before, after, error, outcome)
+            %(error)s::text[], %(outcome)s::text[], %(tried)s::text[])
+    AS a (id, attempt, rule, before, after, error, outcome, tried)
 
 -- name: settle
 UPDATE etld.dead_letter d

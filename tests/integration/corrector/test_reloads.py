@@ -92,3 +92,25 @@ def test_repairs_that_the_table_refuses_do_not_stop_live_events(world: World) ->
     assert world.track(live)["status"] == "success"
     wait_until(lambda: world.price(live["event_id"]) == 1.5, 30, "the live event is stored")
     assert world.daemon.status()["state"] == "ready"
+
+
+def test_what_each_rule_made_of_a_parked_event_is_on_record(world: World) -> None:
+    """Also when the rules have changed since; `stats` counts it for the rule."""
+
+    def parked(rule: str) -> int:
+        found = world.daemon.json("dlq", "stats")["rules"]
+        return sum(int(one["parked"]) for one in found if one["rule"] == rule)
+
+    world.daemon.configure({"corrector.rules": [{"name": "trim", "steps": [{"trim": "*"}]}]})
+    world.daemon.cli("reload")
+    before = parked("trim")
+    event = purchase(item_name=" lamp ", price="12,50")
+    world.track(event)
+    world.letter(event["event_id"], "parked")
+    world.daemon.configure({"corrector.rules": RULES})
+    world.daemon.cli("reload")
+    (attempt,) = world.daemon.json("dlq", "show", event["event_id"])["history"]
+    (tried,) = attempt["tried"]
+    assert (tried["rule"], tried["after"]["event_details"]["item_name"]) == ("trim", "lamp")
+    assert tried["problems"] == ['event_details.price: expected a finite number, got "12,50"']
+    assert parked("trim") == before + 1
