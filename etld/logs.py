@@ -235,10 +235,21 @@ def tick() -> None:
 
 
 def reopen(path: Path) -> None:
-    """Point stderr (and stdout) at `path` anew, as after a rotation; children inherit it."""
+    """Point stderr (and stdout) at `path` anew, as after a rotation; children inherit it. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         os.dup2(fd, 2)
         os.dup2(fd, 1)
     finally:
         os.close(fd)
+
+
+def rotate(path: Path | None) -> None:
+    """What SIGUSR1 asks for: reopen, or stay with the old file and say why; nothing ends for want of a log."""
+    if path is None:
+        return
+    try:
+        reopen(path)
+    except OSError as error:
+        logging.getLogger("etld.logs").error("cannot open %s anew, so the old file is kept: %s", path, error.strerror)

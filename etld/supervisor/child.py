@@ -114,7 +114,7 @@ def _run(birth: Birth, channel: Channel) -> int:
     signal.signal(signal.SIGTERM, lambda *_: worker.request_stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, lambda *_: _reopen(birth.log_file))
+    signal.signal(signal.SIGUSR1, lambda *_: logs.rotate(birth.log_file))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     try:
         _role(birth.kind.entry)(worker)
@@ -138,8 +138,3 @@ def _role(entry: str) -> Callable[[Worker], None]:
     module, _, function = entry.partition(":")
     role: Callable[[Worker], None] = getattr(importlib.import_module(module), function)
     return role
-
-
-def _reopen(path: Path | None) -> None:
-    if path is not None:
-        logs.reopen(path)

@@ -175,8 +175,7 @@ class Supervisor:
         elif number == signal.SIGHUP:
             self._hangup()
         elif number == signal.SIGUSR1:
-            if self.log_file is not None:
-                logs.reopen(self.log_file)
+            logs.rotate(self.log_file)
             self.tree.kill_all(signal.SIGUSR1)
         elif number == signal.SIGCHLD and self.pid == 1:
             self._reap_strangers()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,6 +273,25 @@ def test_log_rotation(etld: World) -> None:
     assert held
     assert etld.cli("restart", "good-0").returncode == 0
     assert "good-0: ready" in log.read_text()
+    assert etld.cli("stop").returncode == 0
+
+
+def test_a_rotation_that_cannot_be_done_ends_nobody(etld: World) -> None:
+    """A directory that is gone is made anew; where no file can be, the old one stays, and everybody lives."""
+    assert etld.daemonize().returncode == 0
+    status, pids = etld.status(), etld.pids()
+    log = etld.state / "log" / "etld.log"
+    shutil.rmtree(log.parent)
+    os.kill(status["pid"], signal.SIGUSR1)
+    until(lambda: [os.readlink(f"/proc/{pid}/fd/2") for pid in pids.values()] == [str(log)] * 4)
+    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+    kept = log.rename(log.with_name("kept"))
+    log.mkdir()
+    os.kill(status["pid"], signal.SIGUSR1)
+    for worker in ("supervisor", *pids):
+        told = f'"worker": "{worker}", "msg": "cannot open {log} anew'
+        until(lambda told=told: told in kept.read_text(), what=told)
+    assert (etld.status()["pid"], etld.pids()) == (status["pid"], pids)
     assert etld.cli("stop").returncode == 0
 
 
