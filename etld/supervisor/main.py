@@ -50,12 +50,13 @@ def loop(daemon: Supervisor) -> int:
     gc.collect()
     gc.freeze()  # so that children's collections do not copy the pages they share with us
     try:
-        code = daemon.run()
+        while True:
+            code = daemon.run()
+            if not daemon.reexec or daemon.stopping:
+                return code
+            sys.stdout.flush()
+            sys.stderr.flush()
+            reexec.execute(daemon)
     except Exception:
         log.exception("a mistake in the code of the supervisor; it ends, and every worker with it")
         return 1
-    if daemon.reexec and not daemon.stopping:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        reexec.execute(daemon)
-    return code

@@ -23,7 +23,7 @@ class Reactor:
         for number in signals:
             signal.signal(number, lambda *_: None)
             signal.siginterrupt(number, False)
-        self.watch(reader, READ, self._signals)
+        self.watch(reader, READ, lambda _events: self.take_signals())
 
     def watch(self, fd: int, events: int, callback: Callback) -> None:
         """Call back when `fd` is ready for one of `events`; again for the same fd: change what is awaited."""
@@ -45,7 +45,8 @@ class Reactor:
             if self._selector.get_map().get(key.fd) is key:  # not dropped by a callback before it
                 key.data(events)
 
-    def _signals(self, _events: int) -> None:
+    def take_signals(self) -> None:
+        """Call back for the signals that have come so far."""
         try:
             numbers = os.read(self._reader, 512)
         except BlockingIOError:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from etld.config import load
 from etld.supervisor import operations
@@ -20,16 +22,31 @@ from etld.supervisor.pidfile import PidFile
 from etld.supervisor.runtime import Runtime
 from etld.supervisor.slots import Slot, State
 from etld.supervisor.spawn import Process
-from etld.supervisor.supervisor import Supervisor
+from etld.supervisor.supervisor import SIGNALS, Supervisor
 from etld.worker.channel import Channel
 
+log = logging.getLogger("etld.supervisor")
 
-def execute(daemon: Supervisor) -> NoReturn:
-    """Replace the program; never returns."""
-    state = json.dumps(_save(daemon)).encode()
-    fd = os.memfd_create("etld-state", 0)
-    os.write(fd, state)
-    os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])
+
+def execute(daemon: Supervisor) -> None:
+    """Replace the program; returns only when something else is to be done first, or the system refuses.
+
+    Until the next program has its handlers, a signal would end it: signals wait from here on (the mask
+    survives exec), and those that came before are heard now.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        daemon.reactor.take_signals()
+        if daemon.stopping or daemon.operations.current:
+            return
+        fd = os.memfd_create("etld-state", 0)
+        os.write(fd, json.dumps(_save(daemon)).encode())
+        os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])
+    except OSError as error:
+        daemon.reexec = False
+        log.error("the new program cannot be run, so the old one stays: %s", error.strerror)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _save(daemon: Supervisor) -> dict[str, Any]:
@@ -93,4 +110,5 @@ def resume(fd: int) -> Supervisor:
         tree.watch(process)
     tree.retiring = {int(pid): kill_at for pid, kill_at in saved["retiring"]}
     daemon.operations.start("restart", operations.after_upgrade(daemon))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return daemon

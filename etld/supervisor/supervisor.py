@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.supervisor")
 
-_SIGNALS = (
+SIGNALS = (
     signal.SIGTERM,
     signal.SIGINT,
     signal.SIGHUP,
@@ -66,7 +66,7 @@ class Supervisor:
         self.reexec = False
         self.exit_code = 0
         self.notifier = Notifier()
-        self.reactor = Reactor(_SIGNALS, self._signal)
+        self.reactor = Reactor(SIGNALS, self._signal)
         self.tree = Tree(self.kinds, self.reactor, self._born)
         self.tree.on_gone = self._gone
         self.operations = operations.Operations(self)
@@ -96,7 +96,7 @@ class Supervisor:
             self.reactor.run_once(self._timeout())
             self._turn(time.monotonic())
             logs.tick()
-            if self.reexec and not self.server.waiting:
+            if self.reexec and not (self.stopping or self.operations.current or self.server.waiting):
                 return 0
         self.notifier.status("stopped")
         log.info("stopped")

@@ -9,6 +9,7 @@ import signal
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,6 +208,27 @@ def test_a_program_that_would_not_run_does_not_take_over(etld: World) -> None:
     assert "the old one stays" in done.stderr
     assert "node_id" in done.stderr
     assert etld.state_is("ready")
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_while_the_program_changes(etld: World, number: signal.Signals) -> None:
+    """It waits until the new program can hear it."""
+    etld.start()
+    process = etld.process
+    assert process is not None
+    with Connection(etld.socket) as asker:
+        asker._sock.sendall(b'{"verb":"restart"}\n')
+        cmdline = Path(f"/proc/{process.pid}/cmdline")
+        deadline = time.monotonic() + 20
+        while b"--resume" not in cmdline.read_bytes():  # without a pause: this moment is short
+            assert time.monotonic() < deadline
+        process.send_signal(number)
+    if number == signal.SIGTERM:
+        assert process.wait(20) == 0
+        assert any(row["msg"] == "stopped" for row in etld.log())
+        return
+    until(lambda: any(row["msg"] == "restart: ingest-0 (3 of 3): done" for row in etld.log()))
+    assert (process.poll(), etld.status()["pid"]) == (None, process.pid)
 
 
 def test_two_operations_at_once(etld: World) -> None:
