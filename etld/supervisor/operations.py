@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -277,17 +275,7 @@ def _restart(daemon: Supervisor, names: Sequence[str]) -> Work:
 
 def _upgrade(daemon: Supervisor) -> Work:
     """Ask the new program whether it would run at all; only then take its place."""
-    argv = [sys.executable, "-m", "etld.supervisor", "--check", "--config", str(daemon.config.source)]
-    check = subprocess.Popen(
-        [*argv, "--kinds", daemon.kinds_ref], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert check.stdout is not None
-    while check.poll() is None:
-        yield
-    said = check.stdout.read().decode(errors="replace").strip()
-    check.stdout.close()
-    if check.returncode != 0:
-        raise VerbError("failed", f"the new program would not run, so the old one stays:\n{said}")
+    yield from daemon.successor.ask(["--config", str(daemon.config.source), "--kinds", daemon.kinds_ref])
     daemon.reexec = True
     return {"restarting": True, "pid": daemon.pid}
 

@@ -22,6 +22,7 @@ from etld.supervisor.notify import Notifier
 from etld.supervisor.reactor import Reactor
 from etld.supervisor.shutdown import Shutdown
 from etld.supervisor.slots import Patience
+from etld.supervisor.successor import Successor
 from etld.supervisor.tree import Tree
 from etld.worker import Addresses
 from etld.worker.channel import Channel
@@ -70,6 +71,7 @@ class Supervisor:
         self.tree = Tree(self.kinds, self.reactor, self._born)
         self.tree.on_gone = self._gone
         self.operations = operations.Operations(self)
+        self.successor = Successor()
         self.shutdown: Shutdown | None = None
         self.server = Server(runtime.control, self, self.reactor)
         self.disk = Disk()
@@ -194,12 +196,15 @@ class Supervisor:
         """As process 1: orphans of others end here too."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if found is None:
                 return
-            self.tree.ended(pid, os.waitstatus_to_exitcode(status))
+            if found.si_pid in self.tree.processes:
+                self.tree.reap(found.si_pid)
+            elif not self.successor.reap(found.si_pid):
+                os.waitpid(found.si_pid, 0)
 
     # -- workers
 

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,35 @@ def test_a_state_directory_with_a_long_name(tmp_path: Path) -> None:
 
 def test_as_process_one_it_reaps_strangers(etld: World) -> None:
     """In a pid namespace of its own; an orphan ends, and leaves no zombie."""
+    with process_one(etld) as supervisor:
+        status = etld.status()
+        assert status["pid"] == 1
+        # An orphan inside: its parent ends at once.
+        subprocess.run(["nsenter", "-t", supervisor, "-p", "-m", "sh", "-c", "(sleep 0.3 &)"], check=True, timeout=10)
+
+        def children() -> list[str]:
+            return Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+
+        until(lambda: len(children()) == len(status["workers"]), 5, "the orphan is reaped")
+
+
+def test_as_process_one_it_hears_what_the_new_program_says(etld: World) -> None:
+    """Its check is no stranger: its "no" keeps the old program, however long it is, its "yes" lets it go on."""
+    with process_one(etld):
+        text = etld.config.read_text()
+        etld.config.write_text(text + "".join(f"nonsense_{number} = 1\n" for number in range(3000)))
+        done = etld.cli("restart")
+        assert done.returncode == 1
+        assert "the old one stays" in done.stderr
+        assert etld.state_is("ready")
+        etld.config.write_text(text)
+        assert etld.cli("restart").returncode == 0
+        assert etld.status()["pid"] == 1
+
+
+@contextlib.contextmanager
+def process_one(etld: World) -> Iterator[str]:
+    """The daemon as process 1 of a pid namespace; yields its pid outside."""
     inner = [sys.executable, "-m", "etld.supervisor", "--config", str(etld.config), "--kinds", "toys:WELL"]
     probe = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "true"], check=False, capture_output=True)
     if probe.returncode != 0:
@@ -229,16 +259,8 @@ def test_as_process_one_it_reaps_strangers(etld: World) -> None:
     )
     try:
         until(lambda: etld.state_is("ready"))
-        status = etld.status()
-        assert status["pid"] == 1
         (supervisor,) = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
-        # An orphan inside: its parent ends at once.
-        subprocess.run(["nsenter", "-t", supervisor, "-p", "-m", "sh", "-c", "(sleep 0.3 &)"], check=True, timeout=10)
-
-        def children() -> list[str]:
-            return Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-
-        until(lambda: len(children()) == len(status["workers"]), 5, "the orphan is reaped")
+        yield supervisor
     finally:
         with contextlib.suppress(EtldError):
             etld.ask("stop")
