@@ -29,6 +29,8 @@ def command(config_path: Path | None, target: str | None, timeout: float) -> int
     began = time.monotonic()
     ask(config_path, "restart", timeout=timeout)
     reply = _wait(config_path, began + timeout)
+    if error := _error(reply):
+        raise EtldError(f"etld {reply['version']} runs, but not every worker was replaced: {error}")
     if reply["state"] != "ready":
         raise EtldError("restarted, but not well:\n" + "\n".join(f"  {fault}" for fault in reply["faults"]))
     click.echo(f"restarted as etld {reply['version']} after {time.monotonic() - began:.1f} s")
@@ -46,6 +48,12 @@ def _wait(config_path: Path | None, until: float) -> dict[str, Any]:
             quiet = 0
             continue
         quiet = 0 if reply["operation"] else quiet + 1
-        if quiet >= 2 and (reply["state"] == "ready" or quiet > 30):
+        if quiet >= 2 and (reply["state"] == "ready" or _error(reply) or quiet > 30):
             return reply
     raise EtldError("the restart is not over yet; `etld status` tells")
+
+
+def _error(reply: dict[str, Any]) -> str | None:
+    last = reply.get("last_operation") or {}  # a daemon of an older version does not say
+    error: str | None = last.get("error")
+    return error

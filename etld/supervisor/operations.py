@@ -36,8 +36,11 @@ class Operations:
         self._work: Work | None = None
         self._later: Later | None = None
         self._lasting = True
+        self._what = ""
         #: What is under way, in words; None when nothing is.
         self.current: str | None = None
+        #: The operation that ended last, and its error: {"name", "error"}.
+        self.last: dict[str, str | None] | None = None
 
     def start(self, what: str, work: Work, *, lasting: bool = True) -> Answer:
         """Begin; the answer comes when the work is done. What is not `lasting` ends when nobody waits for it."""
@@ -47,7 +50,7 @@ class Operations:
         if self._daemon.stopping:
             work.close()
             raise VerbError("stopping", "the daemon is stopping")
-        self._work, self.current, self._lasting = work, what, lasting
+        self._work, self.current, self._what, self._lasting = work, what, what, lasting
         outcome: list[Reply | BaseException] = []
 
         def finish(result: Reply | BaseException) -> None:
@@ -80,8 +83,7 @@ class Operations:
                 log.error("%s: %s", self.current, error)
             else:
                 log.exception("%s failed", self.current)
-        self._work, self.current = None, None
-        self._finish(result)
+        self._end(result)
 
     def cancel(self) -> None:
         """The daemon stops."""
@@ -96,8 +98,13 @@ class Operations:
     def _break_off(self, why: VerbError) -> None:
         if self._work is not None:
             self._work.close()
-            self._work, self.current = None, None
-            self._finish(why)
+            self._end(why)
+
+    def _end(self, result: Reply | BaseException) -> None:
+        error = str(result) or type(result).__name__ if isinstance(result, BaseException) else None
+        self.last = {"name": self._what, "error": error}
+        self._work, self.current = None, None
+        self._finish(result)
 
 
 def roll(daemon: Supervisor, names: Sequence[str], why: str) -> Generator[None, None, None]:
@@ -153,7 +160,7 @@ def _reload(daemon: Supervisor, new: Config, after: dict[str, Any], todo: plan.P
         yield from roll(daemon, ground, "reload")
         for name in todo.of("run"):
             tree.renew(name, time.monotonic(), "reload")
-            yield from _until_run(daemon, name)
+            yield from _until_run(daemon, name, "the old configuration stays")
     except BaseException:
         if daemon.config is new and not daemon.stopping:
             daemon.adopt(old, before)
@@ -200,11 +207,11 @@ def _count_on(daemon: Supervisor, started: Sequence[str], stopped: Sequence[str]
     return [s.name for s in slots if s.kind in changed and s.name not in started and s.wanted and daemon.counts(s.kind)]
 
 
-def _until_run(daemon: Supervisor, name: str) -> Generator[None, None, None]:
+def _until_run(daemon: Supervisor, name: str, otherwise: str) -> Generator[None, None, None]:
     while daemon.tree.slots[name].state is not State.DONE:
         slot = daemon.tree.slots[name]
         if slot.state is State.FATAL or slot.failures:
-            raise VerbError("failed", f"{slot.last_error}; the old configuration stays")
+            raise VerbError("failed", f"{slot.last_error}; {otherwise}")
         yield
 
 
@@ -285,7 +292,7 @@ def after_upgrade(daemon: Supervisor) -> Work:
     for slot in list(daemon.tree.slots.values()):
         if slot.one_shot:
             daemon.tree.renew(slot.name, time.monotonic(), "upgrade")
-            yield from _until_run(daemon, slot.name)
+            yield from _until_run(daemon, slot.name, "no worker was replaced")
     yield from _resize(daemon)
     in_order = sorted(daemon.tree.slots.values(), key=lambda slot: (slot.rank, slot.name))
     names = [s.name for s in in_order if s.wanted and s.rank >= fleet.FIRST_ROLE_RANK]

@@ -44,7 +44,9 @@ def execute(daemon: Supervisor) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])
     except OSError as error:
         daemon.reexec = False
-        log.error("the new program cannot be run, so the old one stays: %s", error.strerror)
+        said = f"the new program cannot be run, so the old one stays: {error.strerror}"
+        daemon.operations.last = {"name": "restart", "error": said}
+        log.error("%s", said)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
@@ -68,7 +70,8 @@ def _save(daemon: Supervisor) -> dict[str, Any]:
         "slots": [dataclasses.asdict(slot) for slot in tree.slots.values()],
         "specs": [dataclasses.asdict(spec) for spec in tree.specs.values()],
         "processes": [
-            [p.name, p.kind, p.pid, p.began, p.channel.fileno(), *p.channel.save()] for p in tree.processes.values()
+            [p.name, p.kind, p.pid, p.began, p.version, p.channel.fileno(), *p.channel.save()]
+            for p in tree.processes.values()
         ],
         "retiring": list(tree.retiring.items()),
         "ledger": tree.ledger.save(),
@@ -101,11 +104,11 @@ def resume(fd: int) -> Supervisor:
         slot = Slot(**{**values, "state": State(values["state"])})
         tree.slots[slot.name] = slot
     tree.ledger = Ledger.restore(saved["ledger"], daemon.began)
-    for name, kind, pid, began, channel_fd, received, unsent in saved["processes"]:
+    for name, kind, pid, began, version, channel_fd, received, unsent in saved["processes"]:
         os.set_inheritable(channel_fd, False)
         channel = Channel(socket.socket(fileno=channel_fd))
         channel.restore((received, unsent))
-        process = Process(name, kind, pid, os.pidfd_open(pid), channel, began)
+        process = Process(name, kind, pid, os.pidfd_open(pid), channel, began, version, inherited=True)
         tree.processes[pid] = process
         tree.watch(process)
     tree.retiring = {int(pid): kill_at for pid, kill_at in saved["retiring"]}

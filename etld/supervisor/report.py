@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 def faults(daemon: Supervisor) -> dict[str, dict[str, str]]:
-    """Worker to (name to message): what workers report, their silence, and the disk as the supervisor sees it."""
+    """Worker to (name to message): what workers report, and what the supervisor sees."""
     found = daemon.tree.ledger.faults()
     for name, seconds in fleet.silent(daemon.tree.slots.values(), time.monotonic()).items():
         found.setdefault(name, {})["silent"] = f"not a word for {seconds:.0f} s"
+    if not daemon.operations.current:
+        for name, version in daemon.tree.outdated().items():
+            found.setdefault(name, {})["version"] = f"runs etld {version} of before the restart: `etld restart {name}`"
     if daemon.disk.wrong is not None:
         found["supervisor"] = {"disk": daemon.disk.wrong}
     return found
@@ -47,17 +50,20 @@ def status(daemon: Supervisor) -> dict[str, Any]:
         "workers": [_worker(daemon, slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
         "totals": tree.ledger.totals(),
         "faults": fleet.problems(tree.slots.values(), faults(daemon)),
-        "operation": daemon.operations.current,
+        "operation": daemon.operations.current or ("restart" if daemon.reexec else None),
+        "last_operation": daemon.operations.last,
     }
 
 
 def _worker(daemon: Supervisor, slot: Slot, now: float) -> dict[str, Any]:
     account = daemon.tree.ledger.account(slot.pid)
+    process = daemon.tree.processes.get(slot.pid or 0)
     return {
         "name": slot.name,
         "kind": slot.kind,
         "state": fleet.shown_state(slot),
         "pid": slot.pid,
+        "version": process.version if process else None,
         "uptime_s": round(now - slot.spawned, 1) if slot.alive else 0.0,
         "restarts": slot.restarts,
         "last_error": slot.last_error or None,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from etld import __version__
 from etld.supervisor.kinds import Kind, Spec
 from etld.worker.channel import Channel, pair
 
@@ -35,6 +36,9 @@ class Process:
     pidfd: int
     channel: Channel
     began: float
+    version: str = __version__
+    #: Was it forked by the program that ran before this one (of whatever version)?
+    inherited: bool = False
     #: What it said in the current second, to notice a flood.
     flood_bytes: int = 0
     flood_messages: int = 0

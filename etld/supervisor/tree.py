@@ -291,6 +291,14 @@ class Tree:
         """The slots whose former process has not ended yet."""
         return {self.processes[pid].name for pid in self.retiring if pid in self.processes}
 
+    def outdated(self) -> dict[str, str]:
+        """Versions by name, of the workers that the program before this one started, and that should be replaced."""
+        return {
+            process.name: process.version
+            for process in self.processes.values()
+            if process.inherited and not self.kinds[process.kind].embedded
+        }
+
     def stopped(self) -> bool:
         """Is no process left?"""
         return not self.processes

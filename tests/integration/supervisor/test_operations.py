@@ -210,6 +210,27 @@ def test_a_program_that_would_not_run_does_not_take_over(etld: World) -> None:
     assert etld.state_is("ready")
 
 
+def test_a_restart_that_stops_half_way_is_no_success(etld: World) -> None:
+    """The command says why; whoever still runs the old program is named until somebody replaces it."""
+    etld.start()
+    before = etld.pids()
+    assert etld.worker("good-0")["version"] == etld.status()["version"]
+    (etld.state / "setup.broken").write_text("no room for a migration")
+    done = etld.cli("restart")
+    assert done.returncode == 1
+    assert "not every worker was replaced: set-up cannot: no room for a migration" in done.stderr
+    assert etld.status()["last_operation"]["name"] == "restart"
+    (etld.state / "setup.broken").unlink()
+    until(lambda: not any("setup" in fault for fault in etld.status()["faults"]))
+    assert etld.state_is("degraded")
+    old = [fault for fault in etld.status()["faults"] if "of before the restart" in fault]
+    assert [fault.partition(":")[0] for fault in old] == ["good-0", "good-1", "ingest-0"]
+    assert etld.pids() == before
+    assert etld.cli("restart").returncode == 0
+    assert etld.state_is("ready")
+    assert etld.status()["last_operation"] == {"name": "restart", "error": None}
+
+
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM])
 def test_a_signal_while_the_program_changes(etld: World, number: signal.Signals) -> None:
     """It waits until the new program can hear it."""
