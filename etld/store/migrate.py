@@ -43,17 +43,29 @@ def migrate(conn: Connection) -> list[str]:
             "CREATE TABLE IF NOT EXISTS etld.migration (number integer PRIMARY KEY, name text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        row = conn.execute("SELECT coalesce(max(number), 0) FROM etld.migration").fetchone()
-        current = int(row[0]) if row else 0
-        newest = migrations[-1][0]
-        if current > newest:
-            raise DatabaseProblem(
-                f"the database is at migration {current}, and this etld knows migrations up to {newest}:"
-                " a newer etld has used it. Upgrade this one."
-            )
+        current = _refuse_newer(conn)
         for number, name, text in migrations:
             if number > current:
                 conn.execute(sql.SQL(text))
                 conn.execute("INSERT INTO etld.migration (number, name) VALUES (%s, %s)", (number, name))
                 ran.append(name)
     return ran
+
+
+def refuse_newer(conn: Connection) -> None:
+    """Change nothing; raises `DatabaseProblem` when the database was already migrated by a newer etld."""
+    row = conn.execute("SELECT to_regclass('etld.migration')").fetchone()
+    if row and row[0] is not None:
+        _refuse_newer(conn)
+
+
+def _refuse_newer(conn: Connection) -> int:
+    """The number of the database's last migration."""
+    row = conn.execute("SELECT coalesce(max(number), 0) FROM etld.migration").fetchone()
+    current, newest = int(row[0]) if row else 0, available()[-1][0]
+    if current > newest:
+        raise DatabaseProblem(
+            f"the database is at migration {current}, and this etld knows migrations up to {newest}:"
+            " a newer etld has used it. Upgrade this one."
+        )
+    return current

@@ -10,7 +10,7 @@ from setproctitle import setproctitle
 
 from etld.config import load, locate, refuse_unsafe, refuse_unsafe_files
 from etld.errors import EtldError
-from etld.supervisor import main, reexec
+from etld.supervisor import handover, main, reexec
 from etld.supervisor.kinds import load_kinds
 
 
@@ -19,18 +19,23 @@ def run() -> int:
     parser = argparse.ArgumentParser(prog="python -m etld.supervisor", description=__doc__)
     parser.add_argument("--config", type=Path, help="the TOML file")
     parser.add_argument("--kinds", default=main.KINDS, help="module:attribute of the table of worker kinds")
-    parser.add_argument("--check", action="store_true", help="only read the configuration")
+    parser.add_argument("--check", action="store_true", help="only tell whether it would run")
+    parser.add_argument("--state", type=int, help="with --check: descriptor of the state to go on from")
     parser.add_argument("--resume", type=int, help="descriptor of the state to go on from")
     options = parser.parse_args()
     try:
         if options.resume is not None:
             setproctitle("etld: supervisor")
             return main.loop(reexec.resume(options.resume))
-        load_kinds(options.kinds)
+        kinds = load_kinds(options.kinds)
         refuse_unsafe(locate(options.config))
         config = load(options.config)
         refuse_unsafe_files(config)
-        return 0 if options.check else main.foreground(config, options.kinds)
+        if not options.check:
+            return main.foreground(config, options.kinds)
+        if options.state is not None:
+            handover.check(handover.read(options.state), kinds, config)
+        return 0
     except EtldError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"etld: {line}\n")

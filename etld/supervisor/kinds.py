@@ -37,7 +37,8 @@ class Kind:
 
     `counts` gives (event type, number of slots); `restart` and `push` give key prefixes: a change
     below one of `restart` replaces the worker, below one of `push` is sent to it; the longest prefix
-    wins. `overlap`: a successor is up before the worker is asked to stop.
+    wins. `overlap`: a successor is up before the worker is asked to stop. `check` names a function of
+    (config, addresses) that raises EtldError when a program that is to take over could not go on.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Kind:
     embedded: bool = False
     listens: bool = False
     database: bool = True
+    check: str = ""
     #: The kernel's signal to it when the supervisor dies: the roles are made to be killed.
     death_signal: signal.Signals = signal.SIGKILL
 
@@ -144,6 +146,7 @@ _ALL: tuple[Kind, ...] = (
         restart=lambda *_: (*_SERVERS, "event_types", "summaries"),
         one_shot=True,
         death_signal=signal.SIGTERM,
+        check="etld.bootstrap.check:run",
     ),
     Kind(
         "aggregator",

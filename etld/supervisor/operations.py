@@ -282,7 +282,7 @@ def _restart(daemon: Supervisor, names: Sequence[str]) -> Work:
 
 def _upgrade(daemon: Supervisor) -> Work:
     """Ask the new program whether it would run at all; only then take its place."""
-    yield from daemon.successor.ask(["--config", str(daemon.config.source), "--kinds", daemon.kinds_ref])
+    yield from daemon.successor.ask(daemon)
     daemon.reexec = True
     return {"restarting": True, "pid": daemon.pid}
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 from etld.config import load
-from etld.supervisor import operations
+from etld.supervisor import handover, operations
 from etld.supervisor.herald import Herald
-from etld.supervisor.kinds import Spec
-from etld.supervisor.ledger import Ledger
 from etld.supervisor.listeners import Listeners
 from etld.supervisor.pidfile import PidFile
 from etld.supervisor.runtime import Runtime
-from etld.supervisor.slots import Slot, State
 from etld.supervisor.spawn import Process
 from etld.supervisor.supervisor import SIGNALS, Supervisor
 from etld.worker.channel import Channel
@@ -39,8 +33,8 @@ def execute(daemon: Supervisor) -> None:
         daemon.reactor.take_signals()
         if daemon.stopping or daemon.operations.current:
             return
-        fd = os.memfd_create("etld-state", 0)
-        os.write(fd, json.dumps(_save(daemon)).encode())
+        _let_through(daemon)
+        fd = handover.save(daemon)
         os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])
     except OSError as error:
         daemon.reexec = False
@@ -51,67 +45,50 @@ def execute(daemon: Supervisor) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _save(daemon: Supervisor) -> dict[str, Any]:
-    runtime, tree = daemon.runtime, daemon.tree
-    os.set_inheritable(runtime.pidfile.fd, True)
-    runtime.control.set_inheritable(True)
-    for process in tree.processes.values():
+def _let_through(daemon: Supervisor) -> None:
+    os.set_inheritable(daemon.runtime.pidfile.fd, True)
+    daemon.runtime.control.set_inheritable(True)
+    for process in daemon.tree.processes.values():
         process.channel.sock.set_inheritable(True)
-    return {
-        "config": str(daemon.config.source),
-        "kinds": daemon.kinds_ref,
-        "log_file": str(daemon.log_file) if daemon.log_file else None,
-        "began": daemon.began,
-        "scaled": daemon.scaled,
-        "pidfile": [str(runtime.pidfile.path), runtime.pidfile.fd],
-        "ports": runtime.ports,
-        "control": runtime.control.fileno(),
-        "listeners": [runtime.listeners.host, runtime.listeners.port, runtime.listeners.save()],
-        "slots": [dataclasses.asdict(slot) for slot in tree.slots.values()],
-        "specs": [dataclasses.asdict(spec) for spec in tree.specs.values()],
-        "processes": [
-            [p.name, p.kind, p.pid, p.began, p.version, p.channel.fileno(), *p.channel.save()]
-            for p in tree.processes.values()
-        ],
-        "retiring": list(tree.retiring.items()),
-        "ledger": tree.ledger.save(),
-    }
 
 
 def resume(fd: int) -> Supervisor:
     """The supervisor that goes on from a saved state, in the middle of its rolling restart."""
-    size = os.fstat(fd).st_size
-    saved = json.loads(os.pread(fd, size, 0))
-    os.close(fd)
-    config = load(Path(saved["config"]))
-    path, pid_fd = saved["pidfile"]
-    control = socket.socket(fileno=saved["control"])
-    for inherited in (pid_fd, control.fileno()):
+    saved = handover.read(fd)
+    config = load(Path(saved.config))
+    path, pid_fd = saved.pidfile
+    control = socket.socket(fileno=saved.control)
+    for inherited in (pid_fd, saved.control):
         os.set_inheritable(inherited, False)
-    host, port, sockets = saved["listeners"]
-    runtime = Runtime(PidFile(Path(path), pid_fd), saved["ports"], Listeners.restore(host, port, sockets), control)
-    log_file = Path(saved["log_file"]) if saved["log_file"] else None
-    daemon = Supervisor(config, saved["kinds"], runtime, log_file=log_file, herald=Herald())
-    daemon.began = saved["began"]
-    daemon.scaled = saved["scaled"]
+    host, port, sockets = saved.listeners
+    runtime = Runtime(PidFile(Path(path), pid_fd), saved.ports, Listeners.restore(host, port, sockets), control)
+    log_file = Path(saved.log_file) if saved.log_file else None
+    daemon = Supervisor(config, saved.kinds, runtime, log_file=log_file, herald=Herald())
+    daemon.began = saved.began
+    daemon.scaled = saved.scaled
     daemon.was_started = True
     tree = daemon.tree
     tree.was_up = True
-    for values in saved["specs"]:
-        spec = Spec(**values)
-        tree.specs[spec.name] = spec
-    for values in saved["slots"]:
-        slot = Slot(**{**values, "state": State(values["state"])})
-        tree.slots[slot.name] = slot
-    tree.ledger = Ledger.restore(saved["ledger"], daemon.began)
-    for name, kind, pid, began, version, channel_fd, received, unsent in saved["processes"]:
-        os.set_inheritable(channel_fd, False)
-        channel = Channel(socket.socket(fileno=channel_fd))
-        channel.restore((received, unsent))
-        process = Process(name, kind, pid, os.pidfd_open(pid), channel, began, version, inherited=True)
-        tree.processes[pid] = process
+    tree.specs = {spec.name: spec for spec in saved.specs}
+    tree.slots = {slot.name: slot for slot in saved.slots}
+    tree.ledger = saved.ledger
+    for child in saved.processes:
+        os.set_inheritable(child.channel, False)
+        channel = Channel(socket.socket(fileno=child.channel))
+        channel.restore((child.received, child.unsent))
+        process = Process(
+            child.name,
+            child.kind,
+            child.pid,
+            os.pidfd_open(child.pid),
+            channel,
+            child.began,
+            version=child.version,
+            inherited=True,
+        )
+        tree.processes[child.pid] = process
         tree.watch(process)
-    tree.retiring = {int(pid): kill_at for pid, kill_at in saved["retiring"]}
+    tree.retiring = dict(saved.retiring)
     daemon.operations.start("restart", operations.after_upgrade(daemon))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return daemon

@@ -7,9 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from etld.control.daemon import VerbError
+from etld.supervisor import handover
+
+if TYPE_CHECKING:
+    from etld.supervisor.supervisor import Supervisor
 
 _WITHIN = 60.0
 _MOST_SAID = 16384
@@ -28,16 +33,21 @@ class Successor:
         self._check.poll()
         return True
 
-    def ask(self, arguments: Sequence[str]) -> Generator[None, None, None]:
-        """Wait until it has said yes. Raises VerbError with its reasons, or when it says nothing for a minute."""
+    def ask(self, daemon: Supervisor) -> Generator[None, None, None]:
+        """Wait until it has said yes to the configuration, the state, the database. Raises VerbError with its reasons, or when it says nothing for a minute."""
         # A file and no pipe: nobody reads before the end.
         with open(os.memfd_create("etld-check"), "r+b") as said:
+            state = handover.save(daemon)
+            argv = [sys.executable, "-m", "etld.supervisor", "--check", "--state", str(state)]
+            argv += ["--config", str(daemon.config.source), "--kinds", daemon.kinds_ref]
             self._check = check = subprocess.Popen(
-                [sys.executable, "-m", "etld.supervisor", "--check", *arguments],
+                argv,
+                pass_fds=(state,),
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
+            os.close(state)
             deadline = time.monotonic() + _WITHIN
             try:
                 while check.poll() is None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from etld.avro import EventSchema, codec, columnar, wire
-from etld.bootstrap import main, topics
+from etld.bootstrap import check, main, topics
 from etld.config import Config, load
 from etld.events.validate import Valid, Validator
 from etld.kafka.admin import Admin
@@ -19,6 +19,7 @@ from etld.kafka.errors import KafkaProblem
 from etld.registry import open_registry
 from etld.registry.cache import SchemaCache
 from etld.store import db
+from etld.store.errors import DatabaseProblem
 from etld.store.migrate import available, migrate
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
@@ -187,8 +188,10 @@ def test_waits_while_the_database_is_away(place: Place) -> None:
 
 
 def test_an_older_program_refuses_a_newer_database(place: Place) -> None:
-    """At once, for good, and in words; nothing is changed."""
+    """At once, for good, and in words; nothing is changed. The check before an upgrade says so too."""
+    check.run(place.config(), place.addresses)  # nothing is there yet
     main.run(place.worker())
+    check.run(place.config(), place.addresses)
     assert place.addresses.postgres is not None
     with db.connect(place.addresses.postgres, application_name="test") as conn:
         conn.execute("INSERT INTO etld.migration (number, name) VALUES (9999, '9999_of_tomorrow.sql')")
@@ -200,6 +203,8 @@ def test_an_older_program_refuses_a_newer_database(place: Place) -> None:
     assert "the database is at migration 9999" in reason
     assert "Upgrade this one" in reason
     assert not place.config().schemas_path.exists()
+    with pytest.raises(DatabaseProblem, match="the database is at migration 9999"):
+        check.run(place.config(), place.addresses)
 
 
 def test_migrations_run_once_when_many_start_at_once(database: str) -> None:

@@ -210,6 +210,18 @@ def test_a_program_that_would_not_run_does_not_take_over(etld: World) -> None:
     assert etld.state_is("ready")
 
 
+def test_a_program_that_cannot_use_the_database_does_not_take_over(etld: World) -> None:
+    """As an older one cannot, after a migration."""
+    etld.start()
+    before = etld.pids()
+    (etld.state / "check.broken").touch()
+    done = etld.cli("restart")
+    assert done.returncode == 1
+    assert "the old one stays" in done.stderr
+    assert "a newer etld has used postgresql://etld@localhost:1/etld" in done.stderr
+    assert (etld.state_is("ready"), etld.pids()) == (True, before)
+
+
 def test_a_restart_that_stops_half_way_is_no_success(etld: World) -> None:
     """The command says why; whoever still runs the old program is named until somebody replaces it."""
     etld.start()

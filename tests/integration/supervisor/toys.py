@@ -14,7 +14,7 @@ from etld.supervisor.kinds import Kind
 
 if TYPE_CHECKING:
     from etld.config import Config
-    from etld.worker import Worker
+    from etld.worker import Addresses, Worker
 
 #: The breaker's window that a worker takes its time to take.
 SLOW = 78
@@ -64,6 +64,12 @@ def setup(worker: Worker) -> None:
     if broken.exists():
         raise EtldError(f"set-up cannot: {broken.read_text().strip()}")
     _say(worker, "done")
+
+
+def check(config: Config, addresses: Addresses) -> None:
+    """What set-up says before an upgrade; no while the file check.broken is there."""
+    if (Path(config.state_dir) / "check.broken").exists():
+        raise EtldError(f"a newer etld has used {addresses.postgres}")
 
 
 def http(worker: Worker) -> None:
@@ -191,7 +197,9 @@ def _table(*kinds: Kind) -> dict[str, Kind]:
 
 
 _GROUND = _kind("ground", "ground", 0, embedded=True, death_signal=signal.SIGTERM)
-_SETUP = _kind("setup", "setup", 1, one_shot=True, restart=lambda *_: ("kafka", "event_types"))
+_SETUP = _kind(
+    "setup", "setup", 1, one_shot=True, restart=lambda *_: ("kafka", "event_types"), check=f"{__name__}:check"
+)
 _GOOD = _kind("good", "good", 2, 2, restart=lambda *_: ("processor",), push=lambda *_: ("breaker",))
 _HTTP = Kind(
     "ingest",
