@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.supervisor")
 
 _LAST_KNOCK = 0.25
+_ENOUGH_FAILURES = 3
 # Shorter than a client's patience with the control socket.
 _REST_WITHIN = 8.0
 #: Yields nothing, again and again, until it returns its answer.
@@ -124,10 +125,12 @@ def until_settled(daemon: Supervisor, names: Iterable[str]) -> Generator[None, N
         while True:
             yield
             slot = daemon.tree.slots.get(name)
-            if slot is None or (slot.settled and name not in daemon.tree.retiring_names()):
+            if slot is None or (slot.settled and not slot.stands_in and name not in daemon.tree.retiring_names()):
                 break
-            if slot.state is State.FATAL or slot.failures >= 3:
-                raise VerbError("failed", f"{name} does not come up: {slot.last_error}")
+            if slot.state is State.FATAL or slot.failures >= _ENOUGH_FAILURES or slot.stands_in:
+                daemon.tree.reinstate(name, time.monotonic())
+                stays = "; the process before serves on" if daemon.tree.slots[name].stands_in else ""
+                raise VerbError("failed", f"{name} does not come up: {slot.last_error}{stays}")
 
 
 def reload(daemon: Supervisor, dry_run: bool) -> Answer:

@@ -12,12 +12,18 @@ from etld.supervisor.slots import Slot, State
 if TYPE_CHECKING:
     from etld.supervisor.supervisor import Supervisor
 
+#: The faults of an ingest worker with which it refuses events; with others it serves.
+_SHUTS = frozenset({"kafka", "silent"})
+
 
 def faults(daemon: Supervisor) -> dict[str, dict[str, str]]:
     """Worker to (name to message): what workers report, and what the supervisor sees."""
     found = daemon.tree.ledger.faults()
     for name, seconds in fleet.silent(daemon.tree.slots.values(), time.monotonic()).items():
         found.setdefault(name, {})["silent"] = f"not a word for {seconds:.0f} s"
+    for slot in daemon.tree.slots.values():
+        if slot.stands_in:
+            found.setdefault(slot.name, {})["successor"] = f"none came up, so it serves on: {slot.last_error}"
     if not daemon.operations.current:
         for name, version in daemon.tree.outdated().items():
             found.setdefault(name, {})["version"] = f"runs etld {version} of before the restart: `etld restart {name}`"
@@ -78,15 +84,20 @@ def health(daemon: Supervisor) -> dict[str, Any]:
     """`healthy`: all is well; `ready`: events are accepted; `live`: this answer."""
     slots = daemon.tree.slots.values()
     wrong = faults(daemon)
+    shut = {name for name, named in wrong.items() if not _SHUTS.isdisjoint(named)}
     doors = [slot for slot in slots if daemon.kinds[slot.kind].listens and slot.wanted]
-    open_doors = [s for s in doors if s.state is State.RUNNING and not s.paused and s.name not in wrong]
+    is_open = any(s.state is State.RUNNING and not s.paused and s.name not in shut for s in doors)
+    no_doors = not any(kind.listens for kind in daemon.kinds.values())
     now = state(daemon)
+    problems = fleet.problems(slots, wrong)
+    if not (is_open or no_doors or problems or daemon.stopping):
+        problems.append("no ingest worker accepts events: they are paused" if doors else "ingest has no worker")
     return {
         "healthy": now == "ready",
-        "ready": daemon.was_started and not daemon.stopping and (bool(open_doors) or not doors),
+        "ready": daemon.was_started and not daemon.stopping and (is_open or no_doors),
         "live": True,
         "state": now,
-        "problems": fleet.problems(slots, wrong),
+        "problems": problems,
     }
 
 

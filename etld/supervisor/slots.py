@@ -19,6 +19,9 @@ from enum import StrEnum
 
 from etld.worker import FATAL_EXIT
 
+#: Whose successor was given up is not replaced at once again for its age or size.
+_NEXT_TRY = 60.0
+
 
 class State(StrEnum):
     """Where a slot is in its life."""
@@ -83,6 +86,8 @@ class Slot:
     wanted: bool = True
     doomed: bool = False
     replacing: str = ""
+    #: Its process is the one before: the successor was given up, as `last_error` says.
+    stands_in: bool = False
     kill_at: float | None = None
 
     @property
@@ -168,13 +173,31 @@ def vacate(slot: Slot, now: float) -> Slot:
         failures=0,
         ready=None,
         kill_at=None,
+        stands_in=False,
         restarts=slot.restarts + 1,
+    )
+
+
+def reinstated(slot: Slot, pid: int, began: float, now: float) -> Slot:
+    """Its successor was given up: the process that lives outside of it takes the place again."""
+    return replace(
+        slot,
+        state=State.RUNNING,
+        pid=pid,
+        spawned=began,
+        ready=began,
+        heard=now,
+        failures=0,
+        kill_at=None,
+        doomed=False,
+        stands_in=True,
+        not_before=now + _NEXT_TRY,
     )
 
 
 def exited(slot: Slot, code: int, now: float, patience: Patience, jitter: float = 1.0) -> Slot:
     """Its process ended: `code` is negative for a signal, `jitter` a factor around 1 for the delay."""
-    gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="")
+    gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="", stands_in=False)
     if not slot.wanted:
         return replace(gone, state=State.STOPPED)
     if slot.one_shot and code == 0:

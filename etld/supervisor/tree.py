@@ -156,17 +156,17 @@ class Tree:
 
     def measure(self, limit: int, events: int, now: float) -> None:
         """Replace workers that have grown past `limit` bytes or served `events` (0: never)."""
+        for process in self.processes.values():
+            process.flood_bytes = process.flood_messages = 0
         for slot in list(self.slots.values()):
             if slot.pid is None or slot.pid not in self.processes:
                 continue
-            process = self.processes[slot.pid]
-            process.flood_bytes = process.flood_messages = 0
             size = self.memory[slot.name] = resident(slot.pid)
             if self.kinds[slot.kind].embedded:
                 continue
             if limit and size > 2 * limit:  # no time for a gentle end
                 self.end(slot, now, f"took {size >> 20} MiB of memory")
-            elif slot.state is not State.RUNNING:
+            elif slot.state is not State.RUNNING or now < slot.not_before:
                 continue
             elif limit and size > limit:
                 self.renew(slot.name, now, f"took {size >> 20} MiB of memory")
@@ -230,9 +230,11 @@ class Tree:
         process.close()
         del self.processes[pid]
         self.ledger.close(pid)
-        self.retiring.pop(pid, None)
+        asked = self.retiring.pop(pid, None) is not None
         slot = self.slots.get(process.name)
         if slot is None or slot.pid != pid:
+            said = f"{process.name}: the process before (pid {pid}) {slots.describe(code)}"
+            log.log(logging.INFO if asked else logging.ERROR, said)
             return
         before = slot
         slot = slots.exited(slot, code, now, self.patience_of(slot), random.uniform(0.8, 1.2))
@@ -240,6 +242,21 @@ class Tree:
         self.progress.pop(slot.name, None)
         self.memory.pop(slot.name, None)
         self._tell_end(before, slot, code)
+        if slot.state is State.FATAL:
+            self.reinstate(slot.name, now)
+
+    def reinstate(self, name: str, now: float) -> None:
+        """A successor is given up: the process before it, if it still waits, has the slot again."""
+        slot = self.slots[name]
+        for pid, process in self.processes.items():
+            waits = process.name == name and self.retiring.get(pid, now) is None
+            if waits and slot.wanted and not slot.alive:
+                del self.retiring[pid]
+                self.put(slots.reinstated(slot, pid, process.began, now))
+                if slot.paused:
+                    self.send(pid, {"type": "pause"})
+                log.error("%s: the process before (pid %d) serves on", name, pid)
+                return
 
     def _tell_end(self, before: Slot, after: Slot, code: int) -> None:
         if after.state is State.DONE:

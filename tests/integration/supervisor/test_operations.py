@@ -210,6 +210,44 @@ def test_a_program_that_would_not_run_does_not_take_over(etld: World) -> None:
     assert etld.state_is("ready")
 
 
+def test_a_successor_that_does_not_come_up(etld: World) -> None:
+    """The process before has its place again, is watched as before, and is named until it is replaced."""
+    etld.start()
+    before = etld.worker("ingest-0")
+    (etld.state / "ingest.dies").touch()
+    done = etld.cli("restart", "ingest")
+    assert done.returncode == 1
+    assert "no way to Kafka; the process before serves on" in done.stderr
+    after = etld.worker("ingest-0")
+    assert (after["pid"], after["state"], after["last_error"]) == (before["pid"], "running", "no way to Kafka")
+    assert etld.state_is("degraded")
+    assert "ingest-0: successor: none came up, so it serves on: no way to Kafka" in etld.status()["faults"]
+    assert etld.cli("health", "--ready").returncode == 0
+    assert b"200 OK" in etld.get()
+    (etld.state / "ingest.dies").unlink()
+    os.kill(before["pid"], signal.SIGSTOP)
+    until(lambda: etld.worker("ingest-0")["pid"] not in (before["pid"], None) and etld.state_is("ready"))
+    assert etld.cli("restart", "ingest").returncode == 0
+    assert any("ingest-0: the process before (pid" in row["msg"] for row in etld.log())
+
+
+def test_ready_is_whether_events_are_accepted(etld: World) -> None:
+    """Not with no worker, not with a door that a fault shuts; with any other fault they are."""
+    etld.start()
+    for fault, code in (("kafka", 1), ("reload", 0)):
+        (etld.state / "ingest.fault").write_text(fault)
+        until(lambda fault=fault: f"ingest-0: {fault}: so it is" in etld.status()["faults"])
+        assert etld.cli("health", "--ready").returncode == code
+    (etld.state / "ingest.fault").unlink()
+    until(lambda: etld.state_is("ready"))
+    assert etld.cli("scale", "ingest", "0").returncode == 0
+    done = etld.cli("health", "--ready")
+    assert done.returncode == 1
+    assert "ingest has no worker" in done.stdout
+    assert etld.cli("scale", "ingest", "1").returncode == 0
+    assert etld.cli("health", "--ready").returncode == 0
+
+
 def test_a_program_that_cannot_use_the_database_does_not_take_over(etld: World) -> None:
     """As an older one cannot, after a migration."""
     etld.start()

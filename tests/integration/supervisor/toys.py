@@ -75,11 +75,16 @@ def check(config: Config, addresses: Addresses) -> None:
 def http(worker: Worker) -> None:
     """Answers every connection with its pid."""
     _say(worker, f"environment={[name for name in os.environ if 'POSTGRES' in name]}")
+    if (Path(worker.config.state_dir) / "ingest.dies").exists():
+        worker.fatal("no way to Kafka")
     sock = worker.sockets[0]
     sock.settimeout(0.05)
     worker.ready()
     while not worker.stopping:
         worker.beat()
+        fault = Path(worker.config.state_dir) / "ingest.fault"
+        for name in ("kafka", "reload"):
+            worker.fault(name, "so it is" if fault.exists() and fault.read_text() == name else None)
         try:
             client, _ = sock.accept()
         except TimeoutError:
