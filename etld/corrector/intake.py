@@ -14,6 +14,7 @@ from etld.events import deadletter
 from etld.events.ids import canonical, dead_letter_id
 from etld.kafka.reader import timestamp
 from etld.store import letters
+from etld.store.errors import DatabaseError, classify
 from etld.store.letters import Arrived
 from etld.stream import Batch, Handler, Tally, Work
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from etld.worker import Worker
 
 log = logging.getLogger("etld.corrector")
+
+_LONGEST = 250
 
 
 @dataclass
@@ -77,7 +80,7 @@ class Intake(Handler[Arrivals]):
                 twice[key] = twice.get(key, 0) + 1
         for key, some in fresh.items():
             unique = {letter.id: letter for letter in some}
-            twice[key] = twice.get(key, 0) + len(some) - letters.add(cur, list(unique.values()))
+            twice[key] = twice.get(key, 0) + len(some) - _added(cur, list(unique.values()), verdict)
         return {key: Tally(stored=-n, duplicate=n) for key, n in twice.items() if n}
 
     def committed(self, work: Arrivals) -> None:
@@ -116,17 +119,37 @@ class Intake(Handler[Arrivals]):
         return True
 
 
+def _added(cur: Cursor, some: list[Arrived], verdict: Verdict | None) -> int:
+    """How many of the letters are new; after a refusal one by one, and what is refused alone as its bytes only."""
+    if verdict != "data":
+        return letters.add(cur, some)
+    new = 0
+    for one in some:
+        try:
+            with cur.connection.transaction():
+                new += letters.add(cur, [one])
+        except DatabaseError as error:
+            if classify(error) != "data":
+                raise
+            log.warning("letter %s cannot be kept with what its headers say: %s", one.id, " ".join(str(error).split()))
+            bare = replace(
+                one, event_id=None, event_type=None, topic=None, headers={}, error="its headers were refused"
+            )
+            new += letters.add(cur, [bare])
+    return new
+
+
 def read(own_id: str, key: bytes | None, value: bytes | None, headers: Mapping[str, str]) -> Arrived:
     """A letter from its record. `own_id` serves when a foreign producer gave it none."""
     return Arrived(
         id=_uuid(headers.get(deadletter.DEAD_LETTER_ID)) or own_id,
-        event_id=headers.get(deadletter.EVENT_ID) or _uuid(_text(key)),
-        event_type=headers.get(deadletter.EVENT_TYPE) or _type_in(value),
-        stage=headers.get(deadletter.STAGE) or "UNKNOWN",
-        error_class=headers.get(deadletter.CLASS_NAME) or "Unknown",
+        event_id=_short(headers.get(deadletter.EVENT_ID)) or _uuid(_text(key)),
+        event_type=_short(headers.get(deadletter.EVENT_TYPE)) or _type_in(value),
+        stage=_short(headers.get(deadletter.STAGE)) or "UNKNOWN",
+        error_class=_short(headers.get(deadletter.CLASS_NAME)) or "Unknown",
         error=headers.get(deadletter.MESSAGE) or "no reason was given",
-        sqlstate=headers.get(deadletter.SQLSTATE),
-        topic=headers.get(deadletter.TOPIC),
+        sqlstate=_short(headers.get(deadletter.SQLSTATE)),
+        topic=_short(headers.get(deadletter.TOPIC)),
         part=_number(headers.get(deadletter.PARTITION), 31),
         off=_number(headers.get(deadletter.OFFSET), 63),
         key=key,
@@ -149,7 +172,12 @@ def _type_in(value: bytes | None) -> str | None:
     except ValueError:
         return None
     found = event.get("event_type")
-    return found[:200] if isinstance(found, str) else None
+    return found[:_LONGEST] if isinstance(found, str) else None
+
+
+def _short(text: str | None) -> str | None:
+    # What is looked up is indexed, and an index takes no long texts; the headers keep all of it.
+    return None if text is None else text[:_LONGEST]
 
 
 def _uuid(text: str | None) -> str | None:

@@ -161,15 +161,15 @@ class GroupConsumer:
         """Fetch nothing more; `poll` goes on keeping the membership alive."""
         if not self._paused:
             self._paused = True
-            self._consumer.pause([TopicPartition(*key) for key in self._assigned])
+            self._call(self._consumer.pause, [TopicPartition(*key) for key in self._assigned])
 
     def resume(self, positions: Mapping[Key, int]) -> None:
         """Fetch again, from `positions` where they are given (a pause throws prefetched messages away)."""
         if self._paused:
             self._paused = False
             for key in self._assigned & positions.keys():
-                self._consumer.seek(TopicPartition(*key, positions[key]))
-            self._consumer.resume([TopicPartition(*key) for key in self._assigned])
+                self._call(self._consumer.seek, TopicPartition(*key, positions[key]))
+            self._call(self._consumer.resume, [TopicPartition(*key) for key in self._assigned])
 
     def commit(self, offsets: Mapping[Key, int]) -> None:
         """Tell Kafka how far it is, for lag tools; failures are of no consequence and ignored."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from etld.kafka import Admin
@@ -75,4 +76,17 @@ def test_a_letter_that_its_topic_does_not_take_holds_no_other_up(world: World) -
     finally:
         limit(world, "parked_events", 8 << 20)
     wait_until(lambda: in_topic(world, "parked_events") == before + 6, 60)
+    wait_until(lambda: world.daemon.cli("health", check=False).returncode == 0, 20)
+
+
+def test_a_foreign_letter_with_absurd_headers_is_kept(world: World) -> None:
+    """Who may write to the queue cannot stop the corrector."""
+    before = sum(world.states().values())
+    producer = Producer({"bootstrap.servers": world.kafka})
+    headers = [(name, "x" * 12_000) for name in ("etld.event_id", "etld.event_type", "__connect.errors.stage")]
+    headers.append(("etld.dead_letter_id", "no id"))
+    for _ in range(3):
+        producer.produce("dead_letter_queue", b"{}", b"k", headers=headers)
+    assert producer.flush(20) == 0
+    wait_until(lambda: sum(world.states().values()) == before + 3, 40)
     wait_until(lambda: world.daemon.cli("health", check=False).returncode == 0, 20)
