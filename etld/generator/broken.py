@@ -39,9 +39,9 @@ def user_id_as_text(event: Event) -> bool:
     return True
 
 
-def day_first(event: Event) -> bool:
-    """A date as 31/12/2026."""
-    event["triggered_at"] = _moment(event).strftime("%d/%m/%Y %H:%M:%S")
+def slashes(event: Event) -> bool:
+    """A date as 2026/12/31."""
+    event["triggered_at"] = _moment(event).strftime("%Y/%m/%d %H:%M:%S")
     return True
 
 
@@ -104,7 +104,7 @@ KINDS: tuple[Callable[[Event], bool], ...] = (
     decimal_comma,
     user_id_as_text,
     misspelt_field,
-    day_first,
+    slashes,
     missing_field,
     epoch_ms,
     wrong_case,

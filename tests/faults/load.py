@@ -63,7 +63,7 @@ def event(rng: random.Random, event_type: str, kind: Kind) -> dict[str, Any]:
         if wrong:
             details[field] = wrong
         else:
-            made["triggered_at"] = f"{1 + number % 28:02d}/01/2026"
+            made["triggered_at"] = f"2026/01/{1 + number % 28:02d}"
     elif kind is Kind.HOPELESS:
         del details[field]
     return made

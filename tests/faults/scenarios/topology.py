@@ -50,7 +50,8 @@ def charts_unwritable(run: Run) -> None:
         charts.unlink()
         kept.rename(charts)
         healed, mark = time.monotonic(), run.world.log_end()
-        run.until(lambda: run.world.said("Drew", since=mark) and not told(), "charts are drawn again")
+        # Drawing keeps to its share of the time: the longer one took, the later comes the next.
+        run.until(lambda: run.world.said("Drew", since=mark) and not told(), "charts are drawn again", 240)
         run.recoveries.append(time.monotonic() - healed)
 
 
