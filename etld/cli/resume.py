@@ -38,6 +38,7 @@ def _give_up(config_path: Path | None, where: str) -> None:
     there = find(config_path)
     with there.connect("resume") as conn:
         for done in resume_from_low(conn, there.kafka_settings(), where):
-            click.echo(
-                f"{done.topic}:{done.part} of {done.group} goes on from offset {done.low}; {done.lost} offsets given up"
-            )
+            where_from = f"goes on from offset {done.low}; {done.lost} offsets given up"
+            if done.low is None:
+                where_from = "is no more: the topic has fewer partitions now"
+            click.echo(f"{done.topic}:{done.part} of {done.group} {where_from}")

@@ -237,13 +237,16 @@ def end_blockers(conn: Connection, backend_pid: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A halted partition that goes on from the first offset that is kept; `lost` offsets are given up."""
+    """A halted partition that goes on from the first offset that is kept; `lost` offsets are given up.
+
+    `low` is None for one that the topic no longer has: its position is in the history.
+    """
 
     group: str
     topic: str
     part: int
     reason: str
-    low: int
+    low: int | None
     lost: int
 
 
@@ -260,13 +263,20 @@ def give_up(
     """
     done = []
     with conn.transaction():
-        rows = conn.execute(_SQL.halted, {"cluster": cluster_id, "topic": topic, "part": part}).fetchall()
+        rows = conn.execute(
+            _SQL.halted, {"cluster": cluster_id, "topic": topic, "part": part, "there": list(found)}
+        ).fetchall()
         if not rows:
             what = topic if part is None else f"{topic}:{part}"
             raise EtldError(f"{what} is not halted: nothing to resume from low")
         for group, name, number, topic_id, next_offset, reason in rows:
-            seen = found[number]
             where: dict[str, Any] = {"cluster": cluster_id, "group": group, "topic": name, "part": number}
+            seen = found.get(number)
+            if seen is None:
+                conn.execute(_SQL.archive, {**where, "reason": RECREATED})
+                conn.execute(_SQL.forget, where)
+                done.append(GivenUp(group, name, number, RECREATED, None, 0))
+                continue
             lost = 0
             if reason == OFFSET_LOST and topic_id == seen.topic_id:
                 lost = max(0, seen.low - next_offset)

@@ -80,10 +80,14 @@ SET lost = lost + (%(low)s - next_offset), next_offset = %(low)s, owner_epoch = 
 WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
     AND next_offset < %(low)s
 
+-- name: forget
+DELETE FROM etld.kafka_position
+WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
+
 -- name: halted
 SELECT grp, topic, part, topic_id, next_offset, halted
 FROM etld.kafka_position
-WHERE cluster_id = %(cluster)s AND halted <> '' AND topic = %(topic)s
+WHERE cluster_id = %(cluster)s AND topic = %(topic)s AND (halted <> '' OR NOT part = ANY(%(there)s::int[]))
     AND (%(part)s::int IS NULL OR part = %(part)s)
 ORDER BY grp, topic, part
 

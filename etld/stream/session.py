@@ -70,7 +70,7 @@ class Session:
         self._consumer = GroupConsumer(
             link.settings,
             group=link.group,
-            instance=_instance(worker, handler.topics),
+            instance=_instance(worker, link, handler.topics),
             topics=handler.topics,
             session_timeout=worker.config.kafka.session_timeout,
             max_poll_interval=worker.config.kafka.max_poll_interval,
@@ -343,13 +343,16 @@ class Session:
                 self._fault(name, None)
 
 
-def _instance(worker: Worker, topics: Sequence[str]) -> str:
+def _instance(worker: Worker, link: Link, topics: Sequence[str]) -> str:
     """The static id of this slot, for this set of topics.
 
-    A static member that comes back with other topics is given its old partitions without a rebalance, and
-    would wait for ever for the new ones: so with other topics it is another member.
+    A static member that comes back is given its old partitions without a rebalance. With other topics it would wait
+    for ever for the new ones, and of a topic that was made anew with fewer partitions it would get some that are no
+    more: so with other topics, or topic ids, it is another member.
     """
-    return f"{worker.config.node_id}-{worker.name}-{zlib.crc32(','.join(sorted(topics)).encode()):08x}"
+    there = link.admin.topics(topics)
+    named = ",".join(f"{topic}={there[topic].topic_id if topic in there else ''}" for topic in sorted(topics))
+    return f"{worker.config.node_id}-{worker.name}-{zlib.crc32(named.encode()):08x}"
 
 
 def _trace(error: BaseException) -> BaseException | None:

@@ -1,0 +1,55 @@
+"""A topic that is made anew with fewer partitions than it had."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from support.daemon import Daemon
+from support.letters import World
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+TOPIC = "event_delivery"
+
+
+def delivery() -> dict[str, Any]:
+    """A valid event."""
+    return {
+        "event_id": str(uuid.uuid4()),
+        "event_name": "order_shipped",
+        "event_type": "delivery",
+        "triggered_at": "2026-11-24T10:00:00Z",
+        "user_details": {"user_id": 7},
+        "event_details": {"tracking_id": "T1", "carrier": "DHL"},
+    }
+
+
+def test_a_topic_with_fewer_partitions_goes_on_when_told(daemon: Daemon) -> None:
+    """It stands still and says so, the other types go on, and after the resume the books are right."""
+    world = World(daemon)
+    world.send([delivery() for _ in range(60)])
+    rows = "SELECT count(*) FROM processed_events WHERE event_type = 'delivery'"
+    wait_until(lambda: world.sql(rows) == [(60,)], 40)
+    wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60)
+    client = AdminClient({"bootstrap.servers": world.kafka})
+    client.delete_topics([TOPIC])[TOPIC].result(30)
+    wait_until(lambda: TOPIC not in client.list_topics(timeout=10).topics, 30)
+    client.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(30)
+    wait_until(lambda: "made anew" in daemon.cli("health", check=False).stdout, 60)
+    # Ingest's producer may not have seen yet that there are fewer: what it could not write is not acknowledged.
+    accepted = world.post("/v1/batch", {"batch": [delivery() for _ in range(40)]})["accepted"]
+    assert accepted > 0
+    # Both its readers have come to the new topic before they are told to go on.
+    halted = "SELECT count(*) FROM etld.kafka_position WHERE topic = 'event_delivery' AND part = 0 AND halted <> ''"
+    wait_until(lambda: world.sql(halted) == [(2,)], 60)
+    assert world.sql(rows) == [(60,)]
+    told = daemon.cli("resume", "processor", "--from", "low", TOPIC).stdout
+    assert "event_delivery:0" in told and "event_delivery:2" in told
+    wait_until(lambda: world.sql(rows)[0][0] >= 60 + accepted, 60)
+    wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60)
+    wait_until(lambda: daemon.cli("health", check=False).returncode == 0, 30)
