@@ -43,11 +43,11 @@ def connect(
         application_name=application_name,
         connect_timeout=max(2, int(connect_timeout)),
         options=options,
-        # A peer that vanished without a word is found out within about 15 s.
-        keepalives_idle=5,
-        keepalives_interval=3,
+        # A peer that vanished without a word is found out within about 6 s, before the worker counts as hung.
+        keepalives_idle=3,
+        keepalives_interval=1,
         keepalives_count=3,
-        tcp_user_timeout=15000,
+        tcp_user_timeout=6000,
     )
     try:
         return psycopg.connect(info, autocommit=True)
