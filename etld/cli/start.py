@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
     """Start the daemon; returns when every worker is ready.
 
-    Without --foreground a start that fails leaves nothing running, unless only single workers failed.
+    Without --foreground a start that fails leaves nothing running, unless only single workers failed;
+    with it the exit code is 78 for what another start would not mend.
     """
     from etld.config import load, locate, refuse_unsafe, refuse_unsafe_files
     from etld.supervisor import daemonize, main
 
-    refuse_unsafe(locate(config_path))
-    config = load(config_path)
-    refuse_unsafe_files(config)
+    try:
+        refuse_unsafe(locate(config_path))
+        config = load(config_path)
+        refuse_unsafe_files(config)
+    except EtldError as error:
+        if foreground:
+            error.exit_code = os.EX_CONFIG  # a service manager need not try that again
+        raise
     if foreground:
         return main.foreground(config)
     began = time.monotonic()

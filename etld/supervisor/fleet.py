@@ -47,6 +47,12 @@ def hopeless(slots: Iterable[Slot]) -> list[Slot]:
     return [slot for slot in slots if slot.state is State.FATAL and slot.rank < FIRST_ROLE_RANK]
 
 
+def shut(doors: Sequence[Slot]) -> list[Slot]:
+    """The slots that listen, when all of them were given up: a daemon that nobody can reach has not started."""
+    given_up = [slot for slot in doors if slot.state is State.FATAL]
+    return given_up if len(given_up) == len(doors) else []
+
+
 def silent(slots: Iterable[Slot], now: float) -> dict[str, float]:
     """Seconds of silence by name, of workers that ought to have said something; they may be about to hang."""
     heard = {slot.name: now - slot.heard for slot in slots if slot.settled and slot.alive and slot.heard is not None}

@@ -132,4 +132,8 @@ def line(daemon: Supervisor) -> str:
     everyone = [slot for slot in daemon.tree.slots.values() if not slot.one_shot]
     up = sum(slot.settled for slot in everyone)
     wrong = fleet.problems(daemon.tree.slots.values(), faults(daemon))
+    if not daemon.was_started:
+        progress = daemon.tree.progress.items()
+        wrong = [*(f"{name}: {text}" for name, text in progress), *wrong]
+        wrong.sort(key=lambda text: ": " not in text)  # a reason says more than "is starting"
     return f"{state(daemon)}: {up} of {len(everyone)} workers run" + (f"; {wrong[0]}" if wrong else "")

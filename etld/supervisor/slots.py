@@ -84,6 +84,7 @@ class Slot:
     rests: bool = False
     admitted: bool = False
     wanted: bool = True
+    #: The worker said that another start would not help.
     doomed: bool = False
     replacing: str = ""
     #: Its process is the one before: the successor was given up, as `last_error` says.
@@ -208,7 +209,7 @@ def exited(slot: Slot, code: int, now: float, patience: Patience, jitter: float 
     if slot.kill_at is not None and slot.last_error:
         said = slot.last_error  # we killed it, and noted why
     if slot.doomed or code == FATAL_EXIT:
-        return replace(gone, state=State.FATAL, last_error=said)
+        return replace(gone, state=State.FATAL, last_error=said, doomed=True)
     gone = replace(gone, restarts=slot.restarts + 1, last_error=said)
     if slot.ready is not None and now - slot.spawned >= patience.start_seconds:
         return replace(gone, state=State.WAITING, failures=0, not_before=now)

@@ -21,7 +21,7 @@ from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
 from etld.supervisor.notify import Notifier
 from etld.supervisor.reactor import Reactor
 from etld.supervisor.shutdown import Shutdown
-from etld.supervisor.slots import Patience
+from etld.supervisor.slots import Patience, Slot
 from etld.supervisor.successor import Successor
 from etld.supervisor.tree import Tree
 from etld.worker import Addresses
@@ -136,7 +136,7 @@ class Supervisor:
             self.tree.measure(limits.max_memory, limits.max_events, now)
             self.disk.look((self.config.state_dir, self.config.log_dir, self.config.charts.dir))
             self._tell_doors()
-            if self.was_started and not self.stopping and not self.operations.current:
+            if not self.stopping and not self.operations.current:
                 self.notifier.status(report.line(self))
         elif self._told_doors != report.state(self):
             self._tell_doors()
@@ -145,18 +145,20 @@ class Supervisor:
     def _tell_doors(self) -> None:
         """Tell who answers probes how the daemon does: every second, and when its state changes."""
         self._told_doors = report.state(self)
-        doors = [slot for slot in self.tree.slots.values() if self.kinds[slot.kind].listens]
-        self.tree.broadcast({"type": "daemon", **report.public(self)}, doors)
+        self.tree.broadcast({"type": "daemon", **report.public(self)}, self._doors())
+
+    def _doors(self) -> list[Slot]:
+        return [slot for slot in self.tree.slots.values() if self.kinds[slot.kind].listens]
 
     def _announce(self) -> None:
         if self.was_started or self.stopping:
             return
         everyone = list(self.tree.slots.values())
-        hopeless = fleet.hopeless(everyone)
+        hopeless = fleet.hopeless(everyone) or fleet.shut(self._doors())
         self.herald.progress(everyone, self.tree.progress)
         if hopeless:
             slot = hopeless[0]
-            self.fail(f"{slot.name}: {slot.last_error}")
+            self.fail(f"{slot.name}: {slot.last_error}", os.EX_CONFIG if slot.doomed else 1)
         elif fleet.started(everyone):
             self.was_started = self.tree.was_up = True
             given_up = [slot for slot in everyone if not slot.settled]
@@ -164,11 +166,11 @@ class Supervisor:
             self.herald.started(self.addresses, given_up)
             log.info("ready after %.1f s", time.monotonic() - self.began)
 
-    def fail(self, reason: str) -> None:
-        """Starting is hopeless: say why, and end."""
+    def fail(self, reason: str, code: int) -> None:
+        """Starting is hopeless: say why, and end; with EX_CONFIG the service manager does not try again."""
         log.error("not started: %s", reason)
         self.herald.failed(reason)
-        self.exit_code = 1
+        self.exit_code = code
         self.stop(quick=False)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import stat
@@ -134,6 +135,19 @@ def test_a_failed_start_says_why_and_leaves_nothing(etld: World) -> None:
     assert done.stderr.startswith("etld: not started: ground: two daemons have the node id x\n")
     assert etld.cli("status").returncode == 3
     assert not (etld.state / "etld.pid").exists()
+
+
+def test_what_another_start_would_not_mend(etld: World) -> None:
+    """Exit code 78, upon which the unit does not try again: a ground that is given up, a broken configuration."""
+    etld.start("toys:NO_GROUND", wait=False)
+    assert etld.process is not None
+    assert etld.process.wait(20) == 78
+    etld.edit('node_id = "toy"', "node_id = 3")
+    done = etld.cli("start", "--foreground")
+    assert (done.returncode, "node_id" in done.stderr) == (78, True)
+    assert etld.cli("start").returncode == 1
+    (unit,) = re.findall("RestartPreventExitStatus=(.*)", (ROOT / "systemd" / "etld.service").read_text())
+    assert "78" in unit.split()
 
 
 def test_a_start_that_takes_too_long_says_what_it_waited_for(etld: World) -> None:

@@ -414,6 +414,8 @@ def test_the_service_manager_is_told(etld: World, tmp_path: Path) -> None:
     etld.start(wait=False, NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="400000")
     until(lambda: manager.saw("WATCHDOG=1") >= 2)
     assert manager.saw("READY=1") == 0
+    until(lambda: manager.saw("STATUS=starting: 1 of 4 workers run; setup is "))
+    assert "set-up cannot: not yet" in str(manager.messages)
     (etld.state / "setup.broken").unlink()
     until(lambda: manager.saw("READY=1") == 1)
     assert etld.state_is("ready")
@@ -428,3 +430,15 @@ def test_the_service_manager_is_told(etld: World, tmp_path: Path) -> None:
     assert manager.saw("STATUS=ready: 4 of 4 workers run") >= 1
     assert etld.stop() == 0
     assert manager.saw("STOPPING=1") == 1
+
+
+def test_nobody_is_told_ready_of_a_daemon_that_nobody_can_reach(etld: World, tmp_path: Path) -> None:
+    """Every ingest worker was given up: the start has failed, with the reason."""
+    manager = Manager(tmp_path / "notify")
+    etld.state.mkdir()
+    (etld.state / "ingest.dies").touch()
+    etld.start(wait=False, NOTIFY_SOCKET=str(manager.path))
+    assert etld.process is not None
+    assert etld.process.wait(20) == 78
+    assert (manager.saw("READY=1"), manager.saw("STOPPING=1")) == (0, 1)
+    assert any(row["msg"] == "not started: ingest-0: no way to Kafka" for row in etld.log())
