@@ -23,7 +23,7 @@ HELP = {
     "etld_database_up": "1 when PostgreSQL answers, as far as any worker knows.",
     "etld_disk_free_bytes": "Free for etld where it writes.",
     "etld_worker_up": "1 when the worker is ready and gives signs of life, else 0.",
-    "etld_worker_restarts_total": "Processes that a worker needed beyond its first.",
+    "etld_worker_restarts_total": "Processes of a worker that ended unasked: crashed, hung, or killed; not those that were replaced.",
     "etld_worker_memory_bytes": "Resident memory of a worker.",
     "etld_fault": "1 while a worker reports this fault, such as postgres, kafka, disk or breaker.",
     "etld_accepted_total": "Events accepted over HTTP, dead letters among them.",
@@ -83,7 +83,7 @@ def render(ledger: Ledger, slots: Iterable[Slot], facts: Facts) -> str:
     for slot in everyone:
         who: Pairs = (("worker", slot.name),)
         add("etld_worker_up", "gauge", who, float(slot.settled and slot.name not in facts.silent))
-        add("etld_worker_restarts_total", "counter", who, slot.restarts)
+        add("etld_worker_restarts_total", "counter", who, slot.crashes)
         if slot.name in facts.memory:
             add("etld_worker_memory_bytes", "gauge", who, facts.memory[slot.name])
     for worker, faults in facts.faults.items():

@@ -78,6 +78,8 @@ class Slot:
     not_before: float = 0.0
     failures: int = 0
     restarts: int = 0
+    #: How many of its processes ended unasked.
+    crashes: int = 0
     last_error: str = ""
     paused: bool = False
     #: Has the worker said that a pause has begun?
@@ -208,6 +210,7 @@ def exited(slot: Slot, code: int, now: float, patience: Patience, jitter: float 
     said = slot.last_error if slot.last_error and code > 0 else describe(code)
     if slot.kill_at is not None and slot.last_error:
         said = slot.last_error  # we killed it, and noted why
+    gone = replace(gone, crashes=slot.crashes + 1)
     if slot.doomed or code == FATAL_EXIT:
         return replace(gone, state=State.FATAL, last_error=said, doomed=True)
     gone = replace(gone, restarts=slot.restarts + 1, last_error=said)

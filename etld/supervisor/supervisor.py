@@ -14,7 +14,7 @@ from etld import logs
 from etld.control.daemon import Answer, Later, Reply, VerbError
 from etld.control.server import Server
 from etld.errors import EtldError
-from etld.supervisor import addresses, child, drain, fleet, logplace, operations, plan, report
+from etld.supervisor import addresses, child, drain, fleet, logplace, operations, plan, recycle, report
 from etld.supervisor.disk import Disk
 from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
@@ -133,7 +133,7 @@ class Supervisor:
         if now >= self._next_tick:
             self._next_tick = now + _TICK
             limits = self.config.supervisor
-            self.tree.measure(limits.max_memory, limits.max_events, now)
+            recycle.measure(self.tree, limits.max_memory, limits.max_events, now)
             self.disk.look((self.config.state_dir, self.config.log_dir, self.config.charts.dir))
             self._tell_doors()
             if not self.stopping and not self.operations.current:

@@ -17,7 +17,7 @@ from etld.supervisor.ledger import Ledger
 from etld.supervisor.mail import Mail
 from etld.supervisor.reactor import READ, Reactor
 from etld.supervisor.slots import Action, Patience, Slot, State
-from etld.supervisor.spawn import Process, fork, resident
+from etld.supervisor.spawn import Process, fork
 from etld.worker.channel import Channel
 
 log = logging.getLogger("etld.supervisor")
@@ -153,27 +153,6 @@ class Tree:
         for slot in list(self.slots.values()):
             if slot.heard is not None or slot.alive:
                 self.put(replace(slot, heard=now if slot.heard is not None else None, spawned=max(slot.spawned, now)))
-
-    def measure(self, limit: int, events: int, now: float) -> None:
-        """Replace workers that have grown past `limit` bytes or served `events` (0: never)."""
-        for process in self.processes.values():
-            process.flood_bytes = process.flood_messages = 0
-        for slot in list(self.slots.values()):
-            if slot.pid is None or slot.pid not in self.processes:
-                continue
-            size = self.memory[slot.name] = resident(slot.pid)
-            if self.kinds[slot.kind].embedded:
-                continue
-            if limit and size > 2 * limit:  # no time for a gentle end
-                self.end(slot, now, f"took {size >> 20} MiB of memory")
-            elif slot.state is not State.RUNNING or now < slot.not_before:
-                continue
-            elif limit and size > limit:
-                self.renew(slot.name, now, f"took {size >> 20} MiB of memory")
-            elif events:
-                account = self.ledger.account(slot.pid)
-                if account is not None and account.events >= events:
-                    self.renew(slot.name, now, f"served {account.events} events")
 
     def end(self, slot: Slot, now: float, why: str) -> None:
         """Kill a slot's process, and note why."""

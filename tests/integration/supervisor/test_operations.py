@@ -153,6 +153,27 @@ def test_scale_reload_and_restart_drop_no_request(etld: World) -> None:
     assert [name for name in etld.pids() if name.startswith("ingest")] == ["ingest-0"]
 
 
+def test_recycling_drops_no_request(etld: World) -> None:
+    """Workers that reach max_events together are replaced one after the other, and none of them has crashed."""
+    etld.edit('max_memory = "200 MiB"', "max_events = 25")
+    etld.edit("[ingest]\n", "[ingest]\nworkers = 2\n")
+    etld.start()
+    names = ("good-0", "good-1", "ingest-0", "ingest-1")
+    with requests(etld) as failures:
+        until(lambda: all(etld.worker(name)["restarts"] >= 2 for name in names), 30)
+    assert failures == []
+    for kind in ("good", "ingest"):
+        under_way = ""
+        for line in (row["msg"] for row in etld.log() if row["msg"].startswith(f"{kind}-")):
+            if "replaced (served" in line:
+                assert under_way == "", line
+                under_way = line.partition(":")[0]
+            elif line.startswith(f"{under_way}: ready"):
+                under_way = ""
+    text = etld.ask("metrics")["text"]
+    assert all(f'etld_worker_restarts_total{{worker="{name}"}} 0' in text for name in names)
+
+
 def test_ingest_sees_no_database(etld: World) -> None:
     """Neither its address nor its secret."""
     etld.start("toys:WELL")

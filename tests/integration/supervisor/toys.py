@@ -94,6 +94,7 @@ def http(worker: Worker) -> None:
             client.recv(4096)
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
         worker.count("accepted")
+        worker.events(1)
 
 
 def spin(worker: Worker) -> None:

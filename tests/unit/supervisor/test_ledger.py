@@ -116,7 +116,7 @@ def test_prometheus_text() -> None:
     metrics.observe(key("wait_seconds", {}), 99.0, 1)
     metrics.lag("event_x:3", 12)
     ledger.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t:0": {"stored": 3}}})), 1.0)
-    slot = Slot("p-0", "processor", state=State.RUNNING, restarts=2)
+    slot = Slot("p-0", "processor", state=State.RUNNING, restarts=3, crashes=2)
     facts = prometheus.Facts(
         version="1", ready=True, uptime=5, faults={"p-0": {"kafka": "gone"}}, memory={"p-0": 1024}, free={"/x": 7}
     )
