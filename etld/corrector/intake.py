@@ -192,4 +192,6 @@ def _text(value: bytes | None) -> str | None:
 
 
 def _number(text: str | None, bits: int) -> int | None:
-    return int(text) if text and text.isdecimal() and text.isascii() and int(text) < 2**bits else None
+    # Python reads no number of thousands of digits, and none of these has more than nineteen.
+    digits = text if text and len(text) < 20 and text.isdecimal() and text.isascii() else ""
+    return int(digits) if digits and int(digits) < 2**bits else None
