@@ -30,9 +30,10 @@ class Delivery(Generic[Id]):
         self._aside: dict[Id, tuple[float, str]] = {}
 
     def aside(self) -> list[Id]:
-        """The ids that were too large a moment ago: they wait."""
+        """The ids that were too large a moment ago: they wait. What is due again may be gone, or another's by now."""
         now = time.monotonic()
-        return [one for one, (until, _) in self._aside.items() if until > now]
+        self._aside = {one: held for one, held in self._aside.items() if held[0] > now}
+        return list(self._aside)
 
     @property
     def problem(self) -> str | None:
