@@ -3,13 +3,60 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+RV = TypeVar("RV")
 Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
+
+# How often a statement that waits for its answer looks at the clock, and how much later than the server the
+# client gives a statement up.
+_LOOK_EVERY = 0.1
+_LATER = 5.0
+
+
+class _Timely(psycopg.Connection[Any]):
+    """A connection that gives up what has no answer in time: the server's own limit needs a way to it.
+
+    TCP does not notice when a proxy or a firewall on the way takes what is sent and passes nothing on.
+    """
+
+    answer_within: float | None = None
+
+    def wait(self, gen: Generator[Any, Any, RV], interval: float = _LOOK_EVERY, timeout: float | None = None) -> RV:
+        """As the driver's; after `answer_within` seconds the connection is over."""
+        limit = self.answer_within if timeout is None else timeout
+        if limit is None:
+            return super().wait(gen, interval)
+        try:
+            return super().wait(_until(gen, time.monotonic() + limit), interval)
+        except _NoAnswer:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer within {limit:g} s: the connection is given up") from None
+
+
+class _NoAnswer(Exception):
+    """The time for an answer is over."""
+
+
+def _until(gen: Generator[Any, Any, RV], deadline: float) -> Generator[Any, Any, RV]:
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() >= deadline:
+                raise _NoAnswer
+            wanted = gen.send(ready)
+    except StopIteration as end:
+        value: RV = end.value
+        return value
 
 
 def connect(
@@ -20,10 +67,12 @@ def connect(
     connect_timeout: float = 5.0,
     statement_timeout: float = 30.0,
     lock_timeout: float = 0.0,
+    answer_within: float | None = None,
 ) -> Connection:
     """A connection in autocommit mode; times in seconds, 0 is no limit.
 
-    Transactions are opened in plain sight, with `conn.transaction()`. Raises psycopg.OperationalError.
+    A statement that has no answer within `answer_within` (by default a little longer than `statement_timeout`)
+    raises OperationalError and ends the connection. Transactions are opened in plain sight, with `conn.transaction()`. Raises psycopg.OperationalError.
     """
     given: dict[str, Any] = conninfo_to_dict(dsn)
     options = " ".join(
@@ -50,12 +99,16 @@ def connect(
         tcp_user_timeout=6000,
     )
     try:
-        return psycopg.connect(info, autocommit=True)
+        conn = _Timely.connect(info, autocommit=True)
     except psycopg.OperationalError as error:
         if "no error details" in str(error):
             # libpq has no words for a process that can open nothing.
             raise psycopg.OperationalError(f"{error}{_no_descriptors()}") from error
         raise
+    if answer_within is None and statement_timeout:
+        answer_within = statement_timeout + _LATER
+    conn.answer_within = answer_within
+    return conn
 
 
 def _no_descriptors() -> str:

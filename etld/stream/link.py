@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 _RECONNECT_EVERY = 2.0
+# What the loop's thread waits for PostgreSQL, as shares of the time after which a silent worker counts as hung.
+_STATEMENT, _ANSWER = 0.5, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +56,30 @@ class Link:
         """Does the broker forget its topics when it ends? So does the embedded Tansu."""
         return self._worker.config.kafka.bootstrap_servers == "embedded" and self.cluster_id.startswith("tansu")
 
-    def connect(self) -> db.Connection:
-        """A new connection; raises OperationalError."""
+    def connect(self, *, hurry: bool = False) -> db.Connection:
+        """A new connection; raises OperationalError. `hurry`: for the loop's thread, which must not fall silent."""
         config = self._worker.config
         assert self._worker.addresses.postgres is not None
+        hang = config.supervisor.hang_timeout
+        longest = min(config.postgres.statement_timeout, hang * _STATEMENT)
         return db.connect(
             self._worker.addresses.postgres,
             password=config.secret("postgres"),
             application_name=f"etld {self._worker.name}",
-            connect_timeout=config.postgres.connect_timeout,
-            statement_timeout=config.postgres.statement_timeout,
+            connect_timeout=min(config.postgres.connect_timeout, hang * _STATEMENT),
+            statement_timeout=longest if hurry else config.postgres.statement_timeout,
             lock_timeout=5.0,
+            answer_within=hang * _ANSWER if hurry else None,
         )
 
     def connection(self) -> db.Connection:
         """The connection for claims and for work beside the batches; raises OperationalError."""
         if self._conn is None or self._conn.closed:
-            self._conn = self.connect()
+            self._worker.beat()
+            self._conn = self.connect(hurry=True)
             self.database_problem = None
+        # Whoever asks is about to wait for an answer.
+        self._worker.beat()
         return self._conn
 
     def try_connection(self) -> db.Connection | None:

@@ -330,6 +330,7 @@ class Session:
 
     def _end(self) -> None:
         self._writer.close(_CLOSE_WITHIN)
+        self._worker.beat()
         while self._writer.done:
             written = self._writer.done.popleft()
             for part in written.work.batch:

@@ -31,12 +31,13 @@ def end_backends(run: Run) -> None:
 @fault("database-down", "PostgreSQL shut down at once, away, started again")
 def database_down(run: Run) -> None:
     with run.load():
-        mark = run.world.log_end()
+        before, mark = consumers(run.world), run.world.log_end()
         run.world.postgres_down()
         run.hold(run.options.outage)
         run.fired += bool(run.world.said(*_AWAY, since=mark))
         run.world.postgres_up()
         run.recovered()
+        run.expect(consumers(run.world) == before, "a worker was replaced while PostgreSQL was away")
 
 
 def _impatient() -> World:
@@ -47,7 +48,7 @@ def _impatient() -> World:
 def database_away_long(run: Run) -> None:
     world = run.world
     with run.load():
-        before, mark = _consumers(world), world.log_end()
+        before, mark = consumers(world), world.log_end()
         world.postgres_down()
         run.hold(30)
         run.fired += bool(world.said(*_AWAY, since=mark))
@@ -55,10 +56,11 @@ def database_away_long(run: Run) -> None:
         run.recovered()
         lost = world.said("partitions: the group went on", "joining anew", since=mark)
         run.expect(not lost, f"consumers left their groups: {lost[:2]}")
-        run.expect(_consumers(world) == before, "a worker was replaced while PostgreSQL was away")
+        run.expect(consumers(world) == before, "a worker was replaced while PostgreSQL was away")
 
 
-def _consumers(world: World) -> dict[str, int]:
+def consumers(world: World) -> dict[str, int]:
+    """The process of each worker that reads from Kafka."""
     kinds = ("processor", "aggregator", "corrector")
     return {one["name"]: one["pid"] for one in world.status()["workers"] if one["kind"] in kinds}
 
@@ -145,6 +147,7 @@ def cut_link(run: Run) -> None:
 def blackhole(run: Run) -> None:
     proxy = run.world.proxy
     with run.load():
+        pids = consumers(run.world)
         held, before = proxy.held, run.world.progress(PROCESSORS)
         proxy.blackhole = True
         run.hold(run.options.outage)
@@ -152,6 +155,7 @@ def blackhole(run: Run) -> None:
         run.fired += proxy.held - held if before is not None and after is not None else 0
         proxy.heal()
         run.recovered()
+        run.expect(consumers(run.world) == pids, "a worker was replaced while PostgreSQL did not answer")
 
 
 @fault("slow-link", "200 ms each way to PostgreSQL")
@@ -170,13 +174,14 @@ def slow_link(run: Run) -> None:
 @fault("table-lock", "somebody holds processed_events exclusively")
 def table_lock(run: Run) -> None:
     with run.load():
-        mark = run.world.log_end()
+        pids, mark = consumers(run.world), run.world.log_end()
         with run.table_locked("ACCESS EXCLUSIVE"):
             run.writing("processor-purchase-0")
             run.until(lambda: run.world.said("lock timeout", since=mark), "a worker gives a try up", 30)
             run.fired += 1
             run.hold(max(0.0, run.options.outage - 5))
         run.recovered()
+        run.expect(consumers(run.world) == pids, "a worker was replaced while the table was locked")
 
 
 _ROOM = 300
