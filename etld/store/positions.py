@@ -171,7 +171,10 @@ class Positions:
         )
         rows = cur.fetchall()
         if len(rows) != len(moves):
-            raise Fenced(f"{len(moves) - len(rows)} of {len(moves)} partitions have another owner now")
+            raise Fenced(
+                f"{len(moves) - len(rows)} of {len(moves)} partitions have another owner now;"
+                " nothing of this batch was written"
+            )
         return _totals(rows)
 
     def adjust(self, cur: Cursor, changes: Mapping[Key, Tally]) -> dict[Key, dict[str, int]]:
@@ -198,7 +201,10 @@ class Positions:
             return True
         if all(now.get((m.topic, m.part)) == (m.epoch, m.expected) for m in moves):
             return False
-        raise Fenced("the partitions have another owner since the connection broke")
+        raise Fenced(
+            "the partitions have another owner since the connection broke; if this batch was written before,"
+            " the new owner goes on behind it, else it reads it again"
+        )
 
     def rival(self, conn: Connection, claimed: Collection[Key]) -> bool:
         """Has another process of our name taken one of the partitions that we claimed?

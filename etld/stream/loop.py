@@ -49,7 +49,7 @@ def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
                 # A member whose session ended while the broker was away is fenced by its own return.
                 log.warning("Kafka: the group had gone on without this member; joining anew", extra=where)
             except Fenced as error:
-                log.warning("fenced: %s; nothing of this batch was written, claiming anew", error, extra=where)
+                log.warning("fenced: %s; claiming anew", error, extra=where)
             except KafkaProblem as error:
                 # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
                 name = "postgres" if isinstance(error.__cause__, DatabaseError) else "kafka"

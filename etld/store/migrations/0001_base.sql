@@ -34,7 +34,7 @@ CREATE TABLE etld.kafka_position (
     consumed     bigint  NOT NULL DEFAULT 0,
     gaps         bigint  NOT NULL DEFAULT 0,
     lost         bigint  NOT NULL DEFAULT 0,
-    -- Why a partition stands still: '' or TOPIC_RECREATED, OFFSET_LOST.
+    -- Why a partition stands still: '' or TOPIC_RECREATED, OFFSET_LOST, OFFSET_BEYOND.
     halted       text    NOT NULL DEFAULT '',
     updated_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (cluster_id, grp, topic, part)

@@ -6,7 +6,7 @@ import pytest
 
 from etld.store.db import connect
 from etld.store.migrate import migrate
-from etld.store.positions import Found, Positions
+from etld.store.positions import Fenced, Found, Move, Positions, Tally
 
 pytestmark = pytest.mark.integration
 
@@ -25,6 +25,24 @@ def test_only_another_process_of_the_same_name_is_a_rival(database: str) -> None
         assert not mine.rival(conn, {KEY})
         twin.claim(conn, FOUND)
         assert mine.rival(conn, {KEY})
+
+
+def test_who_is_fenced_is_told_what_is_known_of_the_batch(database: str) -> None:
+    """Nothing of it was written, where that is sure; after a COMMIT without an answer it is not."""
+    mine, other = (Positions("cluster", "group", owner) for owner in ("host/w-0#a", "host/w-1#b"))
+    with connect(database, application_name="test") as conn:
+        migrate(conn)
+        ((claim,), _) = mine.claim(conn, FOUND)
+        move = Move(*KEY, "topic id", claim.epoch, 0, 5, 5, 0)
+        with conn.transaction(), conn.cursor() as cur:
+            mine.advance(cur, [move], {KEY: Tally(stored=5)})
+        other.claim(conn, FOUND)
+        with pytest.raises(Fenced) as after_commit:
+            mine.outcome(conn, [move])
+        with pytest.raises(Fenced) as before_commit, conn.transaction(), conn.cursor() as cur:
+            mine.advance(cur, [move], {KEY: Tally(stored=5)})
+    assert "if this batch was written before" in str(after_commit.value)
+    assert "nothing of this batch was written" in str(before_commit.value)
 
 
 def test_a_partition_never_claimed_tells_nothing(database: str) -> None:
