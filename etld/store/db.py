@@ -20,6 +20,17 @@ Cursor = psycopg.Cursor[Any]
 # client gives a statement up.
 _LOOK_EVERY = 0.1
 _LATER = 5.0
+# How PostgreSQL and libpq say that a connection is refused until a person changes something, with the SQLSTATE of it.
+_REFUSALS = {
+    "password authentication failed": "28P01",
+    "no password supplied": "28P01",
+    "authentication failed": "28000",
+    "no pg_hba.conf entry": "28000",
+    "is not permitted to log in": "28000",
+    'FATAL:  role "': "28000",
+    'FATAL:  database "': "3D000",
+    "permission denied for database": "42501",
+}
 
 
 class _Timely(psycopg.Connection[Any]):
@@ -72,7 +83,8 @@ def connect(
     """A connection in autocommit mode; times in seconds, 0 is no limit.
 
     A statement that has no answer within `answer_within` (by default a little longer than `statement_timeout`)
-    raises OperationalError and ends the connection. Transactions are opened in plain sight, with `conn.transaction()`. Raises psycopg.OperationalError.
+    raises OperationalError and ends the connection. Transactions are opened in plain sight, with
+    `conn.transaction()`. Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
     """
     given: dict[str, Any] = conninfo_to_dict(dsn)
     options = " ".join(
@@ -104,11 +116,17 @@ def connect(
         if "no error details" in str(error):
             # libpq has no words for a process that can open nothing.
             raise psycopg.OperationalError(f"{error}{_no_descriptors()}") from error
+        error.sqlstate = _state(str(error))
         raise
     if answer_within is None and statement_timeout:
         answer_within = statement_timeout + _LATER
     conn.answer_within = answer_within
     return conn
+
+
+def _state(text: str) -> str | None:
+    """The SQLSTATE that libpq does not hand on, where its text tells it: such a refusal is not waited out."""
+    return next((state for words, state in _REFUSALS.items() if words in text), None)
 
 
 def _no_descriptors() -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from etld.kafka.admin import Admin
 from etld.kafka.settings import client_settings
 from etld.store import db
-from etld.store.errors import OperationalError
+from etld.store.errors import OperationalError, classify
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -90,7 +90,8 @@ class Link:
             return self.connection()
         except OperationalError as error:
             self._not_before = time.monotonic() + _RECONNECT_EVERY
-            self.database_problem = f"PostgreSQL is away: {' '.join(str(error).split())}"
+            what = "is away" if classify(error) == "retry" else "lets nobody in, and a person has to look"
+            self.database_problem = f"PostgreSQL {what}: {' '.join(str(error).split())}"
             return None
 
     def disconnect(self) -> None:

@@ -1,20 +1,24 @@
-"""Nothing comes through to PostgreSQL or back, and no connection ends: what a firewall does that forgot them."""
+"""The way to PostgreSQL: one that is refused for good, and one on which nothing comes through, and no connection ends."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 from faults.scenarios.database import consumers
 from faults.world import World
 
+from etld.store.db import connect
+from etld.store.errors import OperationalError, classify
 from support import letters
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-# Twice what a worker may be silent before it counts as hung.
+# Seconds, twice what a worker may be silent before it counts as hung.
 LASTS = 20.0
 
 
@@ -27,6 +31,50 @@ def world() -> Iterator[World]:
         yield made
     finally:
         made.stop()
+
+
+def test_a_database_that_is_gone_is_for_a_person(world: World) -> None:
+    """Not called away or busy, which is over by itself; and when it is back, all goes on."""
+    url = psycopg.conninfo.conninfo_to_dict(world.dsn)
+    elsewhere = psycopg.conninfo.make_conninfo(**{**url, "dbname": "postgres"})
+    name = url["dbname"]
+    with psycopg.connect(elsewhere, autocommit=True) as conn:
+        conn.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        wait_until(lambda: not _backends(conn, name), 20, "nobody is connected")
+        conn.execute(f'ALTER DATABASE "{name}" RENAME TO elsewhere')
+        try:
+            told = "lets nobody in, and a person has to look"
+            wait_until(lambda: told in world.daemon.cli("health", check=False).stdout, 30)
+            assert "does not exist" in world.daemon.cli("health", check=False).stdout
+        finally:
+            conn.execute(f'ALTER DATABASE elsewhere RENAME TO "{name}"')
+            conn.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    wait_until(lambda: world.daemon.cli("health", check=False).returncode == 0, 60)
+
+
+def _backends(conn: psycopg.Connection[Any], name: Any) -> list[Any]:
+    return conn.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", (name,)).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"dbname": "nope"}, "stop"),
+        ({"user": "nobody"}, "stop"),
+        ({"password": "wrong"}, "stop"),
+        ({"port": 1}, "retry"),
+    ],
+    ids=["database", "user", "password", "port"],
+)
+def test_a_connection_that_is_refused_for_good(database: str, changes: dict[str, Any], verdict: str) -> None:
+    """What waiting does not mend is told from what it does."""
+    there = psycopg.conninfo.conninfo_to_dict(database)
+    if "password" in changes or "user" in changes:
+        del there["passfile"]
+    with pytest.raises(OperationalError) as caught:
+        connect(psycopg.conninfo.make_conninfo(**{**there, **changes}), application_name="test")
+    assert classify(caught.value) == verdict
 
 
 def test_no_worker_is_taken_for_hung(world: World) -> None:
