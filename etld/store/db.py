@@ -78,14 +78,18 @@ def connect(
     connect_timeout: float = 5.0,
     statement_timeout: float = 30.0,
     lock_timeout: float = 0.0,
+    idle_timeout: float | None = None,
     answer_within: float | None = None,
 ) -> Connection:
     """A connection in autocommit mode; times in seconds, 0 is no limit.
 
+    `idle_timeout`, by default as `statement_timeout`, is for a client that does nothing inside a transaction.
     A statement that has no answer within `answer_within` (by default a little longer than `statement_timeout`)
     raises OperationalError and ends the connection. Transactions are opened in plain sight, with
     `conn.transaction()`. Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
     """
+    if idle_timeout is None:
+        idle_timeout = statement_timeout
     given: dict[str, Any] = conninfo_to_dict(dsn)
     options = " ".join(
         [
@@ -93,7 +97,7 @@ def connect(
             f"-c statement_timeout={int(statement_timeout * 1000)}",
             f"-c lock_timeout={int(lock_timeout * 1000)}",
             # A client that froze inside a transaction must not hold its locks for ever.
-            f"-c idle_in_transaction_session_timeout={int(statement_timeout * 1000)}",
+            f"-c idle_in_transaction_session_timeout={int(idle_timeout * 1000)}",
             "-c timezone=UTC -c client_encoding=UTF8 -c search_path=public",
         ]
     ).strip()

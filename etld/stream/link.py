@@ -69,6 +69,8 @@ class Link:
             connect_timeout=min(config.postgres.connect_timeout, hang * _STATEMENT),
             statement_timeout=longest if hurry else config.postgres.statement_timeout,
             lock_timeout=5.0,
+            # The relay waits for Kafka inside its transaction.
+            idle_timeout=config.postgres.statement_timeout,
             answer_within=hang * _ANSWER if hurry else None,
         )
 
