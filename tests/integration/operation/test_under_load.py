@@ -20,7 +20,11 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-RATE = 300.0
+# Requests a second.
+RATE, FULL_RATE = 300.0, 1000.0
+TURNS = 10
+# What `etld restart` is given in turn; without a kind the supervisor re-executes itself too.
+KINDS = (("ingest",), ("processor",), ())
 
 
 @pytest.fixture
@@ -58,19 +62,19 @@ def reconciled(daemon: Daemon) -> dict[str, Any]:
 
 
 def test_nothing_is_refused_lost_or_doubled(busy: Daemon) -> None:
-    """Rolling restarts of all kinds, a re-exec, reloads that restart ingest and processors, 1 to 3 and back."""
-    with steady(busy.http, RATE, "k1") as result:
-        busy.configure({"ingest.header_timeout": "16 s", "processor.linger": "60 ms"})
-        said = busy.cli("reload").stdout
-        assert "restart  ingest-0  (ingest.header_timeout)" in said
-        assert "restart  processor-order-0  (processor.linger)" in said
-        busy.cli("restart", "ingest")
-        busy.cli("restart", "processor")
-        busy.cli("scale", "ingest", "3")
-        busy.cli("restart")
+    """Ten reloads that restart ingest and processors, ten restarts by kind or of all, 1 to 3 and back."""
+    with steady(busy.http, FULL_RATE, "k1") as result:
+        for turn in range(TURNS):
+            busy.configure({"ingest.header_timeout": f"{16 + turn} s", "processor.linger": f"{60 + turn} ms"})
+            said = busy.cli("reload").stdout
+            assert "restart  ingest-0  (ingest.header_timeout)" in said
+            assert "restart  processor-order-0  (processor.linger)" in said
+            if turn == TURNS // 2:
+                busy.cli("scale", "ingest", "3")
+            busy.cli("restart", *KINDS[turn % len(KINDS)])
         busy.cli("scale", "ingest", "1")
     assert result.failures == {}
-    assert result.accepted == result.sent > RATE
+    assert result.accepted == result.sent > FULL_RATE * TURNS
     assert reconciled(busy)["table_rows"] == rows(busy) == result.accepted
     assert busy.status()["totals"]["duplicate"] == 0
 
