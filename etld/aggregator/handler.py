@@ -100,7 +100,7 @@ class AggregatorHandler(Handler[Sums]):
             work.tallies[part.key] = Tally(stored=stored, filtered=left_out, dead=dead)
         if numbered:
             _distinct(work, numbered)
-        work.rows = to_binary(work.ids.to_frame(), counted.COLUMNS)
+        work.rows = to_binary(work.ids.to_frame(), counted.COLUMNS, "event_id")
         work.sums = [totals(work.frames, summary) for summary in self._summaries]
         return work
 
@@ -121,7 +121,7 @@ class AggregatorHandler(Handler[Sums]):
             if again:
                 changes = _twice(work, again)
                 frames, ids = [frame.filter(~_is_in(again)) for frame in frames], ids.filter(~ids.is_in(list(again)))
-                rows = to_binary(ids.to_frame(), counted.COLUMNS)
+                rows = to_binary(ids.to_frame(), counted.COLUMNS, "event_id")
                 sums = [totals(frames, summary) for summary in self._summaries]
                 work.duplicates = len(again)
             if len(ids):

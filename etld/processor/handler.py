@@ -93,7 +93,7 @@ class ProcessorHandler(Handler[Rows]):
             filtered += out["row"].to_list()
             more += wrong
         bad = [*decoded.bad, *more]
-        rows = to_binary(frames, events.COLUMNS) if any(frame.height for frame in frames) else b""
+        rows = to_binary(frames, events.COLUMNS, "event_id") if any(frame.height for frame in frames) else b""
         work = Rows(batch, frames=frames, rows=rows, bad=sorted(bad, key=lambda b: b.row))
         work.letters = [self._letter(work.batch, one, None) for one in work.bad]
         work.tallies = _tallies(batch, work.bad, filtered)

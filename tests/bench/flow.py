@@ -95,10 +95,14 @@ class Backlog:
 
 
 class Raw:
-    """COPY of the rows of a backlog, in the format that is fastest here."""
+    """COPY of the rows of a backlog in batches of etld's size, in the format that is fastest here.
 
-    def __init__(self, backlog: Backlog) -> None:
+    The rows of a batch come as they lie in the topic, or as `order` says.
+    """
+
+    def __init__(self, backlog: Backlog, order: str = "kafka_partition, kafka_offset") -> None:
         self.backlog = backlog
+        self._order = order
         backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": 1})
         self.batches: dict[str, list[bytes]] = {}
         with open_database(backlog.database) as conn:
@@ -110,8 +114,8 @@ class Raw:
 
     def _read(self, conn: Any, form: str, start: int) -> bytes:
         query = (
-            f"COPY (SELECT {COLUMNS} FROM processed_events ORDER BY id OFFSET {start} LIMIT {BATCH})"
-            f" TO STDOUT (FORMAT {form})"
+            f"COPY (SELECT {COLUMNS} FROM (SELECT * FROM processed_events ORDER BY id OFFSET {start} LIMIT {BATCH})"
+            f" AS batch ORDER BY {self._order}) TO STDOUT (FORMAT {form})"
         )
         with conn.cursor() as cur, cur.copy(query) as out:
             return b"".join(bytes(piece) for piece in out)
@@ -148,6 +152,20 @@ def _raw(world: World) -> Raw:
     if "raw" not in _shared:
         _shared["raw"] = Raw(Backlog(world, world.events))
     return _shared["raw"]  # type: ignore[no-any-return]
+
+
+def sorting(world: World, name: str) -> Result:
+    """COPY alone, of batches in the order of their event ids, as etld writes them, against the topic's order."""
+    connections = int(name[-1])
+    plain = _raw(world)
+    if "in_order" not in _shared:
+        _shared["in_order"] = Raw(plain.backlog, order="event_id")
+    in_order: Raw = _shared["in_order"]
+    result = Result(name, "rows/s", [], [], f"COPY {plain.best}, {connections} connection{'s' * (connections > 1)}")
+    for _ in range(world.pairs):
+        result.reference.append(plain.run(connections))
+        result.values.append(in_order.run(connections))
+    return result
 
 
 def processor(world: World, name: str) -> Result:
@@ -217,6 +235,8 @@ BENCHES = {
     "processor-1": processor,
     "processor-2": processor,
     "aggregator": aggregator,
+    "sorting-1": sorting,
+    "sorting-2": sorting,
     **{f"growth-partitions-{n}": growth for n in (1, 12, 48)},
     **{f"growth-bytes-{n}": growth for n in (2000, 20000)},
     **{f"growth-poison-{n}": growth for n in (10000, 100, 10)},

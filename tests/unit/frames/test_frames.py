@@ -109,6 +109,17 @@ def test_binary_rows_of_numbers_times_and_ids() -> None:
     assert fields(to_binary(data.clear(), {"i": "integer"})) == []
 
 
+def test_many_binary_rows_come_in_the_order_of_the_index() -> None:
+    """Each row whole; few of them stay in their own order."""
+    data = pl.DataFrame({"name": [f"n{i}" for i in range(3000)], "u": [str(uuid.uuid4()) for _ in range(3000)]})
+    columns = {"name": "text", "u": "uuid"}
+    as_they_are = fields(to_binary(data, columns))
+    in_order = fields(to_binary(data, columns, "u"))
+    assert in_order == sorted(as_they_are, key=lambda row: row[1] or b"") != as_they_are
+    few = data.head(500)
+    assert fields(to_binary(few, columns, "u")) == fields(to_binary(few, columns))
+
+
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """An importable module of the test's own."""
