@@ -1,8 +1,11 @@
-"""How many repairs may go out now."""
+"""How many repairs may go out now, and when the others go first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+_SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 
 @dataclass
@@ -27,3 +30,26 @@ class Pace:
         """So many went."""
         if self.rate:
             self.tokens -= count
+
+
+class Crowd:
+    """Tells a thread how long it waited for a processor that others had: none does where nothing else runs.
+
+    The numbers are the Linux kernel's (`Documentation/scheduler/sched-stats.rst`: time on the processor, time on a
+    run queue, both in nanoseconds); where there are none, nobody is ever in the way.
+    """
+
+    def __init__(self) -> None:
+        self._seen = _waited()
+
+    def waited(self) -> float:
+        """Seconds since the last call, of the thread that made this and calls it."""
+        before, self._seen = self._seen, _waited()
+        return (self._seen - before) / 1e9
+
+
+def _waited() -> int:
+    try:
+        return int(_SCHEDSTAT.read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from etld.corrector import catalog as catalogs
 from etld.corrector.bench import Bench
-from etld.corrector.pace import Pace
+from etld.corrector.pace import Crowd, Pace
 from etld.corrector.post import Post
 from etld.corrector.rules import compile_rules
 from etld.corrector.steps.base import Mistake
@@ -42,6 +42,9 @@ _STUCK = 120.0
 _SEND_AT_ONCE = 500
 # So many repairs, or a second's worth, may be on their way to the table; older ones do not count.
 _UNDER_WAY, _KEEPS_UP_WITHIN = 1000, 30.0
+# Where live traffic takes all processors, a low priority still takes a share of them, and of PostgreSQL's: rest so
+# many times as long as a processor was waited for, and at most so many seconds.
+_GIVE_WAY, _LONGEST_REST = 3.0, 2.0
 
 
 class Workshop:
@@ -125,6 +128,7 @@ class Workshop:
     def _run(self) -> None:
         # Live traffic first: on Linux each thread has a priority of its own.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        crowd = Crowd()
         conn: Connection | None = None
         while not self._ending.is_set():
             self._wake.clear()
@@ -137,6 +141,7 @@ class Workshop:
                 self._at_work = False
                 self._say(None)
                 rest = 0.0 if busy else _REST if not self._due_soon() else 0.05
+                self._ending.wait(min(_LONGEST_REST, _GIVE_WAY * crowd.waited()))
             except (DatabaseError, EtldError) as error:
                 self._say(" ".join(str(error).split()))
                 if isinstance(error, DatabaseError) and conn is not None:
