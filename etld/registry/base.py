@@ -77,6 +77,9 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
     from etld.registry.table import TableRegistry
     from etld.store import db
 
+    # A worker that asks for a schema says nothing meanwhile: both waits together must end before it counts as hung.
+    patience = config.supervisor.hang_timeout * 0.4
+
     def connect() -> Connection:
         if addresses.postgres is None:
             raise RegistryUnavailable("the schema registry is a table, and this worker has no database")
@@ -84,8 +87,9 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
             addresses.postgres,
             password=config.secret("postgres"),
             application_name="etld schemas",
-            connect_timeout=config.postgres.connect_timeout,
-            statement_timeout=config.postgres.statement_timeout,
+            connect_timeout=min(config.postgres.connect_timeout, patience),
+            statement_timeout=min(config.postgres.statement_timeout, patience),
+            answer_within=patience,
         )
 
     return TableRegistry(connect, settings.compatibility, connection)

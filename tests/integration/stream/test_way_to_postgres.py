@@ -78,7 +78,7 @@ def test_a_connection_that_is_refused_for_good(database: str, changes: dict[str,
 
 
 def test_no_worker_is_taken_for_hung(world: World) -> None:
-    """Idle ones and one with a batch alike wait it out, and then go on."""
+    """Idle ones, one with a batch and one that asks for a schema alike wait it out, and then go on."""
     sender = letters.World(world.daemon)
     sender.send([letters.purchase() for _ in range(50)])
     stored = "SELECT count(*) FROM processed_events"
@@ -87,9 +87,11 @@ def test_no_worker_is_taken_for_hung(world: World) -> None:
     world.proxy.blackhole = True
     began = time.monotonic()
     sender.send([letters.purchase() for _ in range(50)])
+    sender.produce("of a schema that nobody knows", b"\0" + (99_999).to_bytes(4) + b"x")
     wait_until(lambda: world.proxy.held, LASTS, "something is held back")
     wait_until(lambda: time.monotonic() >= began + LASTS, LASTS + 5)
     world.proxy.heal()
     wait_until(lambda: world.sql(stored) == [(100,)], 60)
+    wait_until(lambda: world.sql("SELECT error_class FROM etld.dead_letter") == [("UnknownSchemaId",)], 60)
     assert consumers(world) == before
     assert not world.said("hung", "Fatal Python error", since=mark)
