@@ -2,8 +2,9 @@
 
 An Avro container block is nothing but record bodies back to back. So the schema is wrapped in a record
 that begins with the wire format's header and ends with a nonce of this batch, and the values, joined by
-the nonce, are read as one block. What that way refuses is halved until the bad records are few, and
-those go one by one through `codec.decode`, which says what is wrong with them.
+the nonce, are read as one block. When that way refuses a batch, the records that do not have the schema's
+shape are left out, and what is refused still is halved until the bad records are few; those go one by one
+through `codec.decode`, which says what is wrong with them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.avro import codec, columns, wire
+from etld.avro import codec, columns, walk, wire
 from etld.avro.errors import DecodeError, UnknownSchema
 from etld.avro.plan import NONCE, Plan, plan
 from etld.avro.schema import EventSchema, SchemaError
@@ -152,7 +153,14 @@ class _Reader:
         self._convert = columns.converter(schema.tree)
 
     def read(
-        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], *, exact: bool = False, limit: int
+        self,
+        values: Sequence[bytes | None],
+        rows: Sequence[int],
+        bad: list[Bad],
+        *,
+        limit: int,
+        exact: bool = False,
+        walked: bool = False,
     ) -> list[pl.DataFrame]:
         """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
         if exact or self._plan is None or len(rows) <= limit:
@@ -161,9 +169,15 @@ class _Reader:
         frame = _columnar(self._plan, self._head, mine, rows)
         if frame is not None:
             return [frame]
+        if not walked:
+            suspects = set(walk.misfits(self._schema.tree, mine))  # type: ignore[arg-type]
+            if suspects:
+                others = [row for at, row in enumerate(rows) if at not in suspects]
+                apart = self._exact(values, [rows[at] for at in sorted(suspects)], bad)
+                return [*self.read(values, others, bad, limit=limit, walked=True), apart]
         middle = len(rows) // 2
-        left = self.read(values, rows[:middle], bad, limit=_LEAST)
-        return left + self.read(values, rows[middle:], bad, limit=_LEAST)
+        left = self.read(values, rows[:middle], bad, limit=_LEAST, walked=True)
+        return left + self.read(values, rows[middle:], bad, limit=_LEAST, walked=True)
 
     def _exact(self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad]) -> pl.DataFrame:
         good, events = [], []

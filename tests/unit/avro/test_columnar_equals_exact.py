@@ -6,10 +6,10 @@ import io
 
 import fastavro
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from etld.avro import EventSchema, UnknownSchema, codec, columnar, wire
+from etld.avro import EventSchema, UnknownSchema, codec, columnar, walk, wire
 from support.event_schemas import schemas, values
 from support.event_schemas import versions as versions_of
 
@@ -102,6 +102,35 @@ def _corrupted(draw: st.DrawFn) -> tuple[list[bytes | None], dict[int, EventSche
 def test_any_corruption(made: tuple[list[bytes | None], dict[int, EventSchema]]) -> None:
     """Flipped bits, cuts, trailing bytes, swallowed neighbours: the same records are bad, for the same reasons."""
     _agree(*made)
+
+
+@_SETTINGS
+@given(_good(), st.data())
+def test_the_walk_suspects_the_broken_and_no_other(
+    made: tuple[list[bytes], dict[int, EventSchema]], data: st.DataObject
+) -> None:
+    """Good records all fit their schema; one that was cut, or has bytes too many, does not."""
+    batch, by_id = made
+    tree = by_id[7].tree
+    assume(columnar.plan(tree) is not None)
+    assert walk.misfits(tree, batch) == []
+    at = data.draw(st.integers(0, len(batch) - 1))
+    if len(batch[at]) > wire.HEADER and data.draw(st.booleans()):
+        batch[at] = batch[at][: data.draw(st.integers(wire.HEADER, len(batch[at]) - 1))]
+    else:
+        batch[at] += data.draw(st.binary(min_size=1, max_size=20))
+    assert walk.misfits(tree, batch) == ([] if walk._has_array(tree) else [at])
+
+
+@_SETTINGS
+@given(_corrupted())
+def test_whom_the_walk_suspects_is_bad(made: tuple[list[bytes | None], dict[int, EventSchema]]) -> None:
+    """Whatever happened to the records: nobody is read one by one for nothing."""
+    batch, by_id = made
+    mine = [value for value in batch if value is not None and value[: wire.HEADER] == wire.header(7)]
+    assume(columnar.plan(by_id[7].tree) is not None)
+    _, exact = _both([*mine], by_id)
+    assert set(walk.misfits(by_id[7].tree, mine)) <= {bad.row for bad in exact.bad}
 
 
 @_SETTINGS
