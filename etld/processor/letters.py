@@ -61,7 +61,11 @@ def live(batch: Batch, written: Sequence[Letter]) -> tuple[int, int]:
     if not written:
         return batch.count, 0
     dead = sum(deadletter.REPAIR_OF not in one.headers for one in written)
-    repairs = sum(bool(deadletter.carried(message.headers())) for part in batch for message in part.messages)
+    repairs = 0
+    for part in batch:
+        if part.messages:
+            found = map(type(part.messages[0]).headers, part.messages)
+            repairs += sum(bool(deadletter.carried(headers)) for headers in found if headers)
     return batch.count - repairs, dead
 
 

@@ -29,6 +29,9 @@ class Relay:
     def __init__(self, settings: Mapping[str, Any], topic: str, beat: Callable[[], None]) -> None:
         self._topic = topic
         self._beat = beat
+        # Whether a letter comes twice is told by its id. An idempotent producer would wait half a second for the
+        # broker's leave before its first letter, and the reading with it.
+        settings = {"enable.idempotence": False, **settings}
         self._delivery: Delivery[int] = Delivery(settings, _ACK_WITHIN, "dead letter in the outbox, row")
 
     @property

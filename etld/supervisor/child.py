@@ -84,6 +84,8 @@ def _detach(birth: Birth, channel: Channel) -> None:
     if not birth.kind.database:
         _forget("ETLD_POSTGRES")
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    # Polars panics at some broken records, which is caught: to tell from where takes longer than a whole batch.
+    os.environ.pop("RUST_BACKTRACE", None)
     with contextlib.suppress(OSError):  # when memory runs out, a worker goes before the supervisor
         Path("/proc/self/oom_score_adj").write_text("500")
     setproctitle(f"etld: {birth.spec.name}")

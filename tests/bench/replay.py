@@ -20,7 +20,7 @@ SELECT gen_random_uuid(), e, 'purchase', 'parked', 'VALIDATION', 'InvalidEvent',
 FROM (SELECT gen_random_uuid()::text AS e FROM generate_series(1, %(count)s)) made
 """
 _LIVE = "SELECT count(*) FROM processed_events WHERE event_details ->> 'item_name' <> 'replayed'"
-_LEFT = "SELECT count(*) FROM etld.dead_letter WHERE state <> 'resolved'"
+_LEFT = "SELECT count(*) FROM etld.dead_letter WHERE state <> 'resolved' AND error = 'price as text'"
 # A replay that takes longer does not end.
 _PATIENCE = 1800.0
 
@@ -102,6 +102,8 @@ def replay(world: World, name: str) -> Result:
             conn.execute("TRUNCATE processed_events")
 
         live(lambda: False)
+        # Other benchmarks of this run left their letters in the queue.
+        wait(lambda: not daemon.workers()["corrector-0"]["lag"], 300, "the corrector has read the queue", 1.0)
         for _ in range(world.pairs):
             clear()
             parameters: dict[str, Any] = {"event": _broken(), "count": letters}
