@@ -33,13 +33,16 @@ def drive(
     connections: int,
     *,
     rate: float = 0.0,
-    answered: Callable[[float], None] | None = None,
+    answered: Callable[[int, float], None] | None = None,
 ) -> Load:
-    """Send every request, each connection waiting for its answer; `rate` requests a second at most (0: no limit)."""
+    """Send every request, each connection waiting for its answer; `rate` requests a second at most (0: no limit).
+
+    `answered` is told the number of each request that was accepted, and when its answer was there.
+    """
     load = Load()
     poll = select.epoll()
     socks: dict[int, socket.socket] = {}
-    sent: dict[int, float] = {}
+    sent: dict[int, tuple[int, float]] = {}
     parts: dict[int, bytes] = {}
     idle: list[int] = []
     for _ in range(connections):
@@ -59,8 +62,8 @@ def drive(
             except StopIteration:
                 more = False
                 break
-            fd = idle.pop()
-            sent[fd] = now
+            fd = idle.pop(0)
+            sent[fd] = number, now
             parts[fd] = b""
             socks[fd].sendall(data)
             number += 1
@@ -71,12 +74,13 @@ def drive(
                 parts[fd] = data
                 continue
             now = time.monotonic()
-            load.latencies.append(now - sent.pop(fd))
+            which, at = sent.pop(fd)
+            load.latencies.append(now - at)
             load.answers += 1
             if not head.startswith(b"HTTP/1.1 200"):
                 load.failures += 1
             elif answered is not None:
-                answered(now)
+                answered(which, now)
             idle.append(fd)
     load.seconds = time.monotonic() - began
     for sock in socks.values():

@@ -174,16 +174,14 @@ def latency(world: World, name: str) -> Result:
                 else:
                     yield request("/v1/batch", json.dumps({"batch": events}).encode())
 
-        turn = iter(range(1 << 40))
-
-        def note(now: float) -> None:
-            for event_id in ids[next(turn)]:
+        def note(number: int, now: float) -> None:
+            for event_id in ids[number]:
                 answered[event_id] = now
 
         watcher = threading.Thread(target=watch)
         watcher.start()
         try:
-            load = drive(daemon.http, stream(), 1 if rate <= 1000 else 16, rate=rate / size, answered=note)
+            load = drive(daemon.http, stream(), 1 if rate == 1 else 64, rate=rate / size, answered=note)
             wait(lambda: len(seen) >= len(answered), 60, "every answered event is a row")
         finally:
             stop.set()
