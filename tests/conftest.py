@@ -100,13 +100,8 @@ def make_daemon(scratch: Path) -> Iterator[Callable[[], Daemon]]:
 @pytest.fixture
 def daemon(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
     """A started daemon with embedded parts, for this test alone."""
-    made = make_daemon()
-    try:
-        made.start()
+    with make_daemon().running() as made:
         yield made
-    finally:
-        made.stop()
-        shutil.rmtree(made.directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

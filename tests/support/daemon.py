@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,16 @@ class Daemon:
         if self._child is not None:
             process.stop(self._child, [(signal.SIGTERM, 20.0)])
             self._child = None
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Daemon]:
+        """Start it; at the end stop it, and remove all that it left."""
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def logs(self, lines: int = 60) -> str:
         """The ends of its logs, for a failure's message."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -34,12 +33,8 @@ def busy(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
     keys = daemon.directory / "config" / "keys.toml"
     keys.write_text(key_table("first", "k1"))
     daemon.configure({"ingest.keys_file": str(keys)})
-    try:
-        daemon.start()
+    with daemon.running():
         yield daemon
-    finally:
-        daemon.stop()
-        shutil.rmtree(daemon.directory, ignore_errors=True)
 
 
 def key_table(name: str, key: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -23,12 +22,8 @@ def told(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
     """A daemon in whose environment Rust is told to say where it panics."""
     daemon = make_daemon()
     daemon.env["RUST_BACKTRACE"] = "1"
-    try:
-        daemon.start()
+    with daemon.running():
         yield daemon
-    finally:
-        daemon.stop()
-        shutil.rmtree(daemon.directory, ignore_errors=True)
 
 
 def test_nothing_but_its_letter_is_heard_of_it(told: Daemon) -> None:
