@@ -100,7 +100,7 @@ def settle(
     if event is None:
         return _parked(letter, number, None, decoded.reason or "undecodable", decoded.waits_for)
     known = [one.after for one in counting(history, letter.base_attempts) if one.after is not None]
-    as_it_is = exactly(event) not in map(exactly, known) and not catalog.problems(event)
+    as_it_is = not (known and exactly(event) in map(exactly, known)) and not catalog.problems(event)
     if as_it_is and not needs_change(failure):
         return _repaired(letter, number, AS_IT_IS, event, event, catalog)
     # Unchanged it was stored by nobody: a rule has to change something.

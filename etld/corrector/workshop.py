@@ -44,7 +44,7 @@ _SEND_AT_ONCE = 500
 _UNDER_WAY, _KEEPS_UP_WITHIN = 1000, 30.0
 # Where live traffic takes all processors, a low priority still takes a share of them, and of PostgreSQL's: rest so
 # many times as long as a processor was waited for, and at most so many seconds.
-_GIVE_WAY, _LONGEST_REST = 3.0, 2.0
+_GIVE_WAY, _LONGEST_REST = 6.0, 3.0
 
 
 class Workshop:
@@ -221,7 +221,7 @@ class Workshop:
             self._changed = False
             self.counts = repairs.counts(conn)
             took = time.monotonic() - began
-            self._due["count"] = time.monotonic() + max(0.5, 20 * took)
+            self._due["count"] = time.monotonic() + max(0.5, 50 * took)
 
     def _is_due(self, what: str, every: float) -> bool:
         now = time.monotonic()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from etld.store.arrays import Array
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -125,6 +127,7 @@ def connect(
     if answer_within is None and statement_timeout:
         answer_within = statement_timeout + _LATER
     conn.answer_within = answer_within
+    conn.adapters.register_dumper(list, Array)
     return conn
 
 
