@@ -12,7 +12,7 @@ from etld.avro.schema import SchemaError
 from etld.corrector import verdict
 from etld.corrector.decode import Decoded, decode
 from etld.errors import EtldError
-from etld.store import letters, repairs
+from etld.store import letters, outcomes, repairs
 from etld.store.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ class Bench:
         self.catalog = catalog
         self._schema_for = schema_for
 
-    def mend(self, conn: Connection, limit: int) -> int:
-        """Decide on up to `limit` letters; how many. Errors of the registry go through, nothing is written."""
+    def mend(self, conn: Connection, limit: int, window: int) -> int:
+        """Decide on up to `limit` letters; how many. Errors of the registry go through, nothing is written.
+
+        `window` is the breaker's, which counts those that park after repairs of theirs had failed.
+        """
         with conn.transaction(), conn.cursor() as cur:
             waiting = letters.take_new(cur, limit)
             if not waiting:
@@ -61,6 +64,11 @@ class Bench:
                 if time.monotonic() > enough:
                     break
             letters.settle(cur, settled)
+            came_back = {
+                one.id: one.age for one in waiting if verdict.counting(history.get(one.id, ()), one.base_attempts)
+            }
+            parked = [one.id for one in settled if one.state == "parked"]
+            outcomes.note_failed(cur, [came_back[one] for one in parked if one in came_back], window)
         return len(settled)
 
     @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -13,7 +13,7 @@ from etld.corrector.verdict import after_return
 from etld.events import deadletter
 from etld.events.ids import canonical, dead_letter_id
 from etld.kafka.reader import timestamp
-from etld.store import letters
+from etld.store import letters, outcomes
 from etld.store.errors import DatabaseError, classify
 from etld.store.letters import Arrived
 from etld.stream import Batch, Handler, Tally, Work
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.corrector")
 
 _LONGEST = 250
+# Noted before; noted now; and that was the end of it.
+Return = Literal["known", "noted", "parked"]
 
 
 @dataclass
@@ -72,15 +74,19 @@ class Intake(Handler[Arrivals]):
         """Insert the new ones, note the returned ones; a letter that is known already is a duplicate."""
         twice: dict[Key, int] = {}
         fresh: dict[Key, list[Arrived]] = {}
+        failed = 0
         for key, letter in work.letters:
             back = self._returned(cur, letter)
             if back is None:
                 fresh.setdefault(key, []).append(letter)
-            elif not back:
+            elif back == "known":
                 twice[key] = twice.get(key, 0) + 1
+            failed += back == "parked"
         for key, some in fresh.items():
             unique = {letter.id: letter for letter in some}
             twice[key] = twice.get(key, 0) + len(some) - _added(cur, list(unique.values()), verdict)
+        # Letters are locked before the one row of the breaker, here and where they are resolved.
+        outcomes.note_failed(cur, [0.0] * failed, self._worker.config.breaker.window)
         return {key: Tally(stored=-n, duplicate=n) for key, n in twice.items() if n}
 
     def committed(self, work: Arrivals) -> None:
@@ -98,8 +104,8 @@ class Intake(Handler[Arrivals]):
         """See that the workshop is alive."""
         self._look()
 
-    def _returned(self, cur: Cursor, letter: Arrived) -> bool | None:
-        """None: a letter of its own. True: the return of a repair, noted. False: noted before."""
+    def _returned(self, cur: Cursor, letter: Arrived) -> Return | None:
+        """Note the return of a repair; None: it is none, but a letter of its own."""
         if letter.repair_of is None or letter.attempt is None:
             return None
         original = letters.lock(cur, letter.repair_of)
@@ -107,16 +113,17 @@ class Intake(Handler[Arrivals]):
             return None
         history = letters.attempts_of(cur, [original.id]).get(original.id, [])
         if not letters.record_return(cur, letter):
-            return False
+            return "known"
         current = letter.attempt == original.attempts
         left_out = original.state == "resolved" and any(
             one.attempt == letter.attempt and one.outcome == "filtered" for one in history
         )
-        if current and (original.state in ("repaired", "resent") or left_out):
-            failure = Failure(letter.stage, letter.error_class, letter.error, letter.sqlstate, letter.event_type)
-            state, reason = after_return(original, history, failure, self._worker.config.corrector.max_attempts)
-            letters.after_return(cur, original.id, state, reason)
-        return True
+        if not current or not (original.state in ("repaired", "resent") or left_out):
+            return "noted"
+        failure = Failure(letter.stage, letter.error_class, letter.error, letter.sqlstate, letter.event_type)
+        state, reason = after_return(original, history, failure, self._worker.config.corrector.max_attempts)
+        letters.after_return(cur, original.id, state, reason)
+        return "parked" if state == "parked" else "noted"
 
 
 def _added(cur: Cursor, some: list[Arrived], verdict: Verdict | None) -> int:

@@ -34,6 +34,7 @@ def run(worker: Worker) -> None:
             connect_timeout=worker.config.postgres.connect_timeout,
             statement_timeout=worker.config.postgres.statement_timeout,
             lock_timeout=5.0,
+            plan_anew=True,
         )
 
     def tick() -> None:
@@ -42,13 +43,20 @@ def run(worker: Worker) -> None:
     post = Post(client_settings(config, worker.addresses), tick)
     workshop = Workshop(config, connect, post, SchemaCache(open_registry(config, worker.addresses)))
 
+    resumes = worker.resumes
+
     def look() -> None:
+        nonlocal resumes
         if not workshop.alive():
             raise EtldError("the workshop stands still: the worker starts anew")
         workshop.paused = worker.paused
         workshop.cluster_id = intake.cluster_id
+        if resumes != worker.resumes:
+            resumes = worker.resumes
+            workshop.close_breaker()
         worker.fault("corrector", workshop.problem)
         worker.fault("letters", post.problem)
+        worker.fault("breaker", workshop.held)
         if workshop.counts is not None:
             worker.totals("dead_letters", repairs.totals(workshop.counts))
             for state, number in repairs.by_state(workshop.counts).items():

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from etld.corrector import catalog as catalogs
 from etld.corrector.bench import Bench
+from etld.corrector.breaker import Breaker
 from etld.corrector.pace import Crowd, Pace
 from etld.corrector.post import Post
 from etld.corrector.rules import compile_rules
 from etld.corrector.steps.base import Mistake
 from etld.errors import EtldError
-from etld.store import repairs
+from etld.store import outcomes, repairs
 from etld.store.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ class Workshop:
         self._due: dict[str, float] = {}
         self._page = repairs.Page()
         self._pace = Pace(0)
+        self._breaker = Breaker(config.breaker)
+        self._anew = threading.Event()
         self._changed = True
-        self._hungry = True
+        self._hungry = False
         self._sent_last = 0
         self._ticked = time.monotonic()
         self.cluster_id = ""
@@ -86,7 +89,18 @@ class Workshop:
         """Work by the rules of another configuration from the next letter on; raises `EtldError`."""
         self.bench = self._equip(config)
         self._config = config
+        self._breaker = Breaker(config.breaker)
+        self.close_breaker()
+
+    def close_breaker(self) -> None:
+        """Somebody changed something: send repairs again."""
+        self._anew.set()
         self._wake.set()
+
+    @property
+    def held(self) -> str | None:
+        """Why no repair is sent, though all works; None when they are."""
+        return self._breaker.text
 
     def arrived(self) -> None:
         """There are new letters."""
@@ -140,7 +154,7 @@ class Workshop:
                 busy = not self.paused and self._round(conn)
                 self._at_work = False
                 self._say(None)
-                rest = 0.0 if busy else _REST if not self._due_soon() else 0.05
+                rest = 0.0 if busy else 0.05 if self._due_soon() else _REST
                 self._ending.wait(min(_LONGEST_REST, _GIVE_WAY * crowd.waited()))
             except (DatabaseError, EtldError) as error:
                 self._say(" ".join(str(error).split()))
@@ -159,9 +173,14 @@ class Workshop:
 
     def _round(self, conn: Connection) -> bool:
         """One turn; True when there may be more at once."""
-        mended = self.bench.mend(conn, _AT_ONCE) if self._hungry else 0
+        if self._anew.is_set():
+            self._anew.clear()
+            self._breaker.reset(conn)
+        room, window = self._room(conn), self._config.breaker.window
+        # What is not sent at once is not repaired yet: by then there may be better rules.
+        mended = self.bench.mend(conn, min(_AT_ONCE, room), window) if room and self._hungry else 0
         self.tick()
-        sent = self._send(conn)
+        sent = self._send(conn, room) if room else 0
         self.tick()
         announced = self._post.parked(conn, _SEND_AT_ONCE)
         self.tick()
@@ -175,18 +194,26 @@ class Workshop:
         self._count(conn)
         return bool(mended or sent or announced == _SEND_AT_ONCE)
 
-    def _send(self, conn: Connection) -> int:
-        """How many repairs went: by the rate, and only while the processors keep up with what was sent."""
+    def _room(self, conn: Connection) -> int:
+        """How many repairs may go now: by the rate, while processors keep up and what was sent does not come back."""
         allowed = self._pace.allowed(time.monotonic(), _SEND_AT_ONCE)
-        if allowed and self._sent_last and repairs.under_way(conn, _KEEPS_UP_WITHIN) > max(_UNDER_WAY, self._pace.rate):
-            # Live events wait in the same topics: these have time.
-            allowed = 0
-        sent = self._post.repairs(conn, allowed) if allowed else 0
+        wanted = self._breaker.wants(conn) if allowed else 0
+        if wanted is not None:
+            return min(allowed, max(0, wanted - self._on_the_way(conn))) if wanted else 0
+        # Live events wait in the same topics: these have time.
+        full = self._sent_last and self._on_the_way(conn) > max(_UNDER_WAY, self._pace.rate)
+        return 0 if full else allowed
+
+    def _on_the_way(self, conn: Connection) -> int:
+        return repairs.under_way(conn, _KEEPS_UP_WITHIN)
+
+    def _send(self, conn: Connection, limit: int) -> int:
+        """How many repairs went."""
+        sent = self._post.repairs(conn, limit)
         self._pace.spend(sent)
-        if allowed:
-            self._sent_last = sent
+        self._sent_last = sent
         # More is repaired when nothing that is repaired waits any longer.
-        self._hungry = sent < allowed
+        self._hungry = sent < limit
         return sent
 
     def _resolve(self, conn: Connection) -> int:
@@ -196,6 +223,7 @@ class Workshop:
         while not self._ending.is_set():
             with conn.transaction(), conn.cursor() as cur:
                 seen, resolved, self._page = repairs.resolve(cur, self.cluster_id, self._page, 1000, _GRACE)
+                outcomes.note_resolved(cur, resolved, self._config.breaker.window)
             total += resolved
             self.tick()
             # What is not stored yet is looked at again a while later, page by page.
@@ -221,7 +249,7 @@ class Workshop:
             self._changed = False
             self.counts = repairs.counts(conn)
             took = time.monotonic() - began
-            self._due["count"] = time.monotonic() + max(0.5, 50 * took)
+            self._due["count"] = time.monotonic() + max(1.0, 50 * took)
 
     def _is_due(self, what: str, every: float) -> bool:
         now = time.monotonic()
@@ -232,6 +260,8 @@ class Workshop:
 
     def _due_soon(self) -> bool:
         """Is something on its way that is looked at often?"""
+        if self.held:
+            return False
         if self.counts is None:
             return True
         states = repairs.by_state(self.counts)

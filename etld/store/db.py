@@ -82,13 +82,15 @@ def connect(
     lock_timeout: float = 0.0,
     idle_timeout: float | None = None,
     answer_within: float | None = None,
+    plan_anew: bool = False,
 ) -> Connection:
     """A connection in autocommit mode; times in seconds, 0 is no limit.
 
     `idle_timeout`, by default as `statement_timeout`, is for a client that does nothing inside a transaction.
     A statement that has no answer within `answer_within` (by default a little longer than `statement_timeout`)
-    raises OperationalError and ends the connection. Transactions are opened in plain sight, with
-    `conn.transaction()`. Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
+    raises OperationalError and ends the connection. With `plan_anew` each statement is planned for the tables as
+    they are: a plan that was made while one was empty would read all of it. Transactions are opened in plain sight,
+    with `conn.transaction()`. Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
     """
     if idle_timeout is None:
         idle_timeout = statement_timeout
@@ -101,6 +103,7 @@ def connect(
             # A client that froze inside a transaction must not hold its locks for ever.
             f"-c idle_in_transaction_session_timeout={int(idle_timeout * 1000)}",
             "-c timezone=UTC -c client_encoding=UTF8 -c search_path=public",
+            f"-c plan_cache_mode={'force_custom_plan' if plan_anew else 'auto'}",
         ]
     ).strip()
     if password:

@@ -203,3 +203,30 @@ SELECT state, repaired, sum(letters)::bigint FROM (
     UNION ALL
     SELECT state, repaired, letters FROM etld.dead_letter_removed
 ) counted GROUP BY 1, 2
+
+-- name: note_resolved
+UPDATE etld.repair_breaker
+SET ended = least(ended + %(count)s::bigint, 2 * %(window)s::bigint),
+    -- What is older than two windows counts no more: the share stays.
+    failed = failed * 2 * %(window)s::bigint / greatest(ended + %(count)s::bigint, 2 * %(window)s::bigint)
+
+-- name: note_failed
+UPDATE etld.repair_breaker
+SET ended = least(ended + n.letters, 2 * %(window)s::bigint),
+    failed = (failed + n.letters) * 2 * %(window)s::bigint / greatest(ended + n.letters, 2 * %(window)s::bigint)
+FROM (SELECT count(*) AS letters FROM unnest(%(ages)s::float8[]) age
+      WHERE now() - make_interval(secs => age) > (SELECT since FROM etld.repair_breaker)) n
+WHERE n.letters > 0
+
+-- name: outcomes
+SELECT ended, failed, extract(epoch FROM now() - opened_at)::float8, trying FROM etld.repair_breaker
+
+-- name: breaker_open
+UPDATE etld.repair_breaker SET opened_at = now(), trying = false WHERE opened_at IS NULL
+
+-- name: breaker_try
+UPDATE etld.repair_breaker SET opened_at = NULL, trying = true, since = now(), ended = 0, failed = 0
+WHERE opened_at IS NOT NULL
+
+-- name: breaker_close
+UPDATE etld.repair_breaker SET opened_at = NULL, trying = false, since = now(), ended = 0, failed = 0

@@ -173,6 +173,7 @@ _ALL: tuple[Kind, ...] = (
         restart=lambda *_: _SERVERS,
         push=lambda *_: (
             "corrector",
+            "breaker",
             "event_types",
             *(f"ingest.{name}" for name in ("timezone", "max_age", "max_ahead")),
         ),

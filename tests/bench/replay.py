@@ -20,7 +20,8 @@ SELECT gen_random_uuid(), e, 'purchase', 'parked', 'VALIDATION', 'InvalidEvent',
 FROM (SELECT gen_random_uuid()::text AS e FROM generate_series(1, %(count)s)) made
 """
 _LIVE = "SELECT count(*) FROM processed_events WHERE event_details ->> 'item_name' <> 'replayed'"
-_LEFT = "SELECT count(*) FROM etld.dead_letter WHERE state <> 'resolved' AND error = 'price as text'"
+# By the index: the look costs the live traffic beside it, too.
+_LEFT = "SELECT count(*) FROM etld.dead_letter WHERE state IN ('parked', 'new', 'repaired', 'resent')"
 # A replay that takes longer does not end.
 _PATIENCE = 1800.0
 

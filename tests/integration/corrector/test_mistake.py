@@ -35,7 +35,7 @@ def test_one_letter_that_cannot_be_worked_on_stops_no_other(database: str) -> No
             event = {"event_type": "lamp", "fragile": place == 2}
             conn.execute(LETTER, (one, one, json.dumps(event).encode()))
         bench = Bench([], Fragile({}), lambda number: (_ for _ in ()).throw(LookupError(number)))
-        assert bench.mend(conn, 10) == 5
+        assert bench.mend(conn, 10, 1000) == 5
         found = dict(conn.execute("SELECT id::text, reason FROM etld.dead_letter WHERE state = 'parked'").fetchall())
         audit = conn.execute("SELECT count(*) FROM etld.dead_letter_attempt").fetchone()
     assert "ZeroDivisionError: a day without hours" in found[ids[2]]

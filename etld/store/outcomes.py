@@ -1,0 +1,65 @@
+"""How repairs ended of late, and the breaker that this opens: one row, for all correctors together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etld.store import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etld.store.db import Connection, Cursor
+
+_SQL = sql.load("letters")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Of the last `ended` letters for which repairs were sent, `failed` were parked, and the others resolved.
+
+    `open_for` is seconds since the breaker opened, None when it is not open; `trying` says that it was, and that
+    a few repairs now show whether it may close.
+    """
+
+    ended: int
+    failed: int
+    open_for: float | None = None
+    trying: bool = False
+
+
+def note_resolved(cur: Cursor, count: int, window: int) -> None:
+    """Count letters whose repairs were stored. Two windows are remembered."""
+    if count:
+        cur.execute(_SQL.note_resolved, {"count": count, "window": window})
+
+
+def note_failed(cur: Cursor, ages: Sequence[float], window: int) -> None:
+    """Count letters that parked after repairs of theirs were sent; `ages`: seconds since each came back.
+
+    Those that came back before the breaker was closed, or tried again, do not count.
+    """
+    if ages:
+        cur.execute(_SQL.note_failed, {"ages": list(ages), "window": window})
+
+
+def seen(conn: Connection) -> Outcomes:
+    """As of now."""
+    row = conn.execute(_SQL.outcomes).fetchone()
+    return Outcomes(*row) if row else Outcomes(0, 0)
+
+
+def open_breaker(conn: Connection) -> bool:
+    """Send no more; False when another corrector was first."""
+    return bool(conn.execute(_SQL.breaker_open).rowcount)
+
+
+def try_again(conn: Connection) -> None:
+    """Begin to count anew, with few."""
+    conn.execute(_SQL.breaker_try)
+
+
+def close_breaker(conn: Connection) -> None:
+    """Send again, and forget what was counted."""
+    conn.execute(_SQL.breaker_close)
