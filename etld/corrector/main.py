@@ -34,7 +34,7 @@ def run(worker: Worker) -> None:
             connect_timeout=worker.config.postgres.connect_timeout,
             statement_timeout=worker.config.postgres.statement_timeout,
             lock_timeout=5.0,
-            plan_anew=True,
+            queue=True,
         )
 
     def tick() -> None:

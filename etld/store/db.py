@@ -82,15 +82,16 @@ def connect(
     lock_timeout: float = 0.0,
     idle_timeout: float | None = None,
     answer_within: float | None = None,
-    plan_anew: bool = False,
+    queue: bool = False,
 ) -> Connection:
     """A connection in autocommit mode; times in seconds, 0 is no limit.
 
     `idle_timeout`, by default as `statement_timeout`, is for a client that does nothing inside a transaction.
     A statement that has no answer within `answer_within` (by default a little longer than `statement_timeout`)
-    raises OperationalError and ends the connection. With `plan_anew` each statement is planned for the tables as
-    they are: a plan that was made while one was empty would read all of it. Transactions are opened in plain sight,
-    with `conn.transaction()`. Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
+    raises OperationalError and ends the connection. `queue` is for work on tables that fill and empty faster than
+    their statistics follow: each statement is planned for the tables as they are, not as when one was empty, and
+    takes the first rows by an index in its order, however few seem to be there. Transactions are opened in plain
+    sight, with `conn.transaction()`. Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
     """
     if idle_timeout is None:
         idle_timeout = statement_timeout
@@ -103,7 +104,7 @@ def connect(
             # A client that froze inside a transaction must not hold its locks for ever.
             f"-c idle_in_transaction_session_timeout={int(idle_timeout * 1000)}",
             "-c timezone=UTC -c client_encoding=UTF8 -c search_path=public",
-            f"-c plan_cache_mode={'force_custom_plan' if plan_anew else 'auto'}",
+            "-c plan_cache_mode=force_custom_plan -c enable_bitmapscan=off" if queue else "",
         ]
     ).strip()
     if password:
