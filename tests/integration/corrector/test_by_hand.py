@@ -32,11 +32,8 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon without rules."""
     made = make_daemon()
     made.configure({"corrector.rules": []})
-    try:
-        made.start()
+    with made.running():
         yield World(made)
-    finally:
-        made.stop()
 
 
 @pytest.fixture

@@ -72,8 +72,7 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
     made.directory.joinpath("shop.py").write_text(HOOKS)
     made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
     made.configure({"corrector.rules": RULES, "event_types.purchase.transform": "shop:transform"})
-    try:
-        made.start()
+    with made.running():
         found = World(made)
         for number, name in enumerate(("free", "cheap", "lowest")):
             found.sql(
@@ -82,8 +81,6 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
             )
         found.track(LEFT_OUT)
         yield found
-    finally:
-        made.stop()
 
 
 def named(name: str) -> dict[str, Any]:

@@ -25,11 +25,8 @@ SMALL = 40
 def world(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon of this module's own."""
     made = make_daemon()
-    try:
-        made.start()
+    with made.running():
         yield World(made)
-    finally:
-        made.stop()
 
 
 def in_topic(world: World, topic: str) -> int:

@@ -24,11 +24,8 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
     made = make_daemon()
     made.env["PYTHONPATH"] = os.pathsep.join((str(made.directory), os.environ.get("PYTHONPATH", "")))
     made.configure({"corrector.rules": []})
-    try:
-        made.start()
+    with made.running():
         yield World(made)
-    finally:
-        made.stop()
 
 
 def test_an_event_that_came_in_time_can_be_repaired_later(world: World) -> None:

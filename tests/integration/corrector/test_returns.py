@@ -31,8 +31,7 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
     """One daemon for the tests of this file, with a table that refuses more than etld does."""
     made = make_daemon()
     made.configure({"corrector.rules": RULES})
-    try:
-        made.start()
+    with made.running():
         found = World(made)
         found.sql(
             "ALTER TABLE processed_events ADD CONSTRAINT dear CHECK (event_details ->> 'price' IS NULL"
@@ -40,8 +39,6 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
             " CHECK (event_details ->> 'item_name' IS DISTINCT FROM 'banned')"
         )
         yield found
-    finally:
-        made.stop()
 
 
 def test_a_repair_that_comes_back_is_repaired_further(world: World) -> None:

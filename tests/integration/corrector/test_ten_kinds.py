@@ -67,11 +67,8 @@ def daemon(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon without rules."""
     made = make_daemon()
     made.configure({"corrector.rules": []})
-    try:
-        made.start()
+    with made.running():
         yield made
-    finally:
-        made.stop()
 
 
 def test_without_rules_all_park_and_with_rules_all_are_stored(daemon: Daemon) -> None:

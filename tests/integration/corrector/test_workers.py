@@ -28,11 +28,8 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
     """Three correctors without rules."""
     made = make_daemon()
     made.configure({"corrector.rules": [], "corrector.workers": 3, "corrector.rate": RATE})
-    try:
-        made.start()
+    with made.running():
         yield World(made)
-    finally:
-        made.stop()
 
 
 def correctors(world: World) -> list[dict[str, Any]]:

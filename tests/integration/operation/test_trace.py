@@ -21,11 +21,8 @@ pytestmark = pytest.mark.integration
 def world(make_daemon: Callable[[], Daemon]) -> Iterator[World]:
     """One daemon for the tests of this file."""
     made = make_daemon()
-    try:
-        made.start()
+    with made.running():
         yield World(made)
-    finally:
-        made.stop()
 
 
 def moments(*told: str) -> list[datetime]:

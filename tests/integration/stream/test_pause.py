@@ -21,11 +21,8 @@ def paused_daemon(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
     """A daemon whose batches are small, so that there is always one in hand."""
     made = make_daemon()
     made.configure({"processor.batch_max_records": 200})
-    try:
-        made.start()
+    with made.running():
         yield made
-    finally:
-        made.stop()
 
 
 def consumed(daemon: Daemon, group: str) -> int:

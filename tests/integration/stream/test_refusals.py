@@ -26,16 +26,13 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon without breaker and rules, and a table that refuses high prices."""
     made = make_daemon()
     made.configure({"breaker.ratio": 0.0, "corrector.rules": []})
-    try:
-        made.start()
+    with made.running():
         found = World(made)
         found.sql(
             "ALTER TABLE processed_events ADD CONSTRAINT dear"
             " CHECK (jsonb_typeof(event_details -> 'price') <> 'number' OR (event_details ->> 'price')::float8 <= 100)"
         )
         yield found
-    finally:
-        made.stop()
 
 
 def write(world: World, records: list[tuple[str, bytes]]) -> None:

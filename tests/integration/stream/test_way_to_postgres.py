@@ -26,11 +26,8 @@ LASTS = 20.0
 def world() -> Iterator[World]:
     """A daemon whose PostgreSQL is behind the proxy."""
     made = World()
-    try:
-        made.start()
+    with made.running():
         yield made
-    finally:
-        made.stop()
 
 
 def test_a_database_that_is_gone_is_for_a_person(world: World) -> None:
