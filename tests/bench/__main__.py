@@ -31,6 +31,22 @@ BENCHES = {**flow.BENCHES, **front.BENCHES, **life.BENCHES, **producing.BENCHES,
 VERSIONS = ("etld", "confluent-kafka", "polars", "psycopg", "aiohttp", "uvloop", "orjson", "fastavro")
 
 
+def _write(out: Path, world: World, results: list[Result]) -> None:
+    document = {
+        "machine": {
+            "cores": world.cores,
+            "memory_gb": world.memory_gb,
+            "system": f"{platform.system()} {platform.release()}",
+            "python": platform.python_version(),
+        },
+        "versions": {name: metadata.version(name) for name in VERSIONS},
+        "results": [as_json(one) for one in results],
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(document, indent=1) + "\n")
+    chart(results, out.with_suffix(".png"))
+
+
 def main() -> int:
     """Run what was asked for; 0 unless a benchmark could not be run."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
@@ -63,22 +79,11 @@ def main() -> int:
             except Exception as error:  # one that cannot run must not hide the others
                 failed.append(name)
                 print(f"{name} could not be measured: {error!r}", file=sys.stderr)
+            # A run takes the better part of an hour: one that is broken off leaves what it measured.
+            _write(given.out, world, results)
     finally:
         world.stop()
         shutil.rmtree(directory, ignore_errors=True)
-    document = {
-        "machine": {
-            "cores": world.cores,
-            "memory_gb": world.memory_gb,
-            "system": f"{platform.system()} {platform.release()}",
-            "python": platform.python_version(),
-        },
-        "versions": {name: metadata.version(name) for name in VERSIONS},
-        "results": [as_json(one) for one in results],
-    }
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(document, indent=1) + "\n")
-    chart(results, given.out.with_suffix(".png"))
     print(table(results))
     print(f"\n{world.cores} cores, {world.memory_gb} GB; JSON and chart: {given.out.parent}")
     return 1 if failed else 0
