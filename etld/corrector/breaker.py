@@ -36,8 +36,8 @@ class Breaker:
         if action == "open" or (seen.open_for is not None and action is None):
             self.text = (
                 f"{seen.failed / max(1, seen.ended):.0%} of the last repairs failed for good, so none is sent"
-                " (breaker.ratio). Look at `etld dlq stats`, mend the rules and `etld reload`; or mend what refuses"
-                " them, then `etld resume corrector`."
+                " (breaker.ratio). `etld dlq list --state parked` and `etld dlq show ID` tell why; mend the rules and"
+                " `etld reload`, or mend what refuses them and `etld resume corrector`."
             )
             if action and outcomes.open_breaker(conn):
                 log.error("%s", self.text)
