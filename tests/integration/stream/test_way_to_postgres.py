@@ -26,8 +26,11 @@ LASTS = 20.0
 def world() -> Iterator[World]:
     """A daemon whose PostgreSQL is behind the proxy."""
     made = World()
-    with made.running():
+    try:
+        made.start()
         yield made
+    finally:
+        made.stop()
 
 
 def test_a_database_that_is_gone_is_for_a_person(world: World) -> None:
