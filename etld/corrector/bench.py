@@ -68,7 +68,7 @@ class Bench:
                 one.id: one.age for one in waiting if verdict.counting(history.get(one.id, ()), one.base_attempts)
             }
             parked = [one.id for one in settled if one.state == "parked"]
-            outcomes.note_failed(cur, [came_back[one] for one in parked if one in came_back], window)
+            outcomes.note(cur, window, came_back=[came_back[one] for one in parked if one in came_back])
         return len(settled)
 
     @contextlib.contextmanager

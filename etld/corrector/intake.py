@@ -86,7 +86,7 @@ class Intake(Handler[Arrivals]):
             unique = {letter.id: letter for letter in some}
             twice[key] = twice.get(key, 0) + len(some) - _added(cur, list(unique.values()), verdict)
         # Letters are locked before the one row of the breaker, here and where they are resolved.
-        outcomes.note_failed(cur, [0.0] * failed, self._worker.config.breaker.window)
+        outcomes.note(cur, self._worker.config.breaker.window, came_back=[0.0] * failed)
         return {key: Tally(stored=-n, duplicate=n) for key, n in twice.items() if n}
 
     def committed(self, work: Arrivals) -> None:

@@ -223,7 +223,7 @@ class Workshop:
         while not self._ending.is_set():
             with conn.transaction(), conn.cursor() as cur:
                 seen, resolved, self._page = repairs.resolve(cur, self.cluster_id, self._page, 1000, _GRACE)
-                outcomes.note_resolved(cur, resolved, self._config.breaker.window)
+                outcomes.note(cur, self._config.breaker.window, resolved=resolved)
             total += resolved
             self.tick()
             # What is not stored yet is looked at again a while later, page by page.

@@ -204,19 +204,14 @@ SELECT state, repaired, sum(letters)::bigint FROM (
     SELECT state, repaired, letters FROM etld.dead_letter_removed
 ) counted GROUP BY 1, 2
 
--- name: note_resolved
-UPDATE etld.repair_breaker
-SET ended = least(ended + %(count)s::bigint, 2 * %(window)s::bigint),
+-- name: note_ended
+UPDATE etld.repair_breaker b
+SET ended = least(b.ended + n.ended, 2 * %(window)s::bigint),
     -- What is older than two windows counts no more: the share stays.
-    failed = failed * 2 * %(window)s::bigint / greatest(ended + %(count)s::bigint, 2 * %(window)s::bigint)
-
--- name: note_failed
-UPDATE etld.repair_breaker
-SET ended = least(ended + n.letters, 2 * %(window)s::bigint),
-    failed = (failed + n.letters) * 2 * %(window)s::bigint / greatest(ended + n.letters, 2 * %(window)s::bigint)
-FROM (SELECT count(*) AS letters FROM unnest(%(ages)s::float8[]) age
+    failed = (b.failed + n.failed) * 2 * %(window)s::bigint / greatest(b.ended + n.ended, 2 * %(window)s::bigint)
+FROM (SELECT count(*) AS failed, count(*) + %(resolved)s::bigint AS ended FROM unnest(%(ages)s::float8[]) age
       WHERE now() - make_interval(secs => age) > (SELECT since FROM etld.repair_breaker)) n
-WHERE n.letters > 0
+WHERE n.ended > 0
 
 -- name: outcomes
 SELECT ended, failed, extract(epoch FROM now() - opened_at)::float8, trying FROM etld.repair_breaker

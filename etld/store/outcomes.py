@@ -29,19 +29,13 @@ class Outcomes:
     trying: bool = False
 
 
-def note_resolved(cur: Cursor, count: int, window: int) -> None:
-    """Count letters whose repairs were stored. Two windows are remembered."""
-    if count:
-        cur.execute(_SQL.note_resolved, {"count": count, "window": window})
+def note(cur: Cursor, window: int, *, resolved: int = 0, came_back: Sequence[float] = ()) -> None:
+    """Count letters whose repairs were stored, and those that parked after theirs came back. Two windows are kept.
 
-
-def note_failed(cur: Cursor, ages: Sequence[float], window: int) -> None:
-    """Count letters that parked after repairs of theirs were sent; `ages`: seconds since each came back.
-
-    Those that came back before the breaker was closed, or tried again, do not count.
+    `came_back`: seconds since each of those did; what did before the breaker was closed, or tried again, is left out.
     """
-    if ages:
-        cur.execute(_SQL.note_failed, {"ages": list(ages), "window": window})
+    if resolved or came_back:
+        cur.execute(_SQL.note_ended, {"window": window, "resolved": resolved, "ages": list(came_back)})
 
 
 def seen(conn: Connection) -> Outcomes:
