@@ -8,16 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etld.aggregator import pictures
 from etld.charts.process import CannotDraw, draw
+from etld.summaries import pictures
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
 
-    from etld.charts.data import Chart
-    from etld.store.db import Connection
-    from etld.store.summary import Summary
+    from etld.postgres.connections import Connection
+    from etld.summaries.chart_model import Chart
+    from etld.summaries.model import Summary
     from etld.worker import Worker
 
 log = logging.getLogger("etld.aggregator")

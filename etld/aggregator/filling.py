@@ -6,13 +6,14 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from etld.store import cuts, db
-from etld.store.errors import DatabaseError
+from etld.postgres import connections
+from etld.postgres.errors import DatabaseError
+from etld.summaries import backfill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from etld.store.summary import Summary
+    from etld.summaries.model import Summary
     from etld.worker import Worker
 
 log = logging.getLogger("etld.aggregator")
@@ -29,7 +30,7 @@ class Filling:
         self._stop = threading.Event()
         self._filled = threading.Event()
         self._thread: threading.Thread | None = None
-        self._conn: db.Connection | None = None
+        self._conn: connections.Connection | None = None
 
     def wanted(self, names: Sequence[str], cluster_id: str, group: str) -> None:
         """Begin with these, unless there are none."""
@@ -74,23 +75,23 @@ class Filling:
             finally:
                 self._conn = None
 
-    def _fill(self, conn: db.Connection, summary: Summary, cluster_id: str, group: str) -> bool:
-        outcome = cuts.fill(conn, cluster_id, group, summary, self._topics)
+    def _fill(self, conn: connections.Connection, summary: Summary, cluster_id: str, group: str) -> bool:
+        outcome = backfill.fill(conn, cluster_id, group, summary, self._topics)
         if outcome:
             log.info("summary %s is filled from processed_events", summary.name)
             self._filled.set()
         # None: another aggregator is at it; it stays on the list until that one is done.
         return outcome is True or (outcome is None and not self._waits(conn, summary))
 
-    def _waits(self, conn: db.Connection, summary: Summary) -> bool:
-        from etld.store.summaries import waiting
+    def _waits(self, conn: connections.Connection, summary: Summary) -> bool:
+        from etld.summaries.tables import waiting
 
         return summary.name in waiting(conn)
 
-    def _connect(self) -> db.Connection:
+    def _connect(self) -> connections.Connection:
         config = self._worker.config
         assert self._worker.addresses.postgres is not None
-        return db.connect(
+        return connections.connect(
             self._worker.addresses.postgres,
             password=config.secret("postgres"),
             application_name=f"etld {self._worker.name} filling",

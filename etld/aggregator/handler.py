@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.aggregator import definitions
+from etld.aggregator import counted_events
 from etld.aggregator.drawing import Drawing
 from etld.aggregator.filling import Filling
 from etld.aggregator.totals import totals
-from etld.avro.columnar import decode
 from etld.frames import load_transform, ready, to_binary
-from etld.registry import open_registry
-from etld.registry.cache import SchemaCache
-from etld.store import counted, summaries
+from etld.schemas.registry import open_registry
+from etld.schemas.registry.cache import SchemaCache
+from etld.serdes.avro.columnar import decode
 from etld.stream import Batch, Handler, Tally, Work
+from etld.summaries import definition, tables
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from etld.aggregator.totals import Columns
-    from etld.store.db import Connection, Cursor
-    from etld.store.errors import Verdict
-    from etld.store.summary import Summary
+    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.errors import Verdict
     from etld.stream.batch import Key
+    from etld.summaries.model import Summary
     from etld.worker import Worker
 
 log = logging.getLogger("etld.aggregator")
@@ -60,7 +60,7 @@ class AggregatorHandler(Handler[Sums]):
         self._worker = worker
         self._types = {kind.topic: name for name, kind in config.event_types.items()}
         self.topics = list(self._types)
-        self._summaries: list[Summary] = definitions.read(config.summaries, config.event_types)
+        self._summaries: list[Summary] = definition.read(config.summaries, config.event_types)
         self._transforms = {topic: load_transform(config.event_types[t].transform) for topic, t in self._types.items()}
         self._schemas: SchemaCache | None = None
         self._days: set[dt.date] = set()
@@ -77,10 +77,10 @@ class AggregatorHandler(Handler[Sums]):
         self._keep_days(conn)
         if not self._synced:
             # Once a process: two daemons with different summaries must not undo each other's in turns.
-            for name in summaries.sync(conn, self.cluster_id, f"etld-{self.group}", self._summaries, self._types):
+            for name in tables.sync(conn, self.cluster_id, f"etld-{self.group}", self._summaries, self._types):
                 log.info("summary %s is new or changed: filling it from processed_events", name)
             self._synced = True
-            self._filling.wanted(summaries.waiting(conn), self.cluster_id, f"etld-{self.group}")
+            self._filling.wanted(tables.waiting(conn), self.cluster_id, f"etld-{self.group}")
 
     def prepare(self, batch: Batch) -> Sums:
         """Decode and transform as the processor does, one topic at a time, and add up."""
@@ -100,16 +100,16 @@ class AggregatorHandler(Handler[Sums]):
             work.tallies[part.key] = Tally(stored=stored, filtered=left_out, dead=dead)
         if numbered:
             _distinct(work, numbered)
-        work.rows = to_binary(work.ids.to_frame(), counted.COLUMNS, "event_id")
+        work.rows = to_binary(work.ids.to_frame(), counted_events.COLUMNS, "event_id")
         work.sums = [totals(work.frames, summary) for summary in self._summaries]
         return work
 
     def write(self, cur: Cursor, work: Sums, verdict: Verdict | None) -> Mapping[Key, Tally]:
         """Note the ids and add the sums; ids that were counted before are left out of both."""
-        summaries.verify(cur, self._summaries)
-        day = counted.today()
+        tables.verify(cur, self._summaries)
+        day = counted_events.today()
         if day not in self._days:
-            self._days = counted.keep(cur.connection, day, self._worker.config.aggregator.dedup_window)
+            self._days = counted_events.keep(cur.connection, day, self._worker.config.aggregator.dedup_window)
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
         changes: dict[Key, Tally] = {}
@@ -117,18 +117,18 @@ class AggregatorHandler(Handler[Sums]):
         work.duplicates = 0
         if len(ids):
             among = sorted(one for one in self._days if one != day or self._careful)
-            again = counted.known(cur, ids.to_list(), str(ids.min()), str(ids.max()), among)
+            again = counted_events.known(cur, ids.to_list(), str(ids.min()), str(ids.max()), among)
             if again:
                 changes = _twice(work, again)
                 frames, ids = [frame.filter(~_is_in(again)) for frame in frames], ids.filter(~ids.is_in(list(again)))
-                rows = to_binary(ids.to_frame(), counted.COLUMNS, "event_id")
+                rows = to_binary(ids.to_frame(), counted_events.COLUMNS, "event_id")
                 sums = [totals(frames, summary) for summary in self._summaries]
                 work.duplicates = len(again)
             if len(ids):
-                counted.copy(cur, day, rows)
+                counted_events.copy(cur, day, rows)
         for summary, columns in zip(self._summaries, sums, strict=True):
             if columns is not None:
-                summaries.add(cur, summary, columns)
+                tables.add(cur, summary, columns)
         return changes
 
     def committed(self, work: Sums) -> None:
@@ -153,7 +153,7 @@ class AggregatorHandler(Handler[Sums]):
         self._drawing.close()
 
     def _keep_days(self, conn: Connection) -> None:
-        self._days = counted.keep(conn, counted.today(), self._worker.config.aggregator.dedup_window)
+        self._days = counted_events.keep(conn, counted_events.today(), self._worker.config.aggregator.dedup_window)
         self._look_after_days = time.monotonic() + _PARTITIONS_EVERY
 
 

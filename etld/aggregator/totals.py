@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from etld.store.summary import ORIGIN_SECONDS
+from etld.summaries.model import ORIGIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.store.summary import Field, Measure, Summary
+    from etld.summaries.model import Field, Measure, Summary
 
 Columns = list[list[Any]]
 
@@ -36,7 +36,7 @@ _DTYPES: dict[str, Any] = {
 
 
 def totals(frames: Sequence[pl.DataFrame], summary: Summary) -> Columns | None:
-    """The rows for `etld.store.summaries.add`, as columns in its order; None when no event counts.
+    """The rows for `etld.summaries.tables.add`, as columns in its order; None when no event counts.
 
     Each frame holds the distinct events of one event type.
     """

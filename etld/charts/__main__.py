@@ -29,8 +29,8 @@ def main() -> int:
         setproctitle("etld: drawing charts")
     order = json.load(sys.stdin)
     from etld.charts import files
-    from etld.charts.data import Chart
     from etld.charts.draw import render
+    from etld.summaries.chart_model import Chart
 
     paths = []
     error = None

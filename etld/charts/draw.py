@@ -21,7 +21,7 @@ from etld.charts.numbers import full, short, tick
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from etld.charts.data import Chart, Panel
+    from etld.summaries.chart_model import Chart, Panel
 
 # Past this, and below its inverse, the transforms of a figure overflow or have no inverse.
 _LARGEST = 1e100

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from etld.charts.data import Chart
+    from etld.summaries.chart_model import Chart
 
 _TIMEOUT = 120.0
 

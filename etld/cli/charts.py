@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(path: Path | None, as_json: bool) -> None:
     """Draw every chart from the summary tables, and print the paths."""
-    from etld.aggregator import definitions, pictures
     from etld.charts.process import draw
     from etld.cli.target import find
-    from etld.store.errors import UndefinedColumn, UndefinedTable
+    from etld.postgres.errors import UndefinedColumn, UndefinedTable
+    from etld.summaries import definition, pictures
 
     target = find(path)
     config = target.config
-    made = definitions.read(config.summaries, config.event_types)
+    made = definition.read(config.summaries, config.event_types)
     if not any(config.summaries[summary.name].chart for summary in made):
         raise EtldError("no summary in the configuration has a chart: add a table [summaries.<name>.chart]")
     with target.connect("charts") as conn:

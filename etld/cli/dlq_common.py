@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from etld.cli.target import Target
-    from etld.corrector.bench import Bench
-    from etld.store.db import Connection, Cursor
-    from etld.store.desk import Filter
+    from etld.deadletters.queries import Filter
+    from etld.deadletters.repairer import Bench
+    from etld.postgres.connections import Connection, Cursor
 
     Change = Callable[[Cursor, Filter, datetime, int], int]
 
@@ -52,7 +52,7 @@ def chosen(
     newer_than: str | None = None,
 ) -> Filter:
     """The filter that the options stand for; raises `UsageError`."""
-    from etld.store.desk import Filter
+    from etld.deadletters.queries import Filter
 
     if error is not None:
         try:
@@ -84,15 +84,15 @@ def identified(conn: Connection, wanted: Filter, given: tuple[str, ...], what: s
     """
     from dataclasses import replace
 
-    from etld.store import desk
+    from etld.deadletters import queries
 
     if not given:
         return wanted
     whole = [name for name in given if len(name) == _UUID_LENGTH]
-    there = desk.states_of(conn, whole)
+    there = queries.states_of(conn, whole)
     ids = []
     for name in given:
-        found = [(name, there[name])] if name in there else desk.named(conn, name)
+        found = [(name, there[name])] if name in there else queries.named(conn, name)
         if not found:
             raise EtldError(f"there is no dead letter {name}")
         if len(found) > 1:
@@ -117,12 +117,12 @@ def _age(option: str, text: str | None) -> float | None:
 
 def workbench(target: Target, rules: Any = None) -> Bench:
     """The corrector's bench with the rules of the configuration, or others."""
-    from etld.corrector import catalog
-    from etld.corrector.bench import Bench
-    from etld.corrector.rules import compile_rules
-    from etld.corrector.steps.base import Mistake
-    from etld.registry import open_registry
-    from etld.registry.cache import SchemaCache
+    from etld.deadletters import catalog
+    from etld.deadletters.repairer import Bench
+    from etld.deadletters.rules.engine import compile_rules
+    from etld.deadletters.rules.steps.base import Mistake
+    from etld.schemas.registry import open_registry
+    from etld.schemas.registry.cache import SchemaCache
 
     try:
         compiled = compile_rules(target.config.corrector.rules if rules is None else rules)
@@ -139,15 +139,15 @@ def bulk(conn: Connection, wanted: Filter, verb: str, past: str, change: Change,
     """
     import json
 
-    from etld.store import desk
+    from etld.deadletters import queries
 
-    total = desk.count(conn, wanted)
+    total = queries.count(conn, wanted)
     if not total:
         click.echo(json.dumps({past: 0, "interrupted": False}) if as_json else f"no dead letter to {verb}")
         return 0
     if not yes and not agreed(f"{verb} {letters(total)}?"):
         return 1
-    before = desk.now(conn)
+    before = queries.now(conn)
     done = 0
     interrupted = False
     try:

@@ -26,7 +26,7 @@ _DISCARDABLE = ("parked", "new")
 def command(path: Path | None, /, ids: tuple[str, ...], reason: str, yes: bool, as_json: bool, **options: Any) -> None:
     """Give letters up: parked ones by filter, or those with the IDs. `etld dlq replay ID` takes one up again."""
     from etld.cli.target import find
-    from etld.store import desk
+    from etld.deadletters import queries
 
     if not ids and not any(options.values()):
         raise UsageError("expected IDs or a filter, such as --state parked")
@@ -39,7 +39,7 @@ def command(path: Path | None, /, ids: tuple[str, ...], reason: str, yes: bool, 
     wanted, given = chosen(states, **options), names(ids)
 
     def change(cur: Any, of: Any, before: Any, limit: int) -> int:
-        return desk.discard(cur, of, before, limit, reason)
+        return queries.discard(cur, of, before, limit, reason)
 
     with find(path).connect("dlq") as conn:
         wanted = identified(conn, wanted, given, "discarded")

@@ -26,19 +26,19 @@ _SHORT = 13
 def command(path: Path | None, /, limit: int | None, after: str | None, as_json: bool, **options: Any) -> None:
     """List dead letters, newest first."""
     from etld.cli.target import find
-    from etld.store import desk
+    from etld.deadletters import queries
 
     wanted = chosen(**options)
     given = names((after,)) if after else ()
     with find(path).connect("dlq") as conn:
         (start,) = identified(conn, wanted, given).ids or (None,)
         if as_json:
-            for row in desk.pages(conn, wanted, limit, start):
+            for row in queries.pages(conn, wanted, limit, start):
                 click.echo(json.dumps(row.as_json()))
             return
         most = limit or _PAGE
-        rows = list(desk.pages(conn, wanted, most, start))
-        total = desk.count(conn, wanted) if len(rows) == most else len(rows)
+        rows = list(queries.pages(conn, wanted, most, start))
+        total = queries.count(conn, wanted) if len(rows) == most else len(rows)
     _table(rows)
     if total > len(rows):
         click.echo(f"{len(rows)} of {total:,}; the next page: --after {_short(rows[-1].id)}")

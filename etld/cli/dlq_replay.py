@@ -24,8 +24,8 @@ from etld.errors import EtldError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etld.store.desk import Filter
-    from etld.store.letters import Waiting
+    from etld.deadletters.queries import Filter
+    from etld.deadletters.repository import Waiting
 
 _REPLAYABLE = ("parked", "discarded", "resent")
 # So many reasons are told one by one.
@@ -59,7 +59,7 @@ def command(
     replayed.
     """
     from etld.cli.target import find
-    from etld.store import desk
+    from etld.deadletters import queries
 
     if not ids and not any(options.values()):
         raise UsageError("expected IDs or a filter, such as --state parked")
@@ -75,11 +75,11 @@ def command(
         wanted = identified(conn, wanted, given, "replayed")
         if edit or sets:
             sys.exit(_by_hand(target, conn, wanted, [_assignment(text) for text in sets], yes=yes, as_json=as_json))
-        sys.exit(bulk(conn, wanted, "replay", "replayed", desk.replay, yes=yes, as_json=as_json))
+        sys.exit(bulk(conn, wanted, "replay", "replayed", queries.replay, yes=yes, as_json=as_json))
 
 
 def _assignment(text: str) -> tuple[tuple[str, ...], Any]:
-    from etld.corrector import paths
+    from etld.deadletters.rules import paths
 
     name, equals, value = text.partition("=")
     try:
@@ -100,10 +100,10 @@ def _by_hand(
     target: Any, conn: Any, wanted: Filter, sets: list[tuple[tuple[str, ...], Any]], *, yes: bool, as_json: bool
 ) -> int:
     """Change, validate and hand over each letter; those that stay invalid are left as they are."""
-    from etld.store import desk
+    from etld.deadletters import queries
 
     bench = workbench(target)
-    total = desk.count(conn, wanted)
+    total = queries.count(conn, wanted)
     told = _Told(as_json)
     if not total:
         return told.end(total)
@@ -112,7 +112,7 @@ def _by_hand(
     try:
         hidden = total == 1 or not sys.stderr.isatty()
         with click.progressbar(length=total, label="replay", file=sys.stderr, hidden=hidden) as bar:
-            for row in desk.pages(conn, wanted, None, None):
+            for row in queries.pages(conn, wanted, None, None):
                 told.add(row.id, _one(bench, conn, row.id, sets, tell=total == 1))
                 bar.update(1)
     except KeyboardInterrupt:
@@ -157,9 +157,9 @@ def _one(
     bench: Any, conn: Any, letter_id: str, sets: list[tuple[tuple[str, ...], Any]], *, tell: bool
 ) -> tuple[str, ...]:
     """Change and hand over one letter; why not, when it stays as it is."""
-    from etld.store import desk
+    from etld.deadletters import queries
 
-    found = desk.waiting(conn, [letter_id])
+    found = queries.waiting(conn, [letter_id])
     if not found:
         return ("it was deleted meanwhile",)
     try:
@@ -173,13 +173,13 @@ def _change(
 ) -> tuple[str, ...]:
     from copy import deepcopy
 
-    from etld.corrector import paths, verdict
-    from etld.store import desk
-    from etld.store.letters import Attempt, Settled, lock, settle
+    from etld.deadletters import decision, queries
+    from etld.deadletters.repository import Attempt, Settled, lock, settle
+    from etld.deadletters.rules import paths
 
     after: dict[str, Any]
     types = bench.catalog.at(letter.asked_at)
-    before, _ = verdict.work_on(letter, bench.decode(letter.value), [])
+    before, _ = decision.work_on(letter, bench.decode(letter.value), [])
     if sets:
         if before is None:
             return (f"{bench.decode(letter.value).reason}; use --edit to write the event anew",)
@@ -188,7 +188,7 @@ def _change(
             if not paths.put(after, path, value):
                 return (f"there is no place for {paths.text(path)}",)
     else:
-        after = _edited(types, before or {"event_id": verdict.identity(letter, None)})
+        after = _edited(types, before or {"event_id": decision.identity(letter, None)})
     problems: tuple[str, ...] = types.problems(after)
     if problems:
         return problems
@@ -199,10 +199,10 @@ def _change(
         locked = lock(cur, letter.id)
         if locked is None or locked.state not in _REPLAYABLE:
             return (f"its state is now {locked.state if locked else 'gone'}",)
-        desk.replay(cur, desk.Filter(ids=(letter.id,)), desk.now(conn), 1)
+        queries.replay(cur, queries.Filter(ids=(letter.id,)), queries.now(conn), 1)
         number = locked.attempts + 1
-        audit = Attempt(letter.id, number, verdict.BY_HAND, before, after, None, "repaired")
-        reason = f"repaired {verdict.BY_HAND}"
+        audit = Attempt(letter.id, number, decision.BY_HAND, before, after, None, "repaired")
+        reason = f"repaired {decision.BY_HAND}"
         settle(cur, [Settled(letter.id, "repaired", number, after["event_type"], repair, reason, audit=audit)])
     return ()
 

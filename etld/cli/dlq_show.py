@@ -16,7 +16,7 @@ from etld.errors import EtldError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etld.store.desk import Whole
+    from etld.deadletters.queries import Whole
 
 _BYTES = 1024
 
@@ -31,12 +31,12 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
     ID is the letter's id, the beginning of it, or an event_id.
     """
     from etld.cli.target import find
-    from etld.store import desk
+    from etld.deadletters import queries
 
     (name,) = names((letter,))
     target = find(path)
     with target.connect("dlq") as conn:
-        found = desk.find(conn, name)
+        found = queries.find(conn, name)
     if not found:
         raise EtldError(f"no dead letter has the id or event_id {letter}")
     if len(found) > 1 and found[0].row.id != name:
@@ -53,8 +53,8 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
 
 
 def _try(bench: Any, types: Any, whole: Whole, decoded: Any) -> tuple[list[Any], Any]:
-    from etld.corrector.rules import try_matching
-    from etld.corrector.verdict import work_on
+    from etld.deadletters.decision import work_on
+    from etld.deadletters.rules.engine import try_matching
 
     event, failure = work_on(whole.waiting(), decoded, whole.history)
     if event is None:

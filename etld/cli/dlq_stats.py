@@ -22,10 +22,10 @@ _MOST = 20
 def command(path: Path | None, as_json: bool) -> None:
     """Count dead letters by state, error, rule and day."""
     from etld.cli.target import find
-    from etld.store import desk
+    from etld.deadletters import queries
 
     with find(path).connect("dlq") as conn:
-        found = desk.statistics(conn)
+        found = queries.statistics(conn)
     if as_json:
         click.echo(json.dumps(found))
         return

@@ -44,7 +44,7 @@ def command(
     Shows what would become of each letter that is new or parked. Exit code 1 when one stays broken.
     """
     from etld.cli.target import find
-    from etld.store import desk
+    from etld.deadletters import queries
 
     if rule and file:
         raise UsageError("expected a RULE or --file, not both")
@@ -61,13 +61,13 @@ def command(
     with target.connect("dlq") as conn:
         batch: list[str] = []
         wanted = identified(conn, wanted, given)
-        total = desk.count(conn, wanted)
-        for row in desk.pages(conn, wanted, None if every or ids else _UNASKED, None):
+        total = queries.count(conn, wanted)
+        for row in queries.pages(conn, wanted, None if every or ids else _UNASKED, None):
             batch.append(row.id)
             if len(batch) == _AT_ONCE:
-                _try(bench, desk.waiting(conn, batch), report, only_matching=bool(rule and not ids))
+                _try(bench, queries.waiting(conn, batch), report, only_matching=bool(rule and not ids))
                 batch.clear()
-        _try(bench, desk.waiting(conn, batch), report, only_matching=bool(rule and not ids))
+        _try(bench, queries.waiting(conn, batch), report, only_matching=bool(rule and not ids))
     sys.exit(report.end(total, rule))
 
 
@@ -126,8 +126,8 @@ class _Report:
 
 
 def _try(bench: Any, letters: list[Any], report: _Report, *, only_matching: bool) -> None:
-    from etld.corrector.rules import Tried, correct
-    from etld.corrector.verdict import AS_IT_IS, needs_change, why, work_on
+    from etld.deadletters.decision import AS_IT_IS, needs_change, why, work_on
+    from etld.deadletters.rules.engine import Tried, correct
 
     for letter in letters:
         decoded = bench.decode(letter.value)
@@ -152,7 +152,7 @@ def _from_file(name: str) -> Any:
     from pathlib import Path
 
     from etld.config import dotted, lines
-    from etld.corrector.rules import check
+    from etld.deadletters.rules.engine import check
 
     try:
         text = Path(name).read_text()

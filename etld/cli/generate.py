@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.config import Config
-    from etld.generator.events import Kind
+    from etld.samples.events import Kind
 
 
 @click.command("generate")
@@ -54,8 +54,8 @@ def command(
     they are repaired and stored, or parked.
     """
     from etld.config import load
-    from etld.generator import sender
-    from etld.generator.expected import Expected
+    from etld.samples import sender
+    from etld.samples.expected import Expected
 
     if invalid > count:
         raise UsageError(f"--invalid {invalid}: more than --count {count}")
@@ -96,8 +96,8 @@ def _run(work: Any) -> None:
 
 
 def _events(kinds: list[Kind], count: int, invalid: int, seed: int | None) -> Iterator[dict[str, Any]]:
-    from etld.generator import broken
-    from etld.generator.events import make, plan
+    from etld.samples import broken
+    from etld.samples.events import make, plan
 
     source = random.Random(seed)
     now = datetime.now(UTC)
@@ -111,7 +111,7 @@ def _events(kinds: list[Kind], count: int, invalid: int, seed: int | None) -> It
 
 
 def _kinds(config: Config, only: tuple[str, ...]) -> list[Kind]:
-    from etld.generator.events import Kind
+    from etld.samples.events import Kind
 
     unknown = [name for name in only if name not in config.event_types]
     if unknown:

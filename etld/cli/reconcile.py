@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etld.audit.reconcile import Report
+    from etld.reconcile.compare import Report
 
 
 @click.command()
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(path: Path | None, as_json: bool, patience: float) -> None:
     """Compare topics, positions, table, dead letters and summaries; exit 1 where they differ."""
-    from etld.audit.collect import reconcile
     from etld.cli.target import find
+    from etld.reconcile.collect import reconcile
 
     target = find(path)
     deadline = time.monotonic() + patience

@@ -14,7 +14,7 @@ from etld.errors import EtldError, Unreachable, UsageError
 if TYPE_CHECKING:
     from etld.cli.target import Target
     from etld.config import Config
-    from etld.registry import Registry
+    from etld.schemas.registry import Registry
 
 
 @click.group()
@@ -27,8 +27,8 @@ def command() -> None:
 @click.pass_obj
 def list_(path: Path | None, as_json: bool) -> None:
     """Every version that the registry has for the configured event types."""
-    from etld.bootstrap.schemas import subject
     from etld.cli.target import find
+    from etld.schemas.registration import subject
 
     target = find(path)
     registry = _registry(target)
@@ -90,16 +90,16 @@ def check(path: Path | None, files: tuple[Path, ...], offline: bool, as_json: bo
 @click.pass_obj
 def register(path: Path | None, event_types: tuple[str, ...], as_json: bool) -> None:
     """Register the schemas of the configured event types (all, or those named); `etld reload` uses them."""
-    from etld.bootstrap import schemas
     from etld.cli.target import find
+    from etld.schemas import registration
 
     target = find(path)
     unknown = [name for name in event_types if name not in target.config.event_types]
     if unknown:
         raise UsageError(f"no such event type: {', '.join(unknown)}")
-    loaded = schemas.load(target.config)
+    loaded = registration.load(target.config)
     chosen = {name: loaded[name] for name in event_types or loaded}
-    ids = schemas.register(_registry(target), chosen)
+    ids = registration.register(_registry(target), chosen)
     rows = [{"event_type": name, "subject": chosen[name][0], "id": number} for name, number in ids.items()]
     if as_json:
         click.echo(json.dumps(rows))
@@ -121,7 +121,7 @@ def _config(path: Path | None, *, needed: bool) -> Config | None:
 
 
 def _offline(file: Path) -> list[str]:
-    from etld.avro.schema import problems
+    from etld.schemas.event_schema import problems
 
     try:
         return problems(file.read_text("utf-8"))
@@ -133,9 +133,9 @@ def _offline(file: Path) -> list[str]:
 
 def _ask_registry(path: Path | None, config: Config, results: list[dict[str, Any]]) -> bool:
     """Add what the registry says against each configured file; False when it cannot be asked."""
-    from etld.bootstrap.schemas import subject
     from etld.cli.target import find
-    from etld.registry import RegistryUnavailable
+    from etld.schemas.registration import subject
+    from etld.schemas.registry import RegistryUnavailable
 
     subjects = {str(kind.schema): subject(kind.topic) for kind in config.event_types.values()}
     try:
@@ -150,6 +150,6 @@ def _ask_registry(path: Path | None, config: Config, results: list[dict[str, Any
 
 
 def _registry(target: Target) -> Registry:
-    from etld.registry import open_registry
+    from etld.schemas.registry import open_registry
 
     return open_registry(target.config, target.addresses)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.config import Config
-    from etld.store.db import Connection
+    from etld.postgres.connections import Connection
     from etld.worker import Addresses
 
 EMBEDDED = "embedded"
@@ -26,12 +26,12 @@ class Target:
 
     def connect(self, what: str = "cli") -> Connection:
         """A connection to PostgreSQL; raises `Unreachable` in words."""
-        from etld.store import db
-        from etld.store.errors import OperationalError
+        from etld.postgres import connections
+        from etld.postgres.errors import OperationalError
 
         assert self.addresses.postgres is not None
         try:
-            return db.connect(
+            return connections.connect(
                 self.addresses.postgres,
                 application_name=f"etld {what}",
                 password=self.config.secret("postgres"),

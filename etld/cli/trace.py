@@ -39,11 +39,12 @@ def command(path: Path | None, event_id: str, as_json: bool) -> None:
 
 
 def _life(target: Any, event_id: str) -> dict[str, Any]:
-    from etld.events.deadletter import REPAIR_OF
-    from etld.store import accounting, events
+    from etld.deadletters.letter_headers import REPAIR_OF
+    from etld.reconcile import accounting
+    from etld.sinks.postgres import event_rows
 
     with target.connect("trace") as conn:
-        row = events.one(conn, event_id)
+        row = event_rows.one(conn, event_id)
         letters = accounting.letters_of(conn, event_id)
         waiting = accounting.outbox_of(conn, event_id)
     found: dict[str, Any] = {

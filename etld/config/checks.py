@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 #: Topics that no event type may take.
 OWN_TOPICS = ("dead_letter_queue", "parked_events")
 # The roles know their own sections best. By name and late: config stands below them, and most commands need neither.
-_RULES = "etld.corrector.rules"
-_SUMMARIES = "etld.aggregator.definitions"
-_SCHEMAS = "etld.events.avsc"
+_RULES = "etld.deadletters.rules.engine"
+_SUMMARIES = "etld.summaries.definition"
+_SCHEMAS = "etld.schemas.tree"
 _KEYS = "etld.ingest.keys"
-_PROXIES = "etld.ingest.proxies"
+_PROXIES = "etld.ingest.http.proxies"
 _SEGMENT = "etld.ingest.segment"
 #: As a browser sends it: lower case, nothing after the host but a port that is not the scheme's own.
 _ORIGIN = re.compile(

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from etld.store import outcomes
+from etld.deadletters import outcomes
 
 if TYPE_CHECKING:
     from etld.config.events import Breaker as Limits
-    from etld.store.db import Connection
-    from etld.store.outcomes import Outcomes
+    from etld.deadletters.outcomes import Outcomes
+    from etld.postgres.connections import Connection
 
 log = logging.getLogger("etld.corrector")
 

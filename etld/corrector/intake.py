@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from etld.corrector.letter import Failure
-from etld.corrector.verdict import after_return
-from etld.events import deadletter
+from etld.deadletters import letter_headers, outcomes, repository
+from etld.deadletters.decision import after_return
+from etld.deadletters.failure import Failure
+from etld.deadletters.repository import Arrived
 from etld.events.ids import canonical, dead_letter_id
 from etld.kafka.reader import timestamp
-from etld.store import letters, outcomes
-from etld.store.errors import DatabaseError, classify
-from etld.store.letters import Arrived
+from etld.postgres.errors import DatabaseError, classify
 from etld.stream import Batch, Handler, Tally, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from etld.corrector.workshop import Workshop
-    from etld.store.db import Connection, Cursor
-    from etld.store.errors import Verdict
+    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.errors import Verdict
     from etld.stream.batch import Key
     from etld.worker import Worker
 
@@ -45,7 +44,7 @@ class Intake(Handler[Arrivals]):
     """Keeps what the dead letter queue brings; what becomes of it is the workshop's business."""
 
     group = "corrector"
-    topics = (deadletter.DEAD_LETTER_TOPIC,)
+    topics = (letter_headers.DEAD_LETTER_TOPIC,)
 
     def __init__(self, worker: Worker, workshop: Workshop, look: Callable[[], None]) -> None:
         self._worker = worker
@@ -59,7 +58,7 @@ class Intake(Handler[Arrivals]):
             for index, message in enumerate(part.messages):
                 own = dead_letter_id(self.cluster_id, part.topic_id, part.partition, part.offsets[index])
                 arrived = replace(
-                    read(own, message.key(), message.value(), deadletter.as_text(message.headers())),
+                    read(own, message.key(), message.value(), letter_headers.as_text(message.headers())),
                     queue_part=part.partition,
                     queue_off=part.offsets[index],
                     queued_at=timestamp(message),
@@ -108,11 +107,11 @@ class Intake(Handler[Arrivals]):
         """Note the return of a repair; None: it is none, but a letter of its own."""
         if letter.repair_of is None or letter.attempt is None:
             return None
-        original = letters.lock(cur, letter.repair_of)
+        original = repository.lock(cur, letter.repair_of)
         if original is None:
             return None
-        history = letters.attempts_of(cur, [original.id]).get(original.id, [])
-        if not letters.record_return(cur, letter):
+        history = repository.attempts_of(cur, [original.id]).get(original.id, [])
+        if not repository.record_return(cur, letter):
             return "known"
         current = letter.attempt == original.attempts
         left_out = original.state == "resolved" and any(
@@ -122,19 +121,19 @@ class Intake(Handler[Arrivals]):
             return "noted"
         failure = Failure(letter.stage, letter.error_class, letter.error, letter.sqlstate, letter.event_type)
         state, reason = after_return(original, history, failure, self._worker.config.corrector.max_attempts)
-        letters.after_return(cur, original.id, state, reason)
+        repository.after_return(cur, original.id, state, reason)
         return "parked" if state == "parked" else "noted"
 
 
 def _added(cur: Cursor, some: list[Arrived], verdict: Verdict | None) -> int:
     """How many of the letters are new; after a refusal one by one, and what is refused alone as its bytes only."""
     if verdict != "data":
-        return letters.add(cur, some)
+        return repository.add(cur, some)
     new = 0
     for one in some:
         try:
             with cur.connection.transaction():
-                new += letters.add(cur, [one])
+                new += repository.add(cur, [one])
         except DatabaseError as error:
             if classify(error) != "data":
                 raise
@@ -142,28 +141,28 @@ def _added(cur: Cursor, some: list[Arrived], verdict: Verdict | None) -> int:
             bare = replace(
                 one, event_id=None, event_type=None, topic=None, headers={}, error="its headers were refused"
             )
-            new += letters.add(cur, [bare])
+            new += repository.add(cur, [bare])
     return new
 
 
 def read(own_id: str, key: bytes | None, value: bytes | None, headers: Mapping[str, str]) -> Arrived:
     """A letter from its record. `own_id` serves when a foreign producer gave it none."""
     return Arrived(
-        id=_uuid(headers.get(deadletter.DEAD_LETTER_ID)) or own_id,
-        event_id=_short(headers.get(deadletter.EVENT_ID)) or _uuid(_text(key)),
-        event_type=_short(headers.get(deadletter.EVENT_TYPE)) or _type_in(value),
-        stage=_short(headers.get(deadletter.STAGE)) or "UNKNOWN",
-        error_class=_short(headers.get(deadletter.CLASS_NAME)) or "Unknown",
-        error=headers.get(deadletter.MESSAGE) or "no reason was given",
-        sqlstate=_short(headers.get(deadletter.SQLSTATE)),
-        topic=_short(headers.get(deadletter.TOPIC)),
-        part=_number(headers.get(deadletter.PARTITION), 31),
-        off=_number(headers.get(deadletter.OFFSET), 63),
+        id=_uuid(headers.get(letter_headers.DEAD_LETTER_ID)) or own_id,
+        event_id=_short(headers.get(letter_headers.EVENT_ID)) or _uuid(_text(key)),
+        event_type=_short(headers.get(letter_headers.EVENT_TYPE)) or _type_in(value),
+        stage=_short(headers.get(letter_headers.STAGE)) or "UNKNOWN",
+        error_class=_short(headers.get(letter_headers.CLASS_NAME)) or "Unknown",
+        error=headers.get(letter_headers.MESSAGE) or "no reason was given",
+        sqlstate=_short(headers.get(letter_headers.SQLSTATE)),
+        topic=_short(headers.get(letter_headers.TOPIC)),
+        part=_number(headers.get(letter_headers.PARTITION), 31),
+        off=_number(headers.get(letter_headers.OFFSET), 63),
         key=key,
         value=value,
         headers=headers,
-        repair_of=_uuid(headers.get(deadletter.REPAIR_OF)),
-        attempt=_number(headers.get(deadletter.ATTEMPT), 31),
+        repair_of=_uuid(headers.get(letter_headers.REPAIR_OF)),
+        attempt=_number(headers.get(letter_headers.ATTEMPT), 31),
     )
 
 

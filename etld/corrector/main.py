@@ -16,18 +16,19 @@ def run(worker: Worker) -> None:
     from etld.corrector.intake import Intake
     from etld.corrector.post import Post
     from etld.corrector.workshop import Workshop
+    from etld.deadletters import lifecycle
     from etld.errors import EtldError
     from etld.kafka.settings import client_settings
-    from etld.registry import open_registry
-    from etld.registry.cache import SchemaCache
-    from etld.store import db, repairs
+    from etld.postgres import connections
+    from etld.schemas.registry import open_registry
+    from etld.schemas.registry.cache import SchemaCache
     from etld.stream.link import Options
 
     config = worker.config
 
-    def connect() -> db.Connection:
+    def connect() -> connections.Connection:
         assert worker.addresses.postgres is not None
-        return db.connect(
+        return connections.connect(
             worker.addresses.postgres,
             password=worker.config.secret("postgres"),
             application_name=f"etld {worker.name} workshop",
@@ -58,8 +59,8 @@ def run(worker: Worker) -> None:
         worker.fault("letters", post.problem)
         worker.fault("breaker", workshop.held)
         if workshop.counts is not None:
-            worker.totals("dead_letters", repairs.totals(workshop.counts))
-            for state, number in repairs.by_state(workshop.counts).items():
+            worker.totals("dead_letters", lifecycle.totals(workshop.counts))
+            for state, number in lifecycle.by_state(workshop.counts).items():
                 worker.gauge("dead_letters", number, state=state)
 
     intake = Intake(worker, workshop, look)

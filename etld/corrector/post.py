@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etld.events import deadletter
+from etld.deadletters import letter_headers, lifecycle
 from etld.kafka.delivery import Delivery
-from etld.store import repairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from etld.store.db import Connection
+    from etld.postgres.connections import Connection
 
 # Shorter than a lock timeout: the row locks of what is on its way are held meanwhile.
 _ACK_WITHIN = 3.0
@@ -37,7 +36,7 @@ class Post:
     def repairs(self, conn: Connection, limit: int) -> int:
         """Send up to `limit` repairs; how many Kafka took. Raises `KafkaProblem` when it takes none."""
         with conn.transaction(), conn.cursor() as cur:
-            waiting = repairs.take_repaired(cur, limit, self._delivery.aside())
+            waiting = lifecycle.take_repaired(cur, limit, self._delivery.aside())
             acknowledged = self._delivery.send(
                 (
                     (one.id, one.topic, one.key.encode(), one.value, repair_headers(one.id, one.attempt))
@@ -45,32 +44,32 @@ class Post:
                 ),
                 self._tick,
             )
-            repairs.mark_resent(cur, [(letter, *where) for letter, where in acknowledged.items()])
+            lifecycle.mark_resent(cur, [(letter, *where) for letter, where in acknowledged.items()])
         return len(acknowledged)
 
     def parked(self, conn: Connection, limit: int) -> int:
         """Send up to `limit` parked letters to parked_events; how many Kafka took. Raises `KafkaProblem`."""
         with conn.transaction(), conn.cursor() as cur:
-            waiting = repairs.take_parked(cur, limit, self._delivery.aside())
+            waiting = lifecycle.take_parked(cur, limit, self._delivery.aside())
             acknowledged = self._delivery.send(
-                ((one.id, deadletter.PARKED_TOPIC, one.key, one.value, parked_headers(one)) for one in waiting),
+                ((one.id, letter_headers.PARKED_TOPIC, one.key, one.value, parked_headers(one)) for one in waiting),
                 self._tick,
             )
-            repairs.mark_announced(cur, list(acknowledged))
+            lifecycle.mark_announced(cur, list(acknowledged))
         return len(acknowledged)
 
 
 def repair_headers(letter_id: str, attempt: int) -> list[tuple[str, bytes]]:
     """What tells a repair from other events; a processor that cannot store it copies both."""
-    return [(deadletter.REPAIR_OF, letter_id.encode()), (deadletter.ATTEMPT, str(attempt).encode())]
+    return [(letter_headers.REPAIR_OF, letter_id.encode()), (letter_headers.ATTEMPT, str(attempt).encode())]
 
 
-def parked_headers(letter: repairs.Parked) -> list[tuple[str, bytes]]:
+def parked_headers(letter: lifecycle.Parked) -> list[tuple[str, bytes]]:
     """The headers that the letter had, and why it is parked; its id tells a repetition."""
     kept = {
         **letter.headers,
-        deadletter.DEAD_LETTER_ID: letter.id,
-        deadletter.ATTEMPT: str(letter.attempts),
+        letter_headers.DEAD_LETTER_ID: letter.id,
+        letter_headers.ATTEMPT: str(letter.attempts),
         REASON: letter.reason or "",
     }
     return [(name, value.encode("utf-8", "replace")) for name, value in kept.items()]

@@ -13,23 +13,23 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from etld.corrector import catalog as catalogs
-from etld.corrector.bench import Bench
 from etld.corrector.breaker import Breaker
 from etld.corrector.pace import Crowd, Pace
 from etld.corrector.post import Post
-from etld.corrector.rules import compile_rules
-from etld.corrector.steps.base import Mistake
+from etld.deadletters import catalog as catalogs
+from etld.deadletters import lifecycle, outcomes
+from etld.deadletters.repairer import Bench
+from etld.deadletters.rules.engine import compile_rules
+from etld.deadletters.rules.steps.base import Mistake
 from etld.errors import EtldError
-from etld.store import outcomes, repairs
-from etld.store.errors import DatabaseError
+from etld.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from etld.avro.schema import EventSchema
     from etld.config import Config
-    from etld.store.db import Connection
+    from etld.postgres.connections import Connection
+    from etld.schemas.event_schema import EventSchema
 
 log = logging.getLogger("etld.corrector")
 
@@ -65,7 +65,7 @@ class Workshop:
         self._ending = threading.Event()
         self._config = config
         self._due: dict[str, float] = {}
-        self._page = repairs.Page()
+        self._page = lifecycle.Page()
         self._pace = Pace(0)
         self._breaker = Breaker(config.breaker)
         self._anew = threading.Event()
@@ -205,7 +205,7 @@ class Workshop:
         return 0 if full else allowed
 
     def _on_the_way(self, conn: Connection) -> int:
-        return repairs.under_way(conn, _KEEPS_UP_WITHIN)
+        return lifecycle.under_way(conn, _KEEPS_UP_WITHIN)
 
     def _send(self, conn: Connection, limit: int) -> int:
         """How many repairs went."""
@@ -222,12 +222,12 @@ class Workshop:
         total = 0
         while not self._ending.is_set():
             with conn.transaction(), conn.cursor() as cur:
-                seen, resolved, self._page = repairs.resolve(cur, self.cluster_id, self._page, 1000, _GRACE)
+                seen, resolved, self._page = lifecycle.resolve(cur, self.cluster_id, self._page, 1000, _GRACE)
                 outcomes.note(cur, self._config.breaker.window, resolved=resolved)
             total += resolved
             self.tick()
             # What is not stored yet is looked at again a while later, page by page.
-            if not seen or self._page == repairs.Page() or not resolved:
+            if not seen or self._page == lifecycle.Page() or not resolved:
                 return total
         return total
 
@@ -235,19 +235,19 @@ class Workshop:
         deleted = 1
         while deleted and not self._ending.is_set():
             with conn.transaction(), conn.cursor() as cur:
-                deleted = repairs.retire(cur, self._config.corrector.keep_resolved, 1000)
+                deleted = lifecycle.retire(cur, self._config.corrector.keep_resolved, 1000)
             self.tick()
 
     def _count(self, conn: Connection) -> None:
         """Count again when something changed; the longer it takes, the rarer."""
         if self.counts is not None and not self._changed:
             if self._is_due("recount", 10.0):
-                self.counts = repairs.counts(conn)
+                self.counts = lifecycle.counts(conn)
             return
         began = time.monotonic()
         if self.counts is None or self._is_due("count", 0.5):
             self._changed = False
-            self.counts = repairs.counts(conn)
+            self.counts = lifecycle.counts(conn)
             took = time.monotonic() - began
             self._due["count"] = time.monotonic() + max(1.0, 50 * took)
 
@@ -264,7 +264,7 @@ class Workshop:
             return False
         if self.counts is None:
             return True
-        states = repairs.by_state(self.counts)
+        states = lifecycle.by_state(self.counts)
         return bool(states["repaired"] or states["new"])
 
     def _say(self, problem: str | None) -> None:

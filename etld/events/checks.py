@@ -26,7 +26,7 @@ from etld.events.limits import (
 from etld.events.violation import Errors, Violation, show
 
 if TYPE_CHECKING:
-    from etld.events.avsc import Type
+    from etld.schemas.tree import Type
 
 Check = Callable[[Any, Errors], Any]
 

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from etld.events import avsc, times
+from etld.events import times
 from etld.events.checks import Check, compile_check, default_of, parsed, record, text
 from etld.events.ids import canonical, is_canonical, new_event_id
 from etld.events.limits import MAX_NAME
 from etld.events.violation import Errors, Room, Violation, show
+from etld.schemas import tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +52,7 @@ class Validator:
         max_age: float = 0,
         max_ahead: float = 0,
     ) -> None:
-        schema = avsc.parse(dict(avro_schema))
+        schema = tree.parse(dict(avro_schema))
         drop = unknown_fields == "drop"
         special: dict[str, Check] = {
             "event_id": _event_id,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.avro.columnar import Bad
 from etld.frames.storable import unstorable
 from etld.frames.transform import TransformBroken
+from etld.serdes.avro.columnar import Bad
 
 if TYPE_CHECKING:
     from etld.frames.transform import Transform

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.avro.columnar import Bad
 from etld.events.limits import TIME_MAX, TIME_MIN
+from etld.serdes.avro.columnar import Bad
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

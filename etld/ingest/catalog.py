@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.avro import codec, wire
-from etld.avro.schema import EventSchema
+from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC
 from etld.errors import EtldError
-from etld.events.deadletter import DEAD_LETTER_TOPIC
 from etld.events.validate import Validator
 from etld.ingest.fast import Fast, compile_event
+from etld.schemas.event_schema import EventSchema
+from etld.serdes.avro import codec, wire
 
 if TYPE_CHECKING:
     from pathlib import Path

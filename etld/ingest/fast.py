@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from etld.events import avsc, times
+from etld.events import times
 from etld.events.ids import is_canonical
 from etld.events.limits import EXACT_DOUBLE, MAX_NAME
+from etld.schemas.tree import parse as parse_tree
 
 if TYPE_CHECKING:
-    from etld.events.avsc import Field, Type
+    from etld.schemas.tree import Field, Type
 
 #: An event to its Avro body, or None; raises KeyError, TypeError, ValueError or AttributeError likewise.
 Fast = Callable[[dict[str, Any]], bytes | None]
@@ -80,7 +81,7 @@ def compile_event(
     max_ahead: float = 0,
 ) -> Fast | None:
     """The function for one schema, or None when the schema has something that only the exact way knows."""
-    tree = avsc.parse(dict(raw))
+    tree = parse_tree(dict(raw))
     names = {name: text(name) for name in event_names if 0 < len(name) <= MAX_NAME}
     lines: list[str] = []
     scope: dict[str, Any] = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from etld.events.violation import Room
-from etld.ingest.answers import Answer, json_answer, problem
-from etld.ingest.body import BodyProblem, undo
-from etld.ingest.gate import Denied
+from etld.ingest.admission import Denied
+from etld.ingest.http.answers import Answer, json_answer, problem
+from etld.ingest.http.body import BodyProblem, undo
 from etld.ingest.intake import Intake, Origin, Outcome, Record, Refusal, Sampled
 from etld.ingest.pump import Away
 from etld.ingest.pumps import ACKS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.ingest.catalog import Catalog
-    from etld.ingest.connection import Connection
+    from etld.ingest.http.connection import Connection
     from etld.ingest.keys import Key
     from etld.ingest.pumps import Ack, Pumps
     from etld.ingest.service import Service

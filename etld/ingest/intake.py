@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from etld.events import deadletter
+from etld.deadletters import letter_headers
 from etld.events.ids import canonical, derived, misplaced, new_event_id, request_dead_letter_id
 from etld.events.limits import MAX_NAME
 from etld.events.validate import Invalid, Violation
@@ -158,16 +158,16 @@ class Intake:
         if max(len(sent), len(value)) > self._max_event:
             return self._too_large(event_id)
         kind = event.get("event_type")
-        headers = deadletter.headers(
+        headers = letter_headers.headers(
             dead_letter_id=letter_id,
-            stage=deadletter.VALIDATION,
+            stage=letter_headers.VALIDATION,
             error_class="InvalidEvent",
             message=message,
             event_id=event_id,
             event_type=kind[:MAX_NAME] if isinstance(kind, str) else None,
         )
         if call is not None:
-            headers.append((deadletter.ORIGINAL, sent))
+            headers.append((letter_headers.ORIGINAL, sent))
         return Record(self._catalog.dead_letters, event_id, value, headers, errors)
 
     def _too_large(self, event_id: str) -> Refusal:

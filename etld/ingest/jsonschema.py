@@ -5,14 +5,14 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from etld.events import avsc
 from etld.events.limits import FLOAT_MAX, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, MAX_NAME, TIME_MAX, TIME_MIN
+from etld.schemas import tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from etld.events.avsc import Type
     from etld.ingest.catalog import EventType
+    from etld.schemas.tree import Type
 
 _MOMENT = "2026-01-31T12:00:00Z"
 _TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
@@ -49,7 +49,7 @@ _LOGICAL: dict[str, tuple[dict[str, Any], Any]] = {
 
 def event_schema(kind: EventType) -> dict[str, Any]:
     """The JSON Schema of one event type, from its Avro schema."""
-    schema = _type(avsc.parse(dict(kind.avro)))
+    schema = _type(tree.parse(dict(kind.avro)))
     properties = schema["properties"]
     properties["event_id"] = {"type": ["string", "null"], "format": "uuid", "description": "Repeat it to retry safely"}
     properties["event_type"] = {"const": kind.name}
@@ -63,7 +63,7 @@ def event_schema(kind: EventType) -> dict[str, Any]:
 
 def example(kind: EventType) -> dict[str, Any]:
     """A small event of the type."""
-    value: dict[str, Any] = _value(avsc.parse(dict(kind.avro)))
+    value: dict[str, Any] = _value(tree.parse(dict(kind.avro)))
     value.pop("event_id", None)
     value["event_name"] = kind.event_names[0] if kind.event_names else "something_happened"
     value["event_type"] = kind.name

@@ -12,14 +12,14 @@ from aiohttp import http_parser
 
 from etld.errors import EtldError
 from etld.ingest import catalog, openapi
-from etld.ingest.connection import Connection
+from etld.ingest.admission import Gate
 from etld.ingest.front import Front
-from etld.ingest.gate import Gate
-from etld.ingest.host import State
+from etld.ingest.http.connection import Connection
+from etld.ingest.http.connection_balancer import Spread
+from etld.ingest.http.host import State
 from etld.ingest.probes import Probes
 from etld.ingest.pumps import Pumps
 from etld.ingest.service import TICK, Service
-from etld.ingest.spread import Spread
 
 if TYPE_CHECKING:
     from etld.config import Config

@@ -8,15 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import etld
-from etld.ingest.answers import json_answer
 from etld.ingest.described import SHARED, answered, any_of, problems, ref
+from etld.ingest.http.answers import json_answer
 from etld.ingest.jsonschema import call_schema, event_schema, example
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
     from etld.ingest.catalog import EventType
-    from etld.ingest.connection import Connection
+    from etld.ingest.http.connection import Connection
     from etld.ingest.probes import Probes
     from etld.ingest.service import Routes, Service
 

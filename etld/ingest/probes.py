@@ -8,12 +8,12 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from etld.ingest.answers import TEXT, Answer, json_answer, problem
+from etld.ingest.http.answers import TEXT, Answer, json_answer, problem
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
-    from etld.ingest.connection import Connection
+    from etld.ingest.http.connection import Connection
     from etld.ingest.service import Service
     from etld.worker import Worker
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from etld.ingest.answers import JSON, json_answer, opening, problem
+from etld.ingest.http.answers import JSON, json_answer, opening, problem
 from etld.ingest.intake import Outcome, Record, Refusal, Sampled
 from etld.ingest.pump import Waiter
 
 if TYPE_CHECKING:
-    from etld.ingest.connection import Connection
+    from etld.ingest.counters import Tally
+    from etld.ingest.http.connection import Connection
     from etld.ingest.keys import Key
     from etld.ingest.pump import Pump
     from etld.ingest.pumps import Ack
-    from etld.ingest.tally import Tally
 
 RETRY_AFTER = 1
 _OK = opening(200, JSON)

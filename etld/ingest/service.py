@@ -9,19 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from etld.ingest import files
-from etld.ingest.answers import Answer, date_header, problem
-from etld.ingest.connection import Connection
-from etld.ingest.gate import Denied
-from etld.ingest.host import KEEP_ALIVE, LINGER, State
-from etld.ingest.spread import Spread
-from etld.ingest.tally import Tally
+from etld.ingest.admission import Denied
+from etld.ingest.counters import Tally
+from etld.ingest.http import open_files
+from etld.ingest.http.answers import Answer, date_header, problem
+from etld.ingest.http.connection import Connection
+from etld.ingest.http.connection_balancer import Spread
+from etld.ingest.http.host import KEEP_ALIVE, LINGER, State
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
+    from etld.ingest.admission import Gate
     from etld.ingest.front import Front
-    from etld.ingest.gate import Gate
     from etld.ingest.keys import Key
     from etld.worker import Worker
 
@@ -57,7 +57,7 @@ class Service:
         self.surplus = 0
         self.spread: Spread | None = None
         self.max_body = worker.config.ingest.max_body
-        self.max_connections = files.room(worker.config.ingest.max_connections)
+        self.max_connections = open_files.room(worker.config.ingest.max_connections)
         self._ticks = 0
 
     # connection.Host

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.avro.columnar import Bad, decode
-from etld.events import deadletter
+from etld.deadletters import letter_headers, outbox
+from etld.deadletters.from_record import letter, live, tell
+from etld.deadletters.relay import Relay
 from etld.frames import Transform, load_transform, ready, to_binary
 from etld.kafka.settings import client_settings
+from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.processor.breaker import Breaker
-from etld.processor.letters import letter, live, tell
-from etld.processor.relay import Relay
-from etld.registry import open_registry
-from etld.registry.cache import SchemaCache
-from etld.store import events, outbox
-from etld.store.errors import DatabaseError, classify, sqlstate
+from etld.schemas.registry import open_registry
+from etld.schemas.registry.cache import SchemaCache
+from etld.serdes.avro.columnar import Bad, decode
+from etld.sinks.postgres import event_rows
 from etld.stream import Batch, Handler, Tally, Work
 from etld.stream.handler import PIECE, TooManyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from etld.store.db import Connection, Cursor
-    from etld.store.errors import Verdict
+    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.errors import Verdict
     from etld.stream.batch import Key
     from etld.worker import Worker
 
@@ -68,7 +68,7 @@ class ProcessorHandler(Handler[Rows]):
         self.group = f"processor-{worker.event_type}"
         self.topics = [kind.topic]
         settings = client_settings(config, worker.addresses)
-        self._relay = Relay(settings, deadletter.DEAD_LETTER_TOPIC, worker.beat)
+        self._relay = Relay(settings, letter_headers.DEAD_LETTER_TOPIC, worker.beat)
         self._transform: Transform | None = load_transform(kind.transform)
         self._schemas: SchemaCache | None = None
         limits = config.breaker
@@ -93,7 +93,7 @@ class ProcessorHandler(Handler[Rows]):
             filtered += out["row"].to_list()
             more += wrong
         bad = [*decoded.bad, *more]
-        rows = to_binary(frames, events.COLUMNS, "event_id") if any(frame.height for frame in frames) else b""
+        rows = to_binary(frames, event_rows.COLUMNS, "event_id") if any(frame.height for frame in frames) else b""
         work = Rows(batch, frames=frames, rows=rows, bad=sorted(bad, key=lambda b: b.row))
         work.letters = [self._letter(work.batch, one, None) for one in work.bad]
         work.tallies = _tallies(batch, work.bad, filtered)
@@ -106,12 +106,12 @@ class ProcessorHandler(Handler[Rows]):
         changes: dict[Key, Tally] = {}
         if verdict is None:
             if work.rows:
-                events.copy(cur, work.rows)
+                event_rows.copy(cur, work.rows)
             if work.letters:
                 outbox.add(cur, work.letters)
             return changes
         refused: list[tuple[Bad, str | None]] = []
-        events.stage(cur)
+        event_rows.stage(cur)
         stored: dict[int, int] = {}
         for frame in work.frames:
             _add(stored, self._store(cur, frame, refused))
@@ -179,7 +179,7 @@ class ProcessorHandler(Handler[Rows]):
             return {}
         try:
             with cur.connection.transaction():
-                return events.merge(cur, to_binary(frame, events.COLUMNS))
+                return event_rows.merge(cur, to_binary(frame, event_rows.COLUMNS))
         except (DatabaseError, UnicodeError) as error:
             if classify(error) not in ("data", "conflict"):
                 raise

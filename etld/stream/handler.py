@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from etld.errors import EtldError
-from etld.store.positions import Tally
+from etld.sinks.postgres.positions import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from etld.store.db import Connection, Cursor
-    from etld.store.errors import Verdict
+    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.errors import Verdict
     from etld.stream.batch import Batch, Key
 
 

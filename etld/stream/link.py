@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from etld.kafka.admin import Admin
 from etld.kafka.settings import client_settings
-from etld.store import db
-from etld.store.errors import OperationalError, classify
+from etld.postgres import connections
+from etld.postgres.errors import OperationalError, classify
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -48,7 +48,7 @@ class Link:
         self.owner = f"{worker.config.node_id}/{worker.name}#{secrets.token_hex(4)}"
         #: Every partition that this process has ever claimed.
         self.claimed: set[tuple[str, int]] = set()
-        self._conn: db.Connection | None = None
+        self._conn: connections.Connection | None = None
         self._not_before = 0.0
 
     @property
@@ -56,13 +56,13 @@ class Link:
         """Does the broker forget its topics when it ends? So does the embedded Tansu."""
         return self._worker.config.kafka.bootstrap_servers == "embedded" and self.cluster_id.startswith("tansu")
 
-    def connect(self, *, hurry: bool = False) -> db.Connection:
+    def connect(self, *, hurry: bool = False) -> connections.Connection:
         """A new connection; raises OperationalError. `hurry`: for the loop's thread, which must not fall silent."""
         config = self._worker.config
         assert self._worker.addresses.postgres is not None
         hang = config.supervisor.hang_timeout
         longest = min(config.postgres.statement_timeout, hang * _STATEMENT)
-        return db.connect(
+        return connections.connect(
             self._worker.addresses.postgres,
             password=config.secret("postgres"),
             application_name=f"etld {self._worker.name}",
@@ -74,7 +74,7 @@ class Link:
             answer_within=hang * _ANSWER if hurry else None,
         )
 
-    def connection(self) -> db.Connection:
+    def connection(self) -> connections.Connection:
         """The connection for claims and for work beside the batches; raises OperationalError."""
         if self._conn is None or self._conn.closed:
             self._worker.beat()
@@ -84,7 +84,7 @@ class Link:
         self._worker.beat()
         return self._conn
 
-    def try_connection(self) -> db.Connection | None:
+    def try_connection(self) -> connections.Connection | None:
         """`connection()`, or None while PostgreSQL is away."""
         if self._conn is None and time.monotonic() < self._not_before:
             return None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from etld.errors import EtldError
 from etld.kafka.consumer import InstanceFenced
 from etld.kafka.errors import KafkaProblem
-from etld.store.errors import DatabaseError, classify
-from etld.store.positions import Fenced
+from etld.postgres.errors import DatabaseError, classify
+from etld.sinks.postgres.positions import Fenced
 from etld.stream.link import Link, Options
 from etld.stream.session import Session
 

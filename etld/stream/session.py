@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from etld.kafka.consumer import ConsumerBroken, GroupConsumer
 from etld.kafka.errors import KafkaProblem
-from etld.store.errors import DatabaseError
-from etld.store.positions import OFFSET_BEYOND, Found, Positions, end_blockers
+from etld.postgres.errors import DatabaseError
+from etld.sinks.postgres.positions import OFFSET_BEYOND, Found, Positions, end_blockers
 from etld.stream.batch import Owned, group
 from etld.stream.handler import PIECE
 from etld.stream.writer import Writer
@@ -20,7 +20,7 @@ from etld.stream.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from etld.store.positions import Claimed, Halted
+    from etld.sinks.postgres.positions import Claimed, Halted
     from etld.stream.batch import Batch, Key
     from etld.stream.handler import Handler
     from etld.stream.link import Link

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
-from etld.store.errors import classify, sqlstate
-from etld.store.positions import Fenced
+from etld.postgres.errors import classify, sqlstate
+from etld.sinks.postgres.positions import Fenced
 from etld.stream.handler import TooManyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from etld.store.db import Connection
-    from etld.store.errors import Verdict
-    from etld.store.positions import Positions
+    from etld.postgres.connections import Connection
+    from etld.postgres.errors import Verdict
+    from etld.sinks.postgres.positions import Positions
     from etld.stream.batch import Key
     from etld.stream.handler import Handler, Work
 

@@ -10,8 +10,9 @@ from setproctitle import setproctitle
 
 from etld.config import load, locate, refuse_unsafe, refuse_unsafe_files
 from etld.errors import EtldError
-from etld.supervisor import handover, main, reexec
+from etld.supervisor import main
 from etld.supervisor.kinds import load_kinds
+from etld.supervisor.upgrade import handover, reexec
 
 
 def run() -> int:

@@ -140,13 +140,13 @@ _ALL: tuple[Kind, ...] = (
     Kind(
         "setup",
         1,
-        "etld.bootstrap.main:run",
+        "etld.setup.main:run",
         "migrations, topics and schemas, before any role starts",
         _once,
         restart=lambda *_: (*_SERVERS, "event_types", "summaries"),
         one_shot=True,
         death_signal=signal.SIGTERM,
-        check="etld.bootstrap.check:run",
+        check="etld.setup.check:run",
     ),
     Kind(
         "aggregator",

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from setproctitle import setproctitle
 
 from etld import logs
-from etld.supervisor import reexec
-from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import load_kinds
+from etld.supervisor.observe.startup_notifier import Herald
 from etld.supervisor.runtime import Runtime
 from etld.supervisor.supervisor import Supervisor, unread
+from etld.supervisor.upgrade import reexec
 
 if TYPE_CHECKING:
     from pathlib import Path

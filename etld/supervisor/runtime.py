@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.control import server
-from etld.supervisor import addresses
 from etld.supervisor.kinds import Kinds, specs
-from etld.supervisor.listeners import Listeners
-from etld.supervisor.pidfile import PidFile
+from etld.supervisor.network import addresses
+from etld.supervisor.network.listeners import Listeners
+from etld.supervisor.processes.pidfile import PidFile
 
 if TYPE_CHECKING:
     from etld.config import Config

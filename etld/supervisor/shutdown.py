@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etld.supervisor import fleet
+from etld.supervisor.slots import policy
 
 if TYPE_CHECKING:
-    from etld.supervisor.listeners import Listeners
-    from etld.supervisor.tree import Tree
+    from etld.supervisor.network.listeners import Listeners
+    from etld.supervisor.processes.tree import Tree
 
 #: Of the time there is, what the ground (database, broker) keeps for itself.
 _GROUND_SHARE = 1 / 3
@@ -45,9 +45,9 @@ class Shutdown:
         for pid in list(tree.retiring):
             if tree.retiring[pid] is None:
                 tree.release(tree.processes[pid].name, now)
-        for slot in fleet.next_to_stop(tree.slots.values()):
+        for slot in policy.next_to_stop(tree.slots.values()):
             if slot.wanted:
-                ground = slot.rank < fleet.FIRST_ROLE_RANK
+                ground = slot.rank < policy.FIRST_ROLE_RANK
                 tree.stop(slot.name, now, (self._deadline if ground else self._roles_deadline) - now)
 
     def hasten(self, now: float) -> None:
@@ -56,7 +56,7 @@ class Shutdown:
         self._deadline = min(self._deadline, now + _QUICK_GROUND)
         for slot in self._tree.slots.values():
             if slot.kill_at is not None:
-                ground = slot.rank < fleet.FIRST_ROLE_RANK
+                ground = slot.rank < policy.FIRST_ROLE_RANK
                 limit = self._deadline if ground else self._roles_deadline
                 self._tree.slots[slot.name] = replace(slot, kill_at=min(slot.kill_at, limit))
         for pid in self._tree.retiring:

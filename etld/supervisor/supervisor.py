@@ -14,16 +14,20 @@ from etld import logs
 from etld.control.daemon import Answer, Later, Reply, VerbError
 from etld.control.server import Server
 from etld.errors import EtldError
-from etld.supervisor import addresses, child, drain, fleet, logplace, operations, plan, recycle, report
-from etld.supervisor.disk import Disk
-from etld.supervisor.herald import Herald
 from etld.supervisor.kinds import Kinds, Spec, load_kinds, specs
-from etld.supervisor.notify import Notifier
+from etld.supervisor.network import addresses
+from etld.supervisor.observe import log_location, report
+from etld.supervisor.observe.disk import Disk
+from etld.supervisor.observe.startup_notifier import Herald
+from etld.supervisor.observe.systemd import Notifier
+from etld.supervisor.processes import child, recycle
+from etld.supervisor.processes.tree import Tree
 from etld.supervisor.reactor import Reactor
+from etld.supervisor.reload import drain, operations, plan
 from etld.supervisor.shutdown import Shutdown
-from etld.supervisor.slots import Patience, Slot
-from etld.supervisor.successor import Successor
-from etld.supervisor.tree import Tree
+from etld.supervisor.slots import policy
+from etld.supervisor.slots.machine import Patience, Slot
+from etld.supervisor.upgrade.successor import Successor
 from etld.worker import Addresses
 from etld.worker.channel import Channel
 
@@ -154,12 +158,12 @@ class Supervisor:
         if self.was_started or self.stopping:
             return
         everyone = list(self.tree.slots.values())
-        hopeless = fleet.hopeless(everyone) or fleet.shut(self._doors())
+        hopeless = policy.hopeless(everyone) or policy.shut(self._doors())
         self.herald.progress(everyone, self.tree.progress)
         if hopeless:
             slot = hopeless[0]
             self.fail(f"{slot.name}: {slot.last_error}", os.EX_CONFIG if slot.doomed else 1)
-        elif fleet.started(everyone):
+        elif policy.started(everyone):
             self.was_started = self.tree.was_up = True
             given_up = [slot for slot in everyone if not slot.settled]
             self.notifier.ready(report.line(self))
@@ -279,7 +283,7 @@ class Supervisor:
 
     def logs(self, lines: int) -> Reply:
         """Where the log goes, and its last lines."""
-        return logplace.answer(self.log_file, lines)
+        return log_location.answer(self.log_file, lines)
 
     def stop(self, *, quick: bool) -> Reply:
         """Begin the end, or hasten it."""

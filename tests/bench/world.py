@@ -22,8 +22,8 @@ from etld.embedded import jars
 from etld.embedded.kafka import KafkaServer
 from etld.embedded.postgres import PostgresServer, dsn
 from etld.kafka import Admin, Producer
-from etld.store.db import connect
-from etld.store.migrate import migrate
+from etld.postgres.connections import connect
+from etld.postgres.migrate import migrate
 from support.waiting import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,7 +174,7 @@ def peak_mb(pids: list[int]) -> float:
 
 def prepare(database: str) -> int:
     """Migrate a database and register the purchase schema; its id."""
-    from etld.registry.table import TableRegistry
+    from etld.schemas.registry.table import TableRegistry
 
     with connect(database, application_name="bench") as conn:
         migrate(conn)

@@ -7,8 +7,8 @@ import uuid
 import psycopg
 import pytest
 
-from etld.store.db import connect
-from etld.store.migrate import migrate
+from etld.postgres.connections import connect
+from etld.postgres.migrate import migrate
 from faults.ledger import Kind, Ledger
 from faults.oracle import Verdict, judge
 

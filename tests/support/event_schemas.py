@@ -10,8 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from etld.avro import EventSchema
-from etld.events.avsc import Type
+from etld.schemas.tree import Type
+from etld.serdes.avro import EventSchema
 
 _TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6)
 _LONG = st.one_of(st.integers(-70, 70), st.integers(-(2**63), 2**63 - 1))

@@ -9,7 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from etld.registry import compatibility
+from etld.schemas import compatibility
 
 
 class FakeRegistry(ThreadingHTTPServer):

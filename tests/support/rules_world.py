@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from etld.corrector import shape
+from etld.schemas import shape
 
 PURCHASE: dict[str, Any] = {
     "type": "record",

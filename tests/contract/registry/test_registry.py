@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from etld.avro import UnknownSchema
-from etld.registry import Incompatible, Registry, RegistryUnavailable
-from etld.registry.cache import SchemaCache
-from etld.registry.rest import RestRegistry
-from etld.registry.table import TableRegistry
-from etld.store import db
-from etld.store.migrate import migrate
+from etld.postgres import connections
+from etld.postgres.migrate import migrate
+from etld.schemas.registry import Incompatible, Registry, RegistryUnavailable
+from etld.schemas.registry.cache import SchemaCache
+from etld.schemas.registry.rest import RestRegistry
+from etld.schemas.registry.table import TableRegistry
+from etld.serdes.avro import UnknownSchema
 from support.fake_registry import FakeRegistry
 
 _PURCHASE = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()
@@ -46,9 +46,9 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
     """Each implementation in turn, empty."""
     if request.param == "table":
         dsn = request.getfixturevalue("database")
-        with db.connect(dsn, application_name="test") as conn:
+        with connections.connect(dsn, application_name="test") as conn:
             migrate(conn)
-        yield TableRegistry(lambda: db.connect(dsn, application_name="test"))
+        yield TableRegistry(lambda: connections.connect(dsn, application_name="test"))
     elif request.param == "rest":
         yield RestRegistry(request.getfixturevalue("fake").url, timeout=5)
     else:
@@ -177,6 +177,6 @@ def test_rest_sets_the_level(fake: FakeRegistry) -> None:
 def test_table_away_is_unavailable() -> None:
     """PostgreSQL away means that nothing is known, not that the schema is unknown."""
     dsn = "postgresql://etld@127.0.0.1:1/etld"
-    registry = TableRegistry(lambda: db.connect(dsn, application_name="test", connect_timeout=2))
+    registry = TableRegistry(lambda: connections.connect(dsn, application_name="test", connect_timeout=2))
     with pytest.raises(RegistryUnavailable, match="does not answer"):
         registry.by_id(1)

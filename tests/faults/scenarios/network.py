@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 
-from etld.supervisor.spawn import resident
+from etld.supervisor.processes.spawn import resident
 from faults import load
 from faults.ledger import Kind, State
 from faults.run import PROCESSORS, Run

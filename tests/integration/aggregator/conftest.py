@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from etld.store.db import Connection, connect
+from etld.postgres.connections import Connection, connect
 
 
 @pytest.fixture

@@ -7,15 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from etld.aggregator import definitions
 from etld.aggregator.handler import AggregatorHandler
-from etld.avro.codec import encode
-from etld.avro.schema import EventSchema
-from etld.avro.wire import pack
 from etld.config import load
-from etld.store import cuts, summaries
-from etld.store.migrate import migrate
+from etld.postgres.migrate import migrate
+from etld.schemas.event_schema import EventSchema
+from etld.serdes.avro.codec import encode
+from etld.serdes.avro.wire import pack
 from etld.stream.batch import Batch, Records
+from etld.summaries import backfill, definition, tables
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etld.config import Config
-    from etld.store.db import Connection
-    from etld.store.errors import Verdict
-    from etld.store.positions import Tally
+    from etld.postgres.connections import Connection
+    from etld.postgres.errors import Verdict
+    from etld.sinks.postgres.positions import Tally
 
 ROOT = Path(__file__).parents[3]
 CLUSTER, GROUP = "cluster", "etld-aggregator"
@@ -70,19 +69,19 @@ class Keeper:
         self.handler.cluster_id = CLUSTER
         self.schemas = [EventSchema.parse((ROOT / f"schemas/{name}.avsc").read_text()) for name in TYPES]
         self.handler._schemas = lambda number: self.schemas[number]  # type: ignore[assignment]
-        self.summaries = definitions.read(self.config.summaries, self.config.event_types)
+        self.summaries = definition.read(self.config.summaries, self.config.event_types)
         self.topics = {kind.topic: name for name, kind in self.config.event_types.items()}
         self.sync()
 
     def sync(self) -> list[str]:
         """What `start` does to the tables, filling left to `fill`."""
-        fresh = summaries.sync(self.conn, CLUSTER, GROUP, self.summaries, self.topics)
+        fresh = tables.sync(self.conn, CLUSTER, GROUP, self.summaries, self.topics)
         self.handler._keep_days(self.conn)
         return fresh
 
     def fill(self) -> list[bool | None]:
         """Fill what waits, as the thread would."""
-        return [cuts.fill(self.conn, CLUSTER, GROUP, summary, self.topics) for summary in self.summaries]
+        return [backfill.fill(self.conn, CLUSTER, GROUP, summary, self.topics) for summary in self.summaries]
 
     def value(self, event: Mapping[str, Any]) -> bytes:
         """The event as a record's value."""
@@ -134,5 +133,5 @@ class Keeper:
 
     def compare(self) -> list[str]:
         """Every difference between the tables and a recompute."""
-        results = summaries.compare(self.conn, self.summaries)
+        results = tables.compare(self.conn, self.summaries)
         return [text for one in results for text in one["differences"]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etld.store.db import Connection
+from etld.postgres.connections import Connection
 
 sys.path.insert(0, str(Path(__file__).parent))
 from keeper import CLUSTER, GROUP, Keeper, config, purchase

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etld.store import counted, summaries
-from etld.store.db import Connection
-from etld.store.positions import Tally
+from etld.aggregator import counted_events
+from etld.postgres.connections import Connection
+from etld.sinks.postgres.positions import Tally
+from etld.summaries import tables
 
 sys.path.insert(0, str(Path(__file__).parent))
 from keeper import Keeper, config, purchase
@@ -98,12 +99,12 @@ def test_ids_of_earlier_days_are_known_until_the_window_ends(conn: Connection, t
     keeper = Keeper(conn, tmp_path)
     keeper.fill()
     event = purchase(str(uuid.uuid4()), 1.0, T0)
-    yesterday = counted.today() - dt.timedelta(days=1)
-    ancient = counted.today() - dt.timedelta(days=9)
+    yesterday = counted_events.today() - dt.timedelta(days=1)
+    ancient = counted_events.today() - dt.timedelta(days=9)
     for day in (yesterday, ancient):
-        counted.make(conn, day)
+        counted_events.make(conn, day)
         conn.execute(f"INSERT INTO etld.counted_event VALUES ('{day}', '{event['event_id']}')")
-    days = counted.keep(conn, counted.today(), 7 * 86400)
+    days = counted_events.keep(conn, counted_events.today(), 7 * 86400)
     assert ancient not in days
     keeper.handler._days = days
     tallies = keeper.count(keeper.batch([keeper.value(event)]))
@@ -142,7 +143,7 @@ def test_two_aggregators_with_different_summaries_do_not_mix(conn: Connection, t
     old = Keeper(conn, tmp_path)
     changed = config(tmp_path, **{'bucket = "1 h"': 'bucket = "1 d"'})
     Keeper(conn, tmp_path, changed)
-    with pytest.raises(summaries.DefinitionsChanged, match="etld restart aggregator"):
+    with pytest.raises(tables.DefinitionsChanged, match="etld restart aggregator"):
         old.count(old.batch([old.value(purchase(str(uuid.uuid4()), 1.0, T0))]))
 
 

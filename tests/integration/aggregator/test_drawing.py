@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from etld.charts.data import Chart, Panel, bars, lines
 from etld.charts.process import CannotDraw, draw
+from etld.summaries.chart_model import Chart, Panel, bars, lines
 
 pytestmark = pytest.mark.integration
 

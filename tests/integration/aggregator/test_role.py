@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from etld.aggregator import definitions
 from etld.aggregator.main import run
-from etld.avro.codec import encode
-from etld.avro.schema import EventSchema
-from etld.avro.wire import pack
-from etld.bootstrap.main import set_up
 from etld.kafka.producer import Producer
 from etld.kafka.settings import client_settings
-from etld.store import summaries
-from etld.store.db import Connection
+from etld.postgres.connections import Connection
+from etld.schemas.event_schema import EventSchema
+from etld.serdes.avro.codec import encode
+from etld.serdes.avro.wire import pack
+from etld.setup.main import set_up
+from etld.summaries import definition, tables
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 from support.waiting import wait_until
@@ -70,9 +69,9 @@ def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, con
         # A sum beyond double precision is still drawn.
         send([purchase(str(uuid.uuid4()), 1.7e308, T0) for _ in range(2)])
         wait_until(lambda: "302 events" in description(latest), what="the chart of 302 events")
-    made = definitions.read(cfg.summaries, cfg.event_types)
+    made = definition.read(cfg.summaries, cfg.event_types)
     assert [s.name for s in made] == ["purchase", "order", "delivery"]
-    assert summaries.waiting(conn) == []
+    assert tables.waiting(conn) == []
     totals = conn.execute(
         "SELECT sum(consumed), sum(stored), sum(duplicate) FROM etld.kafka_position WHERE grp = 'etld-aggregator'"
     ).fetchone()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import uuid
 
-from etld.corrector.bench import Bench
-from etld.corrector.catalog import Catalog
-from etld.store.db import connect
-from etld.store.migrate import migrate
+from etld.deadletters.catalog import Catalog
+from etld.deadletters.repairer import Bench
+from etld.postgres.connections import connect
+from etld.postgres.migrate import migrate
 
 LETTER = """
 INSERT INTO etld.dead_letter (id, event_id, event_type, state, stage, error_class, error, value)

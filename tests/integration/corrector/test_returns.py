@@ -122,8 +122,8 @@ def announced(kafka: str) -> list[str]:
 @pytest.mark.slow
 def test_an_unknown_schema_id_is_taken_up_when_it_is_known(world: World) -> None:
     """Parked by itself after a while, and new by itself when the registry has the id."""
-    from etld.avro import EventSchema, codec, wire
     from etld.events.times import parse_time
+    from etld.serdes.avro import EventSchema, codec, wire
 
     ((schema, version, new_id),) = world.sql(
         "SELECT schema, 1 + (SELECT max(version) FROM etld.schema_version), 1000 + max(id) FROM etld.schema_version"

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from etld.store.db import connect
-from etld.store.migrate import migrate
-from etld.store.positions import Found, Move, Positions, Tally, end_blockers
+from etld.postgres.connections import connect
+from etld.postgres.migrate import migrate
+from etld.sinks.postgres.positions import Found, Move, Positions, Tally, end_blockers
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration

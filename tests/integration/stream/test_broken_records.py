@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from etld.avro import EventSchema, codec, wire
+from etld.serdes.avro import EventSchema, codec, wire
 from support import letters
 from support.daemon import ROOT, Daemon
 from support.waiting import wait_until

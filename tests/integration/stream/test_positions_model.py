@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from etld.store.db import connect
-from etld.store.migrate import migrate
-from etld.store.positions import Claimed, Fenced, Found, Move, Positions, Tally, end_blockers
+from etld.postgres.connections import connect
+from etld.postgres.migrate import migrate
+from etld.sinks.postgres.positions import Claimed, Fenced, Found, Move, Positions, Tally, end_blockers
 from support.waiting import wait_until
 
 if TYPE_CHECKING:
-    from etld.store.db import Connection
+    from etld.postgres.connections import Connection
 
 pytestmark = pytest.mark.integration
 

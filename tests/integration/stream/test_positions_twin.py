@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from etld.store.db import connect
-from etld.store.migrate import migrate
-from etld.store.positions import Fenced, Found, Move, Positions, Tally
+from etld.postgres.connections import connect
+from etld.postgres.migrate import migrate
+from etld.sinks.postgres.positions import Fenced, Found, Move, Positions, Tally
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ from typing import Any
 import confluent_kafka
 import pytest
 
-from etld.avro import EventSchema, codec, wire
+from etld.serdes.avro import EventSchema, codec, wire
 from support.daemon import Daemon
 from support.letters import World, purchase
 from support.waiting import wait_until

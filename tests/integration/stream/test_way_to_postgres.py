@@ -11,8 +11,8 @@ import pytest
 from faults.scenarios.database import consumers
 from faults.world import World
 
-from etld.store.db import connect
-from etld.store.errors import OperationalError, classify
+from etld.postgres.connections import connect
+from etld.postgres.errors import OperationalError, classify
 from support import letters
 from support.waiting import wait_until
 

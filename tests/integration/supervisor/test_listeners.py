@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from etld.supervisor.listeners import Listeners
+from etld.supervisor.network.listeners import Listeners
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ import pytest
 
 from etld.config.events import Breaker as Limits
 from etld.corrector.breaker import Breaker
-from etld.store.outcomes import Outcomes
+from etld.deadletters.outcomes import Outcomes
 
 
 def _judge(seen: Outcomes, *, ratio: float = 0.5, window: int = 1000, retry_after: str = "30 s") -> str | None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etld.events import deadletter, ids
+from etld.deadletters import letter_headers
+from etld.events import ids
 from etld.events.limits import TIME_MAX, TIME_MIN
 from etld.events.times import format_time, parse_time
 
@@ -106,15 +107,15 @@ def test_derived_ids_are_stable() -> None:
 
 def test_dead_letter_headers_carry_on() -> None:
     """A repair that fails again keeps its lineage."""
-    made = deadletter.headers(
+    made = letter_headers.headers(
         dead_letter_id="d", stage="TASK_PUT", error_class="E", message="bad\0 text " * 500, topic="t", partition=0,
         offset=0, attempt="2", repair_of="r",
     )  # fmt: skip
-    text = deadletter.as_text(made)
+    text = letter_headers.as_text(made)
     assert text["__connect.errors.offset"] == "0"
-    assert len(text["__connect.errors.exception.message"]) == deadletter.MAX_MESSAGE
+    assert len(text["__connect.errors.exception.message"]) == letter_headers.MAX_MESSAGE
     assert "\0" not in text["__connect.errors.exception.message"]
-    assert deadletter.carried(made) == {"attempt": "2", "repair_of": "r"}
+    assert letter_headers.carried(made) == {"attempt": "2", "repair_of": "r"}
 
 
 ID = "6f1d4c9e-5a63-4b0e-9c55-0f6f0b8f2d11"

@@ -8,10 +8,10 @@ from typing import Any
 import jsonschema_rs
 from hypothesis import given, settings
 
-from etld.avro import EventSchema
 from etld.events.validate import Valid, Validator
 from etld.ingest.catalog import EventType
 from etld.ingest.openapi import document
+from etld.serdes.avro import EventSchema
 from support.event_schemas import schemas
 
 MAPPING = {"event_id": "messageId", "event_name": "event", "triggered_at": "timestamp", "event_details": "properties"}

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etld.avro import codec
-from etld.avro.schema import EventSchema
 from etld.events.validate import Valid, Validator
 from etld.ingest.fast import compile_event, long, varint
+from etld.schemas.event_schema import EventSchema
+from etld.serdes.avro import codec
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("payment_successful", "added_to_cart")

@@ -16,11 +16,12 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from etld.config import load
 from etld.errors import ConfigError
-from etld.ingest import body, keys, openapi, strict
-from etld.ingest.answers import problem
-from etld.ingest.gate import Denied, Gate
+from etld.ingest import keys, openapi, strict
+from etld.ingest.admission import Denied, Gate
+from etld.ingest.http import body
+from etld.ingest.http.answers import problem
+from etld.ingest.http.proxies import Proxies
 from etld.ingest.limits import Bucket, Buckets, share
-from etld.ingest.proxies import Proxies
 from etld.ingest.segment import SegmentMap, event_id_of
 
 ROOT = Path(__file__).resolve().parents[3]

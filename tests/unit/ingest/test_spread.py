@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from etld.ingest.spread import Spread
+from etld.ingest.http.connection_balancer import Spread
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4, 6])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from etld.supervisor import slots
-from etld.supervisor.slots import Action, Patience, Slot, State
+from etld.supervisor.slots import machine
+from etld.supervisor.slots.machine import Action, Patience, Slot, State
 
 PATIENCE = Patience(
     start_seconds=5.0, max_failures=3, backoff_first=1.0, backoff_max=3.0, hang=10.0, first_word=3.0, dump=2.0
@@ -22,7 +22,7 @@ def live(history: Sequence[Step], **slot: Any) -> Slot:
     now_slot = Slot("w-0", "w", admitted=True, **slot)
     for number, (now, event, state, action) in enumerate(history):
         now_slot = event(now_slot, now)
-        now_slot, wanted = slots.tick(now_slot, now, PATIENCE)
+        now_slot, wanted = machine.tick(now_slot, now, PATIENCE)
         assert (now_slot.state, wanted) == (state, action), f"step {number} at {now} s: {now_slot}"
     return now_slot
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etld.supervisor.disk import Disk
+from etld.supervisor.observe.disk import Disk
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from etld.config.secrets import split
 from etld.control import show
 from etld.control.client import state_dir
 from etld.errors import EtldError, UsageError
-from etld.supervisor.listeners import Listeners, PortTaken
-from etld.supervisor.notify import Notifier
-from etld.supervisor.pidfile import AlreadyRunning, PidFile
+from etld.supervisor.network.listeners import Listeners, PortTaken
+from etld.supervisor.observe.systemd import Notifier
+from etld.supervisor.processes.pidfile import AlreadyRunning, PidFile
 
 
 def hits(listeners: Listeners, number: int, indices: range) -> Counter[int]:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from etld.supervisor import handover
-from etld.supervisor.ledger import Ledger
-from etld.supervisor.slots import State
+from etld.supervisor.observe.metrics_store import Ledger
+from etld.supervisor.slots.machine import State
+from etld.supervisor.upgrade import handover
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from etld.supervisor import prometheus
-from etld.supervisor.ledger import Ledger
-from etld.supervisor.slots import Slot, State
+from etld.supervisor.observe import prometheus
+from etld.supervisor.observe.metrics_store import Ledger
+from etld.supervisor.slots.machine import Slot, State
 from etld.worker.metrics import Metrics, key
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from etld.config import Config, parse
-from etld.supervisor import plan
 from etld.supervisor.kinds import KINDS, specs
+from etld.supervisor.reload import plan
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "config" / "etld.toml").read_text()

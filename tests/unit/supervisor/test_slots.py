@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from histories import PATIENCE, live
 
-from etld.supervisor import slots
-from etld.supervisor.slots import Action, Slot, State
+from etld.supervisor.slots import machine
+from etld.supervisor.slots.machine import Action, Slot, State
 
 Event = Callable[[Slot, float], Slot]
 
@@ -20,31 +20,31 @@ def nothing(slot: Slot, _now: float) -> Slot:
 
 
 def spawn(slot: Slot, now: float) -> Slot:
-    return slots.spawned(slot, 100 + int(now), now)
+    return machine.spawned(slot, 100 + int(now), now)
 
 
 def ready(slot: Slot, now: float) -> Slot:
-    return slots.is_ready(slot, now)
+    return machine.is_ready(slot, now)
 
 
 def beat(slot: Slot, now: float) -> Slot:
-    return slots.is_heard(slot, now)
+    return machine.is_heard(slot, now)
 
 
 def exit_with(code: int) -> Event:
-    return lambda slot, now: slots.exited(slot, code, now, PATIENCE)
+    return lambda slot, now: machine.exited(slot, code, now, PATIENCE)
 
 
 def says(message: str, *, fatal: bool = False) -> Event:
-    return lambda slot, _now: slots.complained(slot, message, fatal=fatal)
+    return lambda slot, _now: machine.complained(slot, message, fatal=fatal)
 
 
 def stop(slot: Slot, now: float) -> Slot:
-    return slots.stop(slot, now, 4.0)
+    return machine.stop(slot, now, 4.0)
 
 
 def renew(slot: Slot, now: float) -> Slot:
-    return slots.renew(slot, now, 4.0, "reload")
+    return machine.renew(slot, now, 4.0, "reload")
 
 
 S, A = State, Action
@@ -182,7 +182,7 @@ def test_a_silent_worker_is_dumped_then_killed(history: list[object], when: floa
             (when + 2.0, nothing, history[-1][2], A.KILL),  # type: ignore[index]
         ]
     )
-    slot = slots.exited(slot, -signal.SIGABRT, when + 2, PATIENCE)
+    slot = machine.exited(slot, -signal.SIGABRT, when + 2, PATIENCE)
     assert slot.last_error.startswith("hung: not a word for")
 
 
@@ -220,51 +220,51 @@ def test_a_replaced_worker_is_no_failure() -> None:
 def test_renewing_revives_what_was_given_up() -> None:
     """`etld restart WORKER` gives it another chance."""
     slot = Slot("w", "w", state=State.FATAL, failures=3, admitted=True)
-    slot, action = slots.tick(slots.renew(slot, 50, 4, "restart"), 50, PATIENCE)
+    slot, action = machine.tick(machine.renew(slot, 50, 4, "restart"), 50, PATIENCE)
     assert (slot.state, slot.failures, action) == (State.WAITING, 0, Action.SPAWN)
 
 
 def test_failures_are_forgiven_after_a_healthy_time() -> None:
     """The count is of failures in a row."""
     slot = Slot("w", "w", state=State.RUNNING, pid=1, failures=2, spawned=0, ready=1, heard=6, admitted=True)
-    assert slots.tick(slot, 4.9, PATIENCE)[0].failures == 2
-    assert slots.tick(slot, 5.0, PATIENCE)[0].failures == 0
+    assert machine.tick(slot, 4.9, PATIENCE)[0].failures == 2
+    assert machine.tick(slot, 5.0, PATIENCE)[0].failures == 0
 
 
 def test_nothing_is_spawned_before_it_is_admitted() -> None:
     """The ranks below come first."""
-    assert slots.tick(Slot("w", "w"), 5, PATIENCE)[1] is None
+    assert machine.tick(Slot("w", "w"), 5, PATIENCE)[1] is None
 
 
 def test_an_overlapped_slot_starts_its_successor_beside_the_old_process() -> None:
     """vacate() leaves no pid behind."""
     slot = Slot("w", "w", state=State.RUNNING, pid=7, ready=1, admitted=True)
-    slot, action = slots.tick(slots.vacate(slot, 9), 9, PATIENCE)
+    slot, action = machine.tick(machine.vacate(slot, 9), 9, PATIENCE)
     assert (slot.pid, slot.restarts, action) == (None, 1, Action.SPAWN)
 
 
 def test_due_times_tell_the_loop_when_to_look() -> None:
     """Backoff and deadlines; nothing for a slot that only runs."""
     slot = Slot("w", "w", state=State.BACKOFF, not_before=3.5, admitted=True)
-    assert slots.due(slot) == 3.5
-    assert slots.due(replace(slot, admitted=False)) is None
-    assert slots.due(slots.stop(replace(slot, pid=3, state=State.RUNNING), 1, 4)) == 5
-    assert slots.due(replace(slot, pid=3, state=State.RUNNING)) is None
+    assert machine.due(slot) == 3.5
+    assert machine.due(replace(slot, admitted=False)) is None
+    assert machine.due(machine.stop(replace(slot, pid=3, state=State.RUNNING), 1, 4)) == 5
+    assert machine.due(replace(slot, pid=3, state=State.RUNNING)) is None
 
 
 def test_exit_codes_in_words() -> None:
     """Signals by name."""
-    assert slots.describe(3) == "ended with exit code 3"
-    assert slots.describe(-9) == "killed by SIGKILL"
-    assert slots.describe(-99) == "killed by signal 99"
+    assert machine.describe(3) == "ended with exit code 3"
+    assert machine.describe(-9) == "killed by SIGKILL"
+    assert machine.describe(-99) == "killed by signal 99"
 
 
 def test_who_is_never_given_up() -> None:
     """max_failures 0, as of an embedded part that ran before: a full disk may be emptied."""
     patience = replace(PATIENCE, max_failures=0)
-    slot = slots.spawned(Slot("db", "db"), 1, 0.0)
+    slot = machine.spawned(Slot("db", "db"), 1, 0.0)
     for number in range(1, 30):
-        slot = slots.exited(slot, 1, 0.1, patience)
+        slot = machine.exited(slot, 1, 0.1, patience)
         assert (slot.state, slot.failures) == (S.BACKOFF, number)
         assert slot.not_before <= 0.1 + patience.backoff_max
-        slot = slots.spawned(slot, 1, 0.0)
+        slot = machine.spawned(slot, 1, 0.0)

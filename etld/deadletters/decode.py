@@ -1,0 +1,65 @@
+"""A dead letter's bytes as an event: JSON from ingest, Avro from a processor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from etld.schemas.event_schema import SchemaError
+from etld.serdes.avro import DecodeError, UnknownSchema, codec, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etld.schemas.event_schema import EventSchema
+
+    SchemaFor = Callable[[int], EventSchema]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The event that the bytes are, in JSON's words, or why they are none; `waits_for` is an unknown schema id."""
+
+    event: dict[str, Any] | None
+    reason: str | None = None
+    waits_for: int | None = None
+
+
+def decode(value: bytes | None, schema_for: SchemaFor) -> Decoded:
+    """What the value of a dead letter says. Whatever `schema_for` raises but UnknownSchema goes through."""
+    if value is None:
+        return Decoded(None, "the record has no value (a tombstone)")
+    if value[:1] != wire.MAGIC:
+        return _json(value)
+    try:
+        schema_id, body = wire.unpack(value)
+    except DecodeError as error:
+        return Decoded(None, str(error))
+    try:
+        schema = schema_for(schema_id)
+    except UnknownSchema:
+        return Decoded(None, f"the schema id {schema_id} is unknown to the registry", schema_id)
+    except SchemaError as error:
+        return Decoded(None, f"the schema {schema_id} is no event's: {error}")
+    try:
+        event = codec.decode(schema, body)
+    except DecodeError as error:
+        return Decoded(None, f"undecodable: {error}")
+    return Decoded(codec.to_json(schema, event))
+
+
+def _json(value: bytes) -> Decoded:
+    try:
+        event = orjson.loads(value)
+    except ValueError:
+        try:
+            # Takes what orjson refuses and etld may yet repair: lone surrogates, NaN, large integers.
+            event = json.loads(value)
+        except (ValueError, RecursionError):
+            return Decoded(None, "undecodable: neither Avro in Confluent's wire format nor JSON")
+    if not isinstance(event, dict):
+        return Decoded(None, "undecodable: JSON, but not an object")
+    return Decoded(event)

@@ -1,0 +1,88 @@
+"""A bad record as a dead letter."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+
+from etld.deadletters import letter_headers
+from etld.deadletters.outbox import Letter
+from etld.events.ids import canonical, dead_letter_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etld.serdes.avro.columnar import Bad
+    from etld.stream import Batch
+
+
+log = logging.getLogger("etld.processor")
+
+#: So many letters of a batch are told one by one, the others as a number.
+_TOLD = 5
+_FIELDS = {
+    "topic": letter_headers.TOPIC,
+    "partition": letter_headers.PARTITION,
+    "offset": letter_headers.OFFSET,
+    "event_id": letter_headers.EVENT_ID,
+    "stage": letter_headers.STAGE,
+    "sqlstate": letter_headers.SQLSTATE,
+}
+
+
+def letter(cluster_id: str, event_type: str, batch: Batch, bad: Bad, sqlstate: str | None) -> Letter:
+    """The letter for row `bad.row` of the batch: its bytes as they are, and why it is dead."""
+    records, index = batch.locate(bad.row)
+    offset = records.offsets[index]
+    message = records.messages[index]
+    identity = dead_letter_id(cluster_id, records.topic_id, records.partition, offset)
+    headers = letter_headers.headers(
+        dead_letter_id=identity,
+        topic=records.topic,
+        partition=records.partition,
+        offset=offset,
+        stage=cast("letter_headers.Stage", bad.stage),
+        error_class=bad.error_class,
+        message=bad.message,
+        event_id=_event_id(message.key()),
+        event_type=event_type,
+        sqlstate=sqlstate,
+        **letter_headers.carried(message.headers()),
+    )
+    return Letter(identity, message.key(), message.value(), letter_headers.as_text(headers))
+
+
+def live(batch: Batch, written: Sequence[Letter]) -> tuple[int, int]:
+    """How many of a batch's records, and how many of its letters, are no repairs.
+
+    A replay of letters that stay broken is no reason to keep live events waiting. Headers take their time,
+    so nobody looks at them where all was well.
+    """
+    if not written:
+        return batch.count, 0
+    dead = sum(letter_headers.REPAIR_OF not in one.headers for one in written)
+    repairs = 0
+    for part in batch:
+        if part.messages:
+            found = map(type(part.messages[0]).headers, part.messages)
+            repairs += sum(bool(letter_headers.carried(headers)) for headers in found if headers)
+    return batch.count - repairs, dead
+
+
+def _event_id(key: bytes | None) -> str | None:
+    """The key, where it is an event id, as etld's own producers make it."""
+    try:
+        return canonical((key or b"").decode())
+    except ValueError:
+        return None
+
+
+def tell(letters: Sequence[Letter]) -> None:
+    """Log dead letters with their coordinates; what is in them is for `etld dlq show` alone."""
+    for one in letters[:_TOLD]:
+        fields: dict[str, str | int | None] = {name: one.headers.get(header) for name, header in _FIELDS.items()}
+        fields |= {name: int(fields[name] or 0) for name in ("partition", "offset")}
+        log.warning("dead letter: %s", one.headers.get(letter_headers.CLASS_NAME), extra=fields)
+    if len(letters) > _TOLD:
+        topic = letters[0].headers.get(letter_headers.TOPIC)
+        log.warning("%d more dead letters of this batch", len(letters) - _TOLD, extra={"topic": topic})

@@ -1,0 +1,198 @@
+"""What a person does with dead letters: look at them, count them, replay or discard them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from etld.deadletters import repository
+from etld.deadletters.repository import Waiting
+from etld.postgres import statements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date, datetime
+
+    from etld.postgres.connections import Connection, Cursor
+
+_SQL = statements.load(__package__, "queries")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters; what is None matches any. `error` is a regular expression, ages are seconds."""
+
+    ids: tuple[str, ...] | None = None
+    states: tuple[str, ...] | None = None
+    types: tuple[str, ...] | None = None
+    error: str | None = None
+    older: float | None = None
+    newer: float | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """For the statements."""
+        return {
+            "ids": _list(self.ids),
+            "states": _list(self.states),
+            "types": _list(self.types),
+            "error": self.error,
+            "older": self.older,
+            "newer": self.newer,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One letter in a list."""
+
+    id: str
+    event_id: str | None
+    event_type: str | None
+    state: str
+    stage: str
+    error_class: str
+    error: str
+    sqlstate: str | None
+    topic: str | None
+    part: int | None
+    off: int | None
+    attempts: int
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """With the keys that programs rely on."""
+        return {
+            "id": self.id,
+            "event_id": self.event_id,
+            "event_type": self.event_type,
+            "state": self.state,
+            "stage": self.stage,
+            "error": self.error,
+            "error_class": self.error_class,
+            "sqlstate": self.sqlstate,
+            "topic": self.topic,
+            "partition": self.part,
+            "offset": self.off,
+            "attempts": self.attempts,
+            "reason": self.reason,
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One letter with all that is known of it."""
+
+    row: Row
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, str]
+    repair_topic: str | None
+    repair_key: str | None
+    base_attempts: int
+    replays: int
+    waits_for: int | None
+    asked_at: float | None
+    history: list[repository.Attempt] = field(default_factory=list)
+
+    def waiting(self) -> Waiting:
+        """As the corrector takes it up."""
+        row = self.row
+        return Waiting(
+            row.id, row.event_id, row.event_type, row.stage, row.error_class, row.error, row.sqlstate, row.topic,
+            self.value, row.attempts, self.base_attempts, self.replays, self.waits_for, float("inf"),
+            self.asked_at,
+        )  # fmt: skip
+
+
+def pages(conn: Connection, chosen: Filter, limit: int | None, after: str | None, size: int = 500) -> Iterator[Row]:
+    """Letters, newest first, from the one after `after` on; at most `limit`."""
+    left = limit
+    while left is None or left > 0:
+        step = size if left is None else min(size, left)
+        rows = [Row(*row) for row in conn.execute(_SQL.page, {**chosen.parameters(), "after": after, "limit": step})]
+        yield from rows
+        if len(rows) < step:
+            return
+        after = rows[-1].id
+        left = None if left is None else left - len(rows)
+
+
+def count(conn: Connection, chosen: Filter) -> int:
+    """How many letters a filter chooses."""
+    row = conn.execute(_SQL.count, chosen.parameters()).fetchone()
+    return int(row[0]) if row else 0
+
+
+def find(conn: Connection, name: str) -> list[Whole]:
+    """The letters whose id is or begins with `name`, or whose event_id it is: none, one, or the first two."""
+    found = []
+    for row in conn.execute(_SQL.whole, {"name": name.lower()}).fetchall():
+        key, value = (None if part is None else bytes(part) for part in row[15:17])
+        with conn.cursor() as cur:
+            history = repository.attempts_of(cur, [row[0]]).get(row[0], [])
+        headers, topic, event_id, base, replays, schema_id, asked_at = row[17:]
+        row_itself = Row(*row[:15])
+        found.append(
+            Whole(row_itself, key, value, headers, topic, event_id, base, replays, schema_id, asked_at, history)
+        )
+    return found
+
+
+def named(conn: Connection, name: str) -> list[tuple[str, str]]:
+    """(id, state) of the letters that `find` would find, without their contents."""
+    return conn.execute(_SQL.named, {"name": name.lower()}).fetchall()
+
+
+def states_of(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Id to state of those letters that are there."""
+    return dict(conn.execute(_SQL.states_of, {"ids": list(ids)}).fetchall())
+
+
+def waiting(conn: Connection, ids: Sequence[str]) -> list[Waiting]:
+    """Letters as the corrector takes them up, whatever their state."""
+    with conn.cursor() as cur:
+        return repository.of_ids(cur, ids)
+
+
+def now(conn: Connection) -> datetime:
+    """The database's time. What a bulk action changed is younger, so that a repetition leaves it alone."""
+    row = conn.execute(_SQL.now).fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
+
+
+def replay(cur: Cursor, chosen: Filter, before: datetime, limit: int) -> int:
+    """Set up to `limit` letters back to new, with their attempts forgotten; how many."""
+    return cur.execute(_SQL.replay, {**chosen.parameters(), "before": before, "limit": limit}).rowcount
+
+
+def discard(cur: Cursor, chosen: Filter, before: datetime, limit: int, reason: str) -> int:
+    """Give up to `limit` letters up for good; how many."""
+    return cur.execute(
+        _SQL.discard, {**chosen.parameters(), "before": before, "limit": limit, "reason": repository.clean(reason)}
+    ).rowcount
+
+
+def statistics(conn: Connection) -> dict[str, Any]:
+    """Numbers of letters by state, error, rule and day of arrival."""
+    errors = ("event_type", "stage", "error_class", "sqlstate", "letters", "parked", "resolved", "error")
+    rules = ("rule", "attempts", "stored", "failed", "under_way", "parked")
+    days = ("day", "letters", "resolved", "parked", "discarded")
+    return {
+        "states": dict.fromkeys(repository.STATES, 0) | dict(conn.execute(_SQL.states).fetchall()),
+        "errors": [dict(zip(errors, row, strict=True)) for row in conn.execute(_SQL.by_error)],
+        "rules": [dict(zip(rules, row, strict=True)) for row in conn.execute(_SQL.by_rule)],
+        "days": [dict(zip(days, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day)],
+    }
+
+
+def _day(value: date) -> str:
+    return value.isoformat()
+
+
+def _list(values: tuple[str, ...] | None) -> list[str] | None:
+    return None if values is None else list(values)

@@ -1,0 +1,101 @@
+"""Where letters are repaired: take what is due, decide, write state, repair and audit in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from etld.deadletters import decision, lifecycle, outcomes, repository
+from etld.deadletters.decode import Decoded, decode
+from etld.errors import EtldError
+from etld.postgres.errors import DatabaseError
+from etld.schemas.event_schema import SchemaError
+from etld.serdes.avro import UnknownSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from etld.deadletters.catalog import Catalog
+    from etld.deadletters.repository import Settled, Waiting
+    from etld.deadletters.rules.engine import Rule
+    from etld.postgres.connections import Connection
+    from etld.schemas.event_schema import EventSchema
+
+log = logging.getLogger("etld.corrector")
+
+# Seconds: hooks may be slow, and the letters of a batch are locked meanwhile. The rest waits for the next one.
+_AT_A_TIME = 2.0
+
+
+class Bench:
+    """The rules and event types of one configuration, applied to the table."""
+
+    def __init__(self, rules: Sequence[Rule], catalog: Catalog, schema_for: Callable[[int], EventSchema]) -> None:
+        self.rules = rules
+        self.catalog = catalog
+        self._schema_for = schema_for
+
+    def mend(self, conn: Connection, limit: int, window: int) -> int:
+        """Decide on up to `limit` letters; how many. Errors of the registry go through, nothing is written.
+
+        `window` is the breaker's, which counts those that park after repairs of theirs had failed.
+        """
+        with conn.transaction(), conn.cursor() as cur:
+            waiting = repository.take_new(cur, limit)
+            if not waiting:
+                return 0
+            history = repository.attempts_of(cur, [one.id for one in waiting if one.attempts])
+            settled: list[Settled] = []
+            read: list[tuple[Waiting, Decoded, str]] = []
+            for one in waiting:
+                with self._spared(one, settled):
+                    decoded = self.decode(one.value)
+                    read.append((one, decoded, decision.identity(one, decoded.event)))
+            stored = repository.stored_already(cur, list({event_id for _, _, event_id in read}))
+            enough = time.monotonic() + _AT_A_TIME
+            for one, decoded, event_id in read:
+                earlier = history.get(one.id, [])
+                types = self.catalog.at(one.asked_at)
+                with self._spared(one, settled):
+                    settled.append(decision.settle(one, decoded, earlier, self.rules, types, stored=event_id in stored))
+                if time.monotonic() > enough:
+                    break
+            repository.settle(cur, settled)
+            came_back = {
+                one.id: one.age for one in waiting if decision.counting(history.get(one.id, ()), one.base_attempts)
+            }
+            parked = [one.id for one in settled if one.state == "parked"]
+            outcomes.note(cur, window, came_back=[came_back[one] for one in parked if one in came_back])
+        return len(settled)
+
+    @contextlib.contextmanager
+    def _spared(self, letter: Waiting, settled: list[Settled]) -> Iterator[None]:
+        """One letter that brings a mistake of ours to light is parked with it, and the others go on."""
+        try:
+            yield
+        except (EtldError, DatabaseError):
+            raise
+        except Exception as error:
+            log.exception("dead letter %s could not be worked on; it is parked", letter.id)
+            settled.append(decision.failed_on(letter, error))
+
+    def decode(self, value: bytes | None) -> Decoded:
+        """What the bytes of a letter say."""
+        return decode(value, self._schema_for)
+
+    def revive(self, conn: Connection) -> int:
+        """Take parked letters up again whose schema id the registry has learnt; how many."""
+        with conn.transaction(), conn.cursor() as cur:
+            revived = 0
+            for schema_id in lifecycle.waits_for(cur):
+                try:
+                    self._schema_for(schema_id)
+                except UnknownSchema:
+                    continue
+                except SchemaError:
+                    # Known, and no event's: what waited for it parks anew with that reason, and waits no more.
+                    pass
+                revived += lifecycle.revive(cur, schema_id)
+        return revived

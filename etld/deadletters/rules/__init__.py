@@ -1,0 +1,1 @@
+"""Correction rules: which letters one is for, and the steps it takes."""

@@ -1,0 +1,207 @@
+"""Rules: parsed once from the config, then tried in order on each dead letter. Pure."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from etld.deadletters.rules import hook as hooks
+from etld.deadletters.rules import steps
+from etld.deadletters.rules.match import Match
+from etld.deadletters.rules.pattern import Slow
+from etld.deadletters.rules.steps.base import Mistake, show
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from etld.deadletters.failure import Failure
+    from etld.deadletters.rules.hook import Hook
+    from etld.deadletters.rules.steps.base import Step
+    from etld.schemas.shape import Shape
+
+
+class Types(Protocol):
+    """What the rules need to know of the event types."""
+
+    def shape(self, event_type: Any) -> Shape | None:
+        """The shape of an event type, None when there is no such type."""
+        ...
+
+    def problems(self, event: dict[str, Any]) -> tuple[str, ...]:
+        """Why an event is not valid for its type; nothing when it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the config, ready to be applied."""
+
+    name: str
+    match: Match
+    steps: tuple[Step, ...]
+    hook: Hook | None = None
+
+    def apply(self, event: dict[str, Any], failure: Failure, types: Types) -> dict[str, Any] | None:
+        """What the rule makes of an event, which itself stays as it is; None when its hook gives up.
+
+        Raises whatever the hook raises, and ValueError when it returns no event.
+        """
+        changed = deepcopy(event)
+        for step in self.steps:
+            step.apply(changed, types.shape(changed.get("event_type")))
+        if self.hook is None:
+            return changed
+        made: Any = self.hook(changed, failure)
+        if made is not None and not isinstance(made, dict):
+            raise ValueError(f"the hook returned {show(made)}, expected an event or None")
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One rule's try: what it made of the event, and why that is not valid (nothing: it is)."""
+
+    rule: str
+    event: dict[str, Any] | None
+    problems: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """Is the result an event that its type's schema accepts?"""
+        return self.event is not None and not self.problems
+
+
+def try_rule(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) -> Tried:
+    """Apply one rule and validate what comes of it; an error of a hook is the problem, not an exception."""
+    try:
+        made = rule.apply(event, failure, types)
+    except Slow as error:
+        return Tried(rule.name, None, (str(error),))
+    except Exception as error:
+        return Tried(rule.name, None, (f"{type(error).__name__}: {error}",))
+    if made is None:
+        return Tried(rule.name, None, ("the hook has no repair",))
+    if made.get("event_id") != event.get("event_id"):
+        return Tried(rule.name, made, ("the rule changed event_id, which no rule may",))
+    return Tried(rule.name, made, types.problems(made))
+
+
+def try_matching(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) -> Tried | None:
+    """The same, when the rule is for this event; None when it is not."""
+    try:
+        if not rule.match.matches(event, failure):
+            return None
+    except Slow as error:
+        return Tried(rule.name, None, (str(error),))
+    return try_rule(rule, event, failure, types)
+
+
+def correct(
+    rules: Iterable[Rule],
+    event: dict[str, Any],
+    failure: Failure,
+    types: Types,
+    *,
+    known: Collection[dict[str, Any]] = (),
+) -> list[Tried]:
+    """Try the rules that match, in order, up to the first whose result is valid: that one is the last.
+
+    A result that is in `known` is no repair: it was sent before and failed.
+    """
+    failed = {exactly(one) for one in known}
+    tried = []
+    for rule in rules:
+        attempt = try_matching(rule, event, failure, types)
+        if attempt is None:
+            continue
+        if attempt.good and exactly(attempt.event) in failed:
+            attempt = Tried(rule.name, attempt.event, ("its result is what failed already",))
+        tried.append(attempt)
+        if attempt.good:
+            break
+    return tried
+
+
+def exactly(event: Any) -> str:
+    """An event as a text that only the same event has: in Python 7.0 equals 7, and True equals 1."""
+    return json.dumps(event, sort_keys=True, default=str)
+
+
+def compile_rules(rules: Sequence[Any]) -> tuple[Rule, ...]:
+    """The rules of a checked config, their hooks imported; raises `Mistake`."""
+    compiled = []
+    for index, rule in enumerate(rules):
+        try:
+            parsed = _parse(rule)
+            name = _get(rule, "hook")
+            compiled.append(Rule(*parsed, hooks.load(name) if name else None))
+        except Mistake as mistake:
+            raise mistake.below(index) from None
+    return tuple(compiled)
+
+
+def check(rules: Sequence[Any], prefix: str = "corrector.rules") -> list[tuple[str, str]]:
+    """Every mistake of the rules as (key path, message), such as ("corrector.rules[2].steps[0].cast", …).
+
+    Pure: hooks are looked up, not imported. A rule is anything with name, match, steps and hook.
+    """
+    problems: list[tuple[str, str]] = []
+    names: set[str] = set()
+    for index, rule in enumerate(rules):
+        where = f"{prefix}[{index}]"
+        name = _get(rule, "name")
+        if name in names:
+            problems.append((f"{where}.name", f"two rules are called {name!r}"))
+        names.add(str(name))
+        for mistake in _mistakes(rule):
+            problems.append((where + "".join(_key(part) for part in mistake.path), mistake.message))
+    return problems
+
+
+def _mistakes(rule: Any) -> list[Mistake]:
+    found = []
+    if isinstance(rule, dict):
+        for key in rule:
+            if key not in ("name", "match", "steps", "hook"):
+                found.append(Mistake(f"unknown key {key!r}; a rule has name, match, steps and hook", key))
+    name = _get(rule, "name")
+    if not isinstance(name, str) or not name:
+        found.append(Mistake("a rule needs a name", "name"))
+    given = _get(rule, "steps") or ()
+    if not given and not _get(rule, "hook"):
+        found.append(Mistake("a rule needs steps or a hook", "steps"))
+    for index, step in enumerate(given if isinstance(given, list | tuple) else ()):
+        try:
+            steps.parse(step)
+        except Mistake as mistake:
+            found.append(mistake.below("steps", index))
+    if not isinstance(given, list | tuple):
+        found.append(Mistake(f"expected a list of steps, got {show(given)}", "steps"))
+    for key, parse in (("match", Match.parse), ("hook", hooks.check)):
+        value = _get(rule, key)
+        if value:
+            try:
+                parse(value)
+            except Mistake as mistake:
+                found.append(mistake.below(key))
+    return found
+
+
+def _parse(rule: Any) -> tuple[str, Match, tuple[Step, ...]]:
+    return (
+        _get(rule, "name"),
+        Match.parse(_get(rule, "match") or {}),
+        tuple(steps.parse(step) for step in _get(rule, "steps") or ()),
+    )
+
+
+def _get(rule: Any, key: str) -> Any:
+    return rule.get(key) if isinstance(rule, dict) else getattr(rule, key, None)
+
+
+def _key(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if "." not in part else f'."{part}"'

@@ -1,0 +1,123 @@
+"""A rule's hook: `module:function` (event, error) -> event | None."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import queue
+import re
+import threading
+from importlib.machinery import PathFinder, SourceFileLoader
+from typing import TYPE_CHECKING, Any
+
+from etld.deadletters.rules.steps.base import Mistake, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etld.deadletters.failure import Failure
+
+    Hook = Callable[[dict[str, Any], Failure], dict[str, Any] | None]
+
+# Seconds for one event.
+LIMIT = 10.0
+_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+class Hung(Exception):
+    """A hook does not come back."""
+
+
+class Ended(Exception):
+    """A hook wanted to end the process."""
+
+
+def check(name: str) -> None:
+    """Raise `Mistake` when a hook cannot be there. Nothing of the user's code runs: its source is read."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise Mistake(f"expected 'module:function', got {show(name)}")
+    module, _, function = name.partition(":")
+    path: Any = None
+    spec = None
+    for depth in range(1, module.count(".") + 2):
+        part = ".".join(module.split(".")[:depth])
+        spec = PathFinder.find_spec(part, path)
+        if spec is None:
+            raise Mistake(f"there is no module {part!r}: it must be on PYTHONPATH or installed beside etld")
+        path = spec.submodule_search_locations
+    if spec is None or not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
+        return
+    try:
+        tree = ast.parse(spec.loader.get_data(spec.origin))
+    except SyntaxError as error:
+        raise Mistake(f"the module {module!r} is not valid Python: {error}") from None
+    if not _defines(tree, function):
+        raise Mistake(f"the module {module!r} has no function {function!r}")
+
+
+def load(name: str) -> Hook:
+    """The function; raises `Mistake` when its module fails to import."""
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except Exception as error:
+        raise Mistake(f"the hook {name!r} cannot be loaded: {type(error).__name__}: {error}", "hook") from error
+    if not callable(found):
+        raise Mistake(f"the hook {name!r} is not a function", "hook")
+    return Guarded(name, found)
+
+
+class Guarded:
+    """A hook that gets `limit` seconds for an event, in a thread of its own.
+
+    After it did not come back once, it is not called again in this process: that thread is lost.
+    """
+
+    def __init__(self, name: str, function: Hook, limit: float = LIMIT) -> None:
+        self._name = name
+        self._function = function
+        self._limit = limit
+        self._hangs = False
+        self._tasks: queue.SimpleQueue[tuple[dict[str, Any], Failure]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, event: dict[str, Any], failure: Failure) -> Any:
+        """What the hook returns; raises what it raises, and `Hung`."""
+        if self._hangs:
+            raise Hung(f"{self._name} hung on another event: mend it, then `etld restart corrector`")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=f"hook {self._name}", daemon=True)
+            self._thread.start()
+        self._tasks.put((event, failure))
+        try:
+            made, error = self._answers.get(timeout=self._limit)
+        except queue.Empty:
+            self._hangs = True
+            raise Hung(f"{self._name} did not return within {self._limit:g} s") from None
+        if error is not None:
+            raise error
+        return made
+
+    def _serve(self) -> None:
+        while True:
+            event, failure = self._tasks.get()
+            try:
+                self._answers.put((self._function(event, failure), None))
+            except Exception as error:
+                self._answers.put((None, error))
+            except BaseException as error:
+                # sys.exit ends this thread at most: for whoever waits it is an error like any other.
+                self._answers.put((None, Ended(f"{type(error).__name__}: {error}")))
+
+
+def _defines(tree: ast.Module, function: str) -> bool:
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+                if name == function:
+                    return True
+            case ast.alias(name=name, asname=asname):
+                if function in (asname or name, "*") or name == "*":
+                    return True
+    return False

@@ -1,0 +1,1 @@
+"""The HTTP server: connection, request, response, limits. It knows nothing of events."""

@@ -1,0 +1,31 @@
+"""`etld resume processor --from low`: let halted partitions go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etld.errors import EtldError
+from etld.kafka.admin import Admin
+from etld.sinks.postgres.positions import Found, GivenUp, give_up
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etld.postgres.connections import Connection
+
+
+def resume_from_low(conn: Connection, settings: Mapping[str, Any], where: str) -> list[GivenUp]:
+    """Move the halted partitions of `where` ("TOPIC" or "TOPIC:PARTITION") to their low watermark.
+
+    Records the range that is given up. Raises `EtldError` when there is no such topic or nothing is halted.
+    """
+    topic, _, number = where.partition(":")
+    if number and not number.isdigit():
+        raise EtldError(f"{where!r}: expected TOPIC or TOPIC:PARTITION")
+    admin = Admin(settings)
+    known = admin.topics([topic]).get(topic)
+    if known is None:
+        raise EtldError(f"Kafka has no topic {topic}")
+    marks = admin.watermarks(topic, range(known.partitions))
+    found = {part: Found(topic, part, known.topic_id, low, high) for part, (low, high) in marks.items()}
+    return give_up(conn, admin.cluster_id(), topic, int(number) if number else None, found)

@@ -1,0 +1,1 @@
+"""All that reads an Avro schema or knows an event type."""

@@ -1,0 +1,64 @@
+"""Rows of etld.schema_version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etld.postgres import statements
+from etld.postgres.errors import DatabaseProblem
+
+if TYPE_CHECKING:
+    from etld.postgres.connections import Connection
+
+_SQL = statements.load(__package__, "rows")
+_INT_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRow:
+    """One version of a subject."""
+
+    id: int
+    subject: str
+    version: int
+    schema: str
+
+
+def lock(conn: Connection, subject: str) -> None:
+    """Until the transaction ends, nobody else registers under `subject`."""
+    conn.execute(_SQL.lock, {"subject": subject})
+
+
+def by_fingerprint(conn: Connection, subject: str, fingerprint: str) -> int | None:
+    """The id of the version with that fingerprint."""
+    row = conn.execute(_SQL.by_fingerprint, {"subject": subject, "fingerprint": fingerprint}).fetchone()
+    return None if row is None else int(row[0])
+
+
+def by_id(conn: Connection, schema_id: int) -> str | None:
+    """The schema with that id."""
+    if schema_id > _INT_MAX:
+        return None
+    row = conn.execute(_SQL.by_id, {"id": schema_id}).fetchone()
+    return None if row is None else str(row[0])
+
+
+def latest(conn: Connection, subject: str) -> SchemaRow | None:
+    """The newest version."""
+    row = conn.execute(_SQL.latest, {"subject": subject}).fetchone()
+    return None if row is None else SchemaRow(*row)
+
+
+def versions(conn: Connection, subject: str) -> list[SchemaRow]:
+    """Every version, oldest first."""
+    return [SchemaRow(*row) for row in conn.execute(_SQL.versions, {"subject": subject})]
+
+
+def add(conn: Connection, subject: str, version: int, schema: str, fingerprint: str) -> int:
+    """A new version; its id."""
+    values = {"subject": subject, "version": version, "schema": schema, "fingerprint": fingerprint}
+    row = conn.execute(_SQL.add, values).fetchone()
+    if row is None:
+        raise DatabaseProblem(f"PostgreSQL gave no id for the schema of {subject}")
+    return int(row[0])

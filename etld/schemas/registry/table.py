@@ -1,0 +1,88 @@
+"""The registry as rows of etld.schema_version."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from etld.postgres.errors import classify
+from etld.schemas import compatibility
+from etld.schemas.registry import rows
+from etld.schemas.registry.base import Incompatible, RegistryUnavailable, Version
+from etld.serdes.errors import UnknownSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from etld.postgres.connections import Connection
+    from etld.schemas.compatibility import Level
+
+
+class TableRegistry:
+    """Keeps schemas in PostgreSQL; compatibility is checked against the latest version, as Confluent's is."""
+
+    def __init__(
+        self, connect: Callable[[], Connection], level: Level = "BACKWARD", connection: Connection | None = None
+    ) -> None:
+        self._connect = connect
+        self._level = level
+        self._given = connection
+
+    def register(self, subject: str, schema: str) -> int:
+        """See `Registry`. Safe when several daemons register at once."""
+        with self._connection() as conn, conn.transaction():
+            rows.lock(conn, subject)
+            known = rows.by_fingerprint(conn, subject, _fingerprint(schema))
+            if known is not None:
+                return known
+            latest = rows.latest(conn, subject)
+            if latest is not None and (reasons := compatibility.reasons(schema, latest.schema, self._level)):
+                raise Incompatible(subject, reasons)
+            version = latest.version + 1 if latest else 1
+            return rows.add(conn, subject, version, schema, _fingerprint(schema))
+
+    def by_id(self, schema_id: int) -> str:
+        """See `Registry`."""
+        with self._connection() as conn:
+            found = rows.by_id(conn, schema_id)
+        if found is None:
+            raise UnknownSchema(schema_id)
+        return found
+
+    def latest(self, subject: str) -> Version | None:
+        """See `Registry`."""
+        with self._connection() as conn:
+            found = rows.latest(conn, subject)
+        return None if found is None else Version(found.subject, found.version, found.id, found.schema)
+
+    def versions(self, subject: str) -> list[Version]:
+        """See `Registry`."""
+        with self._connection() as conn:
+            return [Version(r.subject, r.version, r.id, r.schema) for r in rows.versions(conn, subject)]
+
+    def check(self, subject: str, schema: str) -> list[str]:
+        """See `Registry`."""
+        with self._connection() as conn:
+            if rows.by_fingerprint(conn, subject, _fingerprint(schema)) is not None:
+                return []
+            latest = rows.latest(conn, subject)
+        return [] if latest is None else compatibility.reasons(schema, latest.schema, self._level)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            if self._given is not None:
+                yield self._given
+            else:
+                with self._connect() as conn:
+                    yield conn
+        except Exception as error:
+            if isinstance(error, RegistryUnavailable) or classify(error) != "retry":
+                raise
+            text = " ".join(str(error).split())
+            raise RegistryUnavailable(f"the schema registry (PostgreSQL) does not answer: {text}") from error
+
+
+def _fingerprint(schema: str) -> str:
+    return hashlib.sha256(compatibility.canonical(schema).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Bytes to events and back: a folder a format."""

@@ -1,0 +1,254 @@
+"""A batch of Kafka values as one data frame, without a Python loop over records.
+
+An Avro container block is nothing but record bodies back to back. So the schema is wrapped in a record
+that begins with the wire format's header and ends with a nonce of this batch, and the values, joined by
+the nonce, are read as one block. When that way refuses a batch, the records that do not have the schema's
+shape are left out, and what is refused still is halved until the bad records are few; those go one by one
+through `codec.decode`, which says what is wrong with them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from etld.schemas.event_schema import EventSchema, SchemaError
+from etld.serdes.avro import batch_scan, codec, columns, wire
+from etld.serdes.avro.plan import NONCE, Plan, plan
+from etld.serdes.errors import DecodeError, UnknownSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    SchemaFor = Callable[[int], EventSchema]
+
+STAGE = "VALUE_CONVERTER"
+# Below this the fixed cost of a columnar read is more than that of reading each record.
+SMALL = 100
+# A batch that the columnar read refused is halved down to this many. Not fewer: Polars writes a line to
+# stderr for each absurd length it meets.
+_LEAST = 500
+_HEAD = itemgetter(slice(wire.HEADER))
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A record that cannot be stored: its row in the batch, the stage it failed at, and why."""
+
+    row: int
+    stage: str
+    error_class: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The good records as frames (`row`, then the fields of an event), the bad ones with their reasons.
+
+    One frame, unless records of schemas whose columns do not go together came in one batch.
+    """
+
+    frames: list[pl.DataFrame]
+    bad: list[Bad]
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All good records, where their schemas go into one frame; raises ValueError where they do not."""
+        (frame,) = self.frames
+        return frame
+
+
+def decode(values: Sequence[bytes | None], schema_for: SchemaFor, *, exact: bool = False) -> Decoded:
+    """Decode a batch; `exact` reads record by record only (both ways give equal frames).
+
+    `schema_for` raises `UnknownSchema` for an id that no schema has: its records are bad. Whatever else
+    it raises comes through, since a registry that is away makes no record bad.
+    """
+    bad: list[Bad] = []
+    frames = []
+    for head, rows in _groups(values, bad).items():
+        reader = _reader(head, schema_for, rows, bad)
+        if reader is not None:
+            frames += reader.read(values, rows, bad, exact=exact, limit=SMALL)
+    bad.sort(key=lambda one: one.row)
+    frames = [frame for frame in frames if frame.height]
+    if not frames:
+        return Decoded([EMPTY.clone()], bad)
+    return Decoded([frames[0]] if len(frames) == 1 else _joined(frames), bad)
+
+
+def _joined(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """As few frames as go together without changing a value: Polars would make texts of numbers, floats of integers."""
+    groups: list[list[pl.DataFrame]] = []
+    for frame in frames:
+        for group in groups:
+            if all(_goes_with(pl.Struct(frame.schema), pl.Struct(one.schema)) for one in group):
+                group.append(frame)
+                break
+        else:
+            groups.append([frame])
+    return [pl.concat(group, how="diagonal_relaxed").sort("row") for group in groups]
+
+
+def _goes_with(one: object, other: object) -> bool:
+    """Are columns of these types one column with all values as they are? A field may be missing on a side."""
+    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
+        fields = {field.name: field.dtype for field in other.fields}
+        return all(_goes_with(field.dtype, fields[field.name]) for field in one.fields if field.name in fields)
+    if isinstance(one, pl.List) and isinstance(other, pl.List):
+        return _goes_with(one.inner, other.inner)
+    return one == other
+
+
+EMPTY = pl.DataFrame(
+    schema={
+        "row": pl.UInt32,
+        "event_id": pl.String,
+        "event_name": pl.String,
+        "event_type": pl.String,
+        "triggered_at": pl.Datetime("us", "UTC"),
+        "user_details": pl.Struct([]),
+        "event_details": pl.Struct([]),
+    }
+)
+
+
+def _groups(values: Sequence[bytes | None], bad: list[Bad]) -> dict[bytes, Sequence[int]]:
+    """Rows by the header of their value; what has none is bad."""
+    try:
+        heads = set(map(_HEAD, values))  # type: ignore[arg-type]
+    except TypeError:  # a tombstone among them
+        heads = set()
+    if len(heads) == 1:
+        (head,) = heads
+        if len(head) == wire.HEADER and head[0] == 0:
+            return {head: range(len(values))}
+    groups: dict[bytes, list[int]] = {}
+    for row, value in enumerate(values):
+        if value is not None and len(value) >= wire.HEADER and value[0] == 0:
+            head = value[: wire.HEADER]
+            try:
+                groups[head].append(row)
+            except KeyError:
+                groups[head] = [row]
+        else:
+            reason = wire.refusal(value)
+            assert reason is not None
+            bad.append(Bad(row, STAGE, reason.error_class, str(reason)))
+    return dict(groups)
+
+
+class _Reader:
+    """Reads the records of one schema."""
+
+    def __init__(self, head: bytes, schema: EventSchema) -> None:
+        self._head = head
+        self._schema = schema
+        self._plan = plan(schema.tree)
+        self._convert = columns.converter(schema.tree)
+
+    def read(
+        self,
+        values: Sequence[bytes | None],
+        rows: Sequence[int],
+        bad: list[Bad],
+        *,
+        limit: int,
+        exact: bool = False,
+        walked: bool = False,
+    ) -> list[pl.DataFrame]:
+        """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
+        if exact or self._plan is None or len(rows) <= limit:
+            return [self._exact(values, rows, bad)]
+        mine = values if len(rows) == len(values) else [values[row] for row in rows]
+        frame = _columnar(self._plan, self._head, mine, rows)
+        if frame is not None:
+            return [frame]
+        if not walked:
+            suspects = set(batch_scan.misfits(self._schema.tree, mine))  # type: ignore[arg-type]
+            if suspects:
+                others = [row for at, row in enumerate(rows) if at not in suspects]
+                apart = self._exact(values, [rows[at] for at in sorted(suspects)], bad)
+                return [*self.read(values, others, bad, limit=limit, walked=True), apart]
+        middle = len(rows) // 2
+        left = self.read(values, rows[:middle], bad, limit=_LEAST, walked=True)
+        return left + self.read(values, rows[middle:], bad, limit=_LEAST, walked=True)
+
+    def _exact(self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad]) -> pl.DataFrame:
+        good, events = [], []
+        for row in rows:
+            value = values[row]
+            assert value is not None
+            try:
+                events.append(self._convert(codec.decode(self._schema, value[wire.HEADER :])))
+                good.append(row)
+            except DecodeError as error:
+                bad.append(Bad(row, STAGE, error.error_class, str(error)))
+        return columns.frame(self._schema.tree, good, events)
+
+
+def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[Bad]) -> _Reader | None:
+    schema_id = int.from_bytes(head[1:])
+    try:
+        schema = schema_for(schema_id)
+    except UnknownSchema as error:
+        bad.extend(Bad(row, STAGE, "UnknownSchemaId", str(error)) for row in rows)
+        return None
+    except SchemaError as error:
+        text = f"schema {schema_id} is no event's: {error}"
+        bad.extend(Bad(row, STAGE, "NotAnEventSchema", text) for row in rows)
+        return None
+    cached: _Reader | None = schema.__dict__.get("_reader")
+    if cached is None or cached._head != head:
+        cached = schema.__dict__["_reader"] = _Reader(head, schema)
+    return cached
+
+
+def _columnar(way: Plan, head: bytes, values: Sequence[bytes | None], rows: Sequence[int]) -> pl.DataFrame | None:
+    """The frame of `values`, None when it is not certain that they were read right."""
+    nonce = os.urandom(NONCE)
+    sync = os.urandom(16)
+    head_of_file = b"".join(
+        (
+            b"Obj\x01\x04\x16avro.schema",
+            _zigzag(len(way.wrapped)),
+            way.wrapped,
+            b"\x14avro.codec\x08null\x00",
+            sync,
+            _zigzag(len(values)),
+            _zigzag(sum(map(len, values)) + NONCE * len(values)),  # type: ignore[arg-type]
+        )
+    )
+    # One join, since each copies the whole batch.
+    first, *others = values
+    assert first is not None
+    container = nonce.join((head_of_file + first, *others, sync))  # type: ignore[arg-type]
+    try:
+        read = pl.read_avro(io.BytesIO(container))
+        if read.height != len(values):
+            return None
+        read = read.with_columns(pl.Series("_value", values, pl.Binary()), *way.lengths)
+        same = (pl.col("_header") == pl.lit(head)) & (pl.col("_nonce") == pl.lit(nonce)) & way.proof
+        if read.select(same.all()).item() is not True:
+            return None
+        return read.select(pl.Series("row", rows, pl.UInt32()), *way.columns)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException:
+        # ComputeError, OSError, or PanicException, which is no Exception: the exact way finds the reason.
+        return None
+
+
+def _zigzag(number: int) -> bytes:
+    number <<= 1
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

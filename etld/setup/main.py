@@ -1,0 +1,87 @@
+"""The worker `setup`: migrations, topics, schemas, and the file that ingest starts from."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from etld.errors import EtldError
+from etld.kafka.admin import Admin
+from etld.kafka.errors import KafkaProblem
+from etld.kafka.settings import client_settings
+from etld.postgres import connections
+from etld.postgres.errors import DatabaseProblem, classify
+from etld.postgres.migrate import migrate
+from etld.schemas import registration
+from etld.schemas.registration import Refused
+from etld.schemas.registry import RegistryUnavailable, open_registry
+from etld.setup import topics
+
+if TYPE_CHECKING:
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.setup")
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
+
+
+def run(worker: Worker) -> None:
+    """Set up, again and again while a server is away; ends for good on what only a person can mend."""
+    pause = _FIRST_PAUSE
+    while not worker.stopping:
+        try:
+            set_up(worker)
+        except (Refused, topics.Unusable, DatabaseProblem) as error:
+            worker.fatal(str(error))
+        except Exception as error:
+            part = _away(error)
+            if part is None:
+                raise
+            log.warning("%s; trying again in %.1f s", _line(error), pause)
+            worker.fault(part, _line(error))
+            worker.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        else:
+            for part in ("kafka", "postgres", "schema_registry"):
+                worker.fault(part, None)
+            worker.ready()
+            return
+
+
+def set_up(worker: Worker) -> None:
+    """Everything once; what is there already is checked. Several daemons may do it at the same time."""
+    config, addresses = worker.config, worker.addresses
+    if addresses.postgres is None:
+        raise EtldError("set-up needs PostgreSQL, and was given no address of it")
+    loaded = registration.load(config)
+    with connections.connect(
+        addresses.postgres,
+        password=config.secret("postgres"),
+        application_name=f"etld {worker.name}",
+        connect_timeout=config.postgres.connect_timeout,
+        statement_timeout=config.postgres.statement_timeout,
+    ) as conn:
+        for name in migrate(conn):
+            log.info("migrated the database: %s", name)
+        worker.beat()
+        admin = Admin(client_settings(config, addresses))
+        topics.ensure(admin, config)
+        worker.beat()
+        ids = registration.register(open_registry(config, addresses, conn), loaded)
+    registration.write(config, admin.cluster_id(), loaded, ids)
+
+
+def _away(error: Exception) -> str | None:
+    """Which part is away, None when the error is about something else."""
+    if isinstance(error, RegistryUnavailable):
+        return "schema_registry"
+    if isinstance(error, KafkaProblem):
+        return "kafka"
+    if isinstance(error, EtldError):
+        return None
+    return "postgres" if classify(error) == "retry" else None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Where rows go: `base` says what the exactly-once loop asks of a sink, a folder a sink."""

@@ -1,0 +1,1 @@
+"""What a summary is: its definition, its table, its backfill, the panels of its chart."""

@@ -1,0 +1,121 @@
+"""What a summary is: pure data, made by `etld.summaries.definition` from the config.
+
+How each measure is kept, so that a table equals a recompute to the last digit: a sum is `numeric` and adds
+the decimal numbers that the events hold as text (19.99, not the double next to it), an average is such a
+sum and a count, and smallest and largest have the field's own type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Function = Literal["count", "sum", "avg", "min", "max"]
+Path = tuple[str, ...]
+
+#: Top fields of an event are columns of processed_events, the rest lies below its two jsonb columns.
+COLUMNS = frozenset({"event_name", "event_type", "triggered_at"})
+DETAILS = frozenset({"user_details", "event_details"})
+#: Where buckets are counted from: a Monday, so that a bucket of 7 days is a week.
+ORIGIN = "2001-01-01 00:00:00+00"
+ORIGIN_SECONDS = 978_307_200
+# A B-tree entry holds some 2,700 bytes; a character may take four.
+_KEY_CHARACTERS = 600
+_TEXT_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the events: its path, and the PostgreSQL type its values have."""
+
+    path: Path
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group column."""
+
+    name: str
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure; `field` is None for a count."""
+
+    name: str
+    function: Function
+    field: Field | None = None
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The columns that keep it: (name, PostgreSQL type)."""
+        if self.function == "count":
+            return ((self.name, "bigint"),)
+        if self.function == "sum":
+            return ((self.name, "numeric"),)
+        if self.function == "avg":
+            return ((f"{self.name}_sum", "numeric"), (f"{self.name}_count", "bigint"))
+        assert self.field is not None
+        return ((self.name, self.field.type),)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column name it takes in the table, computed ones too."""
+        kept = tuple(name for name, _ in self.columns)
+        return (*kept, self.name) if self.function == "avg" else kept
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Only events whose field has one of these values."""
+
+    field: Field
+    values: tuple[str | int | bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One `[summaries.<name>]`; `bucket` in seconds."""
+
+    name: str
+    event_types: tuple[str, ...]
+    filters: tuple[Filter, ...]
+    groups: tuple[Group, ...]
+    measures: tuple[Measure, ...]
+    bucket: int
+
+    @property
+    def table(self) -> str:
+        """Its table, in schema etld."""
+        return f"summary_{self.name}"
+
+    @property
+    def text_limit(self) -> int:
+        """Characters of a text that a group column keeps: what is longer is cut, so that the key fits an index."""
+        texts = sum(1 for group in self.groups if group.field.type == "text")
+        return min(_TEXT_CHARACTERS, _KEY_CHARACTERS // max(1, texts))
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that make a row."""
+        return ("bucket_start", *(group.name for group in self.groups))
+
+    @property
+    def kept(self) -> tuple[tuple[str, str], ...]:
+        """The columns that measures keep, with their types."""
+        return tuple(column for measure in self.measures for column in measure.columns)
+
+    def definition(self) -> dict[str, Any]:
+        """What the table was made from, as JSON: when this changes, the table is made anew."""
+        return {
+            "event_types": sorted(self.event_types),
+            "filter": sorted([[".".join(f.field.path), f.field.type, list(f.values)] for f in self.filters], key=str),
+            "group_by": [[g.name, ".".join(g.field.path), g.field.type] for g in self.groups],
+            "measures": [
+                [m.name, m.function, ".".join(m.field.path) if m.field else None, m.field.type if m.field else None]
+                for m in self.measures
+            ],
+            "bucket": self.bucket,
+        }

@@ -1,0 +1,189 @@
+"""The statements of one summary's table; its columns come from the config, so they are put together here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
+
+from etld.summaries.model import COLUMNS, ORIGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from etld.summaries.model import Field, Measure, Summary
+
+_TYPES: dict[str, SQL] = {
+    "text": SQL("text"),
+    "boolean": SQL("boolean"),
+    "integer": SQL("integer"),
+    "bigint": SQL("bigint"),
+    "numeric": SQL("numeric"),
+    "real": SQL("real"),
+    "double precision": SQL("double precision"),
+    "timestamptz": SQL("timestamptz"),
+}
+_COMMA = SQL(", ")
+
+
+def table(summary: Summary) -> Identifier:
+    """The qualified name of the summary's table."""
+    return Identifier("etld", summary.table)
+
+
+def create(summary: Summary) -> Composed:
+    """The typed table: bucket_start, the group columns, the measures; an average is computed from its two."""
+    columns: list[Composable] = [SQL("bucket_start timestamptz NOT NULL")]
+    columns += [_column(group.name, group.field.type) for group in summary.groups]
+    for measure in summary.measures:
+        for name, kind in measure.columns:
+            counts = kind == "bigint" and measure.function in ("count", "avg")
+            columns.append(_column(name, kind) + SQL(" NOT NULL") if counts else _column(name, kind))
+        if measure.function == "avg":
+            total, count = (Identifier(name) for name, _ in measure.columns)
+            columns.append(
+                SQL("{} numeric GENERATED ALWAYS AS ({} / nullif({}, 0)) STORED").format(
+                    Identifier(measure.name), total, count
+                )
+            )
+    columns.append(SQL("UNIQUE NULLS NOT DISTINCT ({})").format(_names(summary.key)))
+    return SQL("CREATE TABLE {} ({})").format(table(summary), _COMMA.join(columns))
+
+
+def upsert(summary: Summary) -> Composed:
+    """Add rows given as arrays: bucket days and seconds since 1970, then a text array for each column.
+
+    In key order, so that two aggregators lock rows alike.
+    """
+    kinds = [(group.name, group.field.type) for group in summary.groups] + list(summary.kept)
+    arrays: list[Composable] = [SQL("%s::integer[]"), SQL("%s::integer[]")]
+    arrays += [SQL("%s::{}[]").format(_TYPES[kind]) for _, kind in kinds]
+    names: list[Composable] = [SQL("days"), SQL("seconds"), *(Identifier(name) for name, _ in kinds)]
+    source = SQL(
+        "SELECT timestamptz 'epoch' + make_interval(days => r.days, secs => r.seconds){more}"
+        " FROM unnest({arrays}) AS r ({names})"
+    ).format(
+        more=SQL("").join(SQL(", r.") + Identifier(name) for name, _ in kinds),
+        arrays=_COMMA.join(arrays),
+        names=_COMMA.join(names),
+    )
+    return insert(summary, source)
+
+
+def insert(summary: Summary, source: Composable) -> Composed:
+    """Add the rows of a query to the table, in key order."""
+    columns = (*summary.key, *(name for name, _ in summary.kept))
+    order = _COMMA.join(SQL(str(i + 1)) for i in range(len(summary.key)))
+    return SQL("INSERT INTO {} AS t ({}) {} ORDER BY {} ON CONFLICT ({}) DO UPDATE SET {}").format(
+        table(summary),
+        _names(columns),
+        source,
+        order,
+        _names(summary.key),
+        _COMMA.join(_merged(measure) for measure in summary.measures),
+    )
+
+
+def recompute(summary: Summary, condition: Composable | None = None) -> Composed:
+    """The summary as a query over processed_events, the same columns in the same order."""
+    selected: list[Composable] = [
+        SQL("date_bin(make_interval(secs => {}), e.triggered_at, {}::timestamptz) AS bucket_start").format(
+            Literal(summary.bucket), Literal(ORIGIN)
+        )
+    ]
+    for group in summary.groups:
+        value = _value(group.field)
+        if group.field.type == "text":
+            value = SQL("left({}, {})").format(value, Literal(summary.text_limit))
+        selected.append(value + SQL(" AS ") + Identifier(group.name))
+    for measure in summary.measures:
+        selected += _aggregates(measure)
+    where: list[Composable] = [SQL("e.event_type = ANY({})").format(Literal(list(summary.event_types)))]
+    where += [
+        SQL("{} = ANY({}::{}[])").format(_value(f.field), Literal(list(f.values)), _TYPES[f.field.type])
+        for f in summary.filters
+    ]
+    if condition is not None:
+        where.append(condition)
+    return SQL("SELECT {} FROM public.processed_events e WHERE {} GROUP BY {}").format(
+        _COMMA.join(selected),
+        SQL(" AND ").join(where),
+        _COMMA.join(SQL(str(i + 1)) for i in range(len(summary.key))),
+    )
+
+
+def difference(summary: Summary, limit: int) -> Composed:
+    """Rows that table and recompute do not share: the key, then kept and recomputed measures as text arrays."""
+    measures = [name for name, _ in summary.kept]
+    same = SQL(" AND ").join(SQL("t.{0} IS NOT DISTINCT FROM q.{0}").format(Identifier(name)) for name in summary.key)
+    return SQL(
+        "WITH q AS ({query}) SELECT {key}, {kept}, {again}, t.bucket_start IS NULL, q.bucket_start IS NULL"
+        " FROM {table} t FULL JOIN q ON t.bucket_start = q.bucket_start AND ({same})"
+        " WHERE t.bucket_start IS NULL OR q.bucket_start IS NULL OR ({left}) IS DISTINCT FROM ({right})"
+        " ORDER BY 1 LIMIT {limit}"
+    ).format(
+        query=recompute(summary),
+        key=_COMMA.join(SQL("coalesce(t.{0}, q.{0})").format(Identifier(name)) for name in summary.key),
+        kept=SQL("ARRAY[{}]").format(_COMMA.join(SQL("t.{}::text").format(Identifier(n)) for n in measures)),
+        again=SQL("ARRAY[{}]").format(_COMMA.join(SQL("q.{}::text").format(Identifier(n)) for n in measures)),
+        table=table(summary),
+        same=same,
+        left=_COMMA.join(SQL("t.{}").format(Identifier(n)) for n in measures),
+        right=_COMMA.join(SQL("q.{}").format(Identifier(n)) for n in measures),
+        limit=Literal(limit),
+    )
+
+
+def total(measure: Measure) -> Composed:
+    """A measure over several rows of its table."""
+    names = [Identifier(name) for name, _ in measure.columns]
+    if measure.function == "avg":
+        return SQL("sum({}) / nullif(sum({}), 0)").format(*names)
+    function = {"count": SQL("sum"), "sum": SQL("sum"), "min": SQL("min"), "max": SQL("max")}[measure.function]
+    return function + SQL("({})").format(*names)
+
+
+def _aggregates(measure: Measure) -> list[Composable]:
+    names = [Identifier(name) for name, _ in measure.columns]
+    if measure.field is None:
+        return [SQL("count(*) AS {}").format(names[0])]
+    value = _value(measure.field)
+    if measure.function == "sum":
+        return [SQL("sum({}) AS {}").format(value, names[0])]
+    if measure.function == "avg":
+        return [
+            SQL("sum({}) AS {}").format(value, names[0]),
+            SQL("count({}) AS {}").format(value, names[1]),
+        ]
+    function = SQL("min") if measure.function == "min" else SQL("max")
+    return [function + SQL("({}) AS {}").format(value, names[0])]
+
+
+def _merged(measure: Measure) -> Composable:
+    parts = []
+    for name, kind in measure.columns:
+        column = Identifier(name)
+        if measure.function in ("min", "max"):
+            function = SQL("least") if measure.function == "min" else SQL("greatest")
+            parts.append(SQL("{0} = {1}(t.{0}, excluded.{0})").format(column, function))
+        elif kind == "bigint":
+            parts.append(SQL("{0} = t.{0} + excluded.{0}").format(column))
+        else:
+            parts.append(SQL("{0} = coalesce(t.{0} + excluded.{0}, t.{0}, excluded.{0})").format(column))
+    return _COMMA.join(parts)
+
+
+def _value(field: Field) -> Composable:
+    """A field of a row `e` of processed_events, in its own type."""
+    first, *rest = field.path
+    if first in COLUMNS:
+        return SQL("e.{}").format(Identifier(first))
+    return SQL("(e.{} #>> {})::{}").format(Identifier(first), Literal(rest), _TYPES[field.type])
+
+
+def _column(name: str, kind: str) -> Composed:
+    return Identifier(name) + SQL(" ") + _TYPES[kind]
+
+
+def _names(names: Iterable[str]) -> Composed:
+    return _COMMA.join(Identifier(name) for name in names)

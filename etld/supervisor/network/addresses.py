@@ -1,0 +1,112 @@
+"""Where every part is: from the configuration, and from ports chosen once and remembered."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from etld.config.secrets import split
+from etld.errors import EtldError
+from etld.supervisor.network.listeners import PortTaken
+from etld.worker import EMBEDDED, Addresses
+
+if TYPE_CHECKING:
+    from etld.config import Config
+
+LOOPBACK = "127.0.0.1"
+
+
+def choose_ports(config: Config) -> dict[str, int]:
+    """Ports of "kafka", "postgres" and "http"; a configured 0 becomes a free one, the same at every start."""
+    path = config.state_dir / "ports.json"
+    try:
+        known = {str(k): int(v) for k, v in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, AttributeError):
+        known = {}
+    asked = {
+        "kafka": config.kafka.embedded_port,
+        "postgres": config.postgres.embedded_port,
+        "http": config.ingest.port,
+    }
+    ports = {name: port or known.get(name) or free_port() for name, port in asked.items()}
+    chosen = {name: ports[name] for name, port in asked.items() if port == 0}
+    if chosen and {**known, **chosen} != known:
+        path.write_text(json.dumps({**known, **chosen}) + "\n")
+    return ports
+
+
+def check_embedded_ports(config: Config, ports: dict[str, int]) -> None:
+    """Raise PortTaken when a stranger listens where an embedded part is to."""
+    parts = [
+        ("kafka", config.kafka.bootstrap_servers, "the embedded broker", "kafka.embedded_port"),
+        ("postgres", config.postgres.dsn, "the embedded PostgreSQL", "postgres.embedded_port"),
+    ]
+    for name, value, what, key in parts:
+        if value == EMBEDDED and _listening(ports[name]):
+            raise PortTaken(
+                f"{LOOPBACK}:{ports[name]} is in use by another program, and {what} is to listen there:"
+                f" stop that program, or set {key}"
+            )
+
+
+def resolve(config: Config, ports: dict[str, int]) -> Addresses:
+    """What a client connects to; no password is in that of PostgreSQL."""
+    host = config.ingest.host
+    if host in ("0.0.0.0", ""):
+        host = LOOPBACK
+    elif ":" in host:
+        host = "[::1]" if host == "::" else f"[{host}]"
+    kafka = config.kafka.bootstrap_servers
+    dsn = config.postgres.dsn
+    passfile = quote(str(config.state_dir / "postgres.pass"))
+    return Addresses(
+        http=f"http://{host}:{ports['http']}",
+        kafka=f"{LOOPBACK}:{ports['kafka']}" if kafka == EMBEDDED else kafka,
+        postgres=(
+            f"postgresql://etld@{LOOPBACK}:{ports['postgres']}/etld?passfile={passfile}"
+            if dsn == EMBEDDED
+            else split(dsn)[0]
+        ),
+        schema_registry=config.schema_registry.url,
+        control=str(config.socket_path),
+    )
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nothing listens on now."""
+    with socket.socket() as sock:
+        sock.bind((LOOPBACK, 0))
+        return int(sock.getsockname()[1])
+
+
+def make_directories(config: Config) -> None:
+    """Make the state directory and its log directory, for the owner only; raises EtldError."""
+    for path in (config.state_dir, config.log_dir, config.runtime_dir):
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(path, os.W_OK | os.X_OK):
+                raise PermissionError(13, "Permission denied")
+        except OSError as error:
+            raise EtldError(f"state_dir: cannot write to {_blame(path)}: {error.strerror}") from error
+
+
+def _blame(path: Path) -> Path:
+    """The nearest part of a path that exists and is the reason."""
+    for part in (path, *path.parents):
+        if part.exists():
+            return part if not part.is_dir() or part == path else path
+    return path
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False

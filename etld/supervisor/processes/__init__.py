@@ -1,0 +1,1 @@
+"""Processes: forked, watched, replaced, ended."""

@@ -1,0 +1,1 @@
+"""What a changed configuration means, and the operations that carry it out."""

@@ -1,0 +1,104 @@
+"""Pure decisions over all slots: who may start, whose turn it is to stop, how the daemon is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from etld.supervisor.slots.machine import Slot, State
+
+#: Slots below this rank carry all others: nothing starts without them.
+FIRST_ROLE_RANK = 2
+#: A worker that runs says something at least once a second; after this long its silence is told.
+SILENCE = 3.5
+
+
+def admit(slots: Iterable[Slot]) -> list[Slot]:
+    """The slots that may start from now on: every slot of a lower rank is up, or given up."""
+    all_slots = list(slots)
+    admitted = []
+    for slot in all_slots:
+        if slot.admitted or not slot.wanted:
+            continue
+        below = (other for other in all_slots if other.rank < slot.rank and other.wanted)
+        if all(_up(other) for other in below):
+            admitted.append(replace(slot, admitted=True))
+    return admitted
+
+
+def _up(slot: Slot) -> bool:
+    return slot.settled or (slot.state is State.FATAL and slot.rank >= FIRST_ROLE_RANK)
+
+
+def next_to_stop(slots: Iterable[Slot]) -> list[Slot]:
+    """The slots of the highest rank that still has a process."""
+    alive = [slot for slot in slots if slot.alive]
+    rank = max((slot.rank for slot in alive), default=0)
+    return [slot for slot in alive if slot.rank == rank]
+
+
+def started(slots: Iterable[Slot]) -> bool:
+    """Has every slot come up, or been given up?"""
+    return all(slot.settled or slot.state is State.FATAL for slot in slots if slot.wanted)
+
+
+def hopeless(slots: Iterable[Slot]) -> list[Slot]:
+    """Slots given up without which no other can start."""
+    return [slot for slot in slots if slot.state is State.FATAL and slot.rank < FIRST_ROLE_RANK]
+
+
+def shut(doors: Sequence[Slot]) -> list[Slot]:
+    """The slots that listen, when all of them were given up: a daemon that nobody can reach has not started."""
+    given_up = [slot for slot in doors if slot.state is State.FATAL]
+    return given_up if len(given_up) == len(doors) else []
+
+
+def silent(slots: Iterable[Slot], now: float) -> dict[str, float]:
+    """Seconds of silence by name, of workers that ought to have said something; they may be about to hang."""
+    heard = {slot.name: now - slot.heard for slot in slots if slot.settled and slot.alive and slot.heard is not None}
+    return {name: seconds for name, seconds in heard.items() if seconds > SILENCE}
+
+
+def state(slots: Sequence[Slot], *, stopping: bool, was_started: bool, faults: Iterable[str]) -> str:
+    """The daemon's state: starting, ready, degraded or stopping; `faults` are whatever is wrong besides the slots."""
+    if stopping:
+        return "stopping"
+    if not was_started:
+        return "starting"
+    if any(faults) or not all(slot.settled for slot in slots if slot.wanted):
+        return "degraded"
+    return "ready"
+
+
+def shown_state(slot: Slot) -> str:
+    """A slot's state in the words of the status."""
+    if slot.state is State.WAITING:
+        return "starting"
+    if slot.state is State.RUNNING and slot.paused and slot.rests:
+        return "paused"
+    return "stopping" if slot.state is State.STOPPED else str(slot.state)
+
+
+def problems(slots: Iterable[Slot], faults: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What is wrong, one line each; `faults` is worker to (name to message)."""
+    lines = []
+    for slot in slots:
+        if slot.wanted and not slot.settled:
+            said = f": {slot.last_error}" if slot.last_error else ""
+            lines.append(f"{slot.name} is {slot.replacing or shown_state(slot)}{said}")
+    for worker, named in faults.items():
+        lines += [f"{worker}: {name}: {message}" for name, message in named.items()]
+    return lines
+
+
+def select(slots: Iterable[Slot], target: str) -> list[Slot]:
+    """The slots that a kind, a name, or a prefix of names (ending at a dash) means."""
+    everyone = list(slots)
+    for matches in (
+        [slot for slot in everyone if slot.name == target],
+        [slot for slot in everyone if slot.kind == target],
+        [slot for slot in everyone if slot.name.startswith(f"{target}-")],
+    ):
+        if matches:
+            return matches
+    return []

@@ -1,0 +1,1 @@
+"""Another version of the program in the same process."""

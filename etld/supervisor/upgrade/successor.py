@@ -1,0 +1,67 @@
+"""Asking the program that is installed now whether it would run, before it takes this one's place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from etld.control.daemon import VerbError
+from etld.supervisor.upgrade import handover
+
+if TYPE_CHECKING:
+    from etld.supervisor.supervisor import Supervisor
+
+_WITHIN = 60.0
+_MOST_SAID = 16384
+
+
+class Successor:
+    """The process that checks; as process 1 the supervisor must leave its end to us."""
+
+    def __init__(self) -> None:
+        self._check: subprocess.Popen[bytes] | None = None
+
+    def reap(self, pid: int) -> bool:
+        """Is this child ours? Then its end is noted."""
+        if self._check is None or self._check.pid != pid:
+            return False
+        self._check.poll()
+        return True
+
+    def ask(self, daemon: Supervisor) -> Generator[None, None, None]:
+        """Wait until it has said yes to the configuration, the state, the database. Raises VerbError with its reasons, or when it says nothing for a minute."""
+        # A file and no pipe: nobody reads before the end.
+        with open(os.memfd_create("etld-check"), "r+b") as said:
+            state = handover.save(daemon)
+            argv = [sys.executable, "-m", "etld.supervisor", "--check", "--state", str(state)]
+            argv += ["--config", str(daemon.config.source), "--kinds", daemon.kinds_ref]
+            self._check = check = subprocess.Popen(
+                argv,
+                pass_fds=(state,),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+            os.close(state)
+            deadline = time.monotonic() + _WITHIN
+            try:
+                while check.poll() is None:
+                    if time.monotonic() > deadline:
+                        raise VerbError(
+                            "failed", f"the new program did not answer within {_WITHIN:.0f} s; the old one stays"
+                        )
+                    yield
+            finally:
+                self._check = None
+                with contextlib.suppress(ProcessLookupError):
+                    check.kill()
+                check.wait()
+            if check.returncode != 0:
+                said.seek(0)
+                reason = said.read(_MOST_SAID).decode(errors="replace").strip()
+                raise VerbError("failed", f"the new program would not run, so the old one stays:\n{reason}")

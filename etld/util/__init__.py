@@ -1,0 +1,1 @@
+"""What several folders need once: no knowledge of events, Kafka or the database."""

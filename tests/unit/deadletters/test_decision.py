@@ -1,0 +1,271 @@
+"""What becomes of a dead letter: repaired, retried, parked or resolved."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from etld.corrector.intake import read
+from etld.deadletters import decision, letter_headers
+from etld.deadletters.decode import Decoded, decode
+from etld.deadletters.failure import Failure
+from etld.deadletters.repository import Attempt, Locked, Repair, Settled, Waiting, as_json, clean
+from etld.deadletters.rules.engine import compile_rules
+from etld.errors import EtldError
+from etld.schemas.event_schema import SchemaError
+from support.rules_world import FakeTypes, event
+
+ID = "00000000-0000-5000-8000-00000000000a"
+EVENT_ID = event()["event_id"]
+RULES = compile_rules(
+    [
+        {"name": "cast", "steps": [{"cast": "*"}]},
+        {
+            "name": "clamp",
+            "match": {"sqlstate": "23514"},
+            "steps": [{"clamp": {"field": "event_details.price", "max": 5.0}}],
+        },
+    ]
+)
+
+
+class Catalog(FakeTypes):
+    """Fake types that also make a record of a valid event."""
+
+    def repair(self, good: dict[str, Any]) -> Repair:
+        return Repair("event_purchase", good["event_id"], json.dumps(good, sort_keys=True).encode())
+
+
+def letter(**changes: Any) -> Waiting:
+    given = {
+        "id": ID,
+        "event_id": EVENT_ID,
+        "event_type": "purchase",
+        "stage": "VALIDATION",
+        "error_class": "InvalidEvent",
+        "error": "wrong",
+        "sqlstate": None,
+        "topic": None,
+        "value": b"",
+        "attempts": 0,
+        "base_attempts": 0,
+        "replays": 0,
+        "waits_for": None,
+        "age": 0.0,
+        **changes,
+    }
+    return Waiting(**given)
+
+
+def settled(of: Waiting, found: Any, history: list[Attempt] | None = None, **more: Any) -> Settled:
+    decoded = found if isinstance(found, Decoded) else Decoded(found)
+    return decision.settle(of, decoded, history or [], RULES, Catalog(), **more)  # type: ignore[arg-type]
+
+
+def test_a_repair_keeps_the_event_id() -> None:
+    """State, audit and record agree."""
+    got = settled(letter(), event(price="12.5"))
+    assert (got.state, got.attempts, got.event_type) == ("repaired", 1, "purchase")
+    assert got.repair is not None
+    assert got.repair.key == EVENT_ID
+    assert got.audit is not None
+    assert (got.audit.rule, got.audit.outcome, got.audit.after) == ("cast", "repaired", event())
+
+
+@pytest.mark.parametrize("own", [None, "not a uuid"])
+def test_an_event_without_an_id_takes_its_letters(own: str | None) -> None:
+    """Each retry makes the same event."""
+    found = {key: value for key, value in event(price="12.5").items() if key != "event_id"}
+    for broken in (found, {**found, "event_id": "nonsense"}, {**found, "event_id": 7}):
+        got = settled(letter(event_id=own), broken)
+        assert got.repair is not None
+        assert got.repair.key == ID
+
+
+def test_the_events_own_id_counts_most() -> None:
+    """Whatever key a foreign producer gave the record."""
+    got = settled(letter(event_id=ID), event(price="12.5"))
+    assert got.repair is not None
+    assert got.repair.key == EVENT_ID
+
+
+def test_what_no_rule_repairs_is_parked_with_the_reason() -> None:
+    """What is wrong, and what was tried."""
+    got = settled(letter(), event(price="12,50"))
+    assert got.state == "parked"
+    assert got.reason == "no rule repairs it (tried cast): event_details.price: expected double"
+    assert got.audit is not None
+    assert got.audit.outcome == "parked"
+
+
+def test_what_is_stored_already_is_resolved() -> None:
+    """Nothing is sent."""
+    got = settled(letter(), event(price="12.5"), stored=True)
+    assert (got.state, got.repair) == ("resolved", None)
+    assert got.audit is not None
+    assert got.audit.outcome == "duplicate"
+
+
+def test_what_is_valid_by_now_is_sent_as_it_is() -> None:
+    """The configuration changed, or the registry learnt the schema; but not what the table refused."""
+    assert settled(letter(), event()).reason == f"repaired by {decision.AS_IT_IS}"
+    assert settled(letter(stage="VALUE_CONVERTER"), event()).state == "repaired"
+    assert settled(letter(stage="TASK_PUT"), event()).state == "parked"
+    assert settled(letter(stage="TASK_PUT", replays=1), event()).reason == f"repaired by {decision.AS_IT_IS}"
+
+
+def test_a_replay_tries_rules_before_sending_what_was_refused_as_it_is() -> None:
+    """The rule may be there because of that refusal."""
+    refused = letter(stage="TASK_PUT", sqlstate="23514", replays=1)
+    got = settled(refused, event(price=50.0))
+    assert got.audit is not None
+    assert (got.audit.rule, got.audit.after) == ("clamp", event(price=5.0))
+
+
+def test_an_unknown_schema_id_waits_then_parks() -> None:
+    """The attempt is not counted while it waits."""
+    unknown = Decoded(None, "the schema id 7 is unknown to the registry", 7)
+    first = settled(letter(age=1.0), unknown)
+    assert (first.state, first.waits_for, first.attempts, first.audit) == ("new", 7, 0, None)
+    assert first.wait is not None
+    last = settled(letter(age=decision.PATIENCE), unknown)
+    assert (last.state, last.waits_for) == ("parked", 7)
+
+
+def test_the_next_attempt_starts_from_what_failed() -> None:
+    """With the error that it met, and never with what was sent before."""
+    failed = Attempt(
+        ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514"
+    )
+    got = settled(letter(attempts=1), event(price="12.5"), [failed])
+    assert got.audit is not None
+    assert (got.audit.rule, got.audit.before, got.attempts) == ("clamp", event(), 2)
+    assert got.audit.after == event(price=5.0)
+
+
+def test_a_replay_forgets_earlier_attempts() -> None:
+    """The rules may be others by now."""
+    failed = Attempt(
+        ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514"
+    )
+    got = settled(letter(attempts=1, base_attempts=1, replays=1), event(price="12.5"), [failed])
+    assert got.audit is not None
+    assert (got.audit.rule, got.audit.after) == ("cast", event())
+
+
+def test_what_cannot_be_sent_is_parked() -> None:
+    """Such as an event whose schema is not registered."""
+
+    class Broken(Catalog):
+        def repair(self, good: dict[str, Any]) -> Repair:
+            raise EtldError("not registered")
+
+    got = decision.settle(letter(), Decoded(event(price="1.0")), [], RULES, Broken())  # type: ignore[arg-type]
+    assert (got.state, got.reason) == ("parked", "not registered")
+
+
+def locked(**changes: Any) -> Locked:
+    given = {
+        "id": ID,
+        "state": "resent",
+        "attempts": 1,
+        "base_attempts": 0,
+        "reason": None,
+        "stage": "VALIDATION",
+        "error_class": "InvalidEvent",
+        "error": "wrong",
+        "sqlstate": None,
+        "event_type": "purchase",
+        **changes,
+    }
+    return Locked(**given)
+
+
+def back(message: str = "check") -> Failure:
+    return Failure("TASK_PUT", "CheckViolation", message, "23514")
+
+
+def attempt(number: int, **changes: Any) -> Attempt:
+    return Attempt(ID, number, "cast", None, None, **{"error": None, "outcome": "repaired", **changes})
+
+
+def test_a_repair_that_fails_in_another_way_is_tried_again() -> None:
+    """Up to max_attempts."""
+    assert decision.after_return(locked(), [attempt(1)], back(), 3)[0] == "new"
+    state, reason = decision.after_return(locked(), [attempt(1)], back(), 1)
+    assert state == "parked"
+    assert "max_attempts" in (reason or "")
+
+
+def test_a_repair_that_fails_the_same_way_is_parked() -> None:
+    """As the letter did, or as an earlier attempt did; numbers and PostgreSQL's details do not count."""
+    first = locked(stage="TASK_PUT", error_class="CheckViolation", sqlstate="23514", error="check DETAIL: row 7")
+    assert decision.after_return(first, [attempt(1)], back("check DETAIL: row 8"), 9)[0] == "parked"
+    failed = attempt(
+        1, outcome="failed", stage="TASK_PUT", error_class="CheckViolation", sqlstate="23514", error="check 1"
+    )
+    assert decision.after_return(locked(attempts=2), [failed, attempt(2)], back("check 2"), 9)[0] == "parked"
+    assert decision.after_return(locked(attempts=2), [failed, attempt(2)], back("another"), 9)[0] == "new"
+    assert (
+        decision.after_return(locked(attempts=2, base_attempts=1), [failed, attempt(2)], back("check 2"), 9)[0] == "new"
+    )
+
+
+def test_letters_are_read_from_headers_whatever_they_hold() -> None:
+    """Ours, a foreign producer's, and nonsense."""
+    pairs = letter_headers.headers(
+        dead_letter_id=ID, stage="VALIDATION", error_class="InvalidEvent", message="wrong", event_id=EVENT_ID,
+        attempt=2, repair_of=ID,
+    )  # fmt: skip
+    got = read("x", b"k", b"{}", letter_headers.as_text(pairs))
+    assert (got.id, got.event_id, got.repair_of, got.attempt) == (ID, EVENT_ID, ID, 2)
+    foreign = read(ID, EVENT_ID.encode(), b'{"event_type": "PURCHASE"}', {})
+    assert (foreign.id, foreign.event_id, foreign.event_type, foreign.stage) == (ID, EVENT_ID, "PURCHASE", "UNKNOWN")
+    odd = read(
+        ID,
+        b"\xff",
+        b"\xff",
+        {letter_headers.PARTITION: "-1", letter_headers.OFFSET: "9" * 30, letter_headers.REPAIR_OF: "?"},
+    )
+    assert (odd.part, odd.off, odd.repair_of, odd.event_id) == (None, None, None, None)
+
+
+def no_schema(schema_id: int) -> Any:
+    raise AssertionError("not asked for")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "tombstone"), (b"", "neither"), (b"\xff\xfe", "neither"), (b"[1]", "not an object"), (b"\0\0", "header")],
+)
+def test_undecodable_bytes_have_a_reason(value: bytes | None, words: str) -> None:
+    """In words."""
+    got = decode(value, no_schema)
+    assert got.event is None
+    assert words in (got.reason or "")
+
+
+def test_a_schema_that_is_no_events_is_a_reason_and_nothing_to_wait_for() -> None:
+    """Another subject's schema: no mistake of etld's, and no event will come of it."""
+
+    def not_an_event(schema_id: int) -> Any:
+        raise SchemaError("a string is no record")
+
+    got = decode(b"\0\0\0\0\7abc", not_an_event)
+    assert (got.event, got.waits_for) == (None, None)
+    assert got.reason == "the schema 7 is no event's: a string is no record"
+
+
+def test_json_that_orjson_refuses_is_still_read() -> None:
+    """Lone surrogates, NaN and long integers may be just what a rule repairs."""
+    got = decode(b'{"a": "\\ud800", "b": NaN, "c": 123456789012345678901234567890}', no_schema)
+    assert got.event is not None
+    assert got.event["c"] == 123456789012345678901234567890
+    assert as_json(got.event) == '{"a": "\\ud800", "b": "nan", "c": 123456789012345678901234567890}'
+
+
+def test_text_is_made_storable() -> None:
+    """What PostgreSQL refuses stays legible."""
+    assert clean("a\0b\ud800") == "a\\0b\\ud800"

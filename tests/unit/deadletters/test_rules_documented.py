@@ -1,0 +1,140 @@
+"""The rules file of the docs, on real schemas: ten kinds of broken events, each repaired to the right event."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etld.config import load
+from etld.corrector.pace import Pace
+from etld.deadletters import catalog as catalogs
+from etld.deadletters.failure import Failure
+from etld.deadletters.rules import steps
+from etld.deadletters.rules.engine import check, compile_rules, correct
+from etld.errors import EtldError
+from etld.serdes.avro import codec, wire
+from support.broken_events import KINDS, pairs
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = (ROOT / "docs" / "corrector.md").read_text()
+TEXT = re.findall(r"```toml\n(# rules\.toml.*?)```", DOCS, re.DOTALL)[0]
+RULES = tomllib.loads(TEXT)["corrector"]["rules"]
+
+
+@pytest.fixture(scope="module")
+def catalog() -> catalogs.Catalog:
+    """The shipped event types, by their schema files."""
+    return catalogs.load(load(ROOT / "config" / "etld.toml", {"ETLD_STATE_DIR": "/nowhere"}))
+
+
+def utc(event: dict[str, Any]) -> dict[str, Any]:
+    return {**event, "triggered_at": event["triggered_at"].replace("+00:00", "").removesuffix("Z")}
+
+
+def test_the_ten_kinds(catalog: catalogs.Catalog) -> None:
+    """Each is invalid, and the first rule whose result is valid makes the right event of it."""
+    rules = compile_rules(RULES)
+    assert check(RULES) == []
+    used = set()
+    for broken, right in pairs(3):
+        problems = catalog.problems(broken)
+        assert problems
+        failure = Failure("VALIDATION", "InvalidEvent", "; ".join(problems), None, broken["event_type"])
+        last = correct(rules, broken, failure, catalog)[-1]
+        assert last.problems == ()
+        assert last.event is not None
+        assert utc(last.event) == utc(right)
+        used.add(last.rule)
+    assert len(pairs(3)) == 3 * len(KINDS) == 30
+    assert used == {"cast", "trim", "parse_date", "decimal_comma", "case", "nesting", "spelling", "carrier", "null"}
+
+
+def test_the_rules_of_the_readme() -> None:
+    """Its one example of a configuration has no mistake in them."""
+    text = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+    rules = tomllib.loads(text)["corrector"]["rules"]
+    assert rules
+    assert check(rules) == []
+
+
+def test_every_step_has_its_line_in_the_docs() -> None:
+    """The first line of its docstring."""
+    for name in steps.STEPS:
+        assert f"| `{name}` | {steps.docs_line(name)} |" in DOCS
+
+
+def test_every_example_of_a_step_does_what_the_docs_say(catalog: catalogs.Catalog) -> None:
+    """Each block of three lines: the step, an event, the event after it."""
+    (block,) = re.findall(r"```text\n(\{ cast.*?)```", DOCS, re.DOTALL)
+    shown = set()
+    for example in block.strip().split("\n\n"):
+        step, before, after = example.splitlines()
+        given = tomllib.loads(f"step = {step}")["step"]
+        event = json.loads(before)
+        steps.parse(given).apply(event, catalog.shape(event.get("event_type", "purchase")))
+        assert event == json.loads(after), step
+        shown |= set(given)
+    assert shown == set(steps.STEPS)
+
+
+def test_several_mistakes_at_once(catalog: catalogs.Catalog) -> None:
+    """The last rule of the file."""
+    (_, right) = pairs(1)[0]
+    details = {"item_id": "1", "Item-Name": " lamp 1 ", "price": "1,5"}
+    broken = {
+        "data": {
+            **{key: value for key, value in right.items() if key != "event_details"},
+            "event_type": "Purchase ",
+            "triggered_at": 1764000000000,
+            "event_details": {"event_details": details},
+        },
+        "event_id": right["event_id"],
+    }
+    last = correct(compile_rules(RULES), broken, Failure("VALIDATION", "InvalidEvent", "", None, None), catalog)[-1]
+    assert (last.rule, last.problems) == ("several", ())
+    assert last.event is not None
+    assert last.event["event_details"] == right["event_details"]
+
+
+def test_a_repair_is_the_event_in_avro(catalog: catalogs.Catalog) -> None:
+    """Topic, key and value; not before the schema has an id."""
+    (_, right) = pairs(1)[0]
+    with pytest.raises(EtldError, match="not registered"):
+        catalog.repair(right)
+    from dataclasses import replace
+
+    types = {name: replace(kind, schema_id=7) for name, kind in catalog._types.items()}
+    made = catalogs.Catalog(types).repair(right)
+    assert (made.topic, made.key) == ("event_purchase", right["event_id"])
+    schema_id, body = wire.unpack(made.value)
+    schema = types["purchase"].schema
+    assert schema_id == 7
+    assert codec.to_json(schema, codec.decode(schema, body))["event_details"] == right["event_details"]
+
+
+def test_unknown_types_are_named(catalog: catalogs.Catalog) -> None:
+    """With the ones there are."""
+    for kind in ("PURCHASE", None, 7, ["purchase"]):
+        assert "delivery, order, purchase" in catalog.problems({"event_type": kind})[0]
+    assert catalog.of_topic("event_order") == "order"
+    assert catalog.of_topic(None) is None
+
+
+def test_pace() -> None:
+    """A tenth of a second's worth at once, the rate over time, and no limit for 0."""
+    pace = Pace(100)
+    assert pace.allowed(0.0, 500) == 0
+    assert pace.allowed(0.05, 500) == 5
+    assert pace.allowed(10.0, 500) == 10
+    pace.spend(10)
+    assert pace.allowed(10.0, 500) == 0
+    assert pace.allowed(10.1, 3) == 3
+    assert Pace(0).allowed(0.0, 500) == 500
+    slow = Pace(0.5)
+    slow.allowed(0.0, 1)
+    assert [slow.allowed(now, 1) for now in (1.0, 2.0)] == [0, 1]

@@ -1,0 +1,62 @@
+"""What an error of PostgreSQL means: every class of SQLSTATE that the writer tells apart."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from etld.postgres.errors import classify
+
+TABLE = [
+    ("08006", "retry", "the connection broke"),
+    ("40001", "retry", "serialization failure"),
+    ("40P01", "retry", "deadlock"),
+    ("53100", "retry", "disk full"),
+    ("53300", "retry", "too many connections"),
+    ("55P03", "retry", "lock timeout"),
+    ("57014", "retry", "statement timeout"),
+    ("57P01", "retry", "shut down by an administrator"),
+    ("58030", "retry", "input or output error"),
+    ("25006", "retry", "read-only"),
+    ("25P03", "retry", "idle in a transaction for too long"),
+    ("XX000", "retry", "internal error"),
+    ("42P01", "stop", "no such table"),
+    ("42501", "stop", "no right to it"),
+    ("28P01", "stop", "wrong password"),
+    ("28000", "stop", "not let in"),
+    ("3D000", "stop", "no such database"),
+    ("3F000", "stop", "no such schema"),
+    ("25P02", "stop", "the transaction was aborted before: a mistake of ours"),
+    ("22001", "data", "a text that is too long"),
+    ("22009", "data", "a time beyond the range"),
+    ("22P02", "data", "no JSON"),
+    ("23502", "data", "null where none may be"),
+    ("23514", "data", "a CHECK of the user's"),
+    ("54000", "data", "a row too large for an index"),
+    ("23505", "conflict", "stored already"),
+]
+
+
+@pytest.mark.parametrize(("code", "verdict", "what"), TABLE, ids=[code for code, _, _ in TABLE])
+def test_a_state_of_the_server(code: str, verdict: str, what: str) -> None:
+    """By the code alone, whatever the text says."""
+    assert classify(errors.lookup(code)(what)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (psycopg.OperationalError("server closed the connection unexpectedly"), "retry"),
+        (psycopg.InterfaceError("the connection is closed"), "retry"),
+        (ConnectionResetError(), "retry"),
+        (psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"), "data"),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), "data"),
+        (psycopg.ProgrammingError("the query has 0 placeholders but 1 parameters were passed"), "stop"),
+        (KeyError("a mistake of ours"), "stop"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
+)
+def test_an_error_without_a_state(error: Exception, verdict: str) -> None:
+    """The way to the server is waited out; what the driver refuses to send is the record's; the rest is ours."""
+    assert classify(error) == verdict
