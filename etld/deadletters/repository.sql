@@ -123,8 +123,8 @@ WITH page AS (
         -- Its processor has passed it and did not store it. A dead letter may still be on its way back.
         p.event_id IS NULL AND EXISTS (
             SELECT FROM etld.kafka_position k
-            WHERE k.cluster_id = %(cluster)s AND k.grp = 'etld-processor-' || page.event_type
-                AND k.topic = page.repair_topic AND k.part = page.repair_part AND k.next_offset > page.repair_off
+            WHERE k.cluster_id = %(cluster)s AND k.consumer_group = 'etld-processor-' || page.event_type
+                AND k.topic = page.repair_topic AND k.partition = page.repair_part AND k.next_offset > page.repair_off
         ) AND NOT EXISTS (
             SELECT FROM etld.dlq_outbox o WHERE o.headers ->> 'etld.repair_of' = page.id::text
         ) AS passed

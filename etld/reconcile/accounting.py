@@ -23,9 +23,9 @@ _POSITIONS = statements.load("etld.sinks.postgres", "positions")
 class PositionRow:
     """A position with its counts; the names are those of the table."""
 
-    grp: str
+    consumer_group: str
     topic: str
-    part: int
+    partition: int
     topic_id: str
     start_offset: int
     next_offset: int
@@ -81,7 +81,7 @@ def books(conn: Connection, cluster_id: str) -> Books:
             waiting = conn.execute(_SQL.outbox).fetchone()
             return Books(
                 [PositionRow(*row) for row in rows],
-                {(grp, topic, part): stored for grp, topic, part, stored in ended},
+                {(group, topic, partition): stored for group, topic, partition, stored in ended},
                 event_rows.count(conn),
                 {state: int(count) for state, count in states},
                 int(waiting[0]) if waiting else 0,

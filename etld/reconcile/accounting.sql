@@ -44,13 +44,13 @@ SELECT topic, sum(least)::bigint, sum(most)::bigint
 FROM (
     SELECT topic, max(dead) AS least, sum(dead) AS most
     FROM (
-        SELECT cluster_id, topic, part, topic_id, dead
-        FROM etld.kafka_position WHERE grp LIKE 'etld-processor-%'
+        SELECT cluster_id, topic, partition, topic_id, dead
+        FROM etld.kafka_position WHERE consumer_group LIKE 'etld-processor-%'
         UNION ALL
-        SELECT cluster_id, topic, part, topic_id, dead
-        FROM etld.kafka_position_history WHERE grp LIKE 'etld-processor-%' AND reason <> 'lost'
+        SELECT cluster_id, topic, partition, topic_id, dead
+        FROM etld.kafka_position_history WHERE consumer_group LIKE 'etld-processor-%' AND reason <> 'lost'
     ) lives
-    GROUP BY cluster_id, topic, part, topic_id
+    GROUP BY cluster_id, topic, partition, topic_id
 ) partitions
 GROUP BY topic
 

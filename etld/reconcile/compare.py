@@ -65,15 +65,15 @@ def compare(
     }
     waiting = 0
     for row in books.positions:
-        low, high = watermarks.get((row.topic, row.part), (row.start_offset, row.next_offset))
+        low, high = watermarks.get((row.topic, row.partition), (row.start_offset, row.next_offset))
         if in_memory_broker:
             high = max(high, row.next_offset)
         report.differences += _equations(row, low, high, topic_ids.get(row.topic))
-        if row.grp.startswith(PROCESSOR):
+        if row.consumer_group.startswith(PROCESSOR):
             report.partitions.append(_partition(row, low, high))
-        if row.grp.startswith(PROCESSOR) or row.grp == CORRECTOR:
+        if row.consumer_group.startswith(PROCESSOR) or row.consumer_group == CORRECTOR:
             waiting += max(0, high - row.next_offset)
-    known = {(row.topic, row.part) for row in books.positions if row.grp != AGGREGATOR}
+    known = {(row.topic, row.partition) for row in books.positions if row.consumer_group != AGGREGATOR}
     for key, (low, high) in watermarks.items():
         if key not in known and key[0] != PARKED_TOPIC and high > low:
             waiting += high - low
@@ -88,10 +88,10 @@ def _table(books: Books) -> Iterable[str]:
     """Each row names the type and the partition that it came from, and so does each position."""
     stored: Counter[tuple[str, int]] = Counter()
     topics: dict[str, str] = {}
-    lives = [(row.grp, row.topic, row.part, row.stored) for row in books.positions]
-    for grp, topic, part, count in [*((*key, count) for key, count in books.ended.items()), *lives]:
-        if grp.startswith(PROCESSOR):
-            event_type = grp.removeprefix(PROCESSOR)
+    lives = [(row.consumer_group, row.topic, row.partition, row.stored) for row in books.positions]
+    for group, topic, part, count in [*((*key, count) for key, count in books.ended.items()), *lives]:
+        if group.startswith(PROCESSOR):
+            event_type = group.removeprefix(PROCESSOR)
             topics[event_type] = topic
             stored[(event_type, part)] += count
     for event_type, part in sorted(stored.keys() | books.rows.keys()):
@@ -104,7 +104,7 @@ def _table(books: Books) -> Iterable[str]:
 
 
 def _equations(row: PositionRow, low: int, high: int, topic_id: str | None) -> Iterable[str]:
-    where = f"{row.grp} {row.topic}:{row.part}"
+    where = f"{row.consumer_group} {row.topic}:{row.partition}"
     outcome = row.stored + row.duplicate + row.filtered + row.dead
     if row.consumed != outcome:
         yield f"{where}: consumed {row.consumed}, but stored + duplicate + filtered + dead is {outcome}"
@@ -112,7 +112,7 @@ def _equations(row: PositionRow, low: int, high: int, topic_id: str | None) -> I
     if span != row.consumed + row.gaps + row.lost:
         yield (f"{where}: next - start is {span}, but consumed + gaps + lost is {row.consumed + row.gaps + row.lost}")
     if row.halted:
-        yield f"{where}: stands still ({row.halted}); `etld resume processor --from low {row.topic}:{row.part}`"
+        yield f"{where}: stands still ({row.halted}); `etld resume processor --from low {row.topic}:{row.partition}`"
     elif topic_id is not None and topic_id != row.topic_id:
         yield f"{where}: the topic was made anew since"
     elif row.next_offset > high:
@@ -125,7 +125,7 @@ def _equations(row: PositionRow, low: int, high: int, topic_id: str | None) -> I
 def _partition(row: PositionRow, low: int, high: int) -> dict[str, Any]:
     return {
         "topic": row.topic,
-        "partition": row.part,
+        "partition": row.partition,
         "low": low,
         "high": high,
         "start": row.start_offset,
@@ -145,8 +145,8 @@ def caught_up(books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]
     for prefix in (PROCESSOR, AGGREGATOR):
         nexts: dict[tuple[str, int], int] = {}
         for row in books.positions:
-            if row.grp.startswith(prefix):
-                key = (row.topic, row.part)
+            if row.consumer_group.startswith(prefix):
+                key = (row.topic, row.partition)
                 nexts[key] = min(row.next_offset, nexts.get(key, row.next_offset))
         # A partition without a position was not read yet, from its low end on.
         for key, (low, high) in watermarks.items():

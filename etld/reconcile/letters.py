@@ -20,8 +20,8 @@ def compare_letters(
     """Sentences on dead letters that are missing or too many, by the topic of the dead record."""
     found = list(_by_topic(books, watermarks, in_memory_broker=in_memory_broker))
     yield from found
-    kept = sum(row.stored for row in books.positions if row.grp == CORRECTOR)
-    kept += sum(stored for (grp, *_), stored in books.ended.items() if grp == CORRECTOR)
+    kept = sum(row.stored for row in books.positions if row.consumer_group == CORRECTOR)
+    kept += sum(stored for (group, *_), stored in books.ended.items() if group == CORRECTOR)
     known = books.letters.known
     if known != kept:
         whose = "" if found else "; they are of ingest or of a producer that is not etld's"
@@ -29,7 +29,7 @@ def compare_letters(
             f"the corrector kept {kept} dead letters, and the tables know of {known} ({known - kept:+d}):"
             f" rows of etld.dead_letter were added or deleted by somebody else{whose}"
         )
-    elsewhere = any(grp == CORRECTOR for grp, *_ in books.ended)
+    elsewhere = any(group == CORRECTOR for group, *_ in books.ended)
     parked = sum(high for (topic, _), (_, high) in watermarks.items() if topic == PARKED_TOPIC)
     # Another cluster, or a queue that was made anew, has the announcements of former letters elsewhere.
     if parked < books.letters.announced and not elsewhere and not in_memory_broker:
@@ -55,7 +55,11 @@ def _by_topic(
 
 def _on_the_way(books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> int:
     """Records of the dead letter queue that the corrector has yet to read, or that retention took before."""
-    nexts = {row.part: row for row in books.positions if row.grp == CORRECTOR and row.topic == DEAD_LETTER_TOPIC}
+    nexts = {
+        row.partition: row
+        for row in books.positions
+        if row.consumer_group == CORRECTOR and row.topic == DEAD_LETTER_TOPIC
+    }
     unread = 0
     for (topic, part), (low, high) in watermarks.items():
         if topic == DEAD_LETTER_TOPIC:

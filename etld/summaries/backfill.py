@@ -127,8 +127,8 @@ def _state(
     where = {"cluster": cluster_id, "group": group, "topics": list(topics)}
     mine: dict[Key, _Position] = {}
     theirs: dict[Key, _Position] = {}
-    for grp, topic, part, *rest in conn.execute(_SQL.positions, where):
-        (mine if grp == group else theirs)[(topic, part)] = _Position(*rest)
+    for consumer_group, topic, partition, *rest in conn.execute(_SQL.positions, where):
+        (mine if consumer_group == group else theirs)[(topic, partition)] = _Position(*rest)
     lives: dict[Key, list[tuple[str, str]]] = {}
     for topic, part, topic_id, at in conn.execute(_SQL.lives, where):
         lives.setdefault((topic, part), []).append((topic_id, at))

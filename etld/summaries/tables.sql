@@ -2,7 +2,7 @@
 SELECT pg_advisory_xact_lock(hashtext('etld.summary'))
 
 -- name: hold_positions
-SELECT 1 FROM etld.kafka_position WHERE cluster_id = %(cluster)s AND grp = %(group)s ORDER BY topic, part FOR UPDATE
+SELECT 1 FROM etld.kafka_position WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s ORDER BY topic, partition FOR UPDATE
 
 -- name: known
 SELECT name, definition, state, to_regclass('etld.' || quote_ident('summary_' || name)) IS NOT NULL
@@ -31,17 +31,17 @@ SELECT definition, cut FROM etld.summary WHERE name = %(name)s AND state = 'back
 SELECT clock_timestamp()::text
 
 -- name: positions
-SELECT grp, topic, part, topic_id, start_offset, next_offset
+SELECT consumer_group, topic, partition, topic_id, start_offset, next_offset
 FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND topic = ANY(%(topics)s)
-    AND (grp = %(group)s OR grp LIKE 'etld-processor-%%')
+    AND (consumer_group = %(group)s OR consumer_group LIKE 'etld-processor-%%')
 
 -- name: lives
-SELECT topic, part, topic_id, ended_at::text
+SELECT topic, partition, topic_id, ended_at::text
 FROM etld.kafka_position_history
-WHERE cluster_id = %(cluster)s AND topic = ANY(%(topics)s) AND grp LIKE 'etld-processor-%%'
+WHERE cluster_id = %(cluster)s AND topic = ANY(%(topics)s) AND consumer_group LIKE 'etld-processor-%%'
 UNION ALL
-SELECT topic, part, '', updated_at::text
+SELECT topic, partition, '', updated_at::text
 FROM etld.kafka_position
-WHERE cluster_id <> %(cluster)s AND topic = ANY(%(topics)s) AND grp LIKE 'etld-processor-%%'
+WHERE cluster_id <> %(cluster)s AND topic = ANY(%(topics)s) AND consumer_group LIKE 'etld-processor-%%'
 ORDER BY 4

@@ -69,7 +69,7 @@ class Backlog:
         )
         query = (
             "SELECT coalesce(sum(consumed), 0), count(DISTINCT owner) FILTER (WHERE consumed > 0)"
-            " FROM etld.kafka_position WHERE grp = %s AND topic = %s"
+            " FROM etld.kafka_position WHERE consumer_group = %s AND topic = %s"
         )
         workers = sum(count for key, count in changes.items() if key.endswith(".workers"))
         with open_database(self.database) as conn, self.world.daemon(config) as daemon:

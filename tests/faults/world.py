@@ -157,7 +157,8 @@ class World:
         """Records that the consumer groups of this prefix have consumed since ever; None: no database."""
         try:
             rows = self.sql(
-                "SELECT coalesce(sum(consumed), 0)::bigint FROM etld.kafka_position WHERE grp LIKE %s", (group + "%",)
+                "SELECT coalesce(sum(consumed), 0)::bigint FROM etld.kafka_position WHERE consumer_group LIKE %s",
+                (group + "%",),
             )
         except psycopg.Error:
             return None

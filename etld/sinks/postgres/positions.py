@@ -127,7 +127,7 @@ class Positions:
                 **self._ids,
                 "owner": self._owner,
                 "topics": [f.topic for f in found],
-                "parts": [f.part for f in found],
+                "partitions": [f.part for f in found],
                 "ids": [f.topic_id for f in found],
                 "lows": [f.low for f in found],
             },
@@ -159,7 +159,7 @@ class Positions:
             {
                 **self._ids,
                 "topics": [m.topic for m in moves],
-                "parts": [m.part for m in moves],
+                "partitions": [m.part for m in moves],
                 "ids": [m.topic_id for m in moves],
                 "epochs": [m.epoch for m in moves],
                 "expected": [m.expected for m in moves],
@@ -184,7 +184,7 @@ class Positions:
             {
                 **self._ids,
                 "topics": [key[0] for key in changes],
-                "parts": [key[1] for key in changes],
+                "partitions": [key[1] for key in changes],
                 **_columns(list(changes.values())),
             },
         )
@@ -223,14 +223,14 @@ class Positions:
         return {(topic, part) for topic, part in conn.execute(_SQL.standing, self._ids)}
 
     def _start_over(self, conn: Connection, seen: Found, reason: str) -> int:
-        where = {**self._ids, "topic": seen.topic, "part": seen.part}
+        where = {**self._ids, "topic": seen.topic, "partition": seen.part}
         conn.execute(_SQL.archive, {**where, "reason": reason})
         row = conn.execute(_SQL.restart, {**where, "topic_id": seen.topic_id, "low": seen.low}).fetchone()
         assert row is not None
         return int(row[0])
 
     def _set_halted(self, conn: Connection, topic: str, part: int, why: str) -> None:
-        conn.execute(_SQL.halt, {**self._ids, "topic": topic, "part": part, "why": why})
+        conn.execute(_SQL.halt, {**self._ids, "topic": topic, "partition": part, "why": why})
 
 
 def end_blockers(conn: Connection, backend_pid: int) -> int:
@@ -270,13 +270,13 @@ def give_up(
     done = []
     with conn.transaction():
         rows = conn.execute(
-            _SQL.halted, {"cluster": cluster_id, "topic": topic, "part": part, "there": list(found)}
+            _SQL.halted, {"cluster": cluster_id, "topic": topic, "partition": part, "there": list(found)}
         ).fetchall()
         if not rows:
             what = topic if part is None else f"{topic}:{part}"
             raise EtldError(f"{what} is not halted: nothing to resume from low")
         for group, name, number, topic_id, next_offset, reason in rows:
-            where: dict[str, Any] = {"cluster": cluster_id, "group": group, "topic": name, "part": number}
+            where: dict[str, Any] = {"cluster": cluster_id, "group": group, "topic": name, "partition": number}
             seen = found.get(number)
             if seen is None:
                 conn.execute(_SQL.archive, {**where, "reason": RECREATED})

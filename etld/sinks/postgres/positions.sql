@@ -1,13 +1,13 @@
 -- name: claim
 INSERT INTO etld.kafka_position AS p
-    (cluster_id, grp, topic, part, topic_id, start_offset, next_offset, owner_epoch, owner)
-SELECT %(cluster)s, %(group)s, c.topic, c.part, c.topic_id, c.low, c.low, 1, %(owner)s
-FROM unnest(%(topics)s::text[], %(parts)s::int[], %(ids)s::text[], %(lows)s::bigint[])
-    AS c (topic, part, topic_id, low)
-ORDER BY c.topic, c.part
-ON CONFLICT (cluster_id, grp, topic, part) DO UPDATE
+    (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner_epoch, owner)
+SELECT %(cluster)s, %(group)s, c.topic, c.partition, c.topic_id, c.low, c.low, 1, %(owner)s
+FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(lows)s::bigint[])
+    AS c (topic, partition, topic_id, low)
+ORDER BY c.topic, c.partition
+ON CONFLICT (cluster_id, consumer_group, topic, partition) DO UPDATE
     SET owner_epoch = p.owner_epoch + 1, owner = excluded.owner, updated_at = now()
-RETURNING topic, part, topic_id, next_offset, owner_epoch, halted, stored, duplicate, filtered, dead
+RETURNING topic, partition, topic_id, next_offset, owner_epoch, halted, stored, duplicate, filtered, dead
 
 -- name: blockers
 -- Materialized: as a condition of the join, the planner would try pg_terminate_backend on every backend of etld first.
@@ -29,13 +29,13 @@ SET next_offset = m.next_offset,
     filtered = p.filtered + m.filtered,
     dead = p.dead + m.dead,
     updated_at = now()
-FROM unnest(%(topics)s::text[], %(parts)s::int[], %(ids)s::text[], %(epochs)s::bigint[], %(expected)s::bigint[],
+FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(epochs)s::bigint[], %(expected)s::bigint[],
             %(next)s::bigint[], %(consumed)s::bigint[], %(gaps)s::bigint[], %(stored)s::bigint[],
             %(duplicate)s::bigint[], %(filtered)s::bigint[], %(dead)s::bigint[])
-    AS m (topic, part, topic_id, epoch, expected, next_offset, consumed, gaps, stored, duplicate, filtered, dead)
-WHERE p.cluster_id = %(cluster)s AND p.grp = %(group)s AND p.topic = m.topic AND p.part = m.part
+    AS m (topic, partition, topic_id, epoch, expected, next_offset, consumed, gaps, stored, duplicate, filtered, dead)
+WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = m.topic AND p.partition = m.partition
     AND p.topic_id = m.topic_id AND p.owner_epoch = m.epoch AND p.next_offset = m.expected
-RETURNING p.topic, p.part, p.stored, p.duplicate, p.filtered, p.dead
+RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead
 
 -- name: adjust
 UPDATE etld.kafka_position p
@@ -43,80 +43,80 @@ SET stored = p.stored + m.stored,
     duplicate = p.duplicate + m.duplicate,
     filtered = p.filtered + m.filtered,
     dead = p.dead + m.dead
-FROM unnest(%(topics)s::text[], %(parts)s::int[], %(stored)s::bigint[], %(duplicate)s::bigint[],
+FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(stored)s::bigint[], %(duplicate)s::bigint[],
             %(filtered)s::bigint[], %(dead)s::bigint[])
-    AS m (topic, part, stored, duplicate, filtered, dead)
-WHERE p.cluster_id = %(cluster)s AND p.grp = %(group)s AND p.topic = m.topic AND p.part = m.part
-RETURNING p.topic, p.part, p.stored, p.duplicate, p.filtered, p.dead
+    AS m (topic, partition, stored, duplicate, filtered, dead)
+WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = m.topic AND p.partition = m.partition
+RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead
 
 -- name: read
-SELECT topic, part, owner_epoch, next_offset
+SELECT topic, partition, owner_epoch, next_offset
 FROM etld.kafka_position
-WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = ANY(%(topics)s)
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = ANY(%(topics)s)
 
 -- name: halt
 UPDATE etld.kafka_position
 SET halted = %(why)s, updated_at = now()
-WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
 
 -- name: archive
 INSERT INTO etld.kafka_position_history
 SELECT p.*, %(reason)s, now()
 FROM etld.kafka_position p
-WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
 
 -- name: restart
 UPDATE etld.kafka_position
 SET topic_id = %(topic_id)s, start_offset = %(low)s, next_offset = %(low)s, owner_epoch = owner_epoch + 1,
     stored = 0, duplicate = 0, filtered = 0, dead = 0, consumed = 0, gaps = 0, lost = 0, halted = '',
     updated_at = now()
-WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
 RETURNING owner_epoch
 
 -- name: skip_lost
 UPDATE etld.kafka_position
 SET lost = lost + (%(low)s - next_offset), next_offset = %(low)s, owner_epoch = owner_epoch + 1, halted = '',
     updated_at = now()
-WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
     AND next_offset < %(low)s
 
 -- name: forget
 DELETE FROM etld.kafka_position
-WHERE cluster_id = %(cluster)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
 
 -- name: halted
-SELECT grp, topic, part, topic_id, next_offset, halted
+SELECT consumer_group, topic, partition, topic_id, next_offset, halted
 FROM etld.kafka_position
-WHERE cluster_id = %(cluster)s AND topic = %(topic)s AND (halted <> '' OR NOT part = ANY(%(there)s::int[]))
-    AND (%(part)s::int IS NULL OR part = %(part)s)
-ORDER BY grp, topic, part
+WHERE cluster_id = %(cluster)s AND topic = %(topic)s AND (halted <> '' OR NOT partition = ANY(%(there)s::int[]))
+    AND (%(partition)s::int IS NULL OR partition = %(partition)s)
+ORDER BY consumer_group, topic, partition
 
 -- name: owners
-SELECT topic, part, owner
+SELECT topic, partition, owner
 FROM etld.kafka_position
-WHERE cluster_id = %(cluster)s AND grp = %(group)s
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s
 
 -- name: standing
-SELECT topic, part
+SELECT topic, partition
 FROM etld.kafka_position
-WHERE cluster_id = %(cluster)s AND grp = %(group)s AND halted <> ''
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND halted <> ''
 
 -- name: all
-SELECT grp, topic, part, topic_id, start_offset, next_offset, consumed, stored, duplicate, filtered, dead,
+SELECT consumer_group, topic, partition, topic_id, start_offset, next_offset, consumed, stored, duplicate, filtered, dead,
     gaps, lost, halted
 FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s
-ORDER BY grp, topic, part
+ORDER BY consumer_group, topic, partition
 
 -- name: ended
-SELECT grp, topic, part, sum(stored)::bigint
+SELECT consumer_group, topic, partition, sum(stored)::bigint
 FROM (
-    SELECT grp, topic, part, stored
+    SELECT consumer_group, topic, partition, stored
     FROM etld.kafka_position_history
     WHERE reason <> 'lost'
     UNION ALL
-    SELECT grp, topic, part, stored
+    SELECT consumer_group, topic, partition, stored
     FROM etld.kafka_position
     WHERE cluster_id <> %(cluster)s
 ) earlier
-GROUP BY grp, topic, part
+GROUP BY consumer_group, topic, partition

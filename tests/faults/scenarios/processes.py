@@ -68,7 +68,7 @@ def kill_corrector_before_mark(run: Run) -> None:
 
     def twice() -> int:
         """Records of an event that was stored from another: the second of each repair that is sent twice."""
-        counted = "SELECT sum(duplicate)::bigint FROM etld.kafka_position WHERE grp LIKE %s"
+        counted = "SELECT sum(duplicate)::bigint FROM etld.kafka_position WHERE consumer_group LIKE %s"
         return int(world.sql(counted, (f"{PROCESSORS}%",))[0][0])
 
     def now(ids: list[str]) -> dict[str, tuple[int, bytes]]:
@@ -149,7 +149,7 @@ def freeze_processor(run: Run) -> None:
     world, name = run.world, "processor-purchase-0"
     with run.load(event_types=("purchase",)):
         run.until(lambda: world.names("processor-purchase-1"), "there is a second reader")
-        owned = "SELECT count(*) FROM etld.kafka_position WHERE grp = 'etld-processor-purchase' AND owner LIKE %s"
+        owned = "SELECT count(*) FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase' AND owner LIKE %s"
         run.until(lambda: world.sql(owned, (f"%/{name}#%",))[0][0], f"{name} has a partition")
         with run.table_locked():
             run.writing(name)

@@ -179,7 +179,9 @@ def mostly_dead(run: Run) -> None:
     world, foreign = run.world, Foreign(run)
 
     def dead() -> int:
-        rows = world.sql("SELECT sum(dead)::bigint FROM etld.kafka_position WHERE grp = 'etld-processor-purchase'")
+        rows = world.sql(
+            "SELECT sum(dead)::bigint FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase'"
+        )
         return int(rows[0][0] or 0)
 
     def opened() -> bool:

@@ -74,7 +74,7 @@ def test_rows_of_an_earlier_life_of_a_topic_are_all_in_the_table(conn: Connectio
     old.position(PROCESSOR, 8, topic_id="former")
     conn.execute(
         "INSERT INTO etld.kafka_position_history SELECT p.*, 'in-memory broker restarted', clock_timestamp()"
-        " FROM etld.kafka_position p WHERE cluster_id = %s AND grp = %s",
+        " FROM etld.kafka_position p WHERE cluster_id = %s AND consumer_group = %s",
         (CLUSTER, PROCESSOR),
     )
     for i, event in enumerate(after):

@@ -45,7 +45,9 @@ def test_a_topic_with_fewer_partitions_goes_on_when_told(daemon: Daemon) -> None
     accepted = world.post("/v1/batch", {"batch": [delivery() for _ in range(40)]})["accepted"]
     assert accepted > 0
     # Both its readers have come to the new topic before they are told to go on.
-    halted = "SELECT count(*) FROM etld.kafka_position WHERE topic = 'event_delivery' AND part = 0 AND halted <> ''"
+    halted = (
+        "SELECT count(*) FROM etld.kafka_position WHERE topic = 'event_delivery' AND partition = 0 AND halted <> ''"
+    )
     wait_until(lambda: world.sql(halted) == [(2,)], 60)
     assert world.sql(rows) == [(60,)]
     told = daemon.cli("resume", "processor", "--from", "low", TOPIC).stdout

@@ -28,7 +28,7 @@ def paused_daemon(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
 def consumed(daemon: Daemon, group: str) -> int:
     """Records that a group has stored the outcome of."""
     with psycopg.connect(daemon.dsn, autocommit=True) as conn:
-        statement = "SELECT coalesce(sum(consumed), 0)::bigint FROM etld.kafka_position WHERE grp LIKE %s"
+        statement = "SELECT coalesce(sum(consumed), 0)::bigint FROM etld.kafka_position WHERE consumer_group LIKE %s"
         return int(conn.execute(statement, (f"etld-{group}%",)).fetchall()[0][0])
 
 

@@ -69,9 +69,7 @@ def test_a_table_that_refuses_thousands_gets_the_good_ones(world: World) -> None
     wait_until(lambda: world.sql("SELECT count(*) FROM processed_events") == [(GOOD,)], 240)
     wait_until(lambda: world.states().get("parked", 0) == REFUSED, 240)
     wait_until(lambda: world.sql("SELECT count(*) FROM etld.dlq_outbox") == [(0,)], 60)
-    tallies = (
-        "SELECT sum(consumed), sum(stored), sum(dead) FROM etld.kafka_position WHERE grp = 'etld-processor-purchase'"
-    )
+    tallies = "SELECT sum(consumed), sum(stored), sum(dead) FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase'"
     assert world.sql(tallies) == [(REFUSED + GOOD, GOOD, REFUSED)]
     after = world.daemon.worker("processor-purchase-0")
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])

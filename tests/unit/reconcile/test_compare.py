@@ -17,13 +17,13 @@ IDS = {ORDERS: "id", DEAD_LETTER_TOPIC: "id"}
 MARKS = {(ORDERS, 0): (0, 10), (ORDERS, 1): (0, 5), (DEAD_LETTER_TOPIC, 0): (0, 3), (PARKED_TOPIC, 0): (0, 1)}
 
 
-def position(grp: str = PROCESSOR + "order", topic: str = ORDERS, part: int = 0, **counts: Any) -> PositionRow:
+def position(group: str = PROCESSOR + "order", topic: str = ORDERS, part: int = 0, **counts: Any) -> PositionRow:
     """A position at its end: of ten records eight stored, one twice, one dead."""
     sound: dict[str, Any] = {
         "topic_id": "id", "start_offset": 0, "next_offset": 10, "consumed": 10, "stored": 8, "duplicate": 1,
         "filtered": 0, "dead": 1, "gaps": 0, "lost": 0, "halted": "",
     }  # fmt: skip
-    return PositionRow(grp, topic, part, **(sound | counts))
+    return PositionRow(group, topic, part, **(sound | counts))
 
 
 FIVE = {"next_offset": 5, "consumed": 5, "stored": 5, "duplicate": 0, "dead": 0}
@@ -190,6 +190,6 @@ def test_caught_up_means_every_group_in_every_partition(left_out: PositionRow) -
     assert not caught_up(replace(SOUND, positions=without), MARKS)
     behind = replace(left_out, next_offset=left_out.next_offset - 1)
     assert not caught_up(replace(SOUND, positions=[*without, behind]), MARKS)
-    empty = {**MARKS, (ORDERS, left_out.part): (0, 0)}
+    empty = {**MARKS, (ORDERS, left_out.partition): (0, 0)}
     assert caught_up(replace(SOUND, positions=without), empty)
     assert not caught_up(replace(SOUND, positions=[]), MARKS)
