@@ -61,6 +61,7 @@ class Redactor:
         self._secrets = tuple(sorted(forms, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
+        """`text` with *** for each secret."""
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, "***")
@@ -104,6 +105,7 @@ class JsonFormatter(_Formatter):
     """{"ts", "level", "worker", "msg", …} on one line; the fixed names cannot be overwritten by a field."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
         message, fields, trace = self.parts(record)
         line = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -121,6 +123,7 @@ class HumanFormatter(_Formatter):
     """`12:00:00.123 warning processor-order-0: message (topic=… offset=…)`; a traceback is indented below."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as a line for people."""
         message, fields, trace = self.parts(record)
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         level = _LEVELS.get(record.levelname, "info")

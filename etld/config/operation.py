@@ -12,7 +12,7 @@ Second = Annotated[Duration, at_least(1, "1 s")]
 
 
 class Rule(Section):
-    """One correction rule: what it matches, and its steps or its hook. `etld.deadletters.rules.engine` checks the insides."""
+    """One correction rule: what it matches, and its steps or its hook; etld.deadletters.rules checks their insides."""
 
     name: str = Field(min_length=1, max_length=100, description="For the audit table and `etld dlq`.")
     match: dict[str, Any] = Field(

@@ -20,8 +20,10 @@ def hidden(address: str) -> str:
 def inside(address: str) -> list[str]:
     """The passwords of a DSN or URL, as they are written and as they are meant."""
     found = [match[2] for match in _IN_URL.finditer(address)]
-    for match in _IN_WORDS.finditer(address):
-        found.append(re.sub(r"\\(.)", r"\1", match[2][1:-1]) if match[2].startswith("'") else match[2])
+    found += [
+        re.sub(r"\\(.)", r"\1", match[2][1:-1]) if match[2].startswith("'") else match[2]
+        for match in _IN_WORDS.finditer(address)
+    ]
     return [*found, *(unquote(secret) for secret in found)]
 
 

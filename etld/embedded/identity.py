@@ -43,7 +43,7 @@ class Namespace:
 
     def works(self) -> bool:
         """Does the kernel allow it here? Containers often do not."""
-        tried = subprocess.run(["true"], preexec_fn=self._try, check=False)
+        tried = subprocess.run(["true"], preexec_fn=self._try, check=False)  # noqa: S607  # wherever it is
         return tried.returncode == 0
 
     def _try(self) -> None:

@@ -101,8 +101,7 @@ class PostgresServer(Server):
 
     def ensure_database(self, name: str = DATABASE) -> None:
         """Create the database when it is not there."""
-        there = self.psql(f"SELECT 1 FROM pg_database WHERE datname = '{name}'")
-        if not there:
+        if name not in self.psql("SELECT datname FROM pg_database").splitlines():
             self.psql(f'CREATE DATABASE "{name}"')
 
     def psql(self, statement: str) -> str:
@@ -221,7 +220,7 @@ def _end_predecessor(data: Path, tick: Tick) -> None:
     in it has come to name any other process of this user.
     """
     number, until = signal.SIGQUIT, time.monotonic() + 10.0
-    while pids := [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _serves(entry, data)]:
+    while pids := [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _serves(entry, data)]:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -232,10 +231,10 @@ def _end_predecessor(data: Path, tick: Tick) -> None:
     data.joinpath("postmaster.pid").unlink(missing_ok=True)
 
 
-def _serves(pid: str, data: Path) -> bool:
+def _serves(entry: Path, data: Path) -> bool:
     """Every process of a cluster works in its directory; so may a person's shell."""
     try:
-        exe = Path(os.readlink(f"/proc/{pid}/exe"))
-        return exe.name.startswith("postgres") and Path(f"/proc/{pid}/cwd").samefile(data)
+        program = entry.joinpath("exe").readlink()
+        return program.name.startswith("postgres") and entry.joinpath("cwd").samefile(data)
     except OSError:  # gone, another user's, or a zombie
         return False

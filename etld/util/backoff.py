@@ -23,7 +23,7 @@ class Backoff:
 
     def next(self) -> float:
         """Seconds to wait before the next try."""
-        pause = self._next * random.uniform(1 - self._jitter, 1 + self._jitter)
+        pause = self._next * random.uniform(1 - self._jitter, 1 + self._jitter)  # noqa: S311  # no secret
         self._next = min(self._next * 2, self._longest)
         return pause
 

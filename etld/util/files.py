@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
@@ -16,7 +13,8 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, durable: 
     Readers see the old file or the new one, never a part. `mode` are the permissions of the new file. `durable`:
     the content is on the disk before the name is.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(content)
@@ -24,7 +22,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, durable: 
             out.flush()
             if durable:
                 os.fsync(out.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise
