@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from etld.embedded.server import free_port
+from etld.util.ports import free_port
 
 __all__ = ["free_port", "wait_until"]
 

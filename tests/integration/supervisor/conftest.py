@@ -1,20 +1,17 @@
-"""The helpers of these tests lie beside them."""
+"""A daemon of fake workers."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from collections.abc import Iterator
-
 import pytest
-from world import World, world
+
+from support.fake_workers_daemon import FakeWorkersDaemon, prepared
 
 
 @pytest.fixture
-def etld(tmp_path: Path) -> Iterator[World]:
-    """A daemon of toys that is not started yet; ended after the test."""
-    with world(tmp_path) as there:
-        yield there
+def etld(tmp_path: Path) -> Iterator[FakeWorkersDaemon]:
+    """A daemon of fake workers that is not started yet; ended after the test."""
+    with prepared(tmp_path) as daemon:
+        yield daemon

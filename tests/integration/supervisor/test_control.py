@@ -11,12 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from world import World, until
+
+from support.fake_workers_daemon import FakeWorkersDaemon
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 
-def connect(etld: World) -> socket.socket:
+def connect(etld: FakeWorkersDaemon) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(10)
     sock.connect(str(etld.socket))
@@ -48,7 +50,7 @@ def line(sock: socket.socket) -> dict[str, object]:
         (b"x" * (1 << 20) + b"x" * 100000, "too_large"),
     ],
 )
-def test_nonsense_is_answered(etld: World, request_: bytes, code: str) -> None:
+def test_nonsense_is_answered(etld: FakeWorkersDaemon, request_: bytes, code: str) -> None:
     """With an error, and the daemon goes on."""
     etld.start()
     with connect(etld) as sock:
@@ -59,7 +61,7 @@ def test_nonsense_is_answered(etld: World, request_: bytes, code: str) -> None:
     assert etld.state_is("ready")
 
 
-def test_several_requests_on_one_connection(etld: World) -> None:
+def test_several_requests_on_one_connection(etld: FakeWorkersDaemon) -> None:
     """Answered in order, also when they come in one piece or in crumbs."""
     etld.start()
     with connect(etld) as sock:
@@ -72,7 +74,7 @@ def test_several_requests_on_one_connection(etld: World) -> None:
         assert json.loads(file.readline())["live"] is True
 
 
-def test_sixty_four_bad_clients_do_not_hold_it_up(etld: World) -> None:
+def test_sixty_four_bad_clients_do_not_hold_it_up(etld: FakeWorkersDaemon) -> None:
     """Silent, half-spoken, deaf; a 65th is told that it is too many."""
     etld.start()
     clients = [connect(etld) for _ in range(64)]
@@ -92,23 +94,23 @@ def test_sixty_four_bad_clients_do_not_hold_it_up(etld: World) -> None:
             sock.sendall(b'{"verb":"health"}\n')
             return "live" in line(sock) and time.monotonic() - began < 0.5
 
-    until(quick, 5)
+    wait_until(quick, 5)
     for sock in clients:
         sock.close()
     assert etld.worker("good-0")["restarts"] == 0
 
 
-def test_idle_clients_make_room(etld: World) -> None:
+def test_idle_clients_make_room(etld: FakeWorkersDaemon) -> None:
     """Sixty-four that say nothing lock nobody out for long; until then the command says what the matter is."""
     etld.start()
     clients = [connect(etld) for _ in range(64)]
-    until(lambda: etld.cli("status").stderr == "etld: 64 clients are connected already\n", 4)
-    until(lambda: etld.cli("status").returncode == 0, 15, "room for another")
+    wait_until(lambda: etld.cli("status").stderr == "etld: 64 clients are connected already\n", 4)
+    wait_until(lambda: etld.cli("status").returncode == 0, 15, "room for another")
     for sock in clients:
         sock.close()
 
 
-def test_many_requests_at_once_hold_up_nobody(etld: World) -> None:
+def test_many_requests_at_once_hold_up_nobody(etld: FakeWorkersDaemon) -> None:
     """Whoever sends thousands in one go is served in turn with the others."""
     etld.start()
     clients = [connect(etld) for _ in range(40)]
@@ -128,7 +130,7 @@ def test_many_requests_at_once_hold_up_nobody(etld: World) -> None:
     assert etld.worker("good-0")["restarts"] == 0
 
 
-def test_only_the_owner_and_root(etld: World) -> None:
+def test_only_the_owner_and_root(etld: FakeWorkersDaemon) -> None:
     """Who is asked by the kernel, not by the client."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to be somebody else")
@@ -147,7 +149,7 @@ def test_only_the_owner_and_root(etld: World) -> None:
     assert json.loads(done.stdout)["error"]["code"] == "forbidden"
 
 
-def test_status_loads_next_to_nothing(etld: World) -> None:
+def test_status_loads_next_to_nothing(etld: FakeWorkersDaemon) -> None:
     """What makes a command slow is what it imports: none of the libraries of the roles, nor of the configuration."""
     etld.start()
     code = (
@@ -165,7 +167,7 @@ def test_status_loads_next_to_nothing(etld: World) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_supervisor_stays_light(etld: World) -> None:
+def test_the_supervisor_stays_light(etld: FakeWorkersDaemon) -> None:
     """None of the roles' libraries is mapped into it."""
     etld.start()
     assert etld.process is not None
@@ -174,7 +176,7 @@ def test_the_supervisor_stays_light(etld: World) -> None:
         assert library not in maps, library
 
 
-def test_the_logs_verb(etld: World) -> None:
+def test_the_logs_verb(etld: FakeWorkersDaemon) -> None:
     """By worker and level; human or as they are."""
     etld.daemonize()
     shown = etld.cli("logs", "supervisor", "-n", "3")
@@ -195,7 +197,7 @@ def test_the_logs_verb(etld: World) -> None:
     assert (past.returncode, "an earlier run" in past.stderr) == (0, True)
 
 
-def test_a_watched_status_outlives_the_daemon(etld: World, tmp_path: Path) -> None:
+def test_a_watched_status_outlives_the_daemon(etld: FakeWorkersDaemon, tmp_path: Path) -> None:
     """It says that there is none, and goes on when there is one again."""
     etld.start()
     out, err = tmp_path / "out", tmp_path / "err"
@@ -205,19 +207,19 @@ def test_a_watched_status_outlives_the_daemon(etld: World, tmp_path: Path) -> No
             [sys.executable, *code, "status", "--watch", "--interval", "0.1"], stdout=stdout, stderr=stderr
         )
     try:
-        until(lambda: "good-0" in out.read_text())
+        wait_until(lambda: "good-0" in out.read_text())
         assert etld.stop() == 0
-        until(lambda: "not running" in err.read_text())
+        wait_until(lambda: "not running" in err.read_text())
         size = out.stat().st_size
         etld.start()
-        until(lambda: out.stat().st_size > size, what="it shows the new daemon")
+        wait_until(lambda: out.stat().st_size > size, what="it shows the new daemon")
         assert watch.poll() is None
     finally:
         watch.terminate()
         watch.wait(10)
 
 
-def test_the_log_is_that_of_the_running_daemon(etld: World) -> None:
+def test_the_log_is_that_of_the_running_daemon(etld: FakeWorkersDaemon) -> None:
     """Not a file that an earlier run left behind."""
     etld.state.mkdir()
     (etld.state / "log").mkdir()
@@ -228,7 +230,9 @@ def test_the_log_is_that_of_the_running_daemon(etld: World) -> None:
     assert "long ago" not in shown.stdout
 
 
-def test_a_log_in_the_journal_is_read_from_there(etld: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_in_the_journal_is_read_from_there(
+    etld: FakeWorkersDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the same filters; on a pipe the command says that it cannot be read again."""
     journal = tmp_path / "bin" / "journalctl"
     journal.parent.mkdir()

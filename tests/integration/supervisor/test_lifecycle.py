@@ -15,14 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from world import ROOT, World, alive, until
 
 from etld.errors import EtldError
+from support.fake_workers_daemon import ROOT, FakeWorkersDaemon, prepared
+from support.processes import alive
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 
-def test_start_status_stop(etld: World) -> None:
+def test_start_status_stop(etld: FakeWorkersDaemon) -> None:
     """By rank upwards, by rank downwards, and nothing is left."""
     began = etld.daemonize()
     assert began.returncode == 0, began.stderr
@@ -49,7 +51,7 @@ def test_start_status_stop(etld: World) -> None:
     assert stopped[-1] == "ground"
 
 
-def test_starting_twice(etld: World) -> None:
+def test_starting_twice(etld: FakeWorkersDaemon) -> None:
     """One line with the pid of the first, which is left alone."""
     etld.start()
     second = etld.cli("start")
@@ -58,7 +60,7 @@ def test_starting_twice(etld: World) -> None:
     assert etld.state_is("ready")
 
 
-def test_stopping_what_is_not_running(etld: World) -> None:
+def test_stopping_what_is_not_running(etld: FakeWorkersDaemon) -> None:
     """Exit code 3, one line."""
     for verb in ("stop", "status", "health"):
         done = etld.cli(verb)
@@ -66,7 +68,7 @@ def test_stopping_what_is_not_running(etld: World) -> None:
         assert done.stderr == f"etld: not running (nobody listens on {etld.socket})\n"
 
 
-def test_what_a_dead_daemon_left_behind_is_no_hindrance(etld: World) -> None:
+def test_what_a_dead_daemon_left_behind_is_no_hindrance(etld: FakeWorkersDaemon) -> None:
     """A pid file that names a living stranger, and a socket nobody listens on."""
     etld.state.mkdir()
     (etld.state / "etld.pid").write_text(f"{os.getpid()}\n")
@@ -77,7 +79,7 @@ def test_what_a_dead_daemon_left_behind_is_no_hindrance(etld: World) -> None:
     assert int((etld.state / "etld.pid").read_text()) == etld.status()["pid"]
 
 
-def test_a_taken_port(etld: World) -> None:
+def test_a_taken_port(etld: FakeWorkersDaemon) -> None:
     """Said before anything is started, also when the other one would share it."""
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -91,7 +93,7 @@ def test_a_taken_port(etld: World) -> None:
     assert not (etld.state / "etld.pid").exists()
 
 
-def test_a_taken_embedded_port(etld: World) -> None:
+def test_a_taken_embedded_port(etld: FakeWorkersDaemon) -> None:
     """Names the key."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -104,7 +106,7 @@ def test_a_taken_embedded_port(etld: World) -> None:
     assert "kafka.embedded_port" in done.stderr
 
 
-def test_a_state_directory_that_cannot_be_written(etld: World) -> None:
+def test_a_state_directory_that_cannot_be_written(etld: FakeWorkersDaemon) -> None:
     """A file is in its place."""
     etld.state.write_text("I am a file")
     done = etld.cli("start")
@@ -112,7 +114,7 @@ def test_a_state_directory_that_cannot_be_written(etld: World) -> None:
     assert done.stderr == f"etld: state_dir: cannot write to {etld.state}: File exists\n"
 
 
-def test_a_configuration_that_everybody_may_write(etld: World) -> None:
+def test_a_configuration_that_everybody_may_write(etld: FakeWorkersDaemon) -> None:
     """Refused: at the start, by a reload, and by the program that is to take over."""
     etld.config.chmod(0o666)
     done = etld.cli("start")
@@ -128,21 +130,21 @@ def test_a_configuration_that_everybody_may_write(etld: World) -> None:
     assert etld.state_is("ready")
 
 
-def test_a_failed_start_says_why_and_leaves_nothing(etld: World) -> None:
+def test_a_failed_start_says_why_and_leaves_nothing(etld: FakeWorkersDaemon) -> None:
     """The ground gave up."""
-    done = etld.daemonize("toys:NO_GROUND")
+    done = etld.daemonize("support.fake_workers:NO_GROUND")
     assert done.returncode == 1
     assert done.stderr.startswith("etld: not started: ground: two daemons have the node id x\n")
     assert etld.cli("status").returncode == 3
     assert not (etld.state / "etld.pid").exists()
 
 
-def test_what_another_start_would_not_mend(etld: World) -> None:
+def test_what_another_start_would_not_mend(etld: FakeWorkersDaemon) -> None:
     """Exit code 78, upon which the unit does not try again: a ground that is given up, a broken configuration."""
-    etld.start("toys:NO_GROUND", wait=False)
+    etld.start("support.fake_workers:NO_GROUND", wait=False)
     assert etld.process is not None
     assert etld.process.wait(20) == 78
-    etld.edit('node_id = "toy"', "node_id = 3")
+    etld.edit('node_id = "fake"', "node_id = 3")
     done = etld.cli("start", "--foreground")
     assert (done.returncode, "node_id" in done.stderr) == (78, True)
     assert etld.cli("start").returncode == 1
@@ -150,7 +152,7 @@ def test_what_another_start_would_not_mend(etld: World) -> None:
     assert "78" in unit.split()
 
 
-def test_a_start_that_takes_too_long_says_what_it_waited_for(etld: World) -> None:
+def test_a_start_that_takes_too_long_says_what_it_waited_for(etld: FakeWorkersDaemon) -> None:
     """Set-up fails again and again."""
     etld.edit('start_timeout = "20 s"', 'start_timeout = "2 s"')
     etld.state.mkdir()
@@ -162,9 +164,9 @@ def test_a_start_that_takes_too_long_says_what_it_waited_for(etld: World) -> Non
     assert not (etld.state / "etld.pid").exists()
 
 
-def test_a_degraded_start_runs_and_says_so(etld: World) -> None:
+def test_a_degraded_start_runs_and_says_so(etld: FakeWorkersDaemon) -> None:
     """One worker is given up; its siblings serve."""
-    done = etld.daemonize("toys:HOPELESS")
+    done = etld.daemonize("support.fake_workers:HOPELESS")
     assert done.returncode == 1
     assert "degraded" in done.stderr
     assert "hopeless-0: two daemons have the node id x" in done.stderr
@@ -173,30 +175,38 @@ def test_a_degraded_start_runs_and_says_so(etld: World) -> None:
     assert etld.cli("health", "--live").returncode == 0
 
 
-def test_the_second_signal_is_a_quick_stop(etld: World) -> None:
+def test_the_second_signal_is_a_quick_stop(etld: FakeWorkersDaemon) -> None:
     """Whoever ignores the first is not waited for."""
-    etld.start("toys:STUBBORN")
+    etld.start("support.fake_workers:STUBBORN")
     assert etld.process is not None
     pids = list(etld.pids().values())
     began = time.monotonic()
     etld.process.send_signal(signal.SIGTERM)
-    until(lambda: etld.state_is("stopping"))
+    wait_until(lambda: etld.state_is("stopping"))
     etld.process.send_signal(signal.SIGTERM)
     assert etld.process.wait(10) == 0
     assert time.monotonic() - began < 4
     assert not [pid for pid in pids if alive(pid)]
 
 
-def test_a_worker_that_does_not_stop_ends_at_the_deadline(etld: World) -> None:
+def test_a_worker_that_does_not_stop_ends_at_the_deadline(etld: FakeWorkersDaemon) -> None:
     """stop_timeout is 9 s, of which the roles have two thirds."""
-    etld.start("toys:STUBBORN")
+    etld.start("support.fake_workers:STUBBORN")
     began = time.monotonic()
     assert etld.stop() == 0
     assert 5 < time.monotonic() - began < 9
 
 
-@pytest.mark.parametrize("kinds", ["toys:WELL", "toys:SPIN", "toys:FROZEN", "toys:STUBBORN"])
-def test_when_the_supervisor_is_killed_every_child_goes(etld: World, kinds: str) -> None:
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        "support.fake_workers:WELL",
+        "support.fake_workers:SPIN",
+        "support.fake_workers:FROZEN",
+        "support.fake_workers:STUBBORN",
+    ],
+)
+def test_when_the_supervisor_is_killed_every_child_goes(etld: FakeWorkersDaemon, kinds: str) -> None:
     """Also those that are busy, asleep in C, or deaf; and the next start works."""
     etld.edit('hang_timeout = "1 s"', 'hang_timeout = "30 s"')
     etld.start(kinds)
@@ -204,11 +214,11 @@ def test_when_the_supervisor_is_killed_every_child_goes(etld: World, kinds: str)
     assert etld.process is not None
     etld.process.kill()
     etld.process.wait()
-    until(lambda: not [pid for pid in pids if alive(pid)], 5, "no process left")
+    wait_until(lambda: not [pid for pid in pids if alive(pid)], 5, "no process left")
     etld.start(kinds)
 
 
-def test_ports_that_were_chosen_stay(etld: World) -> None:
+def test_ports_that_were_chosen_stay(etld: FakeWorkersDaemon) -> None:
     """Port 0 is the same after a restart."""
     etld.edit(f"port = {etld.port}", "port = 0")
     addresses = []
@@ -221,16 +231,14 @@ def test_ports_that_were_chosen_stay(etld: World) -> None:
 
 def test_a_state_directory_with_a_long_name(tmp_path: Path) -> None:
     """A Unix socket's address has 107 bytes; a path may have more."""
-    from world import world
-
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
-    with world(deep) as there:
+    with prepared(deep) as there:
         there.start()
         assert there.cli("health").returncode == 0
 
 
-def test_as_process_one_it_reaps_strangers(etld: World) -> None:
+def test_as_process_one_it_reaps_strangers(etld: FakeWorkersDaemon) -> None:
     """In a pid namespace of its own; an orphan ends, and leaves no zombie."""
     with process_one(etld) as supervisor:
         status = etld.status()
@@ -241,10 +249,10 @@ def test_as_process_one_it_reaps_strangers(etld: World) -> None:
         def children() -> list[str]:
             return Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
 
-        until(lambda: len(children()) == len(status["workers"]), 5, "the orphan is reaped")
+        wait_until(lambda: len(children()) == len(status["workers"]), 5, "the orphan is reaped")
 
 
-def test_as_process_one_it_hears_what_the_new_program_says(etld: World) -> None:
+def test_as_process_one_it_hears_what_the_new_program_says(etld: FakeWorkersDaemon) -> None:
     """Its check is no stranger: its "no" keeps the old program, however long it is, its "yes" lets it go on."""
     with process_one(etld):
         text = etld.config.read_text()
@@ -259,9 +267,17 @@ def test_as_process_one_it_hears_what_the_new_program_says(etld: World) -> None:
 
 
 @contextlib.contextmanager
-def process_one(etld: World) -> Iterator[str]:
+def process_one(etld: FakeWorkersDaemon) -> Iterator[str]:
     """The daemon as process 1 of a pid namespace; yields its pid outside."""
-    inner = [sys.executable, "-m", "etld.supervisor", "--config", str(etld.config), "--kinds", "toys:WELL"]
+    inner = [
+        sys.executable,
+        "-m",
+        "etld.supervisor",
+        "--config",
+        str(etld.config),
+        "--kinds",
+        "support.fake_workers:WELL",
+    ]
     probe = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "true"], check=False, capture_output=True)
     if probe.returncode != 0:
         pytest.skip("may not make a pid namespace here")
@@ -272,7 +288,7 @@ def process_one(etld: World) -> Iterator[str]:
         cwd=ROOT,
     )
     try:
-        until(lambda: etld.state_is("ready"))
+        wait_until(lambda: etld.state_is("ready"))
         (supervisor,) = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
         yield supervisor
     finally:

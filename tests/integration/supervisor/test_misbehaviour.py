@@ -7,25 +7,28 @@ import signal
 import time
 
 import pytest
-from world import World, alive, until
+
+from support.fake_workers_daemon import FakeWorkersDaemon
+from support.processes import alive
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 
-def undisturbed(etld: World) -> tuple[int, int]:
+def undisturbed(etld: FakeWorkersDaemon) -> tuple[int, int]:
     """The well-behaved siblings, by pid."""
     pids = etld.pids()
     return pids["good-0"], pids["good-1"]
 
 
-def test_a_killed_worker_is_back_within_two_seconds(etld: World) -> None:
+def test_a_killed_worker_is_back_within_two_seconds(etld: FakeWorkersDaemon) -> None:
     """Whichever it is."""
     etld.start()
-    until(lambda: etld.worker("good-0")["uptime_s"] > 1.2)
+    wait_until(lambda: etld.worker("good-0")["uptime_s"] > 1.2)
     for name, pid in etld.pids().items():
         killed = time.monotonic()
         os.kill(pid, signal.SIGKILL)
-        until(lambda n=name, p=pid: etld.worker(n)["state"] == "running" and etld.worker(n)["pid"] != p, 5)
+        wait_until(lambda n=name, p=pid: etld.worker(n)["state"] == "running" and etld.worker(n)["pid"] != p, 5)
         assert time.monotonic() - killed < 2.0, name
         assert etld.worker(name)["restarts"] == 1
         assert etld.worker(name)["last_error"] == "killed by SIGKILL"
@@ -33,11 +36,11 @@ def test_a_killed_worker_is_back_within_two_seconds(etld: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["spin", "frozen"])
-def test_a_hung_worker_is_dumped_and_replaced(etld: World, name: str) -> None:
+def test_a_hung_worker_is_dumped_and_replaced(etld: FakeWorkersDaemon, name: str) -> None:
     """Its stacks are in the log; the siblings keep their pids."""
-    etld.start(f"toys:{name.upper()}")
+    etld.start(f"support.fake_workers:{name.upper()}")
     before = undisturbed(etld)
-    until(lambda: etld.worker(f"{name}-0")["restarts"] >= 1, 10, "a restart")
+    wait_until(lambda: etld.worker(f"{name}-0")["restarts"] >= 1, 10, "a restart")
     assert etld.worker(f"{name}-0")["last_error"].startswith("hung: not a word for")
     told = next(row for row in etld.log() if "its stacks" in row["msg"])
     assert (told["worker"], told["level"]) == (f"{name}-0", "error")
@@ -47,17 +50,17 @@ def test_a_hung_worker_is_dumped_and_replaced(etld: World, name: str) -> None:
     assert undisturbed(etld) == before
 
 
-def test_the_stacks_of_a_child_of_the_program_before(etld: World) -> None:
+def test_the_stacks_of_a_child_of_the_program_before(etld: FakeWorkersDaemon) -> None:
     """An embedded part outlives the supervisor's program; how it crashes is told all the same."""
     etld.start()
     assert etld.cli("restart").returncode == 0
     os.kill(etld.pids()["ground"], signal.SIGSEGV)
-    until(lambda: etld.worker("ground")["restarts"] == 1)
+    wait_until(lambda: etld.worker("ground")["restarts"] == 1)
     told = next(row for row in etld.log() if "its stacks" in row["msg"])
     assert (told["worker"], "in ground\n" in told["trace"]) == ("ground", True)
 
 
-def test_an_aborted_supervisor_leaves_its_stacks(etld: World) -> None:
+def test_an_aborted_supervisor_leaves_its_stacks(etld: FakeWorkersDaemon) -> None:
     """As when systemd's watchdog ends it."""
     etld.start()
     assert etld.process is not None
@@ -66,16 +69,16 @@ def test_an_aborted_supervisor_leaves_its_stacks(etld: World) -> None:
     assert "in loop\n" in etld.stderr.read_text()
 
 
-def test_a_stopped_process_is_killed(etld: World) -> None:
+def test_a_stopped_process_is_killed(etld: FakeWorkersDaemon) -> None:
     """SIGSTOP: it cannot even write its stacks."""
     etld.start()
     pid = etld.worker("good-1")["pid"]
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: etld.worker("good-1")["pid"] not in (pid, None) and etld.worker("good-1")["state"] == "running")
+    wait_until(lambda: etld.worker("good-1")["pid"] not in (pid, None) and etld.worker("good-1")["state"] == "running")
     assert not alive(pid)
 
 
-def test_a_supervisor_that_was_stopped_blames_nobody(etld: World) -> None:
+def test_a_supervisor_that_was_stopped_blames_nobody(etld: FakeWorkersDaemon) -> None:
     """All beats look old when it wakes."""
     etld.start()
     before = etld.pids()
@@ -83,32 +86,32 @@ def test_a_supervisor_that_was_stopped_blames_nobody(etld: World) -> None:
     etld.process.send_signal(signal.SIGSTOP)
     time.sleep(4.5)  # longer than the loop may be away
     etld.process.send_signal(signal.SIGCONT)
-    until(lambda: etld.state_is("ready"))
+    wait_until(lambda: etld.state_is("ready"))
     assert etld.pids() == before
 
 
-def test_a_worker_that_grows_is_recycled(etld: World) -> None:
+def test_a_worker_that_grows_is_recycled(etld: FakeWorkersDaemon) -> None:
     """Past max_memory (200 MiB)."""
-    etld.start("toys:GREEDY")
+    etld.start("support.fake_workers:GREEDY")
     before = undisturbed(etld)
-    until(lambda: etld.worker("greedy-0")["restarts"] >= 1, 20, "a restart")
+    wait_until(lambda: etld.worker("greedy-0")["restarts"] >= 1, 20, "a restart")
     assert any("of memory" in row["msg"] for row in etld.log())
     assert undisturbed(etld) == before
 
 
-def test_a_worker_is_recycled_after_max_events(etld: World) -> None:
+def test_a_worker_is_recycled_after_max_events(etld: FakeWorkersDaemon) -> None:
     """Gently: it says that it stopped."""
     etld.edit('max_memory = "200 MiB"', "max_events = 10")
     etld.start()
-    until(lambda: etld.worker("good-0")["restarts"] >= 1)
+    wait_until(lambda: etld.worker("good-0")["restarts"] >= 1)
     assert any(line.startswith("stopped") for line in etld.said("good-0"))
     assert etld.worker("good-0")["last_error"] is None
 
 
-def test_a_worker_that_ends_at_once_is_given_up(etld: World) -> None:
+def test_a_worker_that_ends_at_once_is_given_up(etld: FakeWorkersDaemon) -> None:
     """After max_failures; the daemon is degraded, and says why."""
-    etld.start("toys:QUITTER", wait=False)
-    until(lambda: etld.state_is("degraded"), what="degraded")
+    etld.start("support.fake_workers:QUITTER", wait=False)
+    wait_until(lambda: etld.state_is("degraded"), what="degraded")
     worker = etld.worker("quitter-0")
     assert (worker["state"], worker["last_error"]) == ("fatal", "the file of my dreams is missing")
     health = etld.cli("health")
@@ -117,26 +120,26 @@ def test_a_worker_that_ends_at_once_is_given_up(etld: World) -> None:
     assert etld.worker("good-0")["state"] == "running"
 
 
-def test_a_flood_of_messages_is_ended(etld: World) -> None:
+def test_a_flood_of_messages_is_ended(etld: FakeWorkersDaemon) -> None:
     """The supervisor stays quick meanwhile."""
-    etld.start("toys:FLOOD", wait=False)
-    until(etld.socket.exists)
-    until(lambda: any("flooded" in row["msg"] for row in etld.log()), 20, "the flood is noticed")
+    etld.start("support.fake_workers:FLOOD", wait=False)
+    wait_until(etld.socket.exists)
+    wait_until(lambda: any("flooded" in row["msg"] for row in etld.log()), 20, "the flood is noticed")
     began = time.monotonic()
     etld.status()
     assert time.monotonic() - began < 1.0
     assert etld.worker("good-0")["restarts"] == 0
 
 
-def test_counts_survive_their_worker(etld: World) -> None:
+def test_counts_survive_their_worker(etld: FakeWorkersDaemon) -> None:
     """Totals and metrics never go back."""
     etld.start()
-    until(lambda: etld.status()["totals"]["accepted"] > 50)
+    wait_until(lambda: etld.status()["totals"]["accepted"] > 50)
     before = etld.status()["totals"]["accepted"]
     for name in ("good-0", "good-1"):
         os.kill(etld.pids()[name], signal.SIGKILL)
-    until(lambda: all(etld.worker(name)["restarts"] == 1 for name in ("good-0", "good-1")))
-    until(lambda: etld.state_is("ready"))
+    wait_until(lambda: all(etld.worker(name)["restarts"] == 1 for name in ("good-0", "good-1")))
+    wait_until(lambda: etld.state_is("ready"))
     assert etld.status()["totals"]["accepted"] >= before
     text = etld.ask("metrics")["text"]
     assert 'etld_worker_restarts_total{worker="good-0"} 1' in text

@@ -8,9 +8,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from world import World, until
 
+from support.fake_workers_daemon import FakeWorkersDaemon
 from support.memory import pieces
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -19,7 +20,7 @@ INLINE = "c4n4ry-in-the-dsn"
 
 
 @pytest.fixture
-def locked(etld: World, tmp_path: Path) -> World:
+def locked(etld: FakeWorkersDaemon, tmp_path: Path) -> FakeWorkersDaemon:
     """A configuration with a password in a file."""
     secret = tmp_path / "secret"
     secret.write_text(f"{CANARY}\n")
@@ -28,16 +29,16 @@ def locked(etld: World, tmp_path: Path) -> World:
     return etld
 
 
-def test_an_error_shows_no_password(locked: World) -> None:
+def test_an_error_shows_no_password(locked: FakeWorkersDaemon) -> None:
     """However a worker says it: while it starts, as a fault, as its last words."""
     locked.edit("//etld@localhost", f"//etld:{INLINE}@localhost")
-    locked.start("toys:LEAKY", wait=False)
-    until(locked.socket.exists)
-    until(lambda: any("postgres" in problem for problem in locked.ask("health")["problems"]))
+    locked.start("support.fake_workers:LEAKY", wait=False)
+    wait_until(locked.socket.exists)
+    wait_until(lambda: any("postgres" in problem for problem in locked.ask("health")["problems"]))
     seen = [json.dumps([locked.status(), locked.ask("health"), locked.ask("metrics")])]
     (locked.state / "leaky.dies").touch()
     os.kill(locked.pids()["leaky-0"], signal.SIGKILL)
-    until(lambda: locked.worker("leaky-0")["state"] == "fatal")
+    wait_until(lambda: locked.worker("leaky-0")["state"] == "fatal")
     seen.append(json.dumps([locked.status(), locked.ask("health"), locked.ask("metrics")]))
     seen.append(locked.stderr.read_text())
     assert "with ***" in seen[0]
@@ -45,11 +46,11 @@ def test_an_error_shows_no_password(locked: World) -> None:
     assert [text for text in seen if CANARY in text or INLINE in text] == []
 
 
-def test_ingest_was_never_told_the_password_of_the_file(locked: World) -> None:
+def test_ingest_was_never_told_the_password_of_the_file(locked: FakeWorkersDaemon) -> None:
     """Nor does the supervisor read it, from which ingest is forked; a worker that has read it shows that this finds it."""
-    locked.start("toys:LEAKY", wait=False, ETLD_POSTGRES__CONNECT_TIMEOUT="7 s")
-    until(locked.socket.exists)
-    until(lambda: any("postgres" in problem for problem in locked.ask("health")["problems"]))
+    locked.start("support.fake_workers:LEAKY", wait=False, ETLD_POSTGRES__CONNECT_TIMEOUT="7 s")
+    wait_until(locked.socket.exists)
+    wait_until(lambda: any("postgres" in problem for problem in locked.ask("health")["problems"]))
     assert locked.process is not None
     pids = {**locked.pids(), "supervisor": locked.process.pid}
     knowing = {name for name, pid in pids.items() if any(CANARY.encode() in piece for piece in pieces(pid))}
@@ -57,18 +58,20 @@ def test_ingest_was_never_told_the_password_of_the_file(locked: World) -> None:
     assert [line.rpartition(" ")[0] for line in locked.said("ingest-0")] == ["environment=[]"]
 
 
-def test_a_variable_is_wiped_in_ingest(etld: World) -> None:
+def test_a_variable_is_wiped_in_ingest(etld: FakeWorkersDaemon) -> None:
     """So that it cannot be read from the process's environment either."""
-    etld.start("toys:LEAKY", wait=False, ETLD_POSTGRES__DSN=f"postgresql://etld:{INLINE}@localhost:1/etld")
-    until(lambda: etld.said("ingest-0"))
+    etld.start(
+        "support.fake_workers:LEAKY", wait=False, ETLD_POSTGRES__DSN=f"postgresql://etld:{INLINE}@localhost:1/etld"
+    )
+    wait_until(lambda: etld.said("ingest-0"))
     assert [line.rpartition(" ")[0] for line in etld.said("ingest-0")] == ["environment=[]"]
     assert INLINE not in Path(f"/proc/{etld.pids()['ingest-0']}/environ").read_text()
 
 
-def test_a_rotated_password_and_one_that_is_everybodys(locked: World, tmp_path: Path) -> None:
+def test_a_rotated_password_and_one_that_is_everybodys(locked: FakeWorkersDaemon, tmp_path: Path) -> None:
     """The first is an edit for those who use it; with the second nothing is reloaded or started."""
-    locked.start("toys:LEAKY", wait=False)
-    until(lambda: locked.socket.exists() and locked.worker("leaky-0")["state"] == "running")
+    locked.start("support.fake_workers:LEAKY", wait=False)
+    wait_until(lambda: locked.socket.exists() and locked.worker("leaky-0")["state"] == "running")
     (tmp_path / "next").write_text("another")
     (tmp_path / "next").chmod(0o600)
     (tmp_path / "next").rename(tmp_path / "secret")

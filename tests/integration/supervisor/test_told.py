@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from toys import REFUSED
-from world import World, until
+
+from support.fake_workers import REFUSED
+from support.fake_workers_daemon import FakeWorkersDaemon
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 
-def test_a_reload_that_a_worker_refuses_is_no_success(etld: World) -> None:
+def test_a_reload_that_a_worker_refuses_is_no_success(etld: FakeWorkersDaemon) -> None:
     """Its reason is the answer; the next one that it takes is well."""
     etld.start()
     text = etld.config.read_text()
@@ -28,19 +30,19 @@ def test_a_reload_that_a_worker_refuses_is_no_success(etld: World) -> None:
     assert json.loads(refused.stdout)["error"]["code"] == "refused"
 
 
-def test_workers_that_share_know_their_number(etld: World) -> None:
+def test_workers_that_share_know_their_number(etld: FakeWorkersDaemon) -> None:
     """After scale and after a reload, those that stay as well as those that come."""
 
     def told() -> set[str]:
         return {etld.said(name)[-1].rpartition(" ")[0] for name in etld.pids() if name.startswith("corrector")}
 
-    etld.start("toys:SHARERS")
+    etld.start("support.fake_workers:SHARERS")
     assert told() == {"one of 1"}
     assert etld.cli("scale", "corrector", "3").returncode == 0
     assert [name for name in etld.pids() if name.startswith("corrector")] == [f"corrector-{n}" for n in range(3)]
     assert told() == {"one of 3"}
     assert etld.cli("restart", "corrector-0").returncode == 0
-    until(lambda: told() == {"one of 3"})
+    wait_until(lambda: told() == {"one of 3"})
     etld.config.write_text(etld.config.read_text() + "[corrector]\nworkers = 2\n")
     assert etld.cli("reload").returncode == 0
     assert told() == {"one of 2"}

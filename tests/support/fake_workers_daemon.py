@@ -1,4 +1,4 @@
-"""A real daemon with toy workers, in a directory of its own."""
+"""A real daemon with fake workers (support/fake_workers.py), in a directory of its own: no broker, no database."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from etld.control.client import Connection
 from etld.errors import Unreachable
+from etld.util.ports import free_port
+from support.waiting import wait_until
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
+TESTS = Path(__file__).resolve().parents[1]
+ROOT = TESTS.parent
+WELL = "support.fake_workers:WELL"
 
 CONFIG = """
-node_id = "toy"
+node_id = "fake"
 state_dir = "{state}"
 [kafka]
 bootstrap_servers = "localhost:1"
@@ -42,32 +44,7 @@ max_memory = "200 MiB"
 """
 
 
-def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "the condition") -> Any:
-    """The condition's value once it is true; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what} did not come true within {seconds} s"
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def alive(pid: int) -> bool:
-    """Is there such a process, and not only its remains?"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-class World:
+class FakeWorkersDaemon:
     """One configuration, and the daemon that runs with it."""
 
     def __init__(self, directory: Path, text: str = "") -> None:
@@ -78,27 +55,27 @@ class World:
         self.process: subprocess.Popen[bytes] | None = None
         self.stderr = directory / "stderr"
 
-    def start(self, kinds: str = "toys:WELL", *, wait: bool = True, **env: str) -> None:
+    def start(self, kinds: str = WELL, *, wait: bool = True, **env: str) -> None:
         """Start in the foreground, as systemd would."""
         with self.stderr.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "etld.supervisor", "--config", str(self.config), "--kinds", kinds],
-                env={**os.environ, "PYTHONPATH": str(HERE), **env},
+                env={**os.environ, "PYTHONPATH": str(TESTS), **env},
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
             )
         if wait:
-            until(lambda: self.state_is("ready"), what="ready")
+            wait_until(lambda: self.state_is("ready"), what="ready")
 
-    def daemonize(self, kinds: str = "toys:WELL") -> subprocess.CompletedProcess[str]:
+    def daemonize(self, kinds: str = WELL) -> subprocess.CompletedProcess[str]:
         """Start in the background by the command line's own code."""
         code = (
-            "import sys, pathlib; from etld import cli; from etld.supervisor import main, daemonize;"
+            "from etld import cli; from etld.supervisor.processes import daemonize;"
             f"daemonize.start.__defaults__ = ({kinds!r},); cli.main()"
         )
         return subprocess.run(
             [sys.executable, "-c", code, "--config", str(self.config), "start"],
-            env={**os.environ, "PYTHONPATH": str(HERE)},
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
             capture_output=True,
             text=True,
             timeout=60,
@@ -138,7 +115,7 @@ class World:
         return {worker["name"]: worker["pid"] for worker in self.status()["workers"]}
 
     def said(self, name: str) -> list[str]:
-        """What a toy wrote down."""
+        """What a fake worker wrote down."""
         path = self.state / f"{name}.said"
         return path.read_text().splitlines() if path.exists() else []
 
@@ -181,9 +158,10 @@ class World:
 
 
 @contextlib.contextmanager
-def world(directory: Path, text: str = "") -> Iterator[World]:
-    there = World(directory, text)
+def prepared(directory: Path, text: str = "") -> Iterator[FakeWorkersDaemon]:
+    """A daemon that is not started yet, with more text for its configuration; ended after the block."""
+    daemon = FakeWorkersDaemon(directory, text)
     try:
-        yield there
+        yield daemon
     finally:
-        there.clean()
+        daemon.clean()
