@@ -23,19 +23,19 @@ import front
 import life
 import producing
 import replay
+from environment import Environment
 from result import Result, as_json, chart, table
-from world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHES = {**flow.BENCHES, **front.BENCHES, **life.BENCHES, **producing.BENCHES, **replay.BENCHES}
 VERSIONS = ("etld", "confluent-kafka", "polars", "psycopg", "aiohttp", "uvloop", "orjson", "fastavro")
 
 
-def _write(out: Path, world: World, results: list[Result]) -> None:
+def _write(out: Path, environment: Environment, results: list[Result]) -> None:
     document = {
         "machine": {
-            "cores": world.cores,
-            "memory_gb": world.memory_gb,
+            "cores": environment.cores,
+            "memory_gb": environment.memory_gb,
             "system": f"{platform.system()} {platform.release()}",
             "python": platform.python_version(),
         },
@@ -68,24 +68,24 @@ def main() -> int:
     began = time.monotonic()
     # Told to end, it ends as by Ctrl-C: daemons and servers are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    world = World(directory, events=events, pairs=pairs, quick=given.quick)
+    environment = Environment(directory, events=events, pairs=pairs, quick=given.quick)
     try:
-        world.start()
+        environment.start()
         for name in names:
             print(f"… {name} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
             try:
-                found = BENCHES[name](world, name)
+                found = BENCHES[name](environment, name)
                 results += found if isinstance(found, list) else [found]
             except Exception as error:  # one that cannot run must not hide the others
                 failed.append(name)
                 print(f"{name} could not be measured: {error!r}", file=sys.stderr)
             # A run takes the better part of an hour: one that is broken off leaves what it measured.
-            _write(given.out, world, results)
+            _write(given.out, environment, results)
     finally:
-        world.stop()
+        environment.stop()
         shutil.rmtree(directory, ignore_errors=True)
     print(table(results))
-    print(f"\n{world.cores} cores, {world.memory_gb} GB; JSON and chart: {given.out.parent}")
+    print(f"\n{environment.cores} cores, {environment.memory_gb} GB; JSON and chart: {given.out.parent}")
     return 1 if failed else 0
 
 

@@ -6,8 +6,8 @@ import threading
 import time
 from typing import Any
 
+from environment import Environment, cpu_seconds, fill, open_database, peak_mb, prepare, wait
 from result import Result
-from world import World, cpu_seconds, fill, open_database, peak_mb, prepare, wait
 
 COLUMNS = "event_id,event_name,event_type,user_details,event_details,triggered_at,kafka_partition,kafka_offset"
 BATCH = 10_000  # as many as processor.batch_max_records
@@ -25,15 +25,15 @@ FROM generate_series(%(begin)s + 1, %(begin)s + %(count)s) AS n
 class Backlog:
     """A topic full of records, and a database to put them into again and again."""
 
-    def __init__(self, world: World, count: int, **how: Any) -> None:
-        self.world, self.count = world, count
-        self.database = world.database()
+    def __init__(self, environment: Environment, count: int, **how: Any) -> None:
+        self.environment, self.count = environment, count
+        self.database = environment.database()
         schema_id = prepare(self.database)
         # The last id of rows that stay in the table all the time.
         self.kept = 0
-        self.base = world.config(self.database)
+        self.base = environment.config(self.database)
         self.topic = f"backlog-{self.base.parent.name}"
-        fill(world, self.topic, schema_id, count, **how)
+        fill(environment, self.topic, schema_id, count, **how)
 
     def reset(self) -> None:
         """Forget rows, positions and what was counted."""
@@ -64,7 +64,7 @@ class Backlog:
     def run(self, group: str, **changes: Any) -> tuple[float, float, float]:
         """(events/s, CPU µs an event, peak MB) of the workers, from when each has committed to the last commit."""
         self.reset()
-        config = self.world.config(
+        config = self.environment.config(
             self.database, **{"event_types.purchase.topic": self.topic, "breaker.ratio": 0, **changes}
         )
         query = (
@@ -72,7 +72,7 @@ class Backlog:
             " FROM etld.kafka_position WHERE consumer_group = %s AND topic = %s"
         )
         workers = sum(count for key, count in changes.items() if key.endswith(".workers"))
-        with open_database(self.database) as conn, self.world.daemon(config) as daemon:
+        with open_database(self.database) as conn, self.environment.daemon(config) as daemon:
 
             def state() -> tuple[int, int]:
                 row = conn.execute(query, (group, self.topic)).fetchone()
@@ -148,33 +148,33 @@ class Raw:
 _shared: dict[str, Any] = {}
 
 
-def _raw(world: World) -> Raw:
+def _raw(environment: Environment) -> Raw:
     if "raw" not in _shared:
-        _shared["raw"] = Raw(Backlog(world, world.events))
+        _shared["raw"] = Raw(Backlog(environment, environment.events))
     return _shared["raw"]  # type: ignore[no-any-return]
 
 
-def sorting(world: World, name: str) -> Result:
+def sorting(environment: Environment, name: str) -> Result:
     """COPY alone, of batches in the order of their event ids, as etld writes them, against the topic's order."""
     connections = int(name[-1])
-    plain = _raw(world)
+    plain = _raw(environment)
     if "in_order" not in _shared:
         _shared["in_order"] = Raw(plain.backlog, order="event_id")
     in_order: Raw = _shared["in_order"]
     result = Result(name, "rows/s", [], [], f"COPY {plain.best}, {connections} connection{'s' * (connections > 1)}")
-    for _ in range(world.pairs):
+    for _ in range(environment.pairs):
         result.reference.append(plain.run(connections))
         result.values.append(in_order.run(connections))
     return result
 
 
-def processor(world: World, name: str) -> Result:
+def processor(environment: Environment, name: str) -> Result:
     """One or two workers against COPY over as many connections."""
     workers = int(name[-1])
-    raw = _raw(world)
+    raw = _raw(environment)
     result = Result(name, "events/s", [], [], f"COPY {raw.best}, {workers} connection{'s' * (workers > 1)}")
     costs, peaks = [], []
-    for _ in range(world.pairs):
+    for _ in range(environment.pairs):
         result.reference.append(raw.run(workers))
         rate, cpu, peak = raw.backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": workers})
         result.values.append(rate)
@@ -185,12 +185,12 @@ def processor(world: World, name: str) -> Result:
     return result
 
 
-def aggregator(world: World, name: str) -> Result:
+def aggregator(environment: Environment, name: str) -> Result:
     """The same backlog into the three summaries, against the processor."""
-    backlog = _raw(world).backlog
+    backlog = _raw(environment).backlog
     result = Result(name, "events/s", [], [], "processor-1")
     costs, peaks = [], []
-    for _ in range(world.pairs):
+    for _ in range(environment.pairs):
         rate, _, _ = backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": 1})
         result.reference.append(rate)
         rate, cpu, peak = backlog.run("etld-aggregator", **{"aggregator.workers": 1})
@@ -202,12 +202,12 @@ def aggregator(world: World, name: str) -> Result:
     return result
 
 
-def growth(world: World, name: str) -> Result:
+def growth(environment: Environment, name: str) -> Result:
     """How the processor's rate changes with one thing; the reference is the plain backlog in the same run."""
     _, what, value = name.split("-")
-    count = min(world.events, 200_000)
+    count = min(environment.events, 200_000)
     if "plain" not in _shared:
-        _shared["plain"] = Backlog(world, count)
+        _shared["plain"] = Backlog(environment, count)
     plain: Backlog = _shared["plain"]
     amount = int(value)
     how = {
@@ -218,12 +218,12 @@ def growth(world: World, name: str) -> Result:
     }[what]
     if what == "bytes":
         count = max(1000, count * 200 // max(200, amount))
-    other = Backlog(world, count, **how)
+    other = Backlog(environment, count, **how)
     if what == "rows":
-        other.stock(amount // 1000 if world.quick else amount)
+        other.stock(amount // 1000 if environment.quick else amount)
     result = Result(name, "events/s", [], [], "3 partitions, 200 B, no poison, empty table")
     one = {"event_types.purchase.workers": 1}
-    for _ in range(min(world.pairs, 3)):
+    for _ in range(min(environment.pairs, 3)):
         result.reference.append(plain.run("etld-processor-purchase", **one)[0])
         rate, cpu, peak = other.run("etld-processor-purchase", **one)
         result.values.append(rate)

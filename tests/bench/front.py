@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from client import drive, request
+from environment import Environment, cpu_seconds, event, free_port, open_database, peak_mb, wait
 from result import Result
-from world import World, cpu_seconds, event, free_port, open_database, peak_mb, wait
 
 from etld.kafka import Admin
 
@@ -36,13 +36,13 @@ def _plain(index: int) -> dict[str, Any]:
     return made
 
 
-def _guarded(world: World) -> Path:
+def _guarded(environment: Environment) -> Path:
     """The configuration of an ingest that asks for a write key and counts by key and by address."""
-    keys = world.directory / "keys.toml"
+    keys = environment.directory / "keys.toml"
     keys.write_text(f'[bench]\nsha256 = "{hashlib.sha256(KEY.encode()).hexdigest()}"\nrate = 1000000000\n')
     keys.chmod(0o600)
     limits = {"ingest.rate_per_key": 1_000_000_000, "ingest.rate_per_address": 1_000_000_000}
-    return world.config(world.database(), **{"ingest.workers": 1, "ingest.keys_file": str(keys), **limits})
+    return environment.config(environment.database(), **{"ingest.workers": 1, "ingest.keys_file": str(keys), **limits})
 
 
 @contextlib.contextmanager
@@ -62,17 +62,17 @@ def _bare() -> Iterator[tuple[str, int]]:
         child.wait()
 
 
-def single(world: World, name: str) -> Result:
+def single(environment: Environment, name: str) -> Result:
     """Single POSTs on 64 connections, answered after Kafka's acknowledgement."""
-    count = 2_000 if world.quick else 60_000
+    count = 2_000 if environment.quick else 60_000
     pool = [request("/track", json.dumps(_plain(i)).encode(), key=KEY) for i in range(1000)]
     result = Result(name, "requests/s", [], [], "bare aiohttp handler")
     costs, peaks, slow = [], [], []
-    with world.daemon(_guarded(world)) as daemon, _bare() as bare:
+    with environment.daemon(_guarded(environment)) as daemon, _bare() as bare:
         pids = [daemon.workers()["ingest-0"]["pid"]]
         for address in (bare, daemon.http):
             drive(address, itertools.islice(itertools.cycle(pool), 2000), 64)
-        for _ in range(world.pairs):
+        for _ in range(environment.pairs):
             load = drive(bare, itertools.islice(itertools.cycle(pool), count), 64)
             result.reference.append(load.answers / load.seconds)
             cpu = cpu_seconds(pids)
@@ -89,28 +89,28 @@ def single(world: World, name: str) -> Result:
     return result
 
 
-def batches(world: World, name: str) -> Result:
+def batches(environment: Environment, name: str) -> Result:
     """Batches of 500 as JSON or NDJSON."""
     form = name.rpartition("-")[2]
-    count = 20 if world.quick else 400
+    count = 20 if environment.quick else 400
     events = [_plain(i) for i in range(IN_BATCH)]
     if form == "json":
         body, kind = json.dumps({"batch": events}).encode(), "application/json"
     else:
         body, kind = b"\n".join(json.dumps(one).encode() for one in events), "application/x-ndjson"
     made = request("/v1/batch", body, kind, KEY)
-    file = world.directory / f"{name}.json"
+    file = environment.directory / f"{name}.json"
     file.write_text(json.dumps([body.decode()] * count))
     topic = f"bare-{uuid.uuid4().hex[:8]}"
-    Admin({"bootstrap.servers": world.bootstrap}).create_topic(topic, 3, 1, {})
+    Admin({"bootstrap.servers": environment.bootstrap}).create_topic(topic, 3, 1, {})
     result = Result(name, "events/s", [], [], "bare loop without HTTP")
     costs, peaks = [], []
-    with world.daemon(_guarded(world)) as daemon:
+    with environment.daemon(_guarded(environment)) as daemon:
         pids = [daemon.workers()["ingest-0"]["pid"]]
         drive(daemon.http, itertools.repeat(made, 8), 4)
-        for _ in range(world.pairs):
+        for _ in range(environment.pairs):
             told = subprocess.run(
-                [sys.executable, str(HERE / "bare.py"), "loop", world.bootstrap, topic, str(file), form],
+                [sys.executable, str(HERE / "bare.py"), "loop", environment.bootstrap, topic, str(file), form],
                 capture_output=True,
                 text=True,
                 check=True,
@@ -128,12 +128,12 @@ def batches(world: World, name: str) -> Result:
     return result
 
 
-def latency(world: World, name: str) -> Result:
+def latency(environment: Environment, name: str) -> Result:
     """From the HTTP answer to the row that a reader sees, in ms; p50, p99 and max. At 1/s each event is alone."""
     rate = int(name.rpartition("-")[2])
     size = 1 if rate <= 5000 else 20
-    seconds = 3 if world.quick else 15
-    database = world.database()
+    seconds = 3 if environment.quick else 15
+    database = environment.database()
     seen: dict[str, float] = {}
     answered: dict[str, float] = {}
     stop = threading.Event()
@@ -158,7 +158,7 @@ def latency(world: World, name: str) -> Result:
 
     workers = {f"event_types.{kind}.workers": 1 for kind in ("purchase", "order", "delivery")}
     changes = {"ingest.workers": 1, **workers}
-    with world.daemon(world.config(database, **changes)) as daemon:
+    with environment.daemon(environment.config(database, **changes)) as daemon:
         ids: list[list[str]] = []
 
         def stream() -> Iterator[bytes]:

@@ -10,17 +10,17 @@ import time
 import uuid
 
 from client import drive, request
+from environment import Environment, open_database, wait
 from front import _plain
 from result import Result
-from world import World, open_database, wait
 
 
-def recovery(world: World, name: str) -> Result:
+def recovery(environment: Environment, name: str) -> Result:
     """kill -9 of a processor under load, to the first row stored after it, in seconds."""
-    database = world.database()
+    database = environment.database()
     values = []
-    config = world.config(database, **{"ingest.workers": 1, "event_types.purchase.workers": 1})
-    with world.daemon(config) as daemon, open_database(database) as conn:
+    config = environment.config(database, **{"ingest.workers": 1, "event_types.purchase.workers": 1})
+    with environment.daemon(config) as daemon, open_database(database) as conn:
         stop = threading.Event()
 
         def stream():  # type: ignore[no-untyped-def]
@@ -37,7 +37,7 @@ def recovery(world: World, name: str) -> Result:
         sender = threading.Thread(target=drive, args=(daemon.http, stream(), 4), kwargs={"rate": 500.0})
         sender.start()
         try:
-            for _ in range(world.pairs):
+            for _ in range(environment.pairs):
                 wait(lambda: rows() > 0, 30, "rows come")
                 pid = daemon.workers()["processor-purchase-0"]["pid"]
                 os.kill(pid, signal.SIGKILL)
@@ -52,13 +52,13 @@ def recovery(world: World, name: str) -> Result:
     return Result(name, "s", values)
 
 
-def restart(world: World, name: str) -> Result:
+def restart(environment: Environment, name: str) -> Result:
     """`etld stop` and `etld start` of the default workers with external servers, to ready, in seconds."""
     roles = {f"event_types.{kind}.workers": 1 for kind in ("purchase", "order", "delivery")}
     roles |= {"ingest.workers": 1, "aggregator.workers": 1, "corrector.workers": 1}
     values = []
-    with world.daemon(world.config(world.database(), **roles)) as daemon:
-        for _ in range(world.pairs):
+    with environment.daemon(environment.config(environment.database(), **roles)) as daemon:
+        for _ in range(environment.pairs):
             began = time.monotonic()
             daemon.etld("stop")
             daemon.etld("start")

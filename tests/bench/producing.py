@@ -9,8 +9,8 @@ import uuid
 from functools import partial
 
 import fastavro
+from environment import SCHEMA, Environment, event
 from result import Result
-from world import SCHEMA, World, event
 
 from etld.kafka import Admin, Producer, QueueFull
 
@@ -29,11 +29,13 @@ def _values() -> list[tuple[bytes, bytes]]:
     return made
 
 
-def _run(world: World, codec: str, values: list[tuple[bytes, bytes]], count: int) -> tuple[float, float, float]:
+def _run(
+    environment: Environment, codec: str, values: list[tuple[bytes, bytes]], count: int
+) -> tuple[float, float, float]:
     """(events/s until all are acknowledged, CPU µs an event, bytes an event in Kafka's log)."""
     topic = f"producing-{uuid.uuid4().hex[:8]}"
-    Admin({"bootstrap.servers": world.bootstrap}).create_topic(topic, 3, 1, {})
-    producer = Producer({"bootstrap.servers": world.bootstrap, "compression.type": codec, "linger.ms": 1})
+    Admin({"bootstrap.servers": environment.bootstrap}).create_topic(topic, 3, 1, {})
+    producer = Producer({"bootstrap.servers": environment.bootstrap, "compression.type": codec, "linger.ms": 1})
     producer.produce(topic, *values[0])
     producer.flush(30)
     began, cpu = time.monotonic(), time.process_time()
@@ -49,19 +51,19 @@ def _run(world: World, codec: str, values: list[tuple[bytes, bytes]], count: int
             producer.poll(0)
     producer.flush(60)
     seconds, used = time.monotonic() - began, time.process_time() - cpu
-    size = sum(file.stat().st_size for file in world.directory.glob(f"kafka/data/{topic}-*/*.log"))
+    size = sum(file.stat().st_size for file in environment.directory.glob(f"kafka/data/{topic}-*/*.log"))
     return count / seconds, used / count * 1e6, size / count
 
 
-def producing(world: World, name: str) -> Result:
+def producing(environment: Environment, name: str) -> Result:
     """One codec against none."""
     codec = name.rpartition("-")[2]
-    count = 20_000 if world.quick else 300_000
+    count = 20_000 if environment.quick else 300_000
     values = _values()
-    measure = partial(_run, world, values=values, count=count)
+    measure = partial(_run, environment, values=values, count=count)
     result = Result(name, "events/s", [], [], "no compression")
     costs, sizes = [], []
-    for _ in range(world.pairs):
+    for _ in range(environment.pairs):
         result.reference.append(measure("none")[0])
         rate, cpu, size = measure(codec)
         result.values.append(rate)

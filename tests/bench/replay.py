@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from client import drive, request
+from environment import Daemon, Environment, open_database, wait
 from front import IN_BATCH, _plain
 from result import Result
-from world import Daemon, World, open_database, wait
 
 _PARK = """
 INSERT INTO etld.dead_letter (id, event_id, event_type, state, stage, error_class, error, value, announced)
@@ -70,20 +70,20 @@ class _Replay:
         return not self.seconds
 
 
-def replay(world: World, name: str) -> Result:
+def replay(environment: Environment, name: str) -> Result:
     """Events a second from HTTP to the table while 100,000 parked events are replayed; reference: without.
 
     The 100,000 go in as many parts as there are pairs. The live load begins with the command and lasts until the
     last letter is resolved; alone it lasts as long. `replay_s` is a part's time.
     """
-    letters, events = (2_000, 10_000) if world.quick else (100_000 // world.pairs, 100_000)
-    database = world.database()
+    letters, events = (2_000, 10_000) if environment.quick else (100_000 // environment.pairs, 100_000)
+    database = environment.database()
     roles = {"ingest.workers": 1, "event_types.purchase.workers": 1, "corrector.workers": 1}
     result = Result(name, "events/s", [], [], "the same without a replay")
     done: list[int] = []
     took: list[float] = []
 
-    with world.daemon(world.config(database, **roles)) as daemon, open_database(database) as conn:
+    with environment.daemon(environment.config(database, **roles)) as daemon, open_database(database) as conn:
 
         def count(query: str) -> int:
             row = conn.execute(query.encode()).fetchone()
@@ -105,7 +105,7 @@ def replay(world: World, name: str) -> Result:
         live(lambda: False)
         # Other benchmarks of this run left their letters in the queue.
         wait(lambda: not daemon.workers()["corrector-0"]["lag"], 300, "the corrector has read the queue", 1.0)
-        for _ in range(world.pairs):
+        for _ in range(environment.pairs):
             clear()
             parameters: dict[str, Any] = {"event": _broken(), "count": letters}
             conn.execute(_PARK, parameters)

@@ -1,4 +1,4 @@
-"""Kafka brokers of a world's own: one or three, each behind a fault proxy."""
+"""Kafka brokers of a system's own: one or three, each behind a fault proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wall clock that a test may shift: for the processes of one world, by a preloaded library."""
+"""A wall clock that a test may shift: for the processes of one system, by a preloaded library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/* Preloaded into every process of a world: the wall clock is off by the seconds that a shared file holds.
+/* Preloaded into every process of a system: the wall clock is off by the seconds that a shared file holds.
    The monotonic clock is left alone, and so are deadlines that a caller made from the shifted clock. */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -15,7 +15,7 @@ import psycopg
 
 from faults.ledger import Ledger
 from faults.load import Load, Plan
-from faults.world import World
+from faults.system import System
 from support.waiting import wait_until
 
 PROCESSORS = "etld-processor-"
@@ -39,7 +39,7 @@ class Options:
 class Run:
     """What a scenario is given."""
 
-    world: World
+    system: System
     options: Options
     rng: random.Random
     ledger: Ledger = field(default_factory=Ledger)
@@ -51,15 +51,15 @@ class Run:
     def load(self, **plan: Any) -> Iterator[Load]:
         """Events while inside; entered when the first hundred are in the table."""
         given = {"rate": self.options.rate, "batch": self.options.batch, **plan}
-        with Load(self.world.daemon.http, self.ledger, Plan(**given), self.rng.randrange(2**32)) as load:
+        with Load(self.system.daemon.http, self.ledger, Plan(**given), self.rng.randrange(2**32)) as load:
             self.flowing(100)
             yield load
 
     def flowing(self, events: int = 50, group: str = PROCESSORS, timeout: float = 60.0) -> None:
         """Return when that many more records were consumed."""
-        base = wait_until(lambda: _some(self.world.progress(group)), timeout, "the database answers")[0]
+        base = wait_until(lambda: _some(self.system.progress(group)), timeout, "the database answers")[0]
         wait_until(
-            lambda: (self.world.progress(group) or 0) >= base + events, timeout, f"{events} events pass", interval=0.1
+            lambda: (self.system.progress(group) or 0) >= base + events, timeout, f"{events} events pass", interval=0.1
         )
 
     def hold(self, seconds: float) -> None:
@@ -72,19 +72,19 @@ class Run:
             self.problems.append(what)
 
     def send(self, pid: int, number: signal.Signals) -> None:
-        """Send it, to a process of this world."""
+        """Send it, to a process of this system."""
         os.kill(pid, number)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Kill a worker's process; its pid. It fired when another process has taken its place: see replaced()."""
-        pid = self.world.pid(name)
+        pid = self.system.pid(name)
         self.send(pid, number)
         return pid
 
     def replaced(self, name: str, old: int, timeout: float = 60.0) -> None:
         """Wait until the supervisor has another process running for it."""
         wait_until(
-            lambda: (w := self.world.worker(name)).get("state") == "running" and w.get("pid") not in (None, old),
+            lambda: (w := self.system.worker(name)).get("state") == "running" and w.get("pid") not in (None, old),
             timeout,
             f"{name} is replaced",
             interval=0.05,
@@ -94,8 +94,8 @@ class Run:
     def recovered(self, group: str = PROCESSORS, since: float | None = None, timeout: float = 90.0) -> float:
         """Wait until these groups have consumed more than at this moment; seconds since `since`, or since now."""
         since = time.monotonic() if since is None else since
-        base = wait_until(lambda: _some(self.world.progress(group)), timeout, "the database answers")[0]
-        wait_until(lambda: (self.world.progress(group) or 0) > base, timeout, f"{group} goes on", interval=0.02)
+        base = wait_until(lambda: _some(self.system.progress(group)), timeout, "the database answers")[0]
+        wait_until(lambda: (self.system.progress(group) or 0) > base, timeout, f"{group} goes on", interval=0.02)
         took = time.monotonic() - since
         self.recoveries.append(took)
         return took
@@ -117,7 +117,7 @@ class Run:
     @contextlib.contextmanager
     def table_locked(self, mode: str = "SHARE") -> Iterator[None]:
         """Hold a lock on processed_events that writers wait for."""
-        with self.world.connection() as conn, conn.transaction():
+        with self.system.connection() as conn, conn.transaction():
             conn.execute(f"LOCK TABLE public.processed_events IN {mode} MODE")
             yield
 
@@ -125,7 +125,7 @@ class Run:
         """The backend of a worker that waits for the table's lock in the middle of its batch."""
 
         def waiting() -> int:
-            rows = self.world.sql(
+            rows = self.system.sql(
                 "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
                 " AND query LIKE '%%processed_events%%'",
                 (f"etld {worker}",),
@@ -138,7 +138,7 @@ class Run:
         """End the backends whose application_name is LIKE this; how many."""
         try:
             return len(
-                self.world.sql(
+                self.system.sql(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s",
                     (application,),
                 )

@@ -1,4 +1,4 @@
-"""Runs faults one after another: a world, the scenario, quiescence, the oracle, a row."""
+"""Runs faults one after another: a system, the scenario, quiescence, the oracle, a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from faults.ledger import State
 from faults.oracle import judge
 from faults.run import Options, Run
 from faults.scenarios import Fault
-from faults.world import World
+from faults.system import System
 
 
 @dataclass
@@ -52,15 +52,15 @@ class Row:
 
 
 class Runner:
-    """Keeps the shared world between faults, and makes another when one has left it unwell."""
+    """Keeps the shared system between faults, and makes another when one has left it unwell."""
 
     def __init__(self, options: Options, logs: Path | None = None) -> None:
         self.options = options
         self._logs = logs
-        self._shared: World | None = None
+        self._shared: System | None = None
 
     def close(self) -> None:
-        """End the shared world."""
+        """End the shared system."""
         shared, self._shared = self._shared, None
         if shared is not None:
             shared.stop()
@@ -72,20 +72,20 @@ class Runner:
         if row.skipped:
             return row
         began = time.monotonic()
-        world: World | None = None
+        system: System | None = None
         try:
-            world = self._world(fault)
-            _perform(fault, world, self.options, row)
+            system = self._system(fault)
+            _perform(fault, system, self.options, row)
         except Exception as error:
             row.problems.append(_told(error))
         finally:
             row.seconds = round(time.monotonic() - began, 1)
-            if world is not None and self._logs is not None and not row.ok:
-                world.save_logs(self._logs / fault.name)
-            if world is not None and (world is not self._shared or not row.ok):
-                if world is self._shared:
+            if system is not None and self._logs is not None and not row.ok:
+                system.save_logs(self._logs / fault.name)
+            if system is not None and (system is not self._shared or not row.ok):
+                if system is self._shared:
                     self._shared = None
-                world.stop()
+                system.stop()
         return row
 
     def run_all(self, faults: Iterable[Fault], told: Callable[[Row], None]) -> list[Row]:
@@ -99,31 +99,31 @@ class Runner:
             self.close()
         return rows
 
-    def _world(self, fault: Fault) -> World:
+    def _system(self, fault: Fault) -> System:
         if fault.make is None and self._shared is not None:
             return self._shared
-        world = World() if fault.make is None else fault.make()
+        system = System() if fault.make is None else fault.make()
         try:
-            world.start()
+            system.start()
         except BaseException:
-            world.stop(None if self._logs is None else self._logs / fault.name)
+            system.stop(None if self._logs is None else self._logs / fault.name)
             raise
         if fault.make is None:
-            self._shared = world
-        return world
+            self._shared = system
+        return system
 
 
-def _perform(fault: Fault, world: World, options: Options, row: Row) -> None:
+def _perform(fault: Fault, system: System, options: Options, row: Row) -> None:
     # Seeded by the name too, so that one fault alone does what it does among all.
-    run = Run(world, options, random.Random(f"{options.seed} {fault.name}"))
+    run = Run(system, options, random.Random(f"{options.seed} {fault.name}"))
     try:
         fault.run(run)
     except Exception as error:
         run.problems.append(_told(error))
     finally:
-        world.heal()
-    world.known |= run.ledger.entries.keys() | run.ledger.foreign_ids
-    _report, unsettled = world.quiesce()
+        system.heal()
+    system.known |= run.ledger.entries.keys() | run.ledger.foreign_ids
+    _report, unsettled = system.quiesce()
     row.events = run.ledger.count() + len(run.ledger.foreign)
     row.unknown = run.ledger.count(State.UNKNOWN)
     row.fired = run.fired
@@ -131,8 +131,8 @@ def _perform(fault: Fault, world: World, options: Options, row: Row) -> None:
     row.recovery_s = max(row.recoveries, default=None)
     row.problems += run.problems + unsettled
     try:
-        with world.connection() as conn:
-            verdict = judge(conn, run.ledger, world.known)
+        with system.connection() as conn:
+            verdict = judge(conn, run.ledger, system.known)
     except psycopg.Error as error:
         row.problems.append(f"the oracle cannot read the database: {error}")
         return

@@ -32,7 +32,7 @@ CHOSEN = (
 
 @pytest.fixture(scope="module")
 def runner(kafka_cache: Path) -> Iterator[Runner]:
-    """One world for all rows; the next one is made when a row has left it unwell."""
+    """One system for all rows; the next one is made when a row has left it unwell."""
     lacks = choice.missing(kafka_cache)
     if lacks:
         pytest.skip(f"Apache Kafka needs {lacks}")

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from faults.run import Run
-    from faults.world import World
+    from faults.system import System
 
 MODULES = ("processes", "broker", "database", "network", "records", "registry", "machine", "topology", "chaos")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the table. `make` builds a world of its own; without it the shared one is used."""
+    """A row of the table. `make` builds a system of its own; without it the shared one is used."""
 
     name: str
     about: str
     run: Callable[[Run], None]
-    make: Callable[[], World] | None = None
+    make: Callable[[], System] | None = None
     #: Why it cannot be done here, or "".
     impossible: Callable[[], str] = field(default=lambda: "")
 

@@ -12,13 +12,13 @@ from faults.scenarios import fault
 
 @fault("kill-broker", "kill -9 Kafka under load")
 def kill_broker(run: Run) -> None:
-    world = run.world
+    system = run.system
     with run.load():
         for _ in range(max(1, run.options.kills // 2)):
             began = time.monotonic()
-            old = world.server_pid("embedded-kafka")
+            old = system.server_pid("embedded-kafka")
             run.send(old, signal.SIGKILL)
-            run.until(lambda old=old: world.server_pid("embedded-kafka") != old, "Kafka is started again")
+            run.until(lambda old=old: system.server_pid("embedded-kafka") != old, "Kafka is started again")
             run.fired += 1
             run.accepted_again(began)
             run.recovered(since=began)
@@ -28,7 +28,7 @@ def kill_broker(run: Run) -> None:
 def freeze_broker(run: Run) -> None:
     with run.load():
         before = run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered()
-        pid = run.world.server_pid("embedded-kafka")
+        pid = run.system.server_pid("embedded-kafka")
         run.send(pid, signal.SIGSTOP)
         run.hold(run.options.outage)
         refused = run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered() - before

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from faults.run import PROCESSORS, Run
 from faults.scenarios import fault
-from faults.world import World
+from faults.system import System
 
 _AWAY = ("PostgreSQL", "SQLSTATE")
 
@@ -31,79 +31,79 @@ def end_backends(run: Run) -> None:
 @fault("database-down", "PostgreSQL shut down at once, away, started again")
 def database_down(run: Run) -> None:
     with run.load():
-        before, mark = consumers(run.world), run.world.log_end()
-        run.world.postgres_down()
+        before, mark = consumers(run.system), run.system.log_end()
+        run.system.postgres_down()
         run.hold(run.options.outage)
-        run.fired += bool(run.world.said(*_AWAY, since=mark))
-        run.world.postgres_up()
+        run.fired += bool(run.system.said(*_AWAY, since=mark))
+        run.system.postgres_up()
         run.recovered()
-        run.expect(consumers(run.world) == before, "a worker was replaced while PostgreSQL was away")
+        run.expect(consumers(run.system) == before, "a worker was replaced while PostgreSQL was away")
 
 
-def _impatient() -> World:
-    return World({"kafka.max_poll_interval": "10 s"})
+def _impatient() -> System:
+    return System({"kafka.max_poll_interval": "10 s"})
 
 
 @fault("database-away-long", "PostgreSQL away for three times kafka.max_poll_interval: nobody leaves", make=_impatient)
 def database_away_long(run: Run) -> None:
-    world = run.world
+    system = run.system
     with run.load():
-        before, mark = consumers(world), world.log_end()
-        world.postgres_down()
+        before, mark = consumers(system), system.log_end()
+        system.postgres_down()
         run.hold(30)
-        run.fired += bool(world.said(*_AWAY, since=mark))
-        world.postgres_up()
+        run.fired += bool(system.said(*_AWAY, since=mark))
+        system.postgres_up()
         run.recovered()
-        lost = world.said("partitions: the group went on", "joining anew", since=mark)
+        lost = system.said("partitions: the group went on", "joining anew", since=mark)
         run.expect(not lost, f"consumers left their groups: {lost[:2]}")
-        run.expect(consumers(world) == before, "a worker was replaced while PostgreSQL was away")
+        run.expect(consumers(system) == before, "a worker was replaced while PostgreSQL was away")
 
 
-def consumers(world: World) -> dict[str, int]:
+def consumers(system: System) -> dict[str, int]:
     """The process of each worker that reads from Kafka."""
     kinds = ("processor", "aggregator", "corrector")
-    return {one["name"]: one["pid"] for one in world.status()["workers"] if one["kind"] in kinds}
+    return {one["name"]: one["pid"] for one in system.status()["workers"] if one["kind"] in kinds}
 
 
 @fault("kill-database", "kill -9 PostgreSQL, started again")
 def kill_database(run: Run) -> None:
     with run.load():
         for _ in range(max(1, run.options.kills // 2)):
-            mark = run.world.log_end()
-            run.world.postgres_down(signal.SIGKILL)
-            run.until(lambda mark=mark: run.world.said(*_AWAY, since=mark), "a worker says so")
+            mark = run.system.log_end()
+            run.system.postgres_down(signal.SIGKILL)
+            run.until(lambda mark=mark: run.system.said(*_AWAY, since=mark), "a worker says so")
             run.fired += 1
-            run.world.postgres_up()
+            run.system.postgres_up()
             run.recovered()
 
 
 @fault("database-read-only", "PostgreSQL takes no writes")
 def database_read_only(run: Run) -> None:
     with run.load():
-        mark = run.world.log_end()
-        run.world.postgres.psql("ALTER SYSTEM SET default_transaction_read_only = on")
-        run.world.postgres.psql("SELECT pg_reload_conf()")
-        run.until(lambda: run.world.said("read-only", since=mark), "a worker says read-only")
+        mark = run.system.log_end()
+        run.system.postgres.psql("ALTER SYSTEM SET default_transaction_read_only = on")
+        run.system.postgres.psql("SELECT pg_reload_conf()")
+        run.until(lambda: run.system.said("read-only", since=mark), "a worker says read-only")
         run.fired += 1
         run.hold(run.options.outage / 2)
-        run.world.postgres.psql(
+        run.system.postgres.psql(
             "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only"
         )
-        run.world.postgres.psql("SELECT pg_reload_conf()")
+        run.system.postgres.psql("SELECT pg_reload_conf()")
         run.recovered()
 
 
 @fault("lose-commit", "the link breaks after COMMIT, before its answer")
 def lose_commit(run: Run) -> None:
-    proxy = run.world.proxy
+    proxy = run.system.proxy
     with run.load():
         for who in ("processor", "aggregator", "corrector"):
-            lost, mark = proxy.commits_lost, run.world.log_end()
+            lost, mark = proxy.commits_lost, run.system.log_end()
             proxy.lose_commits(1000, who)
             if who == "processor":
                 # Not every COMMIT is a batch's: the relay has its own.
                 run.until(
-                    lambda mark=mark: run.world.said("had no answer, and it had happened", since=mark),
+                    lambda mark=mark: run.system.said("had no answer, and it had happened", since=mark),
                     "a processor finds that a COMMIT without an answer had happened",
                 )
             run.until(lambda lost=lost: proxy.commits_lost >= lost + 2, f"the {who} loses two answers")
@@ -115,11 +115,11 @@ def lose_commit(run: Run) -> None:
 
 @fault("kill-after-commit", "a processor dies after its COMMIT, before it knows of it")
 def kill_after_commit(run: Run) -> None:
-    proxy, name = run.world.proxy, "processor-purchase-0"
+    proxy, name = run.system.proxy, "processor-purchase-0"
     with run.load(event_types=("purchase",)):
         for _ in range(max(1, run.options.kills // 2)):
             lost = proxy.commits_lost
-            pid = run.world.pid(name)
+            pid = run.system.pid(name)
             # In the proxy's thread, while the answer is in its hands.
             proxy.on_lost_commit = lambda pid=pid: os.kill(pid, signal.SIGKILL)
             proxy.lose_commits(1, name)
@@ -132,7 +132,7 @@ def kill_after_commit(run: Run) -> None:
 
 @fault("cut-link", "every connection to PostgreSQL is reset, new ones too for a while")
 def cut_link(run: Run) -> None:
-    proxy = run.world.proxy
+    proxy = run.system.proxy
     with run.load():
         for _ in range(max(1, run.options.kills // 2)):
             refused = proxy.refused
@@ -145,22 +145,22 @@ def cut_link(run: Run) -> None:
 
 @fault("blackhole", "nothing comes through to PostgreSQL or back, no connection ends")
 def blackhole(run: Run) -> None:
-    proxy = run.world.proxy
+    proxy = run.system.proxy
     with run.load():
-        pids = consumers(run.world)
-        held, before = proxy.held, run.world.progress(PROCESSORS)
+        pids = consumers(run.system)
+        held, before = proxy.held, run.system.progress(PROCESSORS)
         proxy.blackhole = True
         run.hold(run.options.outage)
-        after = run.world.progress(PROCESSORS)
+        after = run.system.progress(PROCESSORS)
         run.fired += proxy.held - held if before is not None and after is not None else 0
         proxy.heal()
         run.recovered()
-        run.expect(consumers(run.world) == pids, "a worker was replaced while PostgreSQL did not answer")
+        run.expect(consumers(run.system) == pids, "a worker was replaced while PostgreSQL did not answer")
 
 
 @fault("slow-link", "200 ms each way to PostgreSQL")
 def slow_link(run: Run) -> None:
-    proxy = run.world.proxy
+    proxy = run.system.proxy
     with run.load():
         passed = proxy.passed
         proxy.delay = 0.2
@@ -174,14 +174,14 @@ def slow_link(run: Run) -> None:
 @fault("table-lock", "somebody holds processed_events exclusively")
 def table_lock(run: Run) -> None:
     with run.load():
-        pids, mark = consumers(run.world), run.world.log_end()
+        pids, mark = consumers(run.system), run.system.log_end()
         with run.table_locked("ACCESS EXCLUSIVE"):
             run.writing("processor-purchase-0")
-            run.until(lambda: run.world.said("lock timeout", since=mark), "a worker gives a try up", 30)
+            run.until(lambda: run.system.said("lock timeout", since=mark), "a worker gives a try up", 30)
             run.fired += 1
             run.hold(max(0.0, run.options.outage - 5))
         run.recovered()
-        run.expect(consumers(run.world) == pids, "a worker was replaced while the table was locked")
+        run.expect(consumers(run.system) == pids, "a worker was replaced while the table was locked")
 
 
 _ROOM = 300
@@ -205,7 +205,7 @@ def no_tmpfs() -> str:
     return f"mount -t tmpfs: {tried.stderr.strip()}" if tried.returncode else ""
 
 
-class SmallDisk(World):
+class SmallDisk(System):
     """Its PostgreSQL keeps tables on a small tmpfs, and its WAL elsewhere: a full WAL disk ends the server."""
 
     def __init__(self) -> None:
@@ -232,16 +232,16 @@ class SmallDisk(World):
 
 @fault("disk-full", "the disk of PostgreSQL's tables is full", make=SmallDisk, impossible=no_tmpfs)
 def disk_full(run: Run) -> None:
-    assert isinstance(run.world, SmallDisk)
-    filler = run.world.disk / "filler"
+    assert isinstance(run.system, SmallDisk)
+    filler = run.system.disk / "filler"
     with run.load(rate=max(600.0, run.options.rate), batch=50):
-        mark = run.world.log_end()
+        mark = run.system.log_end()
         try:
             with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(65536))
             run.until(
-                lambda: run.world.said("No space left", "could not extend", since=mark), "PostgreSQL says so", 120
+                lambda: run.system.said("No space left", "could not extend", since=mark), "PostgreSQL says so", 120
             )
             run.fired += 1
             run.hold(run.options.outage / 2)

@@ -16,7 +16,7 @@ from faults import clock
 from faults.run import PROCESSORS, Run
 from faults.scenarios import fault
 from faults.scenarios.database import no_tmpfs
-from faults.world import World
+from faults.system import System
 
 _EXHAUSTED = "Too many open files"
 
@@ -35,10 +35,10 @@ def _no_descriptors(pid: int) -> Iterator[None]:
 
 @fault("no-descriptors-ingest", "ingest can open no descriptor: those inside are served, and the others once it can")
 def no_descriptors_ingest(run: Run) -> None:
-    world = run.world
-    port = int(world.daemon.settings()["ingest"]["port"])
+    system = run.system
+    port = int(system.daemon.settings()["ingest"]["port"])
     with run.load():
-        pid = world.pid("ingest-0")
+        pid = system.pid("ingest-0")
         with _no_descriptors(pid):
             run.fired += sum(not _served(port, 1.0) for _ in range(5))
             run.flowing(50)  # those inside are served
@@ -46,7 +46,7 @@ def no_descriptors_ingest(run: Run) -> None:
         healed = time.monotonic()
         run.until(lambda: _served(port, 5.0), "a new connection is served", 30)
         run.accepted_again(healed)
-        run.expect(world.pid("ingest-0") == pid, "ingest was replaced, and should have gone on by itself")
+        run.expect(system.pid("ingest-0") == pid, "ingest was replaced, and should have gone on by itself")
 
 
 def _served(port: int, timeout: float) -> bool:
@@ -61,12 +61,12 @@ def _served(port: int, timeout: float) -> bool:
 
 @fault("no-descriptors-processor", "a processor can open no descriptor, and its connections are ended")
 def no_descriptors_processor(run: Run) -> None:
-    world, name = run.world, "processor-purchase-0"
+    system, name = run.system, "processor-purchase-0"
     with run.load():
-        mark, pid = world.log_end(), world.pid(name)
+        mark, pid = system.log_end(), system.pid(name)
         with _no_descriptors(pid):
             run.terminate(f"etld {name}")
-            run.until(lambda: world.said(_EXHAUSTED, since=mark, worker=name), "the processor says so")
+            run.until(lambda: system.said(_EXHAUSTED, since=mark, worker=name), "the processor says so")
             run.fired += 1
             run.flowing(50, f"{PROCESSORS}order")
             run.hold(run.options.outage / 4)
@@ -75,7 +75,7 @@ def no_descriptors_processor(run: Run) -> None:
         run.flowing(50, "etld-processor-purchase")
 
 
-class ShiftedClock(World):
+class ShiftedClock(System):
     """Kafka, PostgreSQL and every worker follow one clock, which can be shifted."""
 
     def __init__(self) -> None:
@@ -109,12 +109,12 @@ class ShiftedClock(World):
     impossible=clock.missing,
 )
 def clock_jumps(run: Run) -> None:
-    world = run.world
-    assert isinstance(world, ShiftedClock)
+    system = run.system
+    assert isinstance(system, ShiftedClock)
     with run.load():
         for shift in (3600, -3600, 0):
             before = time.time() + shift
-            world.clock.shift(shift)
+            system.clock.shift(shift)
             began = time.monotonic()
             run.accepted_again(began)
             run.recovered(since=began)
@@ -123,13 +123,13 @@ def clock_jumps(run: Run) -> None:
                 "SELECT extract(epoch FROM now())::float8, (SELECT count(*) FROM processed_events WHERE"
                 " abs(extract(epoch FROM processed_at - now())) < 60)"
             )
-            now, stored = world.sql(seen)[0]
+            now, stored = system.sql(seen)[0]
             run.fired += abs(now - before) < 120 and stored > 0
             run.hold(run.options.outage / 4)
     run.expect(run.fired == 3, f"of three jumps {run.fired} were seen in PostgreSQL's clock and in rows")
 
 
-class SmallLog(World):
+class SmallLog(System):
     """Its daemon logs to a small tmpfs."""
 
     def start(self) -> None:
@@ -150,24 +150,24 @@ class SmallLog(World):
 
 @fault("log-disk-full", "the disk of the logs is full", make=SmallLog, impossible=no_tmpfs)
 def log_disk_full(run: Run) -> None:
-    world = run.world
-    assert isinstance(world, SmallLog)
-    filler = world.logs / "filler"
+    system = run.system
+    assert isinstance(system, SmallLog)
+    filler = system.logs / "filler"
     with run.load():
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(4096))
-        size = world.log_end()
+        size = system.log_end()
         began = time.monotonic()
         run.accepted_again(began)
         run.flowing(300)
         run.hold(run.options.outage / 4)
         run.recovered()
         # A page of the file may have had room left.
-        run.fired += world.log_end() - size < 4096 and not _room(world.logs)
+        run.fired += system.log_end() - size < 4096 and not _room(system.logs)
         filler.unlink()
-        mark = world.log_end()
-        run.until(lambda: world.said("stored", since=mark), "the log is written again")
+        mark = system.log_end()
+        run.until(lambda: system.said("stored", since=mark), "the log is written again")
 
 
 def _room(where: Path) -> int:

@@ -13,20 +13,20 @@ from faults.ledger import Kind, State
 from faults.run import PROCESSORS, Run
 from faults.scenarios import fault
 from faults.scenarios.records import TOPIC
-from faults.world import World
+from faults.system import System
 
 
-def _cluster() -> World:
-    return World(brokers=3)
+def _cluster() -> System:
+    return System(brokers=3)
 
 
-def _proxied() -> World:
-    return World(brokers=1)
+def _proxied() -> System:
+    return System(brokers=1)
 
 
 @fault("move-leaders", "three brokers: kill -9 the one that leads, start it again", make=_cluster)
 def move_leaders(run: Run) -> None:
-    brokers = run.world.brokers
+    brokers = run.system.brokers
     with run.load():
         for _ in range(max(1, run.options.kills // 2)):
             old, _in_sync = brokers.leader(TOPIC, 0)
@@ -44,7 +44,7 @@ def move_leaders(run: Run) -> None:
 def _unavailable(run: Run) -> bool:
     """Is an event refused as one that may come again, and when?"""
     event = load.event(run.rng, "purchase", Kind.GOOD)
-    url, body = f"{run.world.daemon.http}/track", json.dumps(event).encode()
+    url, body = f"{run.system.daemon.http}/track", json.dumps(event).encode()
     run.ledger.sending(event["event_id"], Kind.GOOD, "purchase")
     status = None
     try:
@@ -66,17 +66,17 @@ def _sit_out(run: Run) -> int:
     """While Kafka is away: 503 with Retry-After, and ingest does not grow; how many events were refused."""
     before = run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered()
     run.hold(run.options.outage / 2)
-    size = resident(run.world.pid("ingest-0"))
+    size = resident(run.system.pid("ingest-0"))
     run.until(lambda: _unavailable(run), "a 503 with Retry-After", 30)
     run.hold(run.options.outage / 2)
-    more = (resident(run.world.pid("ingest-0")) - size) >> 20
+    more = (resident(run.system.pid("ingest-0")) - size) >> 20
     run.expect(more < 64, f"ingest has grown by {more} MiB while Kafka was away")
     return run.ledger.count(State.UNAVAILABLE) + run.ledger.unanswered() - before
 
 
 @fault("blackhole-kafka", "nothing comes through to Kafka or back, no connection ends", make=_proxied)
 def blackhole_kafka(run: Run) -> None:
-    (proxy,) = run.world.brokers.proxies
+    (proxy,) = run.system.brokers.proxies
     with run.load():
         held = proxy.held
         proxy.blackhole = True
@@ -92,16 +92,16 @@ def blackhole_kafka(run: Run) -> None:
     "broker-down", "kill -9 Kafka, away, started again: 503 with Retry-After, and ingest does not grow", make=_proxied
 )
 def broker_down(run: Run) -> None:
-    world = run.world
+    system = run.system
     with run.load():
-        ingest = world.pid("ingest-0")
-        world.brokers.kill(1)
+        ingest = system.pid("ingest-0")
+        system.brokers.kill(1)
         run.fired += bool(_sit_out(run))
-        world.brokers.start()
+        system.brokers.start()
         healed = time.monotonic()
         run.accepted_again(healed)
         run.recovered(since=healed)
-        run.expect(world.pid("ingest-0") == ingest, "ingest was replaced, and should have gone on by itself")
+        run.expect(system.pid("ingest-0") == ingest, "ingest was replaced, and should have gone on by itself")
 
 
 @fault(
@@ -110,7 +110,7 @@ def broker_down(run: Run) -> None:
     make=_proxied,
 )
 def bad_network(run: Run) -> None:
-    ways = [run.world.proxy, *run.world.brokers.proxies]
+    ways = [run.system.proxy, *run.system.brokers.proxies]
     with run.load():
         for way in ways:
             way.rng.seed(run.rng.random())

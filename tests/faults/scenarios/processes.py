@@ -8,7 +8,8 @@ import time
 
 from faults.run import AGGREGATOR, CORRECTOR, PROCESSORS, Run
 from faults.scenarios import fault
-from faults.world import World, alive
+from faults.system import System
+from support.processes import alive
 
 _SESSION_TIMEOUT = 6.0
 
@@ -28,7 +29,7 @@ def kill_ingest(run: Run) -> None:
 def kill_processor(run: Run) -> None:
     with run.load():
         for _ in range(run.options.kills):
-            name = run.rng.choice(run.world.names("processor-"))
+            name = run.rng.choice(run.system.names("processor-"))
             run.hold(run.rng.uniform(0, 0.5))
             run.blow(name, "etld-" + name.rpartition("-")[0])
 
@@ -64,16 +65,16 @@ def kill_corrector(run: Run) -> None:
 
 @fault("kill-corrector-before-mark", "kill -9 the corrector when Kafka has its repairs, before it has marked them")
 def kill_corrector_before_mark(run: Run) -> None:
-    world, name = run.world, "corrector-0"
+    system, name = run.system, "corrector-0"
 
     def twice() -> int:
         """Records of an event that was stored from another: the second of each repair that is sent twice."""
         counted = "SELECT sum(duplicate)::bigint FROM etld.kafka_position WHERE consumer_group LIKE %s"
-        return int(world.sql(counted, (f"{PROCESSORS}%",))[0][0])
+        return int(system.sql(counted, (f"{PROCESSORS}%",))[0][0])
 
     def now(ids: list[str]) -> dict[str, tuple[int, bytes]]:
         found = "SELECT id::text, attempts, repair_value FROM etld.dead_letter WHERE id = ANY(%s::uuid[])"
-        return {one: (attempts, bytes(value)) for one, attempts, value in world.sql(found, (ids,))}
+        return {one: (attempts, bytes(value)) for one, attempts, value in system.sql(found, (ids,))}
 
     with run.load(repairable=0.3):
         run.flowing(20, CORRECTOR)
@@ -94,15 +95,15 @@ def _kill_at_the_mark(run: Run, name: str) -> tuple[dict[str, tuple[int, bytes]]
     The lock lets repairs be taken and sent, and lets nothing be written of it. Whoever is in the midst of
     something else when the lock comes is let go, and tried again.
     """
-    world = run.world
+    system = run.system
     at = "SELECT query FROM pg_stat_activity WHERE application_name LIKE %s AND wait_event_type = 'Lock'"
 
     def waiting() -> list[str]:
-        return [row[0] for row in world.sql(at, (f"etld {name}%",))]
+        return [row[0] for row in system.sql(at, (f"etld {name}%",))]
 
     def caught() -> tuple[dict[str, tuple[int, bytes]], int] | None:
-        pid = world.pid(name)
-        with world.connection() as conn, conn.transaction():
+        pid = system.pid(name)
+        with system.connection() as conn, conn.transaction():
             conn.execute("LOCK TABLE etld.dead_letter IN SHARE MODE")
             run.until(waiting, "the corrector waits for the table")
             if not any("SET state = 'resent', repair_part" in query for query in waiting()):
@@ -119,21 +120,21 @@ def _kill_at_the_mark(run: Run, name: str) -> tuple[dict[str, tuple[int, bytes]]
 
 @fault("kill-supervisor", "kill -9 the supervisor: every child goes; then start again")
 def kill_supervisor(run: Run) -> None:
-    world = run.world
+    system = run.system
     with run.load():
-        workers = [int(one["pid"]) for one in world.status()["workers"] if one["pid"]]
-        pids = [*workers, world.server_pid("embedded-kafka")]
+        workers = [int(one["pid"]) for one in system.status()["workers"] if one["pid"]]
+        pids = [*workers, system.server_pid("embedded-kafka")]
         began = time.monotonic()
-        run.send(int(world.status()["pid"]), signal.SIGKILL)
+        run.send(int(system.status()["pid"]), signal.SIGKILL)
         run.until(lambda: not any(alive(pid) for pid in pids), "every child of a killed supervisor ends", 20)
         run.fired += 1
-        world.daemon.start()
+        system.daemon.start()
         run.accepted_again(began)
         run.flowing(50)
 
 
-def _two_readers() -> World:
-    return World(
+def _two_readers() -> System:
+    return System(
         {
             "event_types.purchase.workers": 2,
             "supervisor.hang_timeout": "120 s",
@@ -146,38 +147,38 @@ def _two_readers() -> World:
     "freeze-processor", "SIGSTOP a processor in mid-batch for three session timeouts, then SIGCONT", make=_two_readers
 )
 def freeze_processor(run: Run) -> None:
-    world, name = run.world, "processor-purchase-0"
+    system, name = run.system, "processor-purchase-0"
     with run.load(event_types=("purchase",)):
-        run.until(lambda: world.names("processor-purchase-1"), "there is a second reader")
+        run.until(lambda: system.names("processor-purchase-1"), "there is a second reader")
         owned = "SELECT count(*) FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase' AND owner LIKE %s"
-        run.until(lambda: world.sql(owned, (f"%/{name}#%",))[0][0], f"{name} has a partition")
+        run.until(lambda: system.sql(owned, (f"%/{name}#%",))[0][0], f"{name} has a partition")
         with run.table_locked():
             run.writing(name)
             pid = run.kill(name, signal.SIGSTOP)
         began = time.monotonic()
-        run.until(lambda: not world.sql(owned, (f"%/{name}#%",))[0][0], "the other reader claims all partitions", 60)
+        run.until(lambda: not system.sql(owned, (f"%/{name}#%",))[0][0], "the other reader claims all partitions", 60)
         run.recovered("etld-processor-purchase", since=began)
         run.hold(max(0.0, 3 * _SESSION_TIMEOUT + 1 - (time.monotonic() - began)))
-        mark = world.log_end()
+        mark = system.log_end()
         run.send(pid, signal.SIGCONT)
         run.until(
-            lambda: [one for one in world.said("fenced: ", since=mark, worker=name) if one.startswith("fenced: ")],
+            lambda: [one for one in system.said("fenced: ", since=mark, worker=name) if one.startswith("fenced: ")],
             "the zombie's late write is fenced",
         )
         run.fired += 1
         run.flowing(100)
-        run.expect(world.worker(name).get("pid") == pid, f"{name} was replaced, and should have gone on by itself")
+        run.expect(system.worker(name).get("pid") == pid, f"{name} was replaced, and should have gone on by itself")
 
 
 @fault("freeze-ingest", "SIGSTOP ingest: the supervisor finds it hung and replaces it")
 def freeze_ingest(run: Run) -> None:
     with run.load():
-        mark = run.world.log_end()
+        mark = run.system.log_end()
         began = time.monotonic()
         old = run.kill("ingest-0", signal.SIGSTOP)
         run.replaced("ingest-0", old, timeout=60)
         run.accepted_again(began)
-        run.expect(run.world.said("hung", "not a word", since=mark), "the supervisor does not say that ingest hung")
+        run.expect(run.system.said("hung", "not a word", since=mark), "the supervisor does not say that ingest hung")
 
 
 _SPINNING = """\
@@ -190,7 +191,7 @@ def order(frame):
 """
 
 
-class Spinning(World):
+class Spinning(System):
     """Its orders go through a transform that never ends while `flag` exists."""
 
     def __init__(self) -> None:
@@ -210,17 +211,17 @@ class Spinning(World):
 
 @fault("spin", "a transform loops for ever: the supervisor finds the worker hung, and replaces it", make=Spinning)
 def spin(run: Run) -> None:
-    world, name = run.world, "processor-order-0"
-    assert isinstance(world, Spinning)
+    system, name = run.system, "processor-order-0"
+    assert isinstance(system, Spinning)
     with run.load():
-        mark, old, other = world.log_end(), world.pid(name), world.pid("processor-purchase-0")
-        world.flag.touch()
-        run.until(lambda: str(world.worker(name).get("last_error")).startswith("hung: not a word"), "it is found hung")
+        mark, old, other = system.log_end(), system.pid(name), system.pid("processor-purchase-0")
+        system.flag.touch()
+        run.until(lambda: str(system.worker(name).get("last_error")).startswith("hung: not a word"), "it is found hung")
         run.replaced(name, old)
-        run.expect(world.dumped("spinning.py", since=mark), "the log does not show where it hung")
+        run.expect(system.dumped("spinning.py", since=mark), "the log does not show where it hung")
         run.flowing(100, f"{PROCESSORS}purchase")
-        world.flag.unlink()
+        system.flag.unlink()
         healed = time.monotonic()
         run.recovered(f"{PROCESSORS}order", since=healed)
         run.recovered(AGGREGATOR, since=healed)
-        run.expect(world.pid("processor-purchase-0") == other, "a worker that was well was replaced")
+        run.expect(system.pid("processor-purchase-0") == other, "a worker that was well was replaced")

@@ -15,7 +15,7 @@ import fastavro
 
 from faults.run import PROCESSORS, Run
 from faults.scenarios import fault
-from faults.world import World
+from faults.system import System
 
 TOPIC = "event_purchase"
 _ID_END = 42  # header, length of the event_id, event_id
@@ -28,10 +28,10 @@ class Foreign:
         """`known`: the id and the schema to write with; else those that ingest has."""
         self._run = run
         if known is None:
-            known = json.loads((run.world.daemon.state_dir / "schemas.json").read_text())["event_types"]["purchase"]
+            known = json.loads((run.system.daemon.state_dir / "schemas.json").read_text())["event_types"]["purchase"]
         self._header = b"\0" + int(known["id"]).to_bytes(4)
         self._schema = fastavro.parse_schema(known["schema"])
-        self._producer = confluent_kafka.Producer({"bootstrap.servers": run.world.kafka, "linger.ms": 20})
+        self._producer = confluent_kafka.Producer({"bootstrap.servers": run.system.kafka, "linger.ms": 20})
 
     def value(self, **changes: Any) -> tuple[str, bytes]:
         """(event_id, Kafka value) of a good event but for `changes`, which name details by `event_details__x`."""
@@ -127,7 +127,7 @@ def poison_records(run: Run) -> None:
     goods = [where for where, what in run.ledger.foreign.items() if what == "good"]
 
     def letters() -> dict[tuple[str, int, int], tuple[str, str, str]]:
-        rows = run.world.sql(
+        rows = run.system.sql(
             "SELECT topic, part, off, stage, error_class, error FROM etld.dead_letter WHERE off >= 0 AND topic = %s",
             (TOPIC,),
         )
@@ -147,7 +147,7 @@ def poison_records(run: Run) -> None:
     run.expect(all(len(each) == 1 for each in reasons.values()), f"one kind has several reasons: {dict(reasons)}")
     distinct = {next(iter(each)) for each in reasons.values()}
     run.expect(len(distinct) >= 8, f"reasons do not tell the kinds apart: {sorted(distinct)}")
-    rows = run.world.sql("SELECT kafka_partition, kafka_offset FROM processed_events WHERE event_type = 'purchase'")
+    rows = run.system.sql("SELECT kafka_partition, kafka_offset FROM processed_events WHERE event_type = 'purchase'")
     stored = Counter((TOPIC, part, off) for part, off in rows)
     run.expect(all(stored[where] == 1 for where in goods), "not every good neighbour has its row")
 
@@ -156,36 +156,36 @@ def poison_records(run: Run) -> None:
 def corrupt_avro(run: Run) -> None:
     foreign = Foreign(run)
     with run.load():
-        before = run.world.sql("SELECT count(*) FROM etld.dead_letter WHERE off IS NOT NULL")[0][0]
+        before = run.system.sql("SELECT count(*) FROM etld.dead_letter WHERE off IS NOT NULL")[0][0]
         for _ in range(10):
             foreign.send([("damaged", *_damaged(foreign, run.rng)) for _ in range(15)])
             run.flowing(60)
         began = time.monotonic()
 
         def dead() -> int:
-            return int(run.world.sql("SELECT count(*) FROM etld.dead_letter WHERE off IS NOT NULL")[0][0] - before)
+            return int(run.system.sql("SELECT count(*) FROM etld.dead_letter WHERE off IS NOT NULL")[0][0] - before)
 
         run.until(lambda: dead() > 75, "dead letters of damaged records")
         run.fired += dead()
         run.recovered(since=began)
 
 
-def _cautious() -> World:
-    return World({"breaker.retry_after": "0 s"})
+def _cautious() -> System:
+    return System({"breaker.retry_after": "0 s"})
 
 
 @fault("mostly-dead", "6,000 records that are all dead: the breaker stops reading until it is told", make=_cautious)
 def mostly_dead(run: Run) -> None:
-    world, foreign = run.world, Foreign(run)
+    system, foreign = run.system, Foreign(run)
 
     def dead() -> int:
-        rows = world.sql(
+        rows = system.sql(
             "SELECT sum(dead)::bigint FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase'"
         )
         return int(rows[0][0] or 0)
 
     def opened() -> bool:
-        return any("breaker" in told for told in world.status().get("faults", []))
+        return any("breaker" in told for told in system.status().get("faults", []))
 
     with run.load(event_types=("order",), repairable=0, hopeless=0):
         foreign.send([poison(foreign, number % 10) for number in range(6000)])
@@ -197,10 +197,10 @@ def mostly_dead(run: Run) -> None:
             run.flowing(200, f"{PROCESSORS}order")
             run.expect(dead() == stood_at < 6000, f"{dead()} of 6,000 records were dead-lettered, {stood_at} before")
             run.fired += 1
-            world.daemon.cli("resume", "processor-purchase")
+            system.daemon.cli("resume", "processor-purchase")
         # Somebody wants them all in the queue.
-        world.daemon.configure({"breaker.ratio": 0.0})
-        world.daemon.cli("reload")
+        system.daemon.configure({"breaker.ratio": 0.0})
+        system.daemon.cli("reload")
         run.until(lambda: dead() == 6000, "all are dead letters")
         run.expect(not opened(), "the breaker is open and was turned off")
 

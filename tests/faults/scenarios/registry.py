@@ -13,11 +13,11 @@ from faults.proxy import Proxy
 from faults.run import PROCESSORS, Run
 from faults.scenarios import fault
 from faults.scenarios.records import TOPIC, Foreign
-from faults.world import World
+from faults.system import System
 from support.fake_registry import FakeRegistry
 
 
-class Registered(World):
+class Registered(System):
     """Its registry speaks Confluent's REST API, and is reached through `way`."""
 
     def __init__(self) -> None:
@@ -55,65 +55,65 @@ class Registered(World):
 
 
 @contextlib.contextmanager
-def _down(world: Registered) -> Iterator[None]:
-    world.way.cut(refuse=True)
+def _down(system: Registered) -> Iterator[None]:
+    system.way.cut(refuse=True)
     yield
-    world.way.heal()
+    system.way.heal()
 
 
 @contextlib.contextmanager
-def _hanging(world: Registered) -> Iterator[None]:
-    world.way.blackhole = True
+def _hanging(system: Registered) -> Iterator[None]:
+    system.way.blackhole = True
     yield
-    world.way.heal()
+    system.way.heal()
 
 
 @contextlib.contextmanager
-def _broken(world: Registered) -> Iterator[None]:
-    world.registry.broken = 500
+def _broken(system: Registered) -> Iterator[None]:
+    system.registry.broken = 500
     yield
-    world.registry.broken = 0
+    system.registry.broken = 0
 
 
 @fault("registry-away", "the registry is down, hangs, answers 500 and 409, while new schemas come", make=Registered)
 def registry_away(run: Run) -> None:
-    world = run.world
-    assert isinstance(world, Registered)
+    system = run.system
+    assert isinstance(system, Registered)
     stored = "SELECT count(*) FROM processed_events WHERE event_details ->> %s IS NOT NULL"
     with run.load():
         for name, trouble in (("down", _down), ("hangs", _hanging), ("broken", _broken)):
-            foreign = Foreign(run, world.publish(world.grow(f"since_{name}")))
-            with trouble(world):
-                mark = world.log_end()
+            foreign = Foreign(run, system.publish(system.grow(f"since_{name}")))
+            with trouble(system):
+                mark = system.log_end()
                 records = [foreign.value(**{f"event_details__since_{name}": name}) for _ in range(30)]
                 foreign.send([("good", *one) for one in records])
                 run.until(
-                    lambda mark=mark: world.said("schema registry", since=mark, worker="processor-purchase-0"),
+                    lambda mark=mark: system.said("schema registry", since=mark, worker="processor-purchase-0"),
                     f"a processor says that the registry is {name}",
                 )
                 run.flowing(60, f"{PROCESSORS}order")
                 run.hold(run.options.outage / 6)
-                run.expect(not world.sql(stored, (f"since_{name}",))[0][0], "rows without a schema")
+                run.expect(not system.sql(stored, (f"since_{name}",))[0][0], "rows without a schema")
                 run.fired += 1
             began = time.monotonic()
             run.until(
-                lambda name=name: world.sql(stored, (f"since_{name}",))[0][0] == 30, "rows of the new version", 90
+                lambda name=name: system.sql(stored, (f"since_{name}",))[0][0] == 30, "rows of the new version", 90
             )
             run.recoveries.append(time.monotonic() - began)
-        _conflict(run, world)
-    letters = world.sql("SELECT count(*) FROM etld.dead_letter WHERE stage = 'VALUE_CONVERTER'")[0][0]
+        _conflict(run, system)
+    letters = system.sql("SELECT count(*) FROM etld.dead_letter WHERE stage = 'VALUE_CONVERTER'")[0][0]
     run.expect(letters == 0, f"{letters} records were dead-lettered because the registry was away")
 
 
-def _conflict(run: Run, world: Registered) -> None:
+def _conflict(run: Run, system: Registered) -> None:
     """A schema of ours that the registry refuses: the reload says so, and the old one stays in force."""
-    path = world.daemon.directory / "schemas" / "purchase.avsc"
-    path.write_text(json.dumps(world.grow("since_conflict")))
-    world.registry.conflict = True
-    refused = world.daemon.cli("reload", check=False)
+    path = system.daemon.directory / "schemas" / "purchase.avsc"
+    path.write_text(json.dumps(system.grow("since_conflict")))
+    system.registry.conflict = True
+    refused = system.daemon.cli("reload", check=False)
     run.fired += "incompatible" in refused.stderr
     run.expect(refused.returncode == 1, f"a schema that the registry refuses was taken: {refused.stdout}")
     run.flowing(60)
-    world.registry.conflict = False
-    world.daemon.cli("reload")
+    system.registry.conflict = False
+    system.daemon.cli("reload")
     run.recovered()

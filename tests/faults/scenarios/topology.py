@@ -10,22 +10,22 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from faults.run import AGGREGATOR, Run
 from faults.scenarios import fault
 from faults.scenarios.records import TOPIC, Foreign
-from faults.world import World
+from faults.system import System
 from support.daemon import Daemon
 
 
 def _admin(run: Run) -> AdminClient:
-    return AdminClient({"bootstrap.servers": run.world.kafka})
+    return AdminClient({"bootstrap.servers": run.system.kafka})
 
 
 @fault("scale", "processors join and leave every 2 s")
 def scale(run: Run) -> None:
-    daemon = run.world.daemon
+    daemon = run.system.daemon
     with run.load():
         for turn in range(2 * run.options.kills):
             count = (3, 1)[turn % 2]
             daemon.cli("scale", "processor-purchase", str(count))
-            run.until(lambda n=count: len(run.world.names("processor-purchase-")) == n, f"{count} processors")
+            run.until(lambda n=count: len(run.system.names("processor-purchase-")) == n, f"{count} processors")
             run.fired += 1
             run.hold(2.0)
         run.recovered("etld-processor-purchase")
@@ -34,12 +34,12 @@ def scale(run: Run) -> None:
 
 @fault("charts-unwritable", "the directory of the charts cannot be written")
 def charts_unwritable(run: Run) -> None:
-    charts = run.world.daemon.directory / "event_summary_charts"
+    charts = run.system.daemon.directory / "event_summary_charts"
     kept = charts.with_name("charts.kept")
-    run.until(lambda: run.world.said("Drew", since=0) or charts.is_dir(), "the charts' directory")
+    run.until(lambda: run.system.said("Drew", since=0) or charts.is_dir(), "the charts' directory")
 
     def told() -> list[str]:
-        return [one for one in run.world.status().get("faults", []) if one.startswith("aggregator-0: charts: ")]
+        return [one for one in run.system.status().get("faults", []) if one.startswith("aggregator-0: charts: ")]
 
     with run.load():
         charts.rename(kept)
@@ -49,9 +49,9 @@ def charts_unwritable(run: Run) -> None:
         run.flowing(200, AGGREGATOR)
         charts.unlink()
         kept.rename(charts)
-        healed, mark = time.monotonic(), run.world.log_end()
+        healed, mark = time.monotonic(), run.system.log_end()
         # Drawing keeps to its share of the time: the longer one took, the later comes the next.
-        run.until(lambda: run.world.said("Drew", since=mark) and not told(), "charts are drawn again", 240)
+        run.until(lambda: run.system.said("Drew", since=mark) and not told(), "charts are drawn again", 240)
         run.recoveries.append(time.monotonic() - healed)
 
 
@@ -67,84 +67,84 @@ def more_partitions(run: Run) -> None:
         for part in (before, before + 1):
             foreign.send([("good", *foreign.value()) for _ in range(20)], partition=part)
         stored = "SELECT count(*) FROM processed_events WHERE event_type = 'purchase' AND kafka_partition >= %s"
-        run.until(lambda: run.world.sql(stored, (before,))[0][0] >= 40, "rows from the new partitions", 90)
+        run.until(lambda: run.system.sql(stored, (before,))[0][0] >= 40, "rows from the new partitions", 90)
         run.recoveries.append(time.monotonic() - began)
         run.fired += 2
 
 
-@fault("topic-recreated", "a topic is deleted and made anew: it stands still, and goes on when told", make=World)
+@fault("topic-recreated", "a topic is deleted and made anew: it stands still, and goes on when told", make=System)
 def topic_recreated(run: Run) -> None:
-    world, topic = run.world, "event_delivery"
+    system, topic = run.system, "event_delivery"
     with run.load():
         run.flowing(200)
-    _report, problems = world.quiesce()
+    _report, problems = system.quiesce()
     run.expect(not problems, f"not quiet before the fault: {problems}")
-    rows = world.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
-    mark = world.log_end()
+    rows = system.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
+    mark = system.log_end()
     admin = _admin(run)
     run.ledger.remade.add(topic)
     admin.delete_topics([topic])[topic].result(30)
     run.until(lambda: topic not in admin.list_topics(timeout=10).topics, "the topic is gone")
     admin.create_topics([NewTopic(topic, 3, 1)])[topic].result(30)
-    run.until(lambda: world.said("was deleted and made anew (its id changed)", since=mark), "the alarm")
-    run.until(lambda: world.status().get("state") == "degraded", "status is degraded")
+    run.until(lambda: system.said("was deleted and made anew (its id changed)", since=mark), "the alarm")
+    run.until(lambda: system.status().get("state") == "degraded", "status is degraded")
     run.fired += 1
     with run.load(event_types=("purchase", "delivery")):
         run.until(lambda: run.ledger.acknowledged_since(0) > 300, "events into the new topic")
-        now = world.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
+        now = system.sql("SELECT count(*) FROM processed_events WHERE event_type = 'delivery'")[0][0]
         run.expect(now == rows, "the processor read the new topic without being told to")
-        report = world.reconcile()
+        report = system.reconcile()
         run.expect(report.get("exit_code") == 1, "reconcile finds nothing wrong while the topic stands still")
         began = time.monotonic()
-        world.daemon.cli("resume", "processor", "--from", "low", topic)
+        system.daemon.cli("resume", "processor", "--from", "low", topic)
         run.recovered("etld-processor-delivery", since=began)
 
 
-@fault("retention-overrun", "Kafka deletes records before they were read: counted as lost, never skipped", make=World)
+@fault("retention-overrun", "Kafka deletes records before they were read: counted as lost, never skipped", make=System)
 def retention_overrun(run: Run) -> None:
-    world, daemon = run.world, run.world.daemon
+    system, daemon = run.system, run.system.daemon
     with run.load():
         run.flowing(100)
-    _report, problems = world.quiesce()
+    _report, problems = system.quiesce()
     run.expect(not problems, f"not quiet before the fault: {problems}")
     foreign = Foreign(run)
     for who in ("processor-purchase", "aggregator"):
         daemon.cli("scale", who, "0")
-    run.until(lambda: not world.names("aggregator") + world.names("processor-purchase"), "nobody reads the topic")
+    run.until(lambda: not system.names("aggregator") + system.names("processor-purchase"), "nobody reads the topic")
     ends = foreign.write([foreign.value() for _ in range(200)])
     admin = _admin(run)
     for future in admin.delete_records([TopicPartition(TOPIC, part, end) for part, end in ends.items()]).values():
         future.result(30)
     foreign.send([("good", *foreign.value()) for _ in range(100)])
-    mark = world.log_end()
+    mark = system.log_end()
     for who in ("processor-purchase", "aggregator"):
         daemon.cli("scale", who, "1")
-    run.until(lambda: world.said("retention deleted", since=mark, worker="processor-purchase-0"), "the alarm")
-    run.until(lambda: world.said("retention deleted", since=mark, worker="aggregator-0"), "the aggregator's alarm")
-    run.until(lambda: world.status().get("state") == "degraded", "status is degraded")
+    run.until(lambda: system.said("retention deleted", since=mark, worker="processor-purchase-0"), "the alarm")
+    run.until(lambda: system.said("retention deleted", since=mark, worker="aggregator-0"), "the aggregator's alarm")
+    run.until(lambda: system.status().get("state") == "degraded", "status is degraded")
     run.fired += 1
     began = time.monotonic()
     daemon.cli("resume", "processor", "--from", "low", TOPIC)
     run.recovered("etld-processor-purchase", since=began)
-    report, _problems = world.quiesce()
+    report, _problems = system.quiesce()
     lost = sum(one["lost"] for one in report["partitions"])
     run.expect(lost == 200, f"200 records were deleted, and reconcile counts {lost} as lost")
 
 
-def _named() -> World:
-    return World({"node_id": "twin"})
+def _named() -> System:
+    return System({"node_id": "twin"})
 
 
 @fault("same-node-id", "a second daemon with the same node_id: they fence each other, and say why", make=_named)
 def same_node_id(run: Run) -> None:
-    world = run.world
+    system = run.system
     with run.load():
-        other = Daemon(world.directory / "other")
+        other = Daemon(system.directory / "other")
         other.configure(
             {
                 "node_id": "twin",
-                "kafka.bootstrap_servers": world.daemon.kafka,
-                "postgres.dsn": world.proxied_dsn,
+                "kafka.bootstrap_servers": system.daemon.kafka,
+                "postgres.dsn": system.proxied_dsn,
                 "charts.dpi": 50,
             }
         )
@@ -152,7 +152,7 @@ def same_node_id(run: Run) -> None:
             other.cli("start", check=False)
 
             def fatal() -> list[str]:
-                workers = world.status().get("workers", []) + other.status().get("workers", [])
+                workers = system.status().get("workers", []) + other.status().get("workers", [])
                 return [
                     str(one["last_error"])
                     for one in workers
@@ -167,8 +167,8 @@ def same_node_id(run: Run) -> None:
         finally:
             other.stop()
         healed = time.monotonic()
-        for one in world.status()["workers"]:
+        for one in system.status()["workers"]:
             if one["state"] == "fatal":
-                world.daemon.cli("restart", one["name"])
+                system.daemon.cli("restart", one["name"])
         run.recovered(since=healed)
         run.flowing(100)

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from support.daemon import Daemon
-from support.letters import World, purchase
+from support.etld_client import EtldClient, purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -28,33 +28,33 @@ ETLD = str(Path(sys.executable).with_name("etld"))
 
 
 @pytest.fixture(scope="module")
-def world(make_daemon: Callable[[], Daemon]) -> Any:
+def etld(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon without rules."""
     made = make_daemon()
     made.configure({"corrector.rules": []})
     with made.running():
-        yield World(made)
+        yield EtldClient(made)
 
 
 @pytest.fixture
-def parked(world: World) -> dict[str, Any]:
+def parked(etld: EtldClient) -> dict[str, Any]:
     """A parked letter of its own, as `list --json` has it."""
     event = purchase(price="1,5")
-    world.track(event)
-    return world.letter(event["event_id"], "parked")
+    etld.track(event)
+    return etld.letter(event["event_id"], "parked")
 
 
 class Terminal:
     """`etld ARGS` on a terminal of `columns`; what it writes is read by `until` and `end`."""
 
-    def __init__(self, world: World, *args: str, columns: int = 100, out: Any = None, **env: str) -> None:
+    def __init__(self, etld: EtldClient, *args: str, columns: int = 100, out: Any = None, **env: str) -> None:
         ours, theirs = pty.openpty()
         self._fd = ours
         self.said = ""
         self.process = subprocess.Popen(
             [ETLD, *args],
-            env={**world.daemon.env, "COLUMNS": str(columns), "TERM": "xterm", **env},
-            cwd=world.daemon.directory,
+            env={**etld.daemon.env, "COLUMNS": str(columns), "TERM": "xterm", **env},
+            cwd=etld.daemon.directory,
             stdin=theirs,
             stdout=out or theirs,
             stderr=theirs,
@@ -79,50 +79,50 @@ class Terminal:
         return self.process.wait(30)
 
 
-def test_bulk_commands_ask_on_a_terminal(world: World, parked: dict[str, Any]) -> None:
+def test_bulk_commands_ask_on_a_terminal(etld: EtldClient, parked: dict[str, Any]) -> None:
     """No is no; yes is yes; the number is in the question."""
-    number = world.states()["parked"]
+    number = etld.states()["parked"]
     for verb in (["replay"], ["discard", "--reason", "test"]):
-        asked = Terminal(world, "dlq", *verb, "--state", "parked")
+        asked = Terminal(etld, "dlq", *verb, "--state", "parked")
         asked.until(f"{verb[0]} {number:,} dead letter")
         asked.type("n\r")
         assert asked.end() == 1
-        assert world.states()["parked"] == number
-    asked = Terminal(world, "dlq", "discard", parked["id"], "--reason", "a test")
+        assert etld.states()["parked"] == number
+    asked = Terminal(etld, "dlq", "discard", parked["id"], "--reason", "a test")
     asked.until("discard 1 dead letter?")
     asked.type("y\r")
     assert asked.end() == 0
-    letter = world.letter(parked["event_id"], "discarded")
+    letter = etld.letter(parked["event_id"], "discarded")
     assert (letter["reason"], letter["history"][-1]["outcome"]) == ("a test", "discarded")
 
 
-def test_an_interrupted_replay_has_done_whole_batches_and_goes_on(world: World) -> None:
+def test_an_interrupted_replay_has_done_whole_batches_and_goes_on(etld: EtldClient) -> None:
     """Ctrl-C while it waits for a row in a later batch; the same command again does the rest."""
     total = 1200
-    world.send([purchase(item_id=number, price="x") for number in range(total)])
-    wait_until(lambda: set(world.states()) == {"parked", "discarded"}, 60, "all are parked")
-    before = world.sql("SELECT count(*), sum(replays)::int FROM etld.dead_letter WHERE state = 'parked'")[0]
-    with psycopg.connect(world.dsn) as holder:
+    etld.send([purchase(item_id=number, price="x") for number in range(total)])
+    wait_until(lambda: set(etld.states()) == {"parked", "discarded"}, 60, "all are parked")
+    before = etld.sql("SELECT count(*), sum(replays)::int FROM etld.dead_letter WHERE state = 'parked'")[0]
+    with psycopg.connect(etld.dsn) as holder:
         holder.execute(
             "SELECT id FROM etld.dead_letter WHERE state = 'parked' ORDER BY created_at DESC, id DESC LIMIT 1 FOR UPDATE"
         )
-        replay = Terminal(world, "dlq", "replay", "--state", "parked", "--yes")
+        replay = Terminal(etld, "dlq", "replay", "--state", "parked", "--yes")
 
         def replayed() -> int:
-            found: int = world.sql("SELECT sum(replays)::int FROM etld.dead_letter")[0][0] - before[1]
+            found: int = etld.sql("SELECT sum(replays)::int FROM etld.dead_letter")[0][0] - before[1]
             return found
 
         wait_until(lambda: replayed() >= 1000, 30, "two batches are done")
         waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%dead_letter%%'"
-        wait_until(lambda: world.sql(waits) != [(0,)], 30, "the third waits for the row")
+        wait_until(lambda: etld.sql(waits) != [(0,)], 30, "the third waits for the row")
         os.killpg(replay.process.pid, signal.SIGINT)
         assert replay.end() == 130
     assert f"interrupted: replayed 1,000 of {before[0]:,}" in replay.said
     assert replayed() == 1000
-    wait_until(lambda: set(world.states()) == {"parked", "discarded"}, 60, "those are parked again")
-    assert world.daemon.json("dlq", "replay", "--state", "parked", "--yes")["replayed"] == before[0]
-    wait_until(lambda: set(world.states()) == {"parked", "discarded"}, 60, "all are parked again")
-    assert world.sql("SELECT count(*) FROM etld.dead_letter WHERE replays > 2") == [(0,)]
+    wait_until(lambda: set(etld.states()) == {"parked", "discarded"}, 60, "those are parked again")
+    assert etld.daemon.json("dlq", "replay", "--state", "parked", "--yes")["replayed"] == before[0]
+    wait_until(lambda: set(etld.states()) == {"parked", "discarded"}, 60, "all are parked again")
+    assert etld.sql("SELECT count(*) FROM etld.dead_letter WHERE replays > 2") == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -132,82 +132,82 @@ def test_an_interrupted_replay_has_done_whole_batches_and_goes_on(world: World) 
         (("--json",), '{"replayed": 1, "invalid": 0, "interrupted": true}'),
     ],
 )
-def test_an_interrupted_repair_of_many_says_how_many(world: World, as_json: tuple[str, ...], words: str) -> None:
+def test_an_interrupted_repair_of_many_says_how_many(etld: EtldClient, as_json: tuple[str, ...], words: str) -> None:
     """Ctrl-C while it waits for the second of two letters."""
     pair = [purchase(price="1,5") for _ in range(2)]
     ids = []
     for event in pair:
-        world.track(event)
-        ids.append(world.letter(event["event_id"], "parked")["id"])
+        etld.track(event)
+        ids.append(etld.letter(event["event_id"], "parked")["id"])
     waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%dead_letter%%'"
-    with psycopg.connect(world.dsn) as holder:
+    with psycopg.connect(etld.dsn) as holder:
         holder.execute("SELECT id FROM etld.dead_letter WHERE id = %s FOR UPDATE", (ids[0],))
-        replay = Terminal(world, "dlq", "replay", *ids, "--set", "event_details.price=2.5", "--yes", *as_json)
-        wait_until(lambda: world.sql(waits) != [(0,)], 30, "it waits for the row")
+        replay = Terminal(etld, "dlq", "replay", *ids, "--set", "event_details.price=2.5", "--yes", *as_json)
+        wait_until(lambda: etld.sql(waits) != [(0,)], 30, "it waits for the row")
         os.killpg(replay.process.pid, signal.SIGINT)
         assert replay.end() == 130
     assert words in replay.said
     assert "50%" in replay.said
-    world.letter(pair[1]["event_id"], "resolved")
-    assert world.letter(pair[0]["event_id"], "parked")["state"] == "parked"
+    etld.letter(pair[1]["event_id"], "resolved")
+    assert etld.letter(pair[0]["event_id"], "parked")["state"] == "parked"
 
 
-def test_a_person_is_asked_when_only_the_answer_goes_elsewhere(world: World, parked: dict[str, Any]) -> None:
+def test_a_person_is_asked_when_only_the_answer_goes_elsewhere(etld: EtldClient, parked: dict[str, Any]) -> None:
     """`etld dlq discard … > file` at a terminal."""
-    with (world.daemon.directory / "answer").open("w+") as answer:
-        asked = Terminal(world, "dlq", "discard", parked["id"], "--reason", "test", "--json", out=answer)
+    with (etld.daemon.directory / "answer").open("w+") as answer:
+        asked = Terminal(etld, "dlq", "discard", parked["id"], "--reason", "test", "--json", out=answer)
         asked.until("discard 1 dead letter?")
         asked.type("n\r")
         assert asked.end() == 1
         answer.seek(0)
         assert answer.read() == ""
-    assert world.daemon.json("dlq", "show", parked["id"])["state"] == "parked"
+    assert etld.daemon.json("dlq", "show", parked["id"])["state"] == "parked"
 
 
-def test_show_tells_all_that_came(world: World, parked: dict[str, Any]) -> None:
+def test_show_tells_all_that_came(etld: EtldClient, parked: dict[str, Any]) -> None:
     """The key and the headers too; and what is no id is wrong use, not a pattern."""
-    said = world.daemon.cli("dlq", "show", parked["id"]).stdout
+    said = etld.daemon.cli("dlq", "show", parked["id"]).stdout
     assert f"key         {parked['key']}" in said
     assert parked["headers"]
     for name, value in parked["headers"].items():
         assert f"  {name}: {value}" in said
-    done = world.daemon.cli("dlq", "show", f"{parked['id'][0]}%__", check=False)
+    done = etld.daemon.cli("dlq", "show", f"{parked['id'][0]}%__", check=False)
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_half_a_character_can_be_edited(world: World) -> None:
+def test_half_a_character_can_be_edited(etld: EtldClient) -> None:
     """As an escape: no file can hold it."""
     event = purchase(item_name="\ud83d", price="1,5")
-    world.queue(event)
-    letter = world.letter(event["event_id"], "parked")
-    edited(world, letter["id"], "event['event_details'].update(item_name='lamp', price=3.5)")
-    world.letter(event["event_id"], "resolved")
-    assert world.price(event["event_id"]) == 3.5
+    etld.queue(event)
+    letter = etld.letter(event["event_id"], "parked")
+    edited(etld, letter["id"], "event['event_details'].update(item_name='lamp', price=3.5)")
+    etld.letter(event["event_id"], "resolved")
+    assert etld.price(event["event_id"]) == 3.5
 
 
-def test_what_is_nested_too_deeply_is_a_problem_in_words(world: World) -> None:
+def test_what_is_nested_too_deeply_is_a_problem_in_words(etld: EtldClient) -> None:
     """Not a traceback; the letter stays."""
     deep: Any = 1
     for _ in range(900):
         deep = {"a": deep}
     event = purchase(item_name=deep)
-    world.queue(event)
-    letter = world.letter(event["event_id"], "parked")
-    done = world.daemon.cli("dlq", "replay", letter["id"], "--set", "event_details.price=1", check=False)
+    etld.queue(event)
+    letter = etld.letter(event["event_id"], "parked")
+    done = etld.daemon.cli("dlq", "replay", letter["id"], "--set", "event_details.price=1", check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert f"{letter['id']}: not replayed: " in done.stderr
-    assert world.daemon.json("dlq", "show", letter["id"])["state"] == "parked"
+    assert etld.daemon.json("dlq", "show", letter["id"])["state"] == "parked"
 
 
-def edited(world: World, letter: str, script: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def edited(etld: EtldClient, letter: str, script: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """`replay --edit` with a Python script for an editor; it finds the event in `event`."""
-    program = world.daemon.directory / "editor.py"
+    program = etld.daemon.directory / "editor.py"
     program.write_text(
         "import json, sys\nname = sys.argv[1]\nevent = json.load(open(name))\n"
         f"{script}\nopen(name, 'w').write(event if isinstance(event, str) else json.dumps(event))\n"
     )
-    world.daemon.env["EDITOR"] = f"{sys.executable} {program}"
-    return world.daemon.cli("dlq", "replay", letter, "--edit", check=check)
+    etld.daemon.env["EDITOR"] = f"{sys.executable} {program}"
+    return etld.daemon.cli("dlq", "replay", letter, "--edit", check=check)
 
 
 @pytest.mark.parametrize(
@@ -220,74 +220,74 @@ def edited(world: World, letter: str, script: str, check: bool = True) -> subpro
     ],
 )
 def test_an_edit_that_is_not_valid_changes_nothing(
-    world: World, parked: dict[str, Any], script: str, words: str
+    etld: EtldClient, parked: dict[str, Any], script: str, words: str
 ) -> None:
     """It says why."""
-    done = edited(world, parked["id"], script, check=False)
+    done = edited(etld, parked["id"], script, check=False)
     assert done.returncode == 1
     assert words in done.stderr
     assert "Traceback" not in done.stderr
-    again = world.daemon.json("dlq", "show", parked["id"])
+    again = etld.daemon.json("dlq", "show", parked["id"])
     assert (again["state"], again["history"]) == ("parked", parked["history"])
 
 
-def test_an_edited_event_is_stored_as_it_was_edited(world: World, parked: dict[str, Any]) -> None:
+def test_an_edited_event_is_stored_as_it_was_edited(etld: EtldClient, parked: dict[str, Any]) -> None:
     """With before and after on record, found by the beginning of the id."""
-    done = edited(world, parked["id"][:13], "event['event_details']['price'] = 77.5")
+    done = edited(etld, parked["id"][:13], "event['event_details']['price'] = 77.5")
     assert 'event_details.price: "1,5" -> 77.5' in done.stderr
-    letter = world.letter(parked["event_id"], "resolved")
+    letter = etld.letter(parked["event_id"], "resolved")
     assert (letter["history"][-1]["rule"], letter["history"][-1]["outcome"]) == ("(by hand)", "stored")
     assert letter["history"][-1]["after"]["event_details"]["price"] == 77.5
-    assert world.price(parked["event_id"]) == 77.5
+    assert etld.price(parked["event_id"]) == 77.5
 
 
-def test_set_on_many_letters(world: World, parked: dict[str, Any]) -> None:
+def test_set_on_many_letters(etld: EtldClient, parked: dict[str, Any]) -> None:
     """Those that it makes valid go; the others stay, with the reason, and the exit code says so."""
     wrong = {**purchase(price="1,5"), "event_name": "no_such_name"}
-    world.track(wrong)
-    other = world.letter(wrong["event_id"], "parked")
-    done = world.daemon.cli(
+    etld.track(wrong)
+    other = etld.letter(wrong["event_id"], "parked")
+    done = etld.daemon.cli(
         "dlq", "replay", parked["id"], other["event_id"], "--set", "event_details.price=2.5", "--json", check=False
     )
     assert (done.returncode, json.loads(done.stdout)) == (1, {"replayed": 1, "invalid": 1, "interrupted": False})
     assert f"{other['id']}: not replayed: event_name" in done.stderr
-    world.letter(parked["event_id"], "resolved")
-    assert world.price(parked["event_id"]) == 2.5
-    assert world.daemon.json("dlq", "show", other["id"])["state"] == "parked"
+    etld.letter(parked["event_id"], "resolved")
+    assert etld.price(parked["event_id"]) == 2.5
+    assert etld.daemon.json("dlq", "show", other["id"])["state"] == "parked"
 
 
 @pytest.mark.parametrize(
     "verb", [["replay"], ["discard", "--reason", "x"], ["test", "--id"], ["show"], ["list", "--after"]]
 )
-def test_a_letter_that_is_not_there_is_an_error(world: World, verb: list[str]) -> None:
+def test_a_letter_that_is_not_there_is_an_error(etld: EtldClient, verb: list[str]) -> None:
     """For every command that takes an id; and nonsense is wrong use."""
-    done = world.daemon.cli("dlq", *verb, "00000000-0000-4000-8000-000000000000", check=False)
+    done = etld.daemon.cli("dlq", *verb, "00000000-0000-4000-8000-000000000000", check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "00000000-0000-4000-8000-000000000000" in done.stderr
-    done = world.daemon.cli("dlq", *verb, "?", check=False)
+    done = etld.daemon.cli("dlq", *verb, "?", check=False)
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_list_pages_and_filters(world: World, parked: dict[str, Any]) -> None:
+def test_list_pages_and_filters(etld: EtldClient, parked: dict[str, Any]) -> None:
     """Every letter on one page, newest first; on a narrow terminal the error has a line of its own."""
-    everything = [json.loads(line)["id"] for line in world.daemon.cli("dlq", "list", "--json").stdout.splitlines()]
+    everything = [json.loads(line)["id"] for line in etld.daemon.cli("dlq", "list", "--json").stdout.splitlines()]
     assert everything[0] == parked["id"]
     paged: list[str] = []
     while len(paged) < len(everything):
         after = ["--after", paged[-1]] if paged else []
-        page = world.daemon.cli("dlq", "list", "--json", "--limit", "400", *after).stdout.splitlines()
+        page = etld.daemon.cli("dlq", "list", "--json", "--limit", "400", *after).stdout.splitlines()
         paged += [json.loads(line)["id"] for line in page]
     assert paged == everything
 
     def count(*options: str) -> int:
-        return len(world.daemon.cli("dlq", "list", "--json", *options).stdout.splitlines())
+        return len(etld.daemon.cli("dlq", "list", "--json", *options).stdout.splitlines())
 
     assert count("--older-than", "1 h") == 0
     assert count("--newer-than", "1 h") == count() == len(everything)
     assert count("--type", "order") == 0
     assert count("--error", 'got "1,5"', "--state", "parked") >= 1
     for columns in (80, 200):
-        terminal = Terminal(world, "dlq", "list", "--limit", "3", columns=columns)
+        terminal = Terminal(etld, "dlq", "list", "--limit", "3", columns=columns)
         assert terminal.end() == 0
         lines = re.sub(r"\x1b\[\d*m", "", terminal.said).splitlines()
         assert max(map(len, lines)) <= columns
@@ -296,21 +296,21 @@ def test_list_pages_and_filters(world: World, parked: dict[str, Any]) -> None:
         assert "event_details.price" in terminal.said
 
 
-def test_a_mistake_in_the_rules_has_its_line_at_start_and_reload(world: World) -> None:
+def test_a_mistake_in_the_rules_has_its_line_at_start_and_reload(etld: EtldClient) -> None:
     """For every command that reads them; what runs goes on."""
-    good = world.daemon.config_path.read_text()
+    good = etld.daemon.config_path.read_text()
     rule = '\n[[corrector.rules]]\nname = "typo"\nsteps = [{ trin = "*" }]\n\n[[corrector.rules]]\nname = "typo"\nhook = "nowhere:f"\n'
-    world.daemon.config_path.write_text(good.replace("rules = []\n", "") + rule)
+    etld.daemon.config_path.write_text(good.replace("rules = []\n", "") + rule)
     line = len(good.replace("rules = []\n", "").splitlines()) + 4
     try:
         for command in (["reload"], ["config", "check"], ["start"]):
-            done = world.daemon.cli(*command, check=False)
+            done = etld.daemon.cli(*command, check=False)
             assert done.returncode == 1
             said = done.stdout + done.stderr
             wanted = "corrector.rules[0].steps[0].trin: unknown step 'trin'; did you mean 'trim'?"
             assert f":{line}: {wanted}" in said or f"line {line}: {wanted}" in said
             assert "two rules are called 'typo'" in said
             assert "there is no module 'nowhere'" in said
-        assert world.daemon.status()["state"] == "ready"
+        assert etld.daemon.status()["state"] == "ready"
     finally:
-        world.daemon.config_path.write_text(good)
+        etld.daemon.config_path.write_text(good)

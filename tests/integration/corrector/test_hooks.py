@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.daemon import Daemon
-from support.letters import World, purchase
+from support.etld_client import EtldClient, purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -66,14 +66,14 @@ LEFT_OUT = purchase(item_name="left out", price="7")
 
 
 @pytest.fixture(scope="module")
-def world(make_daemon: Callable[[], Daemon]) -> Any:
+def etld(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon with the hooks, and a table that refuses the prices 0, 1 and 2 for reasons of their own."""
     made = make_daemon()
     made.directory.joinpath("shop.py").write_text(HOOKS)
     made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
     made.configure({"corrector.rules": RULES, "event_types.purchase.transform": "shop:transform"})
     with made.running():
-        found = World(made)
+        found = EtldClient(made)
         for number, name in enumerate(("free", "cheap", "lowest")):
             found.sql(
                 f"ALTER TABLE processed_events ADD CONSTRAINT {name}"
@@ -96,119 +96,119 @@ def named(name: str) -> dict[str, Any]:
         ("meddle", "meddle: the rule changed event_id, which no rule may"),
     ],
 )
-def test_a_hook_that_does_not_repair_parks_with_its_reason(world: World, name: str, words: str) -> None:
+def test_a_hook_that_does_not_repair_parks_with_its_reason(etld: EtldClient, name: str, words: str) -> None:
     """And the event is where it was."""
     event = named(name)
-    world.track(event)
-    letter = world.letter(event["event_id"], "parked")
+    etld.track(event)
+    letter = etld.letter(event["event_id"], "parked")
     assert words in letter["reason"]
     assert letter["event"] == event
-    assert world.price(event["event_id"]) is None
+    assert etld.price(event["event_id"]) is None
 
 
-def test_a_hook_that_hangs_holds_nobody_up_for_long(world: World) -> None:
+def test_a_hook_that_hangs_holds_nobody_up_for_long(etld: EtldClient) -> None:
     """It gets its time once; the worker and the letters behind it go on."""
-    before = world.daemon.worker("corrector-0")
+    before = etld.daemon.worker("corrector-0")
     first, second, other = named("hang"), named("hang"), purchase(price="3.5")
     for event in (first, other, second):
-        world.track(event)
+        etld.track(event)
     # Letters of several partitions come in any order: which of the two hangs is not said.
     reasons = sorted(
-        (world.letter(one["event_id"], "parked")["reason"] for one in (first, second)),
+        (etld.letter(one["event_id"], "parked")["reason"] for one in (first, second)),
         key=lambda reason: "hung on another event" in reason,
     )
     assert "shop:hang did not return within 10 s" in reasons[0]
     assert "hung on another event" in reasons[1]
-    world.letter(other["event_id"], "resolved")
-    after = world.daemon.worker("corrector-0")
+    etld.letter(other["event_id"], "resolved")
+    after = etld.daemon.worker("corrector-0")
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
 
 
-def test_an_expression_that_does_not_end_parks_its_letter(world: World) -> None:
+def test_an_expression_that_does_not_end_parks_its_letter(etld: EtldClient) -> None:
     """In the worker that goes on with the letters behind it."""
-    before = world.daemon.worker("corrector-0")
+    before = etld.daemon.worker("corrector-0")
     event, other = named("endless"), purchase(price="3.5")
     event["user_details"]["email"] = "a" * 60 + "!"
-    world.track(event)
-    world.track(other)
-    letter = world.letter(event["event_id"], "parked")
+    etld.track(event)
+    etld.track(other)
+    letter = etld.letter(event["event_id"], "parked")
     assert "endless: the regular expression '(a|aa)+$' did not come to an end within 0.5 s" in letter["reason"]
-    world.letter(other["event_id"], "resolved")
-    assert world.daemon.worker("corrector-0")["pid"] == before["pid"]
+    etld.letter(other["event_id"], "resolved")
+    assert etld.daemon.worker("corrector-0")["pid"] == before["pid"]
 
 
-def test_a_letter_that_fails_ever_otherwise_parks_after_max_attempts(world: World) -> None:
+def test_a_letter_that_fails_ever_otherwise_parks_after_max_attempts(etld: EtldClient) -> None:
     """Three repairs, three different refusals; what a fourth would do nobody knows."""
     event = purchase(price="0")
-    world.track(event)
-    letter = world.letter(event["event_id"], "parked")
+    etld.track(event)
+    letter = etld.letter(event["event_id"], "parked")
     assert "failed 3 times (corrector.max_attempts)" in letter["reason"]
     assert [(one["rule"], one["outcome"]) for one in letter["history"]] == [
         ("cast", "failed"),
         ("dearer", "failed"),
         ("dearer", "failed"),
     ]
-    assert world.price(event["event_id"]) is None
+    assert etld.price(event["event_id"]) is None
 
 
-def test_an_idempotency_key_names_the_event_of_a_letter(world: World) -> None:
+def test_an_idempotency_key_names_the_event_of_a_letter(etld: EtldClient) -> None:
     """A client that sends its broken event again gets the same id, one letter and one row."""
     broken = {key: value for key, value in purchase(price="4.5").items() if key != "event_id"}
     key = f"cart-{uuid.uuid4()}"
-    answers = [world.track(broken, Idempotency_Key=key) for _ in range(2)]
+    answers = [etld.track(broken, Idempotency_Key=key) for _ in range(2)]
     assert [answer["status"] for answer in answers] == ["dead_lettered"] * 2
     event_id = answers[0]["event_id"]
     assert answers[1]["event_id"] == event_id
-    world.letter(event_id, "resolved")
-    assert world.price(event_id) == 4.5
+    etld.letter(event_id, "resolved")
+    assert etld.price(event_id) == 4.5
     whole = {**broken, "event_details": {**broken["event_details"], "price": 4.5}}
-    assert world.track(whole, Idempotency_Key=key)["event_id"] == event_id
+    assert etld.track(whole, Idempotency_Key=key)["event_id"] == event_id
 
 
 @pytest.mark.parametrize("envelope", ["event", "properties", "event_details", "data"])
-def test_the_id_of_a_wrapped_event_is_its_id(world: World, envelope: str) -> None:
+def test_the_id_of_a_wrapped_event_is_its_id(etld: EtldClient, envelope: str) -> None:
     """Sent again, wrapped or not, it is the same event."""
     event = purchase(price=5.5)
     for _ in range(2):
-        assert world.track({envelope: event})["event_id"] == event["event_id"]
-    world.letter(event["event_id"], "resolved")
-    assert world.price(event["event_id"]) == 5.5
+        assert etld.track({envelope: event})["event_id"] == event["event_id"]
+    etld.letter(event["event_id"], "resolved")
+    assert etld.price(event["event_id"]) == 5.5
 
 
 @pytest.mark.slow
-def test_a_repair_that_a_transform_leaves_out_is_resolved(world: World) -> None:
+def test_a_repair_that_a_transform_leaves_out_is_resolved(etld: EtldClient) -> None:
     """Also while other events keep the processor busy; the books balance."""
 
     def busy() -> bool:
-        world.track(purchase())
-        return world.sql("SELECT state FROM etld.dead_letter WHERE event_id = %s", LEFT_OUT["event_id"]) == [
+        etld.track(purchase())
+        return etld.sql("SELECT state FROM etld.dead_letter WHERE event_id = %s", LEFT_OUT["event_id"]) == [
             ("resolved",)
         ]
 
     wait_until(busy, 120, "the letter is resolved", interval=0.5)
-    letter = world.letter(LEFT_OUT["event_id"], "resolved")
+    letter = etld.letter(LEFT_OUT["event_id"], "resolved")
     assert letter["reason"] == "the transform of its event type left it out"
     assert letter["history"][-1]["outcome"] == "filtered"
-    assert world.price(LEFT_OUT["event_id"]) is None
-    wait_until(lambda: world.daemon.json("reconcile", check=False)["in_flight"] == 0, 30, "nothing is in flight")
-    report = world.daemon.json("reconcile", check=False)
+    assert etld.price(LEFT_OUT["event_id"]) is None
+    wait_until(lambda: etld.daemon.json("reconcile", check=False)["in_flight"] == 0, 30, "nothing is in flight")
+    report = etld.daemon.json("reconcile", check=False)
     assert [line for line in report["differences"] if "summary" not in line] == []
 
 
 @pytest.mark.slow
-def test_old_resolved_letters_are_deleted_and_still_counted(world: World) -> None:
+def test_old_resolved_letters_are_deleted_and_still_counted(etld: EtldClient) -> None:
     """Parked ones stay, and so do totals."""
-    before = world.states()
-    totals = world.daemon.status()["totals"]
-    world.daemon.configure({"corrector.keep_resolved": "1 s"})
-    world.daemon.cli("reload")
-    wait_until(lambda: "resolved" not in world.states(), 60, "they are deleted")
-    assert world.states() == {"parked": before["parked"]}
-    assert world.sql("SELECT count(*) FROM etld.dead_letter_attempt a LEFT JOIN etld.dead_letter d"
+    before = etld.states()
+    totals = etld.daemon.status()["totals"]
+    etld.daemon.configure({"corrector.keep_resolved": "1 s"})
+    etld.daemon.cli("reload")
+    wait_until(lambda: "resolved" not in etld.states(), 60, "they are deleted")
+    assert etld.states() == {"parked": before["parked"]}
+    assert etld.sql("SELECT count(*) FROM etld.dead_letter_attempt a LEFT JOIN etld.dead_letter d"
                      " ON d.id = a.dead_letter_id WHERE d.id IS NULL") == [(0,)]  # fmt: skip
-    after = world.daemon.status()["totals"]
+    after = etld.daemon.status()["totals"]
     assert {name: after[name] for name in ("dead", "repaired", "parked")} == {
         name: totals[name] for name in ("dead", "repaired", "parked")
     }
-    report = world.daemon.json("reconcile", check=False)
+    report = etld.daemon.json("reconcile", check=False)
     assert [line for line in report["differences"] if "summary" not in line] == []

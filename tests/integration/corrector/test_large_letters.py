@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from etld.kafka import Admin
 from support.daemon import Daemon
-from support.letters import World
+from support.etld_client import EtldClient
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -22,68 +22,68 @@ SMALL = 40
 
 
 @pytest.fixture(scope="module")
-def world(make_daemon: Callable[[], Daemon]) -> Any:
+def etld(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon of this module's own."""
     made = make_daemon()
     with made.running():
-        yield World(made)
+        yield EtldClient(made)
 
 
-def in_topic(world: World, topic: str) -> int:
+def in_topic(etld: EtldClient, topic: str) -> int:
     """Records of a topic, repetitions included."""
-    admin = Admin({"bootstrap.servers": world.kafka})
+    admin = Admin({"bootstrap.servers": etld.kafka})
     marks = admin.watermarks(topic, range(admin.topics([topic])[topic].partitions))
     return sum(high - low for low, high in marks.values())
 
 
-def limit(world: World, topic: str, size: int) -> None:
+def limit(etld: EtldClient, topic: str, size: int) -> None:
     """Set how large a record of a topic may be."""
     entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    client = AdminClient({"bootstrap.servers": world.kafka})
+    client = AdminClient({"bootstrap.servers": etld.kafka})
     for done in client.incremental_alter_configs([resource]).values():
         done.result(20)
 
 
-def test_a_record_of_a_megabyte_is_one_letter_and_so_is_each_neighbour(world: World) -> None:
+def test_a_record_of_a_megabyte_is_one_letter_and_so_is_each_neighbour(etld: EtldClient) -> None:
     """A letter is the record and its headers: larger than what Kafka took before."""
     for number in range(SMALL):
-        world.produce(str(uuid.uuid4()), b"junk %d" % number)
+        etld.produce(str(uuid.uuid4()), b"junk %d" % number)
         if number == SMALL // 2:
             producer_bytes = b"\0\0\0\0\1" + b"\xff" * 1_047_000
-            world.produce(str(uuid.uuid4()), producer_bytes)
-    wait_until(lambda: world.states().get("parked", 0) == SMALL + 1, 40)
-    wait_until(lambda: world.sql("SELECT count(*) FROM etld.dlq_outbox") == [(0,)], 20)
-    assert world.sql("SELECT count(*) FROM etld.dead_letter WHERE length(value) > 1000000") == [(1,)]
-    wait_until(lambda: in_topic(world, "parked_events") == SMALL + 1, 20)
-    assert in_topic(world, "dead_letter_queue") == SMALL + 1
+            etld.produce(str(uuid.uuid4()), producer_bytes)
+    wait_until(lambda: etld.states().get("parked", 0) == SMALL + 1, 40)
+    wait_until(lambda: etld.sql("SELECT count(*) FROM etld.dlq_outbox") == [(0,)], 20)
+    assert etld.sql("SELECT count(*) FROM etld.dead_letter WHERE length(value) > 1000000") == [(1,)]
+    wait_until(lambda: in_topic(etld, "parked_events") == SMALL + 1, 20)
+    assert in_topic(etld, "dead_letter_queue") == SMALL + 1
 
 
-def test_a_letter_that_its_topic_does_not_take_holds_no_other_up(world: World) -> None:
+def test_a_letter_that_its_topic_does_not_take_holds_no_other_up(etld: EtldClient) -> None:
     """It is told of by name, and goes once the topic takes it."""
-    before = in_topic(world, "parked_events")
-    limit(world, "parked_events", 100_000)
+    before = in_topic(etld, "parked_events")
+    limit(etld, "parked_events", 100_000)
     try:
-        world.produce(str(uuid.uuid4()), b"\0\0\0\0\1" + os.urandom(320_000))
+        etld.produce(str(uuid.uuid4()), b"\0\0\0\0\1" + os.urandom(320_000))
         for number in range(5):
-            world.produce(str(uuid.uuid4()), b"more junk %d" % number)
-        wait_until(lambda: in_topic(world, "parked_events") == before + 5, 40)
-        wait_until(lambda: "raise its max.message.bytes" in world.daemon.cli("health", check=False).stdout, 20)
-        assert world.daemon.cli("health", check=False).returncode == 1
+            etld.produce(str(uuid.uuid4()), b"more junk %d" % number)
+        wait_until(lambda: in_topic(etld, "parked_events") == before + 5, 40)
+        wait_until(lambda: "raise its max.message.bytes" in etld.daemon.cli("health", check=False).stdout, 20)
+        assert etld.daemon.cli("health", check=False).returncode == 1
     finally:
-        limit(world, "parked_events", 8 << 20)
-    wait_until(lambda: in_topic(world, "parked_events") == before + 6, 60)
-    wait_until(lambda: world.daemon.cli("health", check=False).returncode == 0, 20)
+        limit(etld, "parked_events", 8 << 20)
+    wait_until(lambda: in_topic(etld, "parked_events") == before + 6, 60)
+    wait_until(lambda: etld.daemon.cli("health", check=False).returncode == 0, 20)
 
 
-def test_a_foreign_letter_with_absurd_headers_is_kept(world: World) -> None:
+def test_a_foreign_letter_with_absurd_headers_is_kept(etld: EtldClient) -> None:
     """Who may write to the queue cannot stop the corrector."""
-    before = sum(world.states().values())
-    producer = Producer({"bootstrap.servers": world.kafka})
+    before = sum(etld.states().values())
+    producer = Producer({"bootstrap.servers": etld.kafka})
     headers = [(name, "x" * 12_000) for name in ("etld.event_id", "etld.event_type", "__connect.errors.stage")]
     headers.append(("etld.dead_letter_id", "no id"))
     for _ in range(3):
         producer.produce("dead_letter_queue", b"{}", b"k", headers=headers)
     assert producer.flush(20) == 0
-    wait_until(lambda: sum(world.states().values()) == before + 3, 40)
-    wait_until(lambda: world.daemon.cli("health", check=False).returncode == 0, 20)
+    wait_until(lambda: sum(etld.states().values()) == before + 3, 40)
+    wait_until(lambda: etld.daemon.cli("health", check=False).returncode == 0, 20)

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.daemon import Daemon
-from support.letters import World
+from support.etld_client import EtldClient
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -31,27 +31,27 @@ def delivery() -> dict[str, Any]:
 
 def test_a_topic_with_fewer_partitions_goes_on_when_told(daemon: Daemon) -> None:
     """It stands still and says so, the other types go on, and after the resume the books are right."""
-    world = World(daemon)
-    world.send([delivery() for _ in range(60)])
+    etld = EtldClient(daemon)
+    etld.send([delivery() for _ in range(60)])
     rows = "SELECT count(*) FROM processed_events WHERE event_type = 'delivery'"
-    wait_until(lambda: world.sql(rows) == [(60,)], 40)
+    wait_until(lambda: etld.sql(rows) == [(60,)], 40)
     wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60)
-    client = AdminClient({"bootstrap.servers": world.kafka})
+    client = AdminClient({"bootstrap.servers": etld.kafka})
     client.delete_topics([TOPIC])[TOPIC].result(30)
     wait_until(lambda: TOPIC not in client.list_topics(timeout=10).topics, 30)
     client.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(30)
     wait_until(lambda: "made anew" in daemon.cli("health", check=False).stdout, 60)
     # Ingest's producer may not have seen yet that there are fewer: what it could not write is not acknowledged.
-    accepted = world.post("/v1/batch", {"batch": [delivery() for _ in range(40)]})["accepted"]
+    accepted = etld.post("/v1/batch", {"batch": [delivery() for _ in range(40)]})["accepted"]
     assert accepted > 0
     # Both its readers have come to the new topic before they are told to go on.
     halted = (
         "SELECT count(*) FROM etld.kafka_position WHERE topic = 'event_delivery' AND partition = 0 AND halted <> ''"
     )
-    wait_until(lambda: world.sql(halted) == [(2,)], 60)
-    assert world.sql(rows) == [(60,)]
+    wait_until(lambda: etld.sql(halted) == [(2,)], 60)
+    assert etld.sql(rows) == [(60,)]
     told = daemon.cli("resume", "processor", "--from", "low", TOPIC).stdout
     assert "event_delivery:0" in told and "event_delivery:2" in told
-    wait_until(lambda: world.sql(rows)[0][0] >= 60 + accepted, 60)
+    wait_until(lambda: etld.sql(rows)[0][0] >= 60 + accepted, 60)
     wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60)
     wait_until(lambda: daemon.cli("health", check=False).returncode == 0, 30)

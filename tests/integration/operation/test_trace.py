@@ -11,18 +11,18 @@ import confluent_kafka
 import pytest
 
 from support.daemon import Daemon
-from support.letters import World, purchase
+from support.etld_client import EtldClient, purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def world(make_daemon: Callable[[], Daemon]) -> Iterator[World]:
+def etld(make_daemon: Callable[[], Daemon]) -> Iterator[EtldClient]:
     """One daemon for the tests of this file."""
     made = make_daemon()
     with made.running():
-        yield World(made)
+        yield EtldClient(made)
 
 
 def moments(*told: str) -> list[datetime]:
@@ -30,9 +30,9 @@ def moments(*told: str) -> list[datetime]:
     return [datetime.fromisoformat(one) for one in told]
 
 
-def record(world: World, topic: str, part: int, off: int) -> Any:
+def record(etld: EtldClient, topic: str, part: int, off: int) -> Any:
     """The record there."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": world.kafka, "group.id": str(uuid.uuid4())})
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": etld.kafka, "group.id": str(uuid.uuid4())})
     consumer.assign([confluent_kafka.TopicPartition(topic, part, off)])
     message = consumer.poll(20)
     consumer.close()
@@ -41,87 +41,87 @@ def record(world: World, topic: str, part: int, off: int) -> Any:
     return message
 
 
-def test_a_stored_event(world: World) -> None:
+def test_a_stored_event(etld: EtldClient) -> None:
     """Accepted, where in Kafka, stored."""
     event, before = purchase(), datetime.now(UTC)
-    world.track(event)
-    wait_until(lambda: world.price(event["event_id"]), 30, "it is stored")
-    found = world.daemon.json("trace", event["event_id"])
+    etld.track(event)
+    wait_until(lambda: etld.price(event["event_id"]), 30, "it is stored")
+    found = etld.daemon.json("trace", event["event_id"])
     (accepted,) = moments(found["accepted"])
     row = found["stored"]
     assert before.replace(microsecond=before.microsecond // 1000 * 1000) <= accepted <= moments(row["processed_at"])[0]
-    assert record(world, row["topic"], row["kafka_partition"], row["kafka_offset"]).key() == event["event_id"].encode()
+    assert record(etld, row["topic"], row["kafka_partition"], row["kafka_offset"]).key() == event["event_id"].encode()
     assert (found["resent"], found["dead_letters"], found["outbox"]) == (None, [], [])
-    said = world.daemon.cli("trace", event["event_id"]).stdout
+    said = etld.daemon.cli("trace", event["event_id"]).stdout
     assert [line.split()[0] for line in said.splitlines()] == ["event", "accepted", "in", "stored"]
 
 
-def test_a_repaired_event(world: World) -> None:
+def test_a_repaired_event(etld: EtldClient) -> None:
     """Accepted before it was dead; its row's record is the repair's."""
     event = purchase(price=" 2.5 ")
-    world.track(event)
-    world.letter(event["event_id"], "resolved")
-    found = world.daemon.json("trace", event["event_id"])
+    etld.track(event)
+    etld.letter(event["event_id"], "resolved")
+    found = etld.daemon.json("trace", event["event_id"])
     (letter,) = found["dead_letters"]
     life = moments(found["accepted"], letter["created_at"], found["resent"], found["stored"]["processed_at"])
     assert life == sorted(life)
-    kept = record(world, "dead_letter_queue", letter["queue_part"], letter["queue_off"])
+    kept = record(etld, "dead_letter_queue", letter["queue_part"], letter["queue_off"])
     assert dict(kept.headers())["etld.dead_letter_id"] == letter["id"].encode()
-    said = world.daemon.cli("trace", event["event_id"]).stdout
+    said = etld.daemon.cli("trace", event["event_id"]).stdout
     words = [line.split()[0] for line in said.splitlines()]
     assert words == ["event", "accepted", "dead", "in", "attempt", "letter", "resent", "in", "stored"]
     assert f"in Kafka  dead_letter_queue:{letter['queue_part']} offset {letter['queue_off']}\n" in said
 
 
-def test_a_parked_event_of_ingest(world: World) -> None:
+def test_a_parked_event_of_ingest(etld: EtldClient) -> None:
     """Its acceptance is its record in the dead letter queue."""
     event = {**purchase(), "event_name": "no such name"}
-    world.track(event)
-    world.letter(event["event_id"], "parked")
-    found = world.daemon.json("trace", event["event_id"])
+    etld.track(event)
+    etld.letter(event["event_id"], "parked")
+    found = etld.daemon.json("trace", event["event_id"])
     (letter,) = found["dead_letters"]
-    kept = record(world, "dead_letter_queue", letter["queue_part"], letter["queue_off"])
+    kept = record(etld, "dead_letter_queue", letter["queue_part"], letter["queue_off"])
     assert moments(found["accepted"])[0].timestamp() * 1000 == pytest.approx(kept.timestamp()[1], abs=1)
-    assert " is parked" in world.daemon.cli("trace", event["event_id"]).stdout
+    assert " is parked" in etld.daemon.cli("trace", event["event_id"]).stdout
 
 
-def test_a_parked_record_of_a_processor(world: World) -> None:
+def test_a_parked_record_of_a_processor(etld: EtldClient) -> None:
     """Its acceptance is the record that nobody could read."""
     event_id = str(uuid.uuid4())
-    world.produce(event_id, b"\xff\xfe\xfd")
-    world.letter(event_id, "parked")
-    found = world.daemon.json("trace", event_id)
+    etld.produce(event_id, b"\xff\xfe\xfd")
+    etld.letter(event_id, "parked")
+    found = etld.daemon.json("trace", event_id)
     (letter,) = found["dead_letters"]
-    poison = record(world, letter["topic"], letter["part"], letter["off"])
+    poison = record(etld, letter["topic"], letter["part"], letter["off"])
     assert poison.value() == b"\xff\xfe\xfd"
     assert moments(found["accepted"])[0].timestamp() * 1000 == pytest.approx(poison.timestamp()[1], abs=1)
 
 
-def test_a_letter_that_waits_in_the_outbox(world: World) -> None:
+def test_a_letter_that_waits_in_the_outbox(etld: EtldClient) -> None:
     """Before the corrector knows it, the outbox says why the event is dead."""
     event_id = str(uuid.uuid4())
-    world.daemon.cli("pause", "corrector")
+    etld.daemon.cli("pause", "corrector")
     # What a relay leaves that dies after it has sent.
-    world.sql("CREATE RULE kept AS ON DELETE TO etld.dlq_outbox DO INSTEAD NOTHING")
+    etld.sql("CREATE RULE kept AS ON DELETE TO etld.dlq_outbox DO INSTEAD NOTHING")
     try:
-        world.produce(event_id, b"\xff\xfe\xfd")
-        wait_until(lambda: world.sql("SELECT count(*) FROM etld.dlq_outbox") == [(1,)], 30, "it is in the outbox")
-        found = world.daemon.json("trace", event_id)
-        said = world.daemon.cli("trace", event_id).stdout
+        etld.produce(event_id, b"\xff\xfe\xfd")
+        wait_until(lambda: etld.sql("SELECT count(*) FROM etld.dlq_outbox") == [(1,)], 30, "it is in the outbox")
+        found = etld.daemon.json("trace", event_id)
+        said = etld.daemon.cli("trace", event_id).stdout
     finally:
-        world.sql("DROP RULE kept ON etld.dlq_outbox")
-        world.daemon.cli("resume", "corrector")
+        etld.sql("DROP RULE kept ON etld.dlq_outbox")
+        etld.daemon.cli("resume", "corrector")
     (letter,) = found["outbox"]
     life = moments(found["accepted"], letter["created_at"])
     assert life == sorted(life)
-    assert record(world, letter["topic"], letter["part"], letter["off"]).key() == event_id.encode()
+    assert record(etld, letter["topic"], letter["part"], letter["off"]).key() == event_id.encode()
     assert f"letter    {letter['id']} waits in etld.dlq_outbox" in said
-    world.letter(event_id, "parked")
-    wait_until(lambda: world.daemon.json("trace", event_id)["outbox"] == [], 20, "the outbox is empty")
+    etld.letter(event_id, "parked")
+    wait_until(lambda: etld.daemon.json("trace", event_id)["outbox"] == [], 20, "the outbox is empty")
 
 
-def test_an_event_that_nobody_knows(world: World) -> None:
+def test_an_event_that_nobody_knows(etld: EtldClient) -> None:
     """Says so, with exit code 1."""
-    done = world.daemon.cli("trace", str(uuid.uuid4()), check=False)
+    done = etld.daemon.cli("trace", str(uuid.uuid4()), check=False)
     assert done.returncode == 1
     assert "neither stored nor a dead letter" in done.stdout

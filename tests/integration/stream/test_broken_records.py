@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from etld.serdes.avro import EventSchema, codec, wire
-from support import letters
+from support import etld_client
 from support.daemon import ROOT, Daemon
 from support.waiting import wait_until
 
@@ -28,19 +28,19 @@ def told(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
 
 def test_nothing_but_its_letter_is_heard_of_it(told: Daemon) -> None:
     """The neighbours are stored, and no trace of a library's panic fills the log."""
-    world = letters.World(told)
-    ((schema_id,),) = world.sql("SELECT id FROM etld.schema_version WHERE subject = 'event_purchase-value'")
+    etld = etld_client.EtldClient(told)
+    ((schema_id,),) = etld.sql("SELECT id FROM etld.schema_version WHERE subject = 'event_purchase-value'")
     told.cli("pause", "processor")
-    world.send([letters.purchase() for _ in range(GOOD)])
+    etld.send([etld_client.purchase() for _ in range(GOOD)])
     schema = EventSchema.parse((ROOT / "schemas" / "purchase.avsc").read_text())
-    event = letters.purchase() | {"event_id": str(uuid.uuid4()), "triggered_at": 0}
+    event = etld_client.purchase() | {"event_id": str(uuid.uuid4()), "triggered_at": 0}
     event["user_details"] = {"user_id": 1, "name": None, "email": None, "country": None}
     for _ in range(12):  # one at least for each partition
-        world.produce(str(uuid.uuid4()), wire.pack(schema_id, codec.encode(schema, event))[:-5])
+        etld.produce(str(uuid.uuid4()), wire.pack(schema_id, codec.encode(schema, event))[:-5])
     told.cli("resume", "processor")
-    wait_until(lambda: world.sql("SELECT count(*) FROM processed_events") == [(GOOD,)], 30)
+    wait_until(lambda: etld.sql("SELECT count(*) FROM processed_events") == [(GOOD,)], 30)
     dead = "SELECT count(*) FROM etld.dead_letter WHERE error_class = 'Truncated'"
-    wait_until(lambda: world.sql(dead) == [(12,)], 30)
+    wait_until(lambda: etld.sql(dead) == [(12,)], 30)
     log = told.logs(10_000)
     assert "dead letter: Truncated" in log
     assert "stack backtrace" not in log

@@ -12,7 +12,7 @@ import pytest
 
 from etld.serdes.avro import EventSchema, codec, wire
 from support.daemon import Daemon
-from support.letters import World, purchase
+from support.etld_client import EtldClient, purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -22,12 +22,12 @@ MICROS = 1_760_000_000_000_000
 
 
 @pytest.fixture(scope="module")
-def world(make_daemon: Callable[[], Daemon]) -> Any:
+def etld(make_daemon: Callable[[], Daemon]) -> Any:
     """A daemon without breaker and rules, and a table that refuses high prices."""
     made = make_daemon()
     made.configure({"breaker.ratio": 0.0, "corrector.rules": []})
     with made.running():
-        found = World(made)
+        found = EtldClient(made)
         found.sql(
             "ALTER TABLE processed_events ADD CONSTRAINT dear"
             " CHECK (jsonb_typeof(event_details -> 'price') <> 'number' OR (event_details ->> 'price')::float8 <= 100)"
@@ -35,9 +35,9 @@ def world(make_daemon: Callable[[], Daemon]) -> Any:
         yield found
 
 
-def write(world: World, records: list[tuple[str, bytes]]) -> None:
+def write(etld: EtldClient, records: list[tuple[str, bytes]]) -> None:
     """Records as a foreign producer writes them, to one partition."""
-    producer = confluent_kafka.Producer({"bootstrap.servers": world.kafka, "linger.ms": 20})
+    producer = confluent_kafka.Producer({"bootstrap.servers": etld.kafka, "linger.ms": 20})
     for key, value in records:
         producer.produce("event_purchase", value, key.encode(), partition=0)
         producer.poll(0)
@@ -51,52 +51,52 @@ def record(schema: EventSchema, schema_id: int, event: dict[str, Any]) -> tuple[
     return event["event_id"], wire.pack(schema_id, codec.encode(schema, full))
 
 
-def known(world: World) -> tuple[str, int]:
+def known(etld: EtldClient) -> tuple[str, int]:
     """The schema of purchases, and its id."""
     query = "SELECT schema, id FROM etld.schema_version WHERE subject = 'event_purchase-value' ORDER BY id LIMIT 1"
-    (found,) = world.sql(query)
+    (found,) = etld.sql(query)
     return found
 
 
-def test_a_table_that_refuses_thousands_gets_the_good_ones(world: World) -> None:
+def test_a_table_that_refuses_thousands_gets_the_good_ones(etld: EtldClient) -> None:
     """Each refused record is a letter, each good one a row, and no worker is taken for hung on the way."""
-    text, schema_id = known(world)
+    text, schema_id = known(etld)
     schema = EventSchema.parse(text)
-    before = world.daemon.worker("processor-purchase-0")
+    before = etld.daemon.worker("processor-purchase-0")
     prices = [500.0] * REFUSED + [5.0] * GOOD
     prices = [prices[i * 37 % len(prices)] for i in range(len(prices))]
-    write(world, [record(schema, schema_id, purchase(price=price)) for price in prices])
-    wait_until(lambda: world.sql("SELECT count(*) FROM processed_events") == [(GOOD,)], 240)
-    wait_until(lambda: world.states().get("parked", 0) == REFUSED, 240)
-    wait_until(lambda: world.sql("SELECT count(*) FROM etld.dlq_outbox") == [(0,)], 60)
+    write(etld, [record(schema, schema_id, purchase(price=price)) for price in prices])
+    wait_until(lambda: etld.sql("SELECT count(*) FROM processed_events") == [(GOOD,)], 240)
+    wait_until(lambda: etld.states().get("parked", 0) == REFUSED, 240)
+    wait_until(lambda: etld.sql("SELECT count(*) FROM etld.dlq_outbox") == [(0,)], 60)
     tallies = "SELECT sum(consumed), sum(stored), sum(dead) FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase'"
-    assert world.sql(tallies) == [(REFUSED + GOOD, GOOD, REFUSED)]
-    after = world.daemon.worker("processor-purchase-0")
+    assert etld.sql(tallies) == [(REFUSED + GOOD, GOOD, REFUSED)]
+    after = etld.daemon.worker("processor-purchase-0")
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
 
 
-def test_schemas_that_go_into_no_frame_stop_no_partition(world: World) -> None:
+def test_schemas_that_go_into_no_frame_stop_no_partition(etld: EtldClient) -> None:
     """A number here and a record there under one name: by the way, each is stored as it is."""
-    text, schema_id = known(world)
+    text, schema_id = known(etld)
     odd = json.loads(text)
     (details,) = (field for field in odd["fields"] if field["name"] == "event_details")
     (price,) = (field for field in details["type"]["fields"] if field["name"] == "price")
     price["type"] = {"type": "record", "name": "money", "fields": [{"name": "cents", "type": "long"}]}
     odd_text, odd_id = json.dumps(odd), schema_id + 500
-    world.sql(
+    etld.sql(
         "INSERT INTO etld.schema_version (id, subject, version, schema, fingerprint) OVERRIDING SYSTEM VALUE"
         f" VALUES ({odd_id}, 'money-value', 1, $${odd_text}$$, 'money')"
     )
     plain, other = EventSchema.parse(text), EventSchema.parse(odd_text)
-    before = world.sql("SELECT count(*) FROM processed_events")[0][0]
+    before = etld.sql("SELECT count(*) FROM processed_events")[0][0]
     records = [record(plain, schema_id, purchase(price=1.0)) for _ in range(300)]
     records += [record(other, odd_id, purchase(price={"cents": 100})) for _ in range(300)]
     records += [record(plain, schema_id, purchase(price=2.0)) for _ in range(300)]
-    write(world, records)
-    wait_until(lambda: world.sql("SELECT count(*) FROM processed_events") == [(before + 900,)], 60)
+    write(etld, records)
+    wait_until(lambda: etld.sql("SELECT count(*) FROM processed_events") == [(before + 900,)], 60)
     cents = "SELECT count(*) FROM processed_events WHERE event_details #>> '{price,cents}' = '100'"
-    assert world.sql(cents) == [(300,)]
-    assert world.daemon.status()["state"] == "ready"
+    assert etld.sql(cents) == [(300,)]
+    assert etld.daemon.status()["state"] == "ready"
     last = str(uuid.uuid4())
-    world.track({**purchase(), "event_id": last})
-    wait_until(lambda: world.price(last) == 1.5, 20)
+    etld.track({**purchase(), "event_id": last})
+    wait_until(lambda: etld.price(last) == 1.5, 20)

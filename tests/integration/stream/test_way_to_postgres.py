@@ -9,11 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 from faults.scenarios.database import consumers
-from faults.world import World
+from faults.system import System
 
 from etld.postgres.connections import connect
 from etld.postgres.errors import OperationalError, classify
-from support import letters
+from support import etld_client
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -23,9 +23,9 @@ LASTS = 20.0
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def system() -> Iterator[System]:
     """A daemon whose PostgreSQL is behind the proxy."""
-    made = World()
+    made = System()
     try:
         made.start()
         yield made
@@ -33,9 +33,9 @@ def world() -> Iterator[World]:
         made.stop()
 
 
-def test_a_database_that_is_gone_is_for_a_person(world: World) -> None:
+def test_a_database_that_is_gone_is_for_a_person(system: System) -> None:
     """Not called away or busy, which is over by itself; and when it is back, all goes on."""
-    url = psycopg.conninfo.conninfo_to_dict(world.dsn)
+    url = psycopg.conninfo.conninfo_to_dict(system.dsn)
     elsewhere = psycopg.conninfo.make_conninfo(**{**url, "dbname": "postgres"})
     name = url["dbname"]
     with psycopg.connect(elsewhere, autocommit=True) as conn:
@@ -45,12 +45,12 @@ def test_a_database_that_is_gone_is_for_a_person(world: World) -> None:
         conn.execute(f'ALTER DATABASE "{name}" RENAME TO elsewhere')
         try:
             told = "lets nobody in, and a person has to look"
-            wait_until(lambda: told in world.daemon.cli("health", check=False).stdout, 30)
-            assert "does not exist" in world.daemon.cli("health", check=False).stdout
+            wait_until(lambda: told in system.daemon.cli("health", check=False).stdout, 30)
+            assert "does not exist" in system.daemon.cli("health", check=False).stdout
         finally:
             conn.execute(f'ALTER DATABASE elsewhere RENAME TO "{name}"')
             conn.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-    wait_until(lambda: world.daemon.cli("health", check=False).returncode == 0, 60)
+    wait_until(lambda: system.daemon.cli("health", check=False).returncode == 0, 60)
 
 
 def _backends(conn: psycopg.Connection[Any], name: Any) -> list[Any]:
@@ -77,21 +77,21 @@ def test_a_connection_that_is_refused_for_good(database: str, changes: dict[str,
     assert classify(caught.value) == verdict
 
 
-def test_no_worker_is_taken_for_hung(world: World) -> None:
+def test_no_worker_is_taken_for_hung(system: System) -> None:
     """Idle ones, one with a batch and one that asks for a schema alike wait it out, and then go on."""
-    sender = letters.World(world.daemon)
-    sender.send([letters.purchase() for _ in range(50)])
+    sender = etld_client.EtldClient(system.daemon)
+    sender.send([etld_client.purchase() for _ in range(50)])
     stored = "SELECT count(*) FROM processed_events"
-    wait_until(lambda: world.sql(stored) == [(50,)], 60)
-    before, mark = consumers(world), world.log_end()
-    world.proxy.blackhole = True
+    wait_until(lambda: system.sql(stored) == [(50,)], 60)
+    before, mark = consumers(system), system.log_end()
+    system.proxy.blackhole = True
     began = time.monotonic()
-    sender.send([letters.purchase() for _ in range(50)])
+    sender.send([etld_client.purchase() for _ in range(50)])
     sender.produce("of a schema that nobody knows", b"\0" + (99_999).to_bytes(4) + b"x")
-    wait_until(lambda: world.proxy.held, LASTS, "something is held back")
+    wait_until(lambda: system.proxy.held, LASTS, "something is held back")
     wait_until(lambda: time.monotonic() >= began + LASTS, LASTS + 5)
-    world.proxy.heal()
-    wait_until(lambda: world.sql(stored) == [(100,)], 60)
-    wait_until(lambda: world.sql("SELECT error_class FROM etld.dead_letter") == [("UnknownSchemaId",)], 60)
-    assert consumers(world) == before
-    assert not world.said("hung", "Fatal Python error", since=mark)
+    system.proxy.heal()
+    wait_until(lambda: system.sql(stored) == [(100,)], 60)
+    wait_until(lambda: system.sql("SELECT error_class FROM etld.dead_letter") == [("UnknownSchemaId",)], 60)
+    assert consumers(system) == before
+    assert not system.said("hung", "Fatal Python error", since=mark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.rules_world import FakeTypes
+from support.fake_catalog import FakeTypes
 
 
 @pytest.fixture

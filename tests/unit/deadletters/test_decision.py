@@ -15,7 +15,7 @@ from etld.deadletters.repository import Attempt, Locked, Repair, Settled, Waitin
 from etld.deadletters.rules.engine import compile_rules
 from etld.errors import EtldError
 from etld.schemas.event_schema import SchemaError
-from support.rules_world import FakeTypes, event
+from support.fake_catalog import FakeTypes, event
 
 ID = "00000000-0000-5000-8000-00000000000a"
 EVENT_ID = event()["event_id"]

@@ -12,7 +12,7 @@ import pytest
 from etld.deadletters.failure import Failure
 from etld.deadletters.rules.engine import check, compile_rules, correct
 from etld.deadletters.rules.match import Match
-from support.rules_world import FakeTypes, event
+from support.fake_catalog import FakeTypes, event
 
 if TYPE_CHECKING:
     from pathlib import Path

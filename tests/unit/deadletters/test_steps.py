@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from etld.deadletters.rules import steps
 from etld.deadletters.rules.steps.base import Mistake
 from etld.schemas import shape
-from support.rules_world import PURCHASE, event
+from support.fake_catalog import PURCHASE, event
 
 SHAPE = shape.of(PURCHASE)
 

@@ -9,7 +9,7 @@ import pytest
 
 from etld.deadletters.rules import steps
 from etld.schemas import shape
-from support.rules_world import PURCHASE, event
+from support.fake_catalog import PURCHASE, event
 
 SHAPE = shape.of(PURCHASE)
 

@@ -1,4 +1,4 @@
-"""A small world of event types for the rules."""
+"""A catalog of event types of the tests' own: purchases, and one valid event of them."""
 
 from __future__ import annotations
 

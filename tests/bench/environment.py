@@ -31,7 +31,7 @@ SCHEMA = ROOT / "schemas" / "purchase.avsc"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-class World:
+class Environment:
     """Servers that live as long as the run; `daemon` starts an etld on them."""
 
     def __init__(self, directory: Path, *, events: int, pairs: int, quick: bool) -> None:
@@ -204,13 +204,20 @@ def event(index: int, filler: int = 0) -> dict[str, Any]:
 
 
 def fill(
-    world: World, topic: str, schema_id: int, count: int, *, partitions: int = 3, filler: int = 0, poison_every: int = 0
+    environment: Environment,
+    topic: str,
+    schema_id: int,
+    count: int,
+    *,
+    partitions: int = 3,
+    filler: int = 0,
+    poison_every: int = 0,
 ) -> None:
     """Make a topic and write `count` records, every `poison_every`-th of them cut short."""
-    admin = Admin({"bootstrap.servers": world.bootstrap})
+    admin = Admin({"bootstrap.servers": environment.bootstrap})
     admin.create_topic(topic, partitions, 1, {})
     schema = fastavro.parse_schema(json.loads(SCHEMA.read_text()))
-    producer = Producer({"bootstrap.servers": world.bootstrap, "linger.ms": 50, "batch.size": 1_000_000})
+    producer = Producer({"bootstrap.servers": environment.bootstrap, "linger.ms": 50, "batch.size": 1_000_000})
     head = b"\0" + schema_id.to_bytes(4)
     failed: list[str] = []
 

@@ -26,7 +26,7 @@ def purchase(**details: Any) -> dict[str, Any]:
     }
 
 
-class World:
+class EtldClient:
     """A daemon, its table and its topics."""
 
     def __init__(self, daemon: Daemon) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 import tempfile
@@ -21,6 +20,7 @@ from etld.errors import EtldError
 from faults.brokers import Brokers
 from faults.proxy import Proxy
 from support.daemon import Daemon
+from support.processes import children
 from support.waiting import free_port, wait_until
 
 # What the fault tests change of the shipped configuration: who kills at random has no mistake that a FATAL
@@ -28,7 +28,7 @@ from support.waiting import free_port, wait_until
 _CHANGES = {"supervisor.max_failures": 30, "supervisor.backoff_max": "2 s", "charts.dpi": 50}
 
 
-class World:
+class System:
     """Start with start(), end with stop(). `external`: PostgreSQL is ours, behind `proxy`; else it is embedded.
 
     `data` is where an external PostgreSQL keeps its tables. `brokers`: so many, of our own, behind proxies;
@@ -58,13 +58,13 @@ class World:
     @property
     def proxy(self) -> Proxy:
         """The way to PostgreSQL."""
-        assert self._proxy is not None, "this world's PostgreSQL is embedded"
+        assert self._proxy is not None, "this system's PostgreSQL is embedded"
         return self._proxy
 
     @property
     def brokers(self) -> Brokers:
         """Kafka, where it is ours."""
-        assert self._brokers is not None, "this world's Kafka is embedded"
+        assert self._brokers is not None, "this system's Kafka is embedded"
         return self._brokers
 
     @property
@@ -262,25 +262,3 @@ def unsettled(report: dict[str, Any]) -> list[str]:
         problems.append(f"{report['in_flight']} in flight")
     problems += [f"summary {one['name']} is not equal" for one in report["summaries"] if one["equal"] is not True]
     return problems
-
-
-def children(parent: int) -> list[int]:
-    """Direct children of a process."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == parent and fields[0] != "Z":
-                found.append(int(entry))
-    return found
-
-
-def alive(pid: int) -> bool:
-    """Is there such a process, and no zombie?"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
