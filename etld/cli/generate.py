@@ -60,7 +60,7 @@ def command(
     if invalid > count:
         raise UsageError(f"--invalid {invalid}: more than --count {count}")
     config = load(config_path)
-    target = sender.target(url or _address(config, config_path), key, patience)
+    destination = sender.destination(url or _address(config, config_path), key, patience)
     expected = Expected()
     refusals: list[str] = []
     with _progress(count, as_json) as advance:
@@ -71,14 +71,14 @@ def command(
                 refusals.append(f"HTTP {status}: {answer.get('detail', 'refused')}")
             advance()
 
-        outcome = sender.Outcome(answered)
+        result = sender.SendResult(answered)
         events = _events(_kinds(config, only), count, invalid, seed)
-        _run(sender.send_all(events, target, min(connections, count), rate, outcome))
+        _run(sender.send_all(events, destination, min(connections, count), rate, result))
     summary = expected.as_dict()
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        _show(summary, outcome.retried)
+        _show(summary, result.retried)
     if refusals:
         raise EtldError(f"{len(refusals)} events were refused; the first answer was {refusals[0]}")
 

@@ -1,40 +1,44 @@
-"""A small HTTP/1.1 client that sends each event until it is acknowledged."""
+"""Sends events over HTTP, each until it is acknowledged."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
+import aiohttp
 import orjson
+from yarl import URL
 
 from etld.errors import EtldError, Unreachable, UsageError
+from etld.util.backoff import Backoff
 
 _ANSWER_TIMEOUT = 15.0
+#: Statuses after which the same event is sent again.
 _RETRY = frozenset({408, 429, 500, 502, 503, 504})
-_LONGEST_WAIT = 1.0
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+#: Seconds that a Retry-After is heeded at most.
+_LONGEST_RETRY_AFTER = 30.0
+#: Seconds after which it is clear that nothing listens there at all.
+_NOBODY_THERE = 5.0
 
 Event = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Destination:
     """Where events go: `patience` is how many seconds may pass without any acknowledgement."""
 
-    host: str
-    port: int
-    path: str
-    tls: bool
+    url: URL
     key: str | None
     patience: float
 
 
 @dataclass(slots=True)
-class Outcome:
+class SendResult:
     """What became of the events: `on_answer` is called with each one and its final status."""
 
     on_answer: Callable[[Event, int, dict[str, Any]], None]
@@ -43,110 +47,100 @@ class Outcome:
     answered: bool = False
 
 
-def target(url: str, key: str | None, patience: float) -> Target:
-    """The parts of a URL, with /track when it names no path; raises `UsageError`."""
-    parts = urlsplit(url if "//" in url else f"http://{url}")
+def destination(url: str, key: str | None, patience: float) -> Destination:
+    """The place that a URL names, with /track when it names no path; raises `UsageError`."""
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        parsed = URL(url if "//" in url else f"http://{url}")
     except ValueError as error:
         raise UsageError(f"--url {url}: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parsed.scheme not in ("http", "https") or not parsed.host:
         raise UsageError(f"--url {url}: expected such as http://127.0.0.1:8080")
-    path = parts.path if parts.path not in ("", "/") else "/track"
-    return Target(parts.hostname, port, path, parts.scheme == "https", key, patience)
+    if parsed.path in ("", "/"):
+        parsed = parsed.with_path("/track")
+    return Destination(parsed, key, patience)
 
 
-async def send_all(events: Iterable[Event], to: Target, connections: int, rate: float, outcome: Outcome) -> None:
+async def send_all(events: Iterable[Event], to: Destination, connections: int, rate: float, result: SendResult) -> None:
     """Send every event over so many connections, at most `rate` a second (0: as fast as it goes).
 
     Raises `Unreachable` when nothing ever answered, EtldError when acknowledgements cease.
     """
-    queue = iter(_numbered(events))
-    started = time.monotonic()
-    outcome.last_success = started
-    async with asyncio.TaskGroup() as group:
-        for _ in range(max(1, connections)):
-            group.create_task(_Line(to, outcome).work(queue, rate, started))
+    connections = max(1, connections)
+    queue = iter(enumerate(events))
+    started = result.last_success = time.monotonic()
+    headers = {"Content-Type": "application/json"} | ({"X-Write-Key": to.key} if to.key else {})
+    async with (
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT),
+        ) as session,
+        asyncio.TaskGroup() as group,
+    ):
+        for _ in range(connections):
+            group.create_task(_send_from(queue, _Sender(session, to, result), rate, started))
 
 
-def _numbered(events: Iterable[Event]) -> Iterator[tuple[int, Event]]:
-    return enumerate(events)
+async def _send_from(queue: Iterator[tuple[int, Event]], sender: _Sender, rate: float, started: float) -> None:
+    for number, event in queue:
+        if rate:
+            await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+        await sender.until_acknowledged(event)
 
 
-class _Line:
-    """One keep-alive connection."""
+class _Sender:
+    """One of the senders at work; it has one request at a time on its way."""
 
-    def __init__(self, to: Target, outcome: Outcome) -> None:
+    def __init__(self, session: aiohttp.ClientSession, to: Destination, result: SendResult) -> None:
+        self._session = session
         self._to = to
-        self._outcome = outcome
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        key = f"X-Write-Key: {to.key}\r\n" if to.key else ""
-        host = f"[{to.host}]" if ":" in to.host else to.host
-        start = f"POST {to.path} HTTP/1.1\r\nHost: {host}:{to.port}\r\n{key}Content-Type: application/json\r\n"
-        self._start = start.encode() + b"Content-Length: "
+        self._result = result
 
-    async def work(self, queue: Iterator[tuple[int, Event]], rate: float, started: float) -> None:
-        try:
-            for number, event in queue:
-                if rate:
-                    await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
-                await self._until_answered(event)
-        finally:
-            self._close()
-
-    async def _until_answered(self, event: Event) -> None:
+    async def until_acknowledged(self, event: Event) -> None:
+        """Send the event, with the same event_id, until there is an answer that is final."""
         body = orjson.dumps(event)
-        request = b"%s%d\r\n\r\n%s" % (self._start, len(body), body)
-        outcome, pause, problem = self._outcome, 0.05, "no answer"
+        result, backoff = self._result, Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
+            pause = backoff.next()
             try:
-                async with asyncio.timeout(_ANSWER_TIMEOUT):
-                    status, answer = await self._exchange(request)
-            except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError) as error:
-                self._close()
+                async with self._session.post(self._to.url, data=body, allow_redirects=False) as response:
+                    document = _document(await response.read())
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 problem = str(error) or "no answer"
             else:
-                outcome.answered = True
-                if status not in _RETRY:
-                    outcome.last_success = time.monotonic()
-                    outcome.on_answer(event, status, _document(answer))
+                result.answered = True
+                if response.status not in _RETRY:
+                    result.last_success = time.monotonic()
+                    result.on_answer(event, response.status, document)
                     return
-                problem = f"HTTP {status}: {_document(answer).get('detail', '')}"
-            silent = time.monotonic() - outcome.last_success
-            if silent > self._to.patience or (not outcome.answered and silent > min(5.0, self._to.patience)):
-                where = f"{self._to.host}:{self._to.port}"
-                if not outcome.answered:
-                    raise Unreachable(f"nothing answers at {where} ({problem}): is the daemon running?")
-                raise EtldError(f"{where} has acknowledged nothing for {silent:.0f} s ({problem})")
-            outcome.retried += 1
+                problem = f"HTTP {response.status}: {document.get('detail', '')}"
+                pause = max(pause, _retry_after(response))
+            self._check_patience(problem)
+            result.retried += 1
             await asyncio.sleep(pause)
-            pause = min(_LONGEST_WAIT, pause * 2)
 
-    async def _exchange(self, request: bytes) -> tuple[int, bytes]:
-        if self._writer is None:
-            context = ssl.create_default_context() if self._to.tls else None
-            self._reader, self._writer = await asyncio.open_connection(self._to.host, self._to.port, ssl=context)
-        reader, writer = self._reader, self._writer
-        assert reader is not None
-        writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        status = int(head[9:12])
-        length = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0] or 0)
-        body = await reader.readexactly(length) if length else b""
-        if b"\r\nconnection: close" in head:
-            self._close()
-        return status, body
-
-    def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._reader = self._writer = None
+    def _check_patience(self, problem: str) -> None:
+        """Give up when it has been too long since anything was acknowledged."""
+        to, answered = self._to, self._result.answered
+        silent = time.monotonic() - self._result.last_success
+        if silent <= (to.patience if answered else min(_NOBODY_THERE, to.patience)):
+            return
+        where = f"{to.url.host}:{to.url.port}"
+        if not answered:
+            raise Unreachable(f"nothing answers at {where} ({problem}): is the daemon running?")
+        raise EtldError(f"{where} has acknowledged nothing for {silent:.0f} s ({problem})")
 
 
-def _document(answer: bytes) -> dict[str, Any]:
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    """The seconds that an answer asks to wait; 0 when it does not say, or names a date."""
+    text = response.headers.get("Retry-After", "")
+    return min(float(text), _LONGEST_RETRY_AFTER) if text.isascii() and text.isdigit() else 0.0
+
+
+def _document(body: bytes) -> dict[str, Any]:
     try:
-        document = orjson.loads(answer)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return {}
     return document if isinstance(document, dict) else {}
