@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from etld.ingest import keys as keyfile
 from etld.ingest.http.answers import Answer, problem
 from etld.ingest.http.proxies import Proxies
-from etld.ingest.limits import Bucket, Buckets, share
+from etld.ingest.rate_limits import RateLimits, share
+from etld.util.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ class Denied(Exception):
         self.answer = answer
 
 
-class Gate:
+class Admission:
     """Built anew at each reload; what a bucket holds is not carried over. Raises `ConfigError`."""
 
     def __init__(self, config: Config) -> None:
@@ -44,7 +45,7 @@ class Gate:
         self._origins = frozenset(ingest.cors_origins)
         self._proxies = Proxies(ingest.trusted_proxies)
         #: Nothing to ask of a request: no keys, no rates, no origins.
-        self.open = self._keys is None and not self._addresses.rate
+        self.unrestricted = self._keys is None and not self._addresses.rate
         self.cors = bool(self._origins)
 
     def processes(self, count: int) -> None:
@@ -56,8 +57,8 @@ class Gate:
     def _share_among(self, count: int) -> None:
         self._workers = count
         self._per_key = share(self._ingest.rate_per_key, count)
-        self._key_buckets: dict[str, Bucket] = {}
-        self._addresses = Buckets(share(self._ingest.rate_per_address, count))
+        self._key_buckets: dict[str, TokenBucket] = {}
+        self._addresses = RateLimits(share(self._ingest.rate_per_address, count))
 
     def key(self, headers: Mapping[str, str], now: float) -> Key | None:
         """The key a request brings; None when none is asked for. `now` in seconds since the epoch."""
@@ -85,7 +86,7 @@ class Gate:
             )
         return key
 
-    def knock(self, peer: str, headers: CIMultiDictProxy[str], now: float) -> str:
+    def charge_address(self, peer: str, headers: CIMultiDictProxy[str], now: float) -> str:
         """The address of a request, which pays for one event; `now` of the monotonic clock."""
         if not self._addresses.rate:
             return peer
@@ -95,7 +96,7 @@ class Gate:
             raise Denied(_too_many(wait, "this address"))
         return address
 
-    def pay(self, key: Key, address: str, now: float) -> None:
+    def charge_key(self, key: Key, address: str, now: float) -> None:
         """The key of a request pays for one event; what it cannot pay its address has back."""
         bucket = self._bucket(key, now)
         wait = bucket.take(1, now) if bucket is not None else 0.0
@@ -103,21 +104,21 @@ class Gate:
             self._addresses.give_back(address, 1)
             raise Denied(_too_many(wait, f"key {key.name}"))
 
-    def owe(self, peer: str, headers: CIMultiDictProxy[str], key: Key | None, count: int, now: float) -> None:
+    def charge_batch(self, peer: str, headers: CIMultiDictProxy[str], key: Key | None, count: int, now: float) -> None:
         """Put down `count` more events that came with an admitted request: they are paid off afterwards."""
         if self._addresses.rate:
-            self._addresses.give_back(self.address(peer, headers), -count)
+            self._addresses.spend(self.address(peer, headers), count)
         bucket = None if key is None else self._bucket(key, now)
         if bucket is not None:
-            bucket.give_back(-count)
+            bucket.spend(count)
 
-    def _bucket(self, key: Key, now: float) -> Bucket | None:
+    def _bucket(self, key: Key, now: float) -> TokenBucket | None:
         rate = share(key.rate, self._workers) if key.rate is not None else self._per_key
         if not rate:
             return None
         bucket = self._key_buckets.get(key.name)
         if bucket is None:
-            bucket = self._key_buckets[key.name] = Bucket(rate, now)
+            bucket = self._key_buckets[key.name] = TokenBucket(rate, rate, now)
         return bucket
 
     def address(self, peer: str, headers: CIMultiDictProxy[str]) -> str:

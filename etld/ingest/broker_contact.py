@@ -9,7 +9,7 @@ PROBE_EVERY = 2.0
 PROBE_TIMEOUT = 1.5
 
 
-class Contact:
+class BrokerContact:
     """What one producer knows of its cluster; every `now` is of the monotonic clock.
 
     `away` says why nothing can be sent now, and is "" while something can. A producer that has never

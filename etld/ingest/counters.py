@@ -14,7 +14,7 @@ _TOTALS = ("accepted", "rejected", "dead_lettered", "sampled", "unavailable", "l
 
 
 @dataclass(slots=True)
-class Tally:
+class IngestCounters:
     """`accepted`: events that a 2xx vouches for, dead letters among them; `rejected`: 4xx."""
 
     accepted: int = 0
@@ -27,7 +27,7 @@ class Tally:
     #: By the key's name and "accepted", "rejected", "limited" or "unavailable".
     by_key: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def keyed(self, key: Key | None, result: str) -> None:
+    def count_key(self, key: Key | None, result: str) -> None:
         """Count one event, or a request that was not read as far as its events, for the key that it came with."""
         if key is not None:
             self.by_key[key.name, result] += 1

@@ -11,11 +11,11 @@ from etld.ingest.admission import Denied
 from etld.ingest.http.answers import Answer, json_answer, problem
 from etld.ingest.http.body import BodyProblem, undo
 from etld.ingest.intake import Intake, Origin, Outcome, Record, Refusal, Sampled
-from etld.ingest.pump import Away
-from etld.ingest.pumps import ACKS
-from etld.ingest.requests import Batch, Single, unavailable
+from etld.ingest.pending import PendingBatch, PendingEvent, unavailable
+from etld.ingest.producer_thread import KafkaUnavailable
+from etld.ingest.producers import ACKS
 from etld.ingest.segment import SegmentMap
-from etld.ingest.strict import NotJson, check, parse
+from etld.ingest.strict_json import NotJson, check, parse
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from etld.ingest.catalog import Catalog
     from etld.ingest.http.connection import Connection
     from etld.ingest.keys import Key
-    from etld.ingest.pumps import Ack, Pumps
+    from etld.ingest.producers import Ack, Producers
     from etld.ingest.service import Service
 
 NDJSON = frozenset(
@@ -40,13 +40,13 @@ _PAUSED = "ingest is paused"
 _MAX_IDEMPOTENCY_KEY = 255
 
 
-class Front:
-    """Serves /track and /v1/batch; built anew at each reload around the same pumps."""
+class EventEndpoints:
+    """Serves /track and /v1/batch; built anew at each reload around the same producers."""
 
-    def __init__(self, config: Config, catalog: Catalog, pumps: Pumps) -> None:
+    def __init__(self, config: Config, catalog: Catalog, producers: Producers) -> None:
         ingest = config.ingest
         self.catalog = catalog
-        self.pumps = pumps
+        self.producers = producers
         self._ingest = ingest
         self._ack: Ack = ingest.ack
         self._segment = SegmentMap(ingest.segment_map, catalog) if ingest.segment else None
@@ -75,33 +75,33 @@ class Front:
         event = _parse(body, self._max_depth)
         ack = self._level(headers)
         outcome = self._intake.judge(event, body, 0, self._origin(headers, key, message.path), Room())
-        tally = service.tally
+        counters = service.counters
         if type(outcome) is not Record:
-            tally.keyed(key, "rejected" if type(outcome) is Refusal else "accepted")
+            counters.count_key(key, "rejected" if type(outcome) is Refusal else "accepted")
             connection.answer(_unkept(outcome, service, ack))
             return
-        pump = self.pumps.get(ack)
-        waiter = Single(pump, connection, outcome, ack, tally, service.now, key)
-        reason = pump.contact.away or (_PAUSED if service.worker.paused else "")
+        producer = self.producers.get(ack)
+        pending = PendingEvent(producer, connection, outcome, ack, counters, service.now, key)
+        reason = producer.contact.away or (_PAUSED if service.worker.paused else "")
         if not reason:
             try:
-                pump.send(
+                producer.send(
                     outcome.topic,
                     outcome.event_id,
                     outcome.value,
                     outcome.headers,
-                    None if ack == "enqueued" else waiter,
+                    None if ack == "enqueued" else pending,
                 )
-            except Away as error:
+            except KafkaUnavailable as error:
                 reason = str(error)
         if reason:
-            tally.unavailable += 1
-            tally.keyed(key, "unavailable")
+            counters.unavailable += 1
+            counters.count_key(key, "unavailable")
             connection.answer(unavailable(reason, event_id=outcome.event_id))
         elif ack == "enqueued":
-            waiter.finish(False)
+            pending.finish(False)
         else:
-            pump.wait(waiter)
+            producer.wait(pending)
 
     def batch(
         self,
@@ -149,26 +149,26 @@ class Front:
         ack: Ack,
         key: Key | None,
     ) -> None:
-        pump = self.pumps.get(ack)
-        waiter = Batch(pump, connection, outcomes, ack, service.tally, service.now, key)
-        waiter.reason = pump.contact.away or (_PAUSED if service.worker.paused else "")
+        producer = self.producers.get(ack)
+        pending = PendingBatch(producer, connection, outcomes, ack, service.counters, service.now, key)
+        pending.reason = producer.contact.away or (_PAUSED if service.worker.paused else "")
         sent = 0
-        if not waiter.reason:
-            target = None if ack == "enqueued" else waiter
-            send = pump.send
+        if not pending.reason:
+            target = None if ack == "enqueued" else pending
+            send = producer.send
             try:
                 for item in outcomes:
                     if type(item) is Record:
                         send(item.topic, item.event_id, item.value, item.headers, target)
                         sent += 1
-            except Away as error:
-                waiter.reason = str(error)
-        waiter.sent = sent
-        waiter.expected = sent
+            except KafkaUnavailable as error:
+                pending.reason = str(error)
+        pending.sent = sent
+        pending.expected = sent
         if ack == "enqueued" or not sent:
-            waiter.finish(False)
+            pending.finish(False)
         else:
-            pump.wait(waiter)
+            producer.wait(pending)
 
     def _line(self, text: bytes, index: int, origin: Origin, room: Room) -> Outcome:
         if len(text) > self._max_event:
@@ -184,14 +184,14 @@ class Front:
         return self._intake.judge(event, text, index, origin, room)
 
     def _admit(self, service: Service, connection: Connection, headers: Any) -> Key | None:
-        gate = service.gate
-        if gate.open:
+        admission = service.admission
+        if admission.unrestricted:
             return None
         # Address and key pay for one event before anything is looked at, be it good or not.
-        address = gate.knock(connection.peer, headers, service.now)
-        service.key = key = gate.key(headers, service.wall)
+        address = admission.charge_address(connection.peer, headers, service.now)
+        service.key = key = admission.key(headers, service.wall)
         if key is not None:
-            gate.pay(key, address, service.now)
+            admission.charge_key(key, address, service.now)
         return key
 
     def _charge(
@@ -203,8 +203,8 @@ class Front:
         count: int,
     ) -> None:
         """For all but the first event, which is paid for."""
-        if count > 1 and not service.gate.open:
-            service.gate.owe(connection.peer, headers, key, count - 1, service.now)
+        if count > 1 and not service.admission.unrestricted:
+            service.admission.charge_batch(connection.peer, headers, key, count - 1, service.now)
 
     def _undo(self, headers: Any, body: bytes) -> bytes:
         coding = headers.get("Content-Encoding")
@@ -264,10 +264,10 @@ def _event_too_large(limit: int) -> Answer:
 def _unkept(outcome: Outcome, service: Service, ack: Ack) -> Answer:
     """The answer to a single event that does not go to Kafka."""
     if type(outcome) is Sampled:
-        service.tally.sampled += 1
+        service.counters.sampled += 1
         return json_answer(200, {"status": "sampled_out", "event_id": outcome.event_id, "ack": ack})
     assert type(outcome) is Refusal
-    service.tally.rejected += 1
+    service.counters.rejected += 1
     errors = [{"index": 0, **item} for item in outcome.errors]
     members: dict[str, Any] = {"errors": errors} if errors else {}
     if outcome.event_id is not None:

@@ -190,7 +190,7 @@ class _Writer:
 
     def _scalar(self, of: Type, out: str, indent: str, branch: bytes) -> None:
         self._parts.append(out)
-        front = f"{branch!r} + " if branch else ""
+        endpoints = f"{branch!r} + " if branch else ""
         if of.logical:
             raise NotImplementedError
         match of.kind:
@@ -204,18 +204,18 @@ class _Writer:
                 self._line(f"{indent}{out} = {'SMALL_OPTIONAL' if branch else 'SMALL'}[n]")
             case "long":
                 self._line(f"{indent}if type(v) is not int or not {-(2**63)} <= v <= {2**63 - 1}: return None")
-                self._line(f"{indent}{out} = {front}(SMALL[v] if 0 <= v < 8192 else long(v))")
+                self._line(f"{indent}{out} = {endpoints}(SMALL[v] if 0 <= v < 8192 else long(v))")
             case "int":
                 self._line(f"{indent}if type(v) is not int or not {-(2**31)} <= v <= {2**31 - 1}: return None")
-                self._line(f"{indent}{out} = {front}long(v)")
+                self._line(f"{indent}{out} = {endpoints}long(v)")
             case "double":
                 self._line(f"{indent}if type(v) is int:")
                 self._line(f"{indent}    if not {-EXACT_DOUBLE} <= v <= {EXACT_DOUBLE}: return None")
                 self._line(f"{indent}elif type(v) is not float or v - v != 0.0: return None")
-                self._line(f"{indent}{out} = {front}double(v)")
+                self._line(f"{indent}{out} = {endpoints}double(v)")
             case "boolean":
                 self._line(f"{indent}if type(v) is not bool: return None")
-                self._line(f"{indent}{out} = {front}(b'\\1' if v else b'\\0')")
+                self._line(f"{indent}{out} = {endpoints}(b'\\1' if v else b'\\0')")
             case _:
                 raise NotImplementedError
 

@@ -12,13 +12,13 @@ from aiohttp import http_parser
 
 from etld.errors import EtldError
 from etld.ingest import catalog, openapi
-from etld.ingest.admission import Gate
-from etld.ingest.front import Front
+from etld.ingest.admission import Admission
+from etld.ingest.endpoints import EventEndpoints
 from etld.ingest.http.connection import Connection
-from etld.ingest.http.connection_balancer import Spread
+from etld.ingest.http.connection_balancer import ConnectionBalancer
 from etld.ingest.http.host import State
 from etld.ingest.probes import Probes
-from etld.ingest.pumps import Pumps
+from etld.ingest.producers import Producers
 from etld.ingest.service import TICK, Service
 
 if TYPE_CHECKING:
@@ -49,16 +49,16 @@ def run(worker: Worker) -> None:
 async def _serve(worker: Worker) -> None:
     loop = asyncio.get_running_loop()
     types = catalog.load(worker.config)
-    pumps = Pumps(loop, worker.config, worker.addresses, topics(types))
-    service = Service(worker, loop, Front(worker.config, types, pumps), Gate(worker.config))
-    service.spread = Spread(worker.config.state_dir / "ingest-connections", worker.index)
+    producers = Producers(loop, worker.config, worker.addresses, topics(types))
+    service = Service(worker, loop, EventEndpoints(worker.config, types, producers), Admission(worker.config))
+    service.spread = ConnectionBalancer(worker.config.state_dir / "ingest-connections", worker.index)
     service.routes = openapi.routes(service, Probes(service))
-    service.tally.begin(worker)
+    service.counters.begin(worker)
     worker.on_reload = lambda config: reload(service, config)
     loop.add_reader(worker.fileno(), worker.receive)
     # Who connects now waits in the backlog: better than a 503 because the producer is not there yet.
-    while not pumps.main.contact.answered and not worker.stopping:
-        pumps.main.tick(loop.time())
+    while not producers.main.contact.answered and not worker.stopping:
+        producers.main.tick(loop.time())
         worker.beat()
         await asyncio.sleep(TICK / 10)
     servers = [
@@ -67,9 +67,9 @@ async def _serve(worker: Worker) -> None:
     ]
     until = loop.time() + PATIENCE
     told = False
-    while not worker.stopping and not pumps.broken:
+    while not worker.stopping and not producers.broken:
         service.tick()
-        if not told and (pumps.main.contact.proven or loop.time() > until):
+        if not told and (producers.main.contact.proven or loop.time() > until):
             told = True
             service.report()
             worker.ready()
@@ -81,7 +81,7 @@ async def _serve(worker: Worker) -> None:
     for server in servers:
         server.close()
     await _drain(service)
-    left = await pumps.close(worker.config.ingest.ack_timeout)
+    left = await producers.close(worker.config.ingest.ack_timeout)
     service.report()
     worker.beat(force=True)
     loop.remove_reader(worker.fileno())
@@ -90,8 +90,8 @@ async def _serve(worker: Worker) -> None:
             "%d records were not acknowledged by Kafka before the end; nobody was told they were",
             left,
         )
-    if pumps.broken:
-        raise EtldError(f"the Kafka producer cannot go on, a new process makes a new one: {pumps.broken}")
+    if producers.broken:
+        raise EtldError(f"the Kafka producer cannot go on, a new process makes a new one: {producers.broken}")
 
 
 def topics(types: catalog.Catalog) -> list[str]:
@@ -103,15 +103,15 @@ def reload(service: Service, config: Config) -> None:
     """Take a new configuration, schemas and keys; what is broken leaves the old ones in force."""
     try:
         types = catalog.load(config)
-        front, gate = Front(config, types, service.front.pumps), Gate(config)
+        endpoints, admission = EventEndpoints(config, types, service.endpoints.producers), Admission(config)
     except EtldError as error:
         log.error("the reload is not taken: %s", error)
         service.worker.fault("ingest-reload", str(error))
         return
     service.worker.fault("ingest-reload", None)
-    service.front, service.gate = front, gate
+    service.endpoints, service.admission = endpoints, admission
     service.max_body = config.ingest.max_body
-    front.pumps.configure(config, topics(types))
+    endpoints.producers.configure(config, topics(types))
     log.info("new configuration taken: %d event types", len(types.types))
 
 

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import etld
-from etld.ingest.described import SHARED, answered, any_of, problems, ref
 from etld.ingest.http.answers import json_answer
 from etld.ingest.jsonschema import call_schema, event_schema, example
+from etld.ingest.openapi_parts import SHARED, answered, any_of, problems, ref
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def routes(service: Service, probes: Probes) -> Routes:
-    """Path to method to handler. The front is looked up at each request, since a reload replaces it."""
+    """Path to method to handler. The endpoints is looked up at each request, since a reload replaces it."""
 
     def track(connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-        service.front.track(service, connection, message, body)
+        service.endpoints.track(service, connection, message, body)
 
     def batch(connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-        service.front.batch(service, connection, message, body)
+        service.endpoints.batch(service, connection, message, body)
 
     return {
         "/track": {"POST": track},
@@ -44,7 +44,7 @@ def routes(service: Service, probes: Probes) -> Routes:
 def _serve(service: Service, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
     ingest = service.worker.config.ingest
     found = document(
-        service.front.catalog.types,
+        service.endpoints.catalog.types,
         list(service.routes),
         keys=ingest.keys_file is not None,
         segment_map=ingest.segment_map if ingest.segment else None,

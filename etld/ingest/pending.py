@@ -8,59 +8,59 @@ import orjson
 
 from etld.ingest.http.answers import JSON, json_answer, opening, problem
 from etld.ingest.intake import Outcome, Record, Refusal, Sampled
-from etld.ingest.pump import Waiter
+from etld.ingest.producer_thread import PendingRequest
 
 if TYPE_CHECKING:
-    from etld.ingest.counters import Tally
+    from etld.ingest.counters import IngestCounters
     from etld.ingest.http.connection import Connection
     from etld.ingest.keys import Key
-    from etld.ingest.pump import Pump
-    from etld.ingest.pumps import Ack
+    from etld.ingest.producer_thread import ProducerThread
+    from etld.ingest.producers import Ack
 
 RETRY_AFTER = 1
 _OK = opening(200, JSON)
 _LATE = "Kafka did not acknowledge in time"
 
 
-class Single(Waiter):
+class PendingEvent(PendingRequest):
     """One event on its way."""
 
-    __slots__ = ("ack", "connection", "key", "record", "tally")
+    __slots__ = ("ack", "connection", "counters", "key", "record")
 
     def __init__(
         self,
-        pump: Pump,
+        producer: ProducerThread,
         connection: Connection,
         record: Record,
         ack: Ack,
-        tally: Tally,
+        counters: IngestCounters,
         started: float,
         key: Key | None,
     ) -> None:
-        super().__init__(pump, 1, started)
+        super().__init__(producer, 1, started)
         self.key = key
         self.connection = connection
         self.record = record
         self.ack = ack
-        self.tally = tally
+        self.counters = counters
 
     def finish(self, late: bool) -> None:
         """200, 202 for a dead letter, or 503."""
         record = self.record
         if self.key is not None and not (late or self.failed):
-            self.tally.by_key[self.key.name, "accepted"] += 1
+            self.counters.by_key[self.key.name, "accepted"] += 1
         if late or self.failed:
             reason = _LATE if late or not self.failed else self.failed[0][1]
-            self.tally.unavailable += 1
-            self.tally.keyed(self.key, "unavailable")
+            self.counters.unavailable += 1
+            self.counters.count_key(self.key, "unavailable")
             self.connection.answer(unavailable(reason, event_id=record.event_id))
         elif record.errors is None:
-            self.tally.accepted += 1
+            self.counters.accepted += 1
             body = f'{{"status":"success","event_id":"{record.event_id}","ack":"{self.ack}"}}'
             self.connection.send(_OK, body.encode())
         else:
-            self.tally.accepted += 1
-            self.tally.dead_lettered += 1
+            self.counters.accepted += 1
+            self.counters.dead_lettered += 1
             self.connection.answer(
                 json_answer(
                     202,
@@ -74,40 +74,40 @@ class Single(Waiter):
             )
 
 
-class Batch(Waiter):
+class PendingBatch(PendingRequest):
     """Many events on their way; `unsent` are the indexes that never left, and `reason` why."""
 
-    __slots__ = ("ack", "connection", "key", "outcomes", "reason", "sent", "tally")
+    __slots__ = ("ack", "connection", "counters", "key", "outcomes", "reason", "sent")
 
     def __init__(
         self,
-        pump: Pump,
+        producer: ProducerThread,
         connection: Connection,
         outcomes: list[Outcome],
         ack: Ack,
-        tally: Tally,
+        counters: IngestCounters,
         started: float,
         key: Key | None,
     ) -> None:
-        super().__init__(pump, len(outcomes) + 1, started)
+        super().__init__(producer, len(outcomes) + 1, started)
         self.key = key
         self.connection = connection
         self.outcomes = outcomes
         self.ack = ack
-        self.tally = tally
+        self.counters = counters
         self.sent = 0
         self.reason = ""
 
     def finish(self, late: bool) -> None:
         """200 when every event was accepted, 503 when Kafka took none, else 207 with a result each."""
-        outcomes, tally = self.outcomes, self.tally
+        outcomes, counters = self.outcomes, self.counters
         # A late batch has parts that are written and parts that are not: the ids make all of it safe to repeat.
         if late or self.failed or self.reason:
             self._partly(late)
         elif all(type(item) is Record and item.errors is None for item in outcomes):
-            tally.accepted += len(outcomes)
+            counters.accepted += len(outcomes)
             if self.key is not None:
-                tally.by_key[self.key.name, "accepted"] += len(outcomes)
+                counters.by_key[self.key.name, "accepted"] += len(outcomes)
             ids = [item.event_id for item in outcomes]
             document = {
                 "status": "success",
@@ -128,8 +128,8 @@ class Batch(Waiter):
             if type(item) is Record:
                 position += 1
                 if late or position > self.sent or item.event_id in lost:
-                    self.tally.unavailable += 1
-                    self.tally.keyed(self.key, "unavailable")
+                    self.counters.unavailable += 1
+                    self.counters.count_key(self.key, "unavailable")
                     text = lost.get(item.event_id, reason)
                     results.append(_item(index, 503, "unavailable", item.event_id, detail=text))
                     continue
@@ -141,19 +141,19 @@ class Batch(Waiter):
             self._results(results)
 
     def _result(self, index: int, item: Outcome) -> dict[str, Any]:
-        tally = self.tally
-        tally.keyed(self.key, "rejected" if type(item) is Refusal else "accepted")
+        counters = self.counters
+        counters.count_key(self.key, "rejected" if type(item) is Refusal else "accepted")
         if type(item) is Record:
-            tally.accepted += 1
+            counters.accepted += 1
             if item.errors is None:
                 return _item(index, 200, "success", item.event_id)
-            tally.dead_lettered += 1
+            counters.dead_lettered += 1
             return _item(index, 202, "dead_lettered", item.event_id, errors=item.errors)
         if type(item) is Sampled:
-            tally.sampled += 1
+            counters.sampled += 1
             return _item(index, 200, "sampled_out", item.event_id)
         assert type(item) is Refusal
-        tally.rejected += 1
+        counters.rejected += 1
         return _item(
             index,
             item.status,

@@ -38,7 +38,7 @@ class Probes:
     def readyz(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
         """Would an event now be accepted? If not, why."""
         service = self._service
-        away = service.front.pumps.main.away
+        away = service.endpoints.producers.main.away
         if service.draining or service.worker.stopping:
             reason = "ingest is stopping"
         elif service.worker.paused:

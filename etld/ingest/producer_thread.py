@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from etld.ingest.contact import PROBE_TIMEOUT, Contact
+from etld.ingest.broker_contact import PROBE_TIMEOUT, BrokerContact
 from etld.kafka import KafkaProblem, Producer, QueueFull
 
 log = logging.getLogger("etld.ingest")
@@ -25,17 +25,17 @@ _POLL = 0.5
 _SLACK = 0.1
 
 
-class Away(Exception):
+class KafkaUnavailable(Exception):
     """Kafka takes nothing now; the message says why."""
 
 
-class Waiter:
+class PendingRequest:
     """One request that waits for `expected` records."""
 
-    __slots__ = ("acks", "expected", "failed", "finished", "pump", "started")
+    __slots__ = ("acks", "expected", "failed", "finished", "producer", "started")
 
-    def __init__(self, pump: Pump, expected: int, started: float) -> None:
-        self.pump = pump
+    def __init__(self, producer: ProducerThread, expected: int, started: float) -> None:
+        self.producer = producer
         self.expected = expected
         self.acks = 0
         self.failed: list[tuple[bytes | None, str]] | None = None
@@ -48,20 +48,20 @@ class Waiter:
             if self.failed is None:
                 self.failed = []
             self.failed.append((message.key(), str(error)))
-            self.pump.refused(error)
+            self.producer.refused(error)
         else:
-            self.pump.heard = True
+            self.producer.heard = True
         self.acks += 1
         if self.acks >= self.expected:
-            self.pump.done.append(self)
+            self.producer.done.append(self)
 
     def finish(self, late: bool) -> None:
         """Answer; on the loop, once. `late`: not all records were acknowledged in time."""
         raise NotImplementedError
 
 
-class Pump:
-    """Sends records with one durability level, and finishes waiters when theirs are acknowledged."""
+class ProducerThread:
+    """Sends records with one durability level, and finishes pending requests when theirs are acknowledged."""
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class Pump:
         self._producer = Producer(settings)
         self._probe_topic = topics[0]
         self._news = tuple(topics[1:])
-        self._waiting: dict[Waiter, None] = {}
-        self.done: list[Waiter] = []
+        self._waiting: dict[PendingRequest, None] = {}
+        self.done: list[PendingRequest] = []
         #: Kafka has acknowledged a record since the last tick. (What poll() returns counts errors of the connection too.)
         self.heard = False
         #: Why this producer can never send again; "" as long as it can.
         self.broken = ""
-        self.contact = Contact(time.monotonic(), ack_timeout, away)
+        self.contact = BrokerContact(time.monotonic(), ack_timeout, away)
         self._probing: asyncio.Future[str] | None = None
         self._asked = 0.0
         self._threads = ThreadPoolExecutor(1, "etld-probe")
@@ -99,32 +99,32 @@ class Pump:
         key: str,
         value: bytes,
         headers: Sequence[tuple[str, bytes]] | None,
-        waiter: Waiter | None,
+        pending: PendingRequest | None,
     ) -> None:
-        """Queue one record for `waiter`; raises `Away`."""
+        """Queue one record for `pending`; raises `KafkaUnavailable`."""
         try:
             self._producer.produce(
                 topic,
                 key.encode(),
                 value,
                 headers,
-                self._lone if waiter is None else waiter.delivered,
+                self._lone if pending is None else pending.delivered,
             )
         except QueueFull:
-            raise Away("Kafka takes events slower than they come: the queue is full") from None
+            raise KafkaUnavailable("Kafka takes events slower than they come: the queue is full") from None
         except KafkaProblem as error:
-            raise Away(f"Kafka does not take it: {error}") from None
+            raise KafkaUnavailable(f"Kafka does not take it: {error}") from None
 
-    def wait(self, waiter: Waiter) -> None:
-        """Finish `waiter` once its records are acknowledged, or when that takes too long.
+    def wait(self, pending: PendingRequest) -> None:
+        """Finish `pending` once its records are acknowledged, or when that takes too long.
 
         The poll thread may have counted the last record before `expected` was final: that is found here.
         """
-        if waiter.acks >= waiter.expected:
-            waiter.finished = True
-            waiter.finish(False)
+        if pending.acks >= pending.expected:
+            pending.finished = True
+            pending.finish(False)
         else:
-            self._waiting[waiter] = None
+            self._waiting[pending] = None
 
     @property
     def away(self) -> str:
@@ -161,10 +161,10 @@ class Pump:
         # Its records may still be written, under the ids that the answers name.
         oldest = now - self.ack_timeout + _SLACK
         while self._waiting:
-            waiter = next(iter(self._waiting))
-            if waiter.started > oldest and not contact.away:
+            pending = next(iter(self._waiting))
+            if pending.started > oldest and not contact.away:
                 break
-            self._finish(waiter, True)
+            self._finish(pending, True)
 
     def expect(self, topics: Sequence[str]) -> None:
         """Records for these topics will come: learn their leaders now, so that the first need not wait."""
@@ -181,19 +181,19 @@ class Pump:
                 self._producer.probe(topic, PROBE_TIMEOUT)
         return ""
 
-    def _wake(self, done: list[Waiter]) -> None:
-        for waiter in done:
-            self._finish(waiter, False)
+    def _wake(self, done: list[PendingRequest]) -> None:
+        for pending in done:
+            self._finish(pending, False)
         if self.contact.away:
             self.tick(time.monotonic())
 
-    def _finish(self, waiter: Waiter, late: bool) -> None:
-        self._waiting.pop(waiter, None)
-        if waiter.finished:
+    def _finish(self, pending: PendingRequest, late: bool) -> None:
+        self._waiting.pop(pending, None)
+        if pending.finished:
             return
-        waiter.finished = True
+        pending.finished = True
         try:
-            waiter.finish(late)
+            pending.finish(late)
         except Exception:
             log.exception("an answer could not be sent")
 

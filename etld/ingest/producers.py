@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from etld.ingest.pump import Pump
+from etld.ingest.producer_thread import ProducerThread
 from etld.kafka import client_settings
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _OVERHEAD = 1024
 _GIVE_UP = 120.0
 
 
-class Pumps:
-    """A pump for each durability level that was asked for, made when it is first needed."""
+class Producers:
+    """A producer for each durability level that was asked for, made when it is first needed."""
 
     def __init__(
         self,
@@ -36,39 +36,39 @@ class Pumps:
         self._config = config
         self._base = client_settings(config, addresses)
         self._topics = topics
-        self._pumps: dict[bool, Pump] = {}
+        self._producers: dict[bool, ProducerThread] = {}
         self.main = self._made("leader" if config.ingest.ack == "leader" else "all", "")
 
-    def get(self, ack: Ack) -> Pump:
-        """The pump of a level; "enqueued" shares that of "all" and does not wait for it."""
-        pump = self._pumps.get(ack == "leader")
-        return pump if pump is not None else self._made(ack, self.main.away)
+    def get(self, ack: Ack) -> ProducerThread:
+        """The producer of a level; "enqueued" shares that of "all" and does not wait for it."""
+        producer = self._producers.get(ack == "leader")
+        return producer if producer is not None else self._made(ack, self.main.away)
 
-    def _made(self, ack: Ack, away: str) -> Pump:
+    def _made(self, ack: Ack, away: str) -> ProducerThread:
         leader = ack == "leader"
         settings = producer_settings(self._base, self._config, leader=leader)
-        pump = Pump(self._loop, settings, self._topics, self._config.ingest.ack_timeout, away)
-        self._pumps[leader] = pump
-        return pump
+        producer = ProducerThread(self._loop, settings, self._topics, self._config.ingest.ack_timeout, away)
+        self._producers[leader] = producer
+        return producer
 
     def configure(self, config: Config, topics: Sequence[str]) -> None:
         """Take what a reload may change; `topics` as at the start, the one to ask for first."""
         self._config, self._topics = config, topics
-        for pump in self:
-            pump.ack_timeout = pump.contact.patience = config.ingest.ack_timeout
-            pump.expect(topics)
+        for producer in self:
+            producer.ack_timeout = producer.contact.patience = config.ingest.ack_timeout
+            producer.expect(topics)
 
     @property
     def broken(self) -> str:
         """Why one of the producers has to be made anew; "" while all are well."""
-        return next((pump.broken for pump in self if pump.broken), "")
+        return next((producer.broken for producer in self if producer.broken), "")
 
-    def __iter__(self) -> Iterator[Pump]:
-        return iter(tuple(self._pumps.values()))
+    def __iter__(self) -> Iterator[ProducerThread]:
+        return iter(tuple(self._producers.values()))
 
     async def close(self, timeout: float) -> int:
-        """Close every pump; how many records were not acknowledged."""
-        return sum(await asyncio.gather(*(pump.close(timeout) for pump in self)))
+        """Close every producer; how many records were not acknowledged."""
+        return sum(await asyncio.gather(*(producer.close(timeout) for producer in self)))
 
 
 def producer_settings(base: Mapping[str, Any], config: Config, *, leader: bool) -> dict[str, Any]:

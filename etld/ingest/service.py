@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from etld.ingest.admission import Denied
-from etld.ingest.counters import Tally
+from etld.ingest.counters import IngestCounters
 from etld.ingest.http import open_files
 from etld.ingest.http.answers import Answer, date_header, problem
 from etld.ingest.http.connection import Connection
-from etld.ingest.http.connection_balancer import Spread
+from etld.ingest.http.connection_balancer import ConnectionBalancer
 from etld.ingest.http.host import KEEP_ALIVE, LINGER, State
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
-    from etld.ingest.admission import Gate
-    from etld.ingest.front import Front
+    from etld.ingest.admission import Admission
+    from etld.ingest.endpoints import EventEndpoints
     from etld.ingest.keys import Key
     from etld.worker import Worker
 
@@ -37,14 +37,16 @@ Routes = dict[str, dict[str, Handler]]
 
 
 class Service:
-    """What `connection.Host` asks for; `front` and `gate` are replaced by a reload."""
+    """What `connection.Host` asks for; `endpoints` and `admission` are replaced by a reload."""
 
-    def __init__(self, worker: Worker, loop: asyncio.AbstractEventLoop, front: Front, gate: Gate) -> None:
+    def __init__(
+        self, worker: Worker, loop: asyncio.AbstractEventLoop, endpoints: EventEndpoints, admission: Admission
+    ) -> None:
         self.worker = worker
         self.loop = loop
-        self.front = front
-        self.gate = gate
-        self.tally = Tally()
+        self.endpoints = endpoints
+        self.admission = admission
+        self.counters = IngestCounters()
         #: The write key of the request in hand, once it is known.
         self.key: Key | None = None
         self.routes: Routes = {}
@@ -55,7 +57,7 @@ class Service:
         self.draining = False
         self.buffered = 0
         self.surplus = 0
-        self.spread: Spread | None = None
+        self.spread: ConnectionBalancer | None = None
         self.max_body = worker.config.ingest.max_body
         self.max_connections = open_files.room(worker.config.ingest.max_connections)
         self._ticks = 0
@@ -66,8 +68,8 @@ class Service:
         """Serve one complete request; every path ends in one answer."""
         self.key = None
         try:
-            self.tally.requests += 1
-            if self.gate.cors:
+            self.counters.requests += 1
+            if self.admission.cors:
                 connection.extra = self.origin(message)
             methods = self.routes.get(message.path) or self.routes.get(_path(message))
             if methods is None:
@@ -108,7 +110,7 @@ class Service:
 
     def origin(self, message: RawRequestMessage) -> bytes:
         """The headers that let a browser's page read the answer to this request."""
-        return self.gate.origin_headers(message.headers) if self.gate.cors else b""
+        return self.admission.origin_headers(message.headers) if self.admission.cors else b""
 
     def room_for(self, size: int) -> bool:
         """May another `size` bytes of a body be held?"""
@@ -124,24 +126,30 @@ class Service:
             self.date = date_header(wall)
         self.wall = wall
         self._ticks += 1
-        for pump in self.front.pumps:
-            pump.tick(self.now)
+        for producer in self.endpoints.producers:
+            producer.tick(self.now)
         if self._ticks % _SWEEP_EVERY == 0 or self.draining:
             self.sweep()
             if self.spread is not None and not self.draining:
                 self.surplus = self.spread.surplus(len(self.connections), self.wall)
-                self.gate.processes(self.spread.processes)
+                self.admission.processes(self.spread.processes)
         if self._ticks % 5 == 0:
             self.report()
         self.worker.beat()
 
     def report(self) -> None:
         """Hand the counts to the worker, and say what is wrong with Kafka."""
-        self.tally.flush(self.worker)
-        self.worker.fault("kafka", next((pump.away for pump in self.front.pumps if pump.away), None))
+        self.counters.flush(self.worker)
+        self.worker.fault(
+            "kafka", next((producer.away for producer in self.endpoints.producers if producer.away), None)
+        )
         self.worker.gauge("connections", len(self.connections))
-        self.worker.gauge("queue_depth", sum(pump.waiting for pump in self.front.pumps), queue="requests")
-        self.worker.gauge("queue_depth", sum(pump.in_flight for pump in self.front.pumps), queue="kafka")
+        self.worker.gauge(
+            "queue_depth", sum(producer.waiting for producer in self.endpoints.producers), queue="requests"
+        )
+        self.worker.gauge(
+            "queue_depth", sum(producer.in_flight for producer in self.endpoints.producers), queue="kafka"
+        )
 
     def sweep(self) -> None:
         """Close what takes too long."""
@@ -176,7 +184,7 @@ class Service:
         if message.method == "HEAD" and "GET" in methods:
             return methods["GET"]
         if message.method == "OPTIONS":
-            headers = allow + self.gate.preflight(message.headers)
+            headers = allow + self.admission.preflight(message.headers)
             return lambda connection, message, body: connection.answer(Answer(204, headers=headers))
         self._charge(connection, message)
         detail = f"{message.method} is not for this path; use {' or '.join(methods)}"
@@ -184,19 +192,19 @@ class Service:
 
     def _charge(self, connection: Connection, message: RawRequestMessage) -> None:
         """Nothing is served, but it was work: it costs as much as an event."""
-        if not self.gate.open:
-            self.gate.knock(connection.peer, message.headers, self.now)
+        if not self.admission.unrestricted:
+            self.admission.charge_address(connection.peer, message.headers, self.now)
 
     def _paths(self) -> str:
         return ", ".join(self.routes)
 
     def _count(self, answer: Answer) -> None:
         if answer.status == 429:
-            self.tally.limited += 1
-            self.tally.keyed(self.key, "limited")
+            self.counters.limited += 1
+            self.counters.count_key(self.key, "limited")
         elif answer.status != 503:
-            self.tally.rejected += 1
-            self.tally.keyed(self.key, "rejected")
+            self.counters.rejected += 1
+            self.counters.count_key(self.key, "rejected")
 
 
 def _dispensable(connections: Iterable[Connection]) -> Connection | None:

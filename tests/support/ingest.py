@@ -1,4 +1,4 @@
-"""An ingest worker in a thread, in front of a real broker, and what it wrote."""
+"""An ingest worker in a thread, in endpoints of a real broker, and what it wrote."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _FEW = 8
 _TOLERANCE = 1.08
 
 
-class Spread:
+class ConnectionBalancer:
     """One process's view of all of them; `index` is its slot."""
 
     def __init__(self, path: Path, index: int) -> None:

@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 
 from etld.embedded.kafka import KafkaServer
-from etld.ingest.contact import STALL
+from etld.ingest.broker_contact import STALL
 from etld.ingest.main import run
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker

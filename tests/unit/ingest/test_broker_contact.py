@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from etld.ingest.contact import PROBE_EVERY, STALL, Contact
+from etld.ingest.broker_contact import PROBE_EVERY, STALL, BrokerContact
 
 PATIENCE = 5.0
 
 
-def proven(now: float = 0.0) -> Contact:
-    contact = Contact(now, PATIENCE)
+def proven(now: float = 0.0) -> BrokerContact:
+    contact = BrokerContact(now, PATIENCE)
     contact.delivered(now)
     return contact
 
@@ -33,7 +33,7 @@ def test_silence_with_nothing_on_its_way_is_none() -> None:
 
 
 def test_a_first_record_may_take_its_time() -> None:
-    contact = Contact(0.0, PATIENCE)
+    contact = BrokerContact(0.0, PATIENCE)
     assert not contact.answered
     contact.tick(PATIENCE - 0.1, 1)
     assert not contact.away
@@ -42,7 +42,7 @@ def test_a_first_record_may_take_its_time() -> None:
 
 
 def test_it_is_asked_when_no_record_tells_and_at_once_when_away() -> None:
-    contact = Contact(0.0, PATIENCE)
+    contact = BrokerContact(0.0, PATIENCE)
     assert contact.due(0.0)
     assert not contact.due(PROBE_EVERY / 2)
     contact.delivered(PROBE_EVERY)

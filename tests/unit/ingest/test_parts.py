@@ -1,4 +1,4 @@
-"""Keys, buckets, strict JSON, Segment's spelling, codings, the gate: without a socket."""
+"""Keys, buckets, strict JSON, Segment's spelling, codings, the admission: without a socket."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from etld.config import load
 from etld.errors import ConfigError
-from etld.ingest import keys, openapi, strict
-from etld.ingest.admission import Denied, Gate
+from etld.ingest import keys, openapi, strict_json
+from etld.ingest.admission import Admission, Denied
 from etld.ingest.http import body
 from etld.ingest.http.answers import problem
 from etld.ingest.http.proxies import Proxies
-from etld.ingest.limits import Bucket, Buckets, share
+from etld.ingest.rate_limits import RateLimits, share
 from etld.ingest.segment import SegmentMap, event_id_of
+from etld.util.token_bucket import TokenBucket
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,7 +33,7 @@ def digest(text: str) -> str:
 
 
 def test_a_bucket_holds_its_rate_over_time() -> None:
-    bucket, taken = Bucket(10, 0.0), 0
+    bucket, taken = TokenBucket(10, 10, 0.0), 0
     for step in range(1000):
         if not bucket.take(1, step / 100):
             taken += 1
@@ -40,20 +41,20 @@ def test_a_bucket_holds_its_rate_over_time() -> None:
 
 
 def test_a_large_batch_passes_and_is_paid_off() -> None:
-    bucket = Bucket(10, 0.0)
+    bucket = TokenBucket(10, 10, 0.0)
     assert bucket.take(100, 0.0) == 0.0
     assert bucket.take(1, 0.0) == pytest.approx(9.1)
     assert bucket.take(1, 9.2) == 0.0
 
 
 def test_buckets_are_bounded_and_shared() -> None:
-    buckets = Buckets(1, most=3)
+    buckets = RateLimits(1, most=3)
     for name in "abcde":
         assert buckets.take(name, 1, 0.0) == 0.0
     assert len(buckets) == 3
     assert buckets.take("e", 1, 0.0) > 0
     assert (share(100, 4), share(0, 4)) == (25, 0)
-    assert Buckets(0).take("a", 10**9, 0.0) == 0.0
+    assert RateLimits(0).take("a", 10**9, 0.0) == 0.0
 
 
 def test_keys_are_found_by_their_hash_until_they_expire(tmp_path: Path) -> None:
@@ -100,20 +101,20 @@ def test_where_a_key_may_stand() -> None:
 
 def test_rates_are_shared_among_the_processes_there_are() -> None:
     config = load(ROOT / "config" / "etld.toml", {"ETLD_INGEST__RATE_PER_ADDRESS": "12", "ETLD_INGEST__WORKERS": "2"})
-    gate = Gate(config)
+    admission = Admission(config)
 
     def passes(address: str) -> int:
         for count in range(100):
             try:
-                gate.knock(address, CIMultiDictProxy(CIMultiDict()), 0.0)
+                admission.charge_address(address, CIMultiDictProxy(CIMultiDict()), 0.0)
             except Denied:
                 return count
         return 100
 
     assert passes("192.0.2.1") == 6
-    gate.processes(4)
+    admission.processes(4)
     assert passes("192.0.2.1") == 3
-    gate.processes(1)
+    admission.processes(1)
     assert passes("192.0.2.1") == 6
 
 
@@ -154,7 +155,7 @@ json_values = st.recursive(
 @given(json_values, st.booleans(), st.sampled_from([None, 2]))
 def test_every_json_text_passes(value: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")
-    assert strict.parse(text, 100) == value
+    assert strict_json.parse(text, 100) == value
 
 
 @given(st.dictionaries(st.text(), json_values, min_size=1, max_size=4), st.data())
@@ -162,20 +163,20 @@ def test_a_repeated_key_is_found(value: dict[str, Any], data: st.DataObject) -> 
     key = data.draw(st.sampled_from(sorted(value)))
     again = json.dumps({key: data.draw(json_values)})[1:]
     text = f'{{"outer": [{json.dumps(value)[:-1]}, {again}]}}'.encode()
-    with pytest.raises(strict.NotJson, match="twice"):
-        strict.parse(text, 100)
+    with pytest.raises(strict_json.NotJson, match="twice"):
+        strict_json.parse(text, 100)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"NaN", b'{"a": Infinity}', b'"\xff"', b'"\\ud800"', b"1,", b"[1]]"])
 def test_what_is_no_json(text: bytes) -> None:
-    with pytest.raises(strict.NotJson):
-        strict.parse(text, 32)
+    with pytest.raises(strict_json.NotJson):
+        strict_json.parse(text, 32)
 
 
 def test_depth() -> None:
-    assert strict.parse(b"[" * 5 + b"]" * 5, 5)
-    with pytest.raises(strict.NotJson, match="deep"):
-        strict.parse(b'{"a":' * 6 + b"1" + b"}" * 6, 5)
+    assert strict_json.parse(b"[" * 5 + b"]" * 5, 5)
+    with pytest.raises(strict_json.NotJson, match="deep"):
+        strict_json.parse(b'{"a":' * 6 + b"1" + b"}" * 6, 5)
 
 
 class Types:

@@ -7,14 +7,14 @@ from random import Random
 
 import pytest
 
-from etld.ingest.http.connection_balancer import Spread
+from etld.ingest.http.connection_balancer import ConnectionBalancer
 
 
 @pytest.mark.parametrize("processes", [2, 3, 4, 6])
 @pytest.mark.parametrize("seed", range(5))
 def test_64_connections_end_within_a_factor_of_1_5(tmp_path: Path, processes: int, seed: int) -> None:
     source = Random(seed)
-    tables = [Spread(tmp_path / "table", index) for index in range(processes)]
+    tables = [ConnectionBalancer(tmp_path / "table", index) for index in range(processes)]
     counts = [0] * processes
     for _ in range(64):
         counts[source.randrange(processes)] += 1
@@ -28,7 +28,7 @@ def test_64_connections_end_within_a_factor_of_1_5(tmp_path: Path, processes: in
 
 
 def test_the_count_of_a_process_that_is_gone_does_not_count(tmp_path: Path) -> None:
-    one, two = Spread(tmp_path / "table", 0), Spread(tmp_path / "table", 1)
+    one, two = ConnectionBalancer(tmp_path / "table", 0), ConnectionBalancer(tmp_path / "table", 1)
     assert two.surplus(10, 1000.0) == 0
     assert one.surplus(100, 1000.0) == 45
     assert one.processes == 2
