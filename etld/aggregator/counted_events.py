@@ -6,9 +6,8 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Final
 
-from psycopg.sql import SQL, Identifier, Literal
-
 from etld.postgres import statements
+from etld.postgres.compose import SQL, Identifier, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,10 +1,10 @@
-"""Connections."""
+"""Connections to PostgreSQL, with the settings that all of etld works with."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Required, TypedDict, TypeVar, Unpack
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -22,6 +22,7 @@ Cursor = psycopg.Cursor[Any]
 # client gives a statement up.
 _LOOK_EVERY = 0.1
 _LATER = 5.0
+_STATEMENT_TIMEOUT = 30.0
 # How PostgreSQL and libpq say that a connection is refused until a person changes something, with the SQLSTATE of it.
 _REFUSALS = {
     "password authentication failed": "28P01",
@@ -35,7 +36,7 @@ _REFUSALS = {
 }
 
 
-class _Timely(psycopg.Connection[Any]):
+class TimedConnection(psycopg.Connection[Any]):
     """A connection that gives up what has no answer in time: the server's own limit needs a way to it.
 
     TCP does not notice when a proxy or a firewall on the way takes what is sent and passes nothing on.
@@ -72,67 +73,88 @@ def _until(gen: Generator[Any, Any, RV], deadline: float) -> Generator[Any, Any,
         return value
 
 
-def connect(
-    dsn: str,
-    *,
-    application_name: str,
-    password: str | None = None,
-    connect_timeout: float = 5.0,
-    statement_timeout: float = 30.0,
-    lock_timeout: float = 0.0,
-    idle_timeout: float | None = None,
-    answer_within: float | None = None,
-    queue: bool = False,
-) -> Connection:
-    """A connection in autocommit mode; times in seconds, 0 is no limit.
+class Options(TypedDict, total=False):
+    """How a connection behaves; times in seconds."""
 
-    `idle_timeout`, by default as `statement_timeout`, is for a client that does nothing inside a transaction.
-    A statement that has no answer within `answer_within` (by default a little longer than `statement_timeout`)
-    raises OperationalError and ends the connection. `queue` is for work on tables that fill and empty faster than
-    their statistics follow: each statement is planned for the tables as they are, not as when one was empty, and
-    takes the first rows by an index in its order, however few seem to be there. Transactions are opened in plain
-    sight, with `conn.transaction()`. Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
+    application_name: Required[str]
+    password: str | None
+    #: Default 5.
+    connect_timeout: float
+    #: Of a statement, at the server; default 30, 0 is no limit.
+    statement_timeout: float
+    #: Of a wait for a lock; 0, the default, is no limit.
+    lock_timeout: float
+    #: For a client that does nothing inside a transaction; by default as `statement_timeout`.
+    idle_timeout: float
+    #: A statement that has no answer within this time raises OperationalError and ends the connection; by default a
+    #: little longer than `statement_timeout`.
+    answer_within: float | None
+    #: For work on tables that fill and empty faster than their statistics follow: each statement is planned for the
+    #: tables as they are, not as when one was empty, and takes the first rows by an index in its order, however few
+    #: seem to be there.
+    queue: bool
+
+
+def connect(dsn: str, **options: Unpack[Options]) -> Connection:
+    """A connection in autocommit mode; transactions are opened in plain sight, with `conn.transaction()`.
+
+    Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
     """
-    if idle_timeout is None:
-        idle_timeout = statement_timeout
+    try:
+        conn = TimedConnection.connect(conninfo(dsn, options), autocommit=True)
+    except psycopg.OperationalError as error:
+        explain(error)
+        raise
+    configure(conn, options)
+    return conn
+
+
+def conninfo(dsn: str, options: Options) -> str:
+    """The DSN with all that libpq and the server are to know from the first packet on."""
     given: dict[str, Any] = conninfo_to_dict(dsn)
-    options = " ".join(
-        [
-            str(given.pop("options", "") or ""),
-            f"-c statement_timeout={int(statement_timeout * 1000)}",
-            f"-c lock_timeout={int(lock_timeout * 1000)}",
-            # A client that froze inside a transaction must not hold its locks for ever.
-            f"-c idle_in_transaction_session_timeout={int(idle_timeout * 1000)}",
-            "-c timezone=UTC -c client_encoding=UTF8 -c search_path=public",
-            "-c plan_cache_mode=force_custom_plan -c enable_bitmapscan=off" if queue else "",
-        ]
-    ).strip()
-    if password:
+    statement_timeout = options.get("statement_timeout", _STATEMENT_TIMEOUT)
+    settings = [
+        str(given.pop("options", "") or ""),
+        f"-c statement_timeout={int(statement_timeout * 1000)}",
+        f"-c lock_timeout={int(options.get('lock_timeout', 0.0) * 1000)}",
+        # A client that froze inside a transaction must not hold its locks for ever.
+        f"-c idle_in_transaction_session_timeout={int(options.get('idle_timeout', statement_timeout) * 1000)}",
+        "-c timezone=UTC -c client_encoding=UTF8 -c search_path=public",
+        "-c plan_cache_mode=force_custom_plan -c enable_bitmapscan=off" if options.get("queue") else "",
+    ]
+    if password := options.get("password"):
         given["password"] = password
-    info = make_conninfo(
+    return make_conninfo(
         **given,
-        application_name=application_name,
-        connect_timeout=max(2, int(connect_timeout)),
-        options=options,
+        application_name=options["application_name"],
+        connect_timeout=max(2, int(options.get("connect_timeout", 5.0))),
+        options=" ".join(settings).strip(),
         # A peer that vanished without a word is found out within about 6 s, before the worker counts as hung.
         keepalives_idle=3,
         keepalives_interval=1,
         keepalives_count=3,
         tcp_user_timeout=6000,
     )
-    try:
-        conn = _Timely.connect(info, autocommit=True)
-    except psycopg.OperationalError as error:
-        if "no error details" in str(error):
-            # libpq has no words for a process that can open nothing.
-            raise psycopg.OperationalError(f"{error}{_no_descriptors()}") from error
-        error.sqlstate = _state(str(error))
-        raise
+
+
+def configure(conn: TimedConnection, options: Options) -> None:
+    """What a new connection is told on this side."""
+    answer_within, statement_timeout = (
+        options.get("answer_within"),
+        options.get("statement_timeout", _STATEMENT_TIMEOUT),
+    )
     if answer_within is None and statement_timeout:
         answer_within = statement_timeout + _LATER
     conn.answer_within = answer_within
     conn.adapters.register_dumper(list, Array)
-    return conn
+
+
+def explain(error: psycopg.OperationalError) -> None:
+    """Add to an error of connecting what libpq leaves out: the SQLSTATE of a refusal, the lack of descriptors."""
+    if "no error details" in str(error):
+        # libpq has no words for a process that can open nothing.
+        error.args = (f"{error}{_no_descriptors()}",)
+    error.sqlstate = _state(str(error))
 
 
 def _state(text: str) -> str | None:

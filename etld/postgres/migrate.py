@@ -6,8 +6,7 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
+from etld.postgres.compose import SQL
 from etld.postgres.errors import DatabaseProblem
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def migrate(conn: Connection) -> list[str]:
         current = _refuse_newer(conn)
         for number, name, text in migrations:
             if number > current:
-                conn.execute(sql.SQL(text))
+                conn.execute(SQL(text))
                 conn.execute("INSERT INTO etld.migration (number, name) VALUES (%s, %s)", (number, name))
                 ran.append(name)
     return ran

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from etld.postgres import statements
+from etld.postgres.snapshot import snapshot
 from etld.sinks.postgres import event_rows
 
 if TYPE_CHECKING:
@@ -72,23 +71,19 @@ class Books:
 
 def books(conn: Connection, cluster_id: str) -> Books:
     """Read everything in one repeatable-read snapshot."""
-    conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    try:
-        with conn.transaction():
-            rows = conn.execute(_POSITIONS.all, {"cluster": cluster_id}).fetchall()
-            ended = conn.execute(_POSITIONS.ended, {"cluster": cluster_id}).fetchall()
-            states = conn.execute(_SQL.letters_by_state).fetchall()
-            waiting = conn.execute(_SQL.outbox).fetchone()
-            return Books(
-                [PositionRow(*row) for row in rows],
-                {(group, topic, partition): stored for group, topic, partition, stored in ended},
-                event_rows.count(conn),
-                {state: int(count) for state, count in states},
-                int(waiting[0]) if waiting else 0,
-                _letter_books(conn),
-            )
-    finally:
-        conn.isolation_level = None
+    with snapshot(conn):
+        rows = conn.execute(_POSITIONS.all, {"cluster": cluster_id}).fetchall()
+        ended = conn.execute(_POSITIONS.ended, {"cluster": cluster_id}).fetchall()
+        states = conn.execute(_SQL.letters_by_state).fetchall()
+        waiting = conn.execute(_SQL.outbox).fetchone()
+        return Books(
+            [PositionRow(*row) for row in rows],
+            {(group, topic, partition): stored for group, topic, partition, stored in ended},
+            event_rows.count(conn),
+            {state: int(count) for state, count in states},
+            int(waiting[0]) if waiting else 0,
+            _letter_books(conn),
+        )
 
 
 def _letter_books(conn: Connection) -> LetterBooks:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from psycopg.sql import SQL, Composable, Literal
-
 from etld.postgres import statements
+from etld.postgres.compose import SQL, Composable, Literal
 from etld.summaries import table_sql
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from etld.postgres.snapshot import snapshot
 from etld.summaries import chart_model, tables
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 def charts(conn: Connection, made: Sequence[Summary], configured: Mapping[str, Any]) -> list[Chart]:
     """The charts of all summaries that have one, read in one snapshot."""
     found = []
-    with conn.transaction():
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with snapshot(conn):
         for summary in made:
             chart = configured[summary.name].chart
             if chart is not None:

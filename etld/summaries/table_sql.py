@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
-
+from etld.postgres.compose import SQL, Composable, Composed, Identifier, Literal
 from etld.summaries.model import COLUMNS, ORIGIN
 
 if TYPE_CHECKING:

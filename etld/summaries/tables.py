@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from psycopg.sql import SQL, Identifier, Literal
-from psycopg.types.json import Jsonb
-
 from etld.errors import EtldError
 from etld.postgres import statements
+from etld.postgres.compose import SQL, Identifier, Jsonb, Literal
+from etld.postgres.snapshot import snapshot
 from etld.summaries import table_sql
 from etld.summaries.backfill import note
 
@@ -91,8 +90,7 @@ def compare(conn: Connection, definitions: Sequence[Summary], dedup_window: floa
     came after the window is counted again, while processed_events still knows its id.
     """
     results = []
-    with conn.transaction():
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with snapshot(conn):
         conn.execute("SET LOCAL statement_timeout = 0")
         known = {name: (definition, state, there) for name, definition, state, there in conn.execute(_SQL.known)}
         for summary in definitions:
