@@ -73,7 +73,7 @@ def _until(gen: Generator[Any, Any, RV], deadline: float) -> Generator[Any, Any,
         return value
 
 
-class Options(TypedDict, total=False):
+class ConnectionOptions(TypedDict, total=False):
     """How a connection behaves; times in seconds."""
 
     application_name: Required[str]
@@ -95,7 +95,7 @@ class Options(TypedDict, total=False):
     queue: bool
 
 
-def connect(dsn: str, **options: Unpack[Options]) -> Connection:
+def connect(dsn: str, **options: Unpack[ConnectionOptions]) -> Connection:
     """A connection in autocommit mode; transactions are opened in plain sight, with `conn.transaction()`.
 
     Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
@@ -109,7 +109,7 @@ def connect(dsn: str, **options: Unpack[Options]) -> Connection:
     return conn
 
 
-def conninfo(dsn: str, options: Options) -> str:
+def conninfo(dsn: str, options: ConnectionOptions) -> str:
     """The DSN with all that libpq and the server are to know from the first packet on."""
     given: dict[str, Any] = conninfo_to_dict(dsn)
     statement_timeout = options.get("statement_timeout", _STATEMENT_TIMEOUT)
@@ -137,7 +137,7 @@ def conninfo(dsn: str, options: Options) -> str:
     )
 
 
-def configure(conn: TimedConnection, options: Options) -> None:
+def configure(conn: TimedConnection, options: ConnectionOptions) -> None:
     """What a new connection is told on this side."""
     answer_within, statement_timeout = (
         options.get("answer_within"),

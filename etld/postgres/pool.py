@@ -16,7 +16,7 @@ from etld.postgres.connections import TimedConnection, configure, conninfo, expl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from etld.postgres.connections import Connection, Options
+    from etld.postgres.connections import Connection, ConnectionOptions
 
 # How often one who waits for a connection looks whether there can be none.
 _LOOK_EVERY = 0.1
@@ -33,7 +33,9 @@ class Pool:
     Threads may share it; it has threads of its own, so a process that still forks must not have one.
     """
 
-    def __init__(self, dsn: str, *, size: int = 4, patience: float = 10.0, **options: Unpack[Options]) -> None:
+    def __init__(
+        self, dsn: str, *, size: int = 4, patience: float = 10.0, **options: Unpack[ConnectionOptions]
+    ) -> None:
         self._size = size
         self._patience = patience
         self._failure: psycopg.OperationalError | None = None
