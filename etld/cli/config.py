@@ -23,7 +23,7 @@ def command() -> None:
 @click.pass_obj
 def check(path: Path | None, as_json: bool) -> None:
     """Name every mistake with its line; exit 1 when there is one."""
-    from etld.config import load
+    from etld.supervisor.config_checks import load
 
     try:
         config = load(path)
@@ -46,8 +46,8 @@ def check(path: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def show(path: Path | None, as_json: bool) -> None:
     """The configuration in force, defaults included; secrets are hidden."""
-    from etld.config import load
     from etld.config.secrets import hidden
+    from etld.supervisor.config_checks import load
 
     config = load(path)
     data = _plain(config.model_dump(mode="json", by_alias=True))

@@ -27,8 +27,8 @@ _PATIENCE = 60.0
 def command(config_path: Path | None, count: int) -> None:
     """Start the daemon if need be, send sample events, and show what became of them."""
     from etld.cli.target import find
-    from etld.config import load
     from etld.embedded import fetch
+    from etld.supervisor.config_checks import load
 
     config = load(config_path)
     fetch.fetch(config)

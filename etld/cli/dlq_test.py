@@ -151,7 +151,7 @@ def _from_file(name: str) -> Any:
     """The rules of a TOML file, under [[corrector.rules]] or [[rules]]; raises `ConfigError`."""
     from pathlib import Path
 
-    from etld.config import dotted, lines
+    from etld.config import key_path, lines
     from etld.deadletters.rules.engine import check
 
     try:
@@ -167,7 +167,7 @@ def _from_file(name: str) -> Any:
     if not isinstance(rules, list) or not rules or not all(isinstance(rule, dict) for rule in rules):
         raise EtldError(f"{name} has no rules: expected tables [[corrector.rules]]")
     index = lines.index(text)
-    problems = [Problem(at, lines.find(index, dotted.split(at)), message) for at, message in check(rules, prefix)]
+    problems = [Problem(at, lines.find(index, key_path.split(at)), message) for at, message in check(rules, prefix)]
     if problems:
         raise ConfigError(problems, name)
     return rules

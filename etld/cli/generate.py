@@ -53,9 +53,9 @@ def command(
     Prints what to expect of the valid ones in tables and charts. Broken ones are counted as dead_lettered:
     they are repaired and stored, or parked.
     """
-    from etld.config import load
     from etld.samples import sender
     from etld.samples.expected import Expected
+    from etld.supervisor.config_checks import load
 
     if invalid > count:
         raise UsageError(f"--invalid {invalid}: more than --count {count}")

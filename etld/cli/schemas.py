@@ -110,7 +110,7 @@ def register(path: Path | None, event_types: tuple[str, ...], as_json: bool) -> 
 
 def _config(path: Path | None, *, needed: bool) -> Config | None:
     """The configuration; files can be looked at without one."""
-    from etld.config import load
+    from etld.supervisor.config_checks import load
 
     try:
         return load(path)

@@ -30,8 +30,9 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
     Without --foreground a start that fails leaves nothing running, unless only single workers failed;
     with it the exit code is 78 for what another start would not mend.
     """
-    from etld.config import load, locate, refuse_unsafe, refuse_unsafe_files
+    from etld.config import locate, refuse_unsafe, refuse_unsafe_files
     from etld.supervisor import main
+    from etld.supervisor.config_checks import load
     from etld.supervisor.processes import daemonize
 
     try:

@@ -62,8 +62,8 @@ def find(config_path: Path | None) -> Target:
 
     Raises `Unreachable` when a part is embedded and the daemon does not run.
     """
-    from etld.config import load
     from etld.control.client import ask
+    from etld.supervisor.config_checks import load
     from etld.worker import Addresses
 
     config = load(config_path)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from etld.config import dotted
-from etld.config.salvage import Mistake
+from etld.config.key_path import split
+from etld.config.mistakes import Mistake
 from etld.config.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from etld.config.lines import Path
+    from etld.config.key_path import KeyPath
     from etld.config.model import Config
     from etld.config.services import Kafka
 
 #: Topics that no event type may take.
 OWN_TOPICS = ("dead_letter_queue", "parked_events")
-# The roles know their own sections best. By name and late: config stands below them, and most commands need neither.
-_RULES = "etld.deadletters.rules.engine"
-_SUMMARIES = "etld.summaries.definition"
-_SCHEMAS = "etld.schemas.tree"
-_KEYS = "etld.ingest.keys"
-_PROXIES = "etld.ingest.http.proxies"
-_SEGMENT = "etld.ingest.segment"
 #: As a browser sends it: lower case, nothing after the host but a port that is not the scheme's own.
 _ORIGIN = re.compile(
     r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
@@ -35,23 +26,13 @@ _ORIGIN = re.compile(
 _DAY = 86_400.0
 
 
-def problems(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> list[Mistake]:
-    """Every mistake of this kind; none about what was left out of the config for a mistake of its own."""
-    found = [
-        *_topics(config),
-        *_schemas(config),
-        *_files(config),
-        *_ingest(config),
-        *_ports(config),
-        *_servers(config),
-        *_rules(config, data),
-        *_summaries(config, data, removed),
-    ]
-    return [Mistake(path, message) for path, message in found if not _about(path, removed)]
-
-
-def _about(path: Path, removed: frozenset[Path]) -> bool:
-    return any(path[: len(other)] == other or other[: len(path)] == path for other in removed)
+def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -> Iterator[Mistake]:
+    """Every mistake that needs no more than the configuration and a look for its files."""
+    yield from _topics(config)
+    yield from _files(config)
+    yield from _origins(config)
+    yield from _ports(config)
+    yield from _servers(config)
 
 
 def _topics(config: Config) -> Iterator[Mistake]:
@@ -71,47 +52,17 @@ def _topics(config: Config) -> Iterator[Mistake]:
                 yield Mistake((*at, "sample", event), f"{event!r} is not among event_names")
 
 
-def _schemas(config: Config) -> Iterator[Mistake]:
-    for name, kind in config.event_types.items():
-        at = ("event_types", name, "schema")
-        if not kind.schema.is_file():
-            yield Mistake(at, f"there is no file {kind.schema}")
-            continue
-        try:
-            importlib.import_module(_SCHEMAS).parse(json.loads(kind.schema.read_text(encoding="utf-8")))
-        except OSError as error:
-            yield Mistake(at, f"cannot read {kind.schema}: {error.strerror}")
-        except (ValueError, RecursionError) as error:
-            yield Mistake(at, f"{kind.schema} is no Avro schema: {error}")
-
-
 def _files(config: Config) -> Iterator[Mistake]:
-    files = {
-        ("kafka", "sasl_password_file"): config.kafka.sasl_password_file,
-        ("kafka", "ssl_ca_file"): config.kafka.ssl_ca_file,
-        ("postgres", "password_file"): config.postgres.password_file,
-        ("schema_registry", "password_file"): config.schema_registry.password_file,
-        ("ingest", "keys_file"): config.ingest.keys_file,
-    }
-    for path, file in files.items():
-        if file is not None and not file.is_file():
-            yield Mistake(path, f"there is no file {file}")
+    for key, file in config.files().items():
+        if not file.is_file():
+            yield Mistake(split(key), f"there is no file {file}")
 
 
-def _ingest(config: Config) -> Iterator[Mistake]:
-    ingest = config.ingest
-    if ingest.keys_file is not None and ingest.keys_file.is_file():
-        for message in importlib.import_module(_KEYS).check(ingest.keys_file, config.event_types):
-            yield Mistake(("ingest", "keys_file"), message)
-    if ingest.trusted_proxies:
-        for message in importlib.import_module(_PROXIES).check(ingest.trusted_proxies):
-            yield Mistake(("ingest", "trusted_proxies"), message)
-    for i, origin in enumerate(ingest.cors_origins):
+def _origins(config: Config) -> Iterator[Mistake]:
+    for i, origin in enumerate(config.ingest.cors_origins):
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             message = f'expected "*" or an origin as a browser sends it, such as "https://shop.example", got {origin!r}'
             yield Mistake(("ingest", "cors_origins", i), message)
-    for target, message in importlib.import_module(_SEGMENT).check(ingest.segment_map):
-        yield Mistake(("ingest", "segment_map", target), message)
 
 
 def _ports(config: Config) -> Iterator[Mistake]:
@@ -161,58 +112,3 @@ def _kafka(kafka: Kafka) -> Iterator[Mistake]:
 def _hidden(url: str) -> str:
     """A mistyped address without what may be a password."""
     return re.sub(r":[^:@/\s]*@", ":***@", url)
-
-
-def _rules(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
-    given = data.get("corrector", {}).get("rules", []) if isinstance(data.get("corrector"), dict) else []
-    # As they stand in the file, so that one broken rule does not hide the mistakes of the others.
-    tables = (
-        given if isinstance(given, list) and all(isinstance(rule, dict) for rule in given) else config.corrector.rules
-    )
-    for key, message in importlib.import_module(_RULES).check(tables):
-        yield Mistake(dotted.split(key), message)
-
-
-def _summaries(config: Config, data: dict[str, Any], removed: frozenset[Path]) -> Iterator[Mistake]:
-    yield from _names_in_summaries(config, data)
-    # Without a column that was left out, nothing can be said about the chart that shows it.
-    partial = {path[1] for path in removed if path[:1] == ("summaries",) and path[2:3] != ("chart",)}
-    whole = {name: summary for name, summary in config.summaries.items() if name not in partial}
-    for path, message in importlib.import_module(_SUMMARIES).check(whole, config.event_types):
-        yield Mistake(tuple(path), message)
-
-
-def _names_in_summaries(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
-    charts: dict[str, str] = {}
-    # As they stand in the file: what was left out for a mistake of its own is not unknown.
-    types = _keys(data, "event_types")
-    for name, summary in config.summaries.items():
-        at = ("summaries", name)
-        for i, event_type in enumerate(summary.event_types):
-            if event_type not in types:
-                yield Mistake((*at, "event_types", i), f"no event type {event_type!r}; known: {_list(types)}")
-        if summary.chart is None:
-            continue
-        if summary.chart.name in charts:
-            message = f"the chart of summary {charts[summary.chart.name]!r} has this name already"
-            yield Mistake((*at, "chart", "name"), message)
-        charts.setdefault(summary.chart.name, name)
-        groups, measures = _keys(data, *at, "group_by"), _keys(data, *at, "measures")
-        for i, panel in enumerate(summary.chart.panels):
-            here = (*at, "chart", "panels", i)
-            if panel.value not in measures:
-                yield Mistake((*here, "value"), f"no measure {panel.value!r}; known: {_list(measures)}")
-            if panel.by and panel.by not in groups:
-                yield Mistake((*here, "by"), f"no group column {panel.by!r}; known: {_list(groups)}")
-            if not panel.by and panel.kind != "line":
-                yield Mistake((*here, "by"), f"a {panel.kind} needs a group column; known: {_list(groups)}")
-
-
-def _keys(data: Any, *path: str) -> list[str]:
-    for piece in path:
-        data = data.get(piece) if isinstance(data, dict) else None
-    return list(data) if isinstance(data, dict) else []
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names) or "none"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from etld.config.model import Config
+from etld.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from etld.config.lines import Path
+    from etld.config.key_path import KeyPath
 
 
-def type_at(path: Path) -> Any:
+def type_at(path: KeyPath) -> Any:
     """The annotation of the value at a path; None when the models know no such path."""
     here: Any = Config
     for piece in path:
@@ -24,17 +24,17 @@ def type_at(path: Path) -> Any:
     return here
 
 
-def known_at(path: Path) -> list[str]:
+def known_at(path: KeyPath) -> list[str]:
     """The keys that the table at a path may have; [] for a table of free names."""
     model = _model(type_at(path))
     return [] if model is None else [field.alias or name for name, field in model.model_fields.items()]
 
 
-def unknown(path: Path) -> str:
+def unknown(path: KeyPath) -> str:
     """What to say about a key that is not known."""
     known = known_at(path[:-1])
-    close = difflib.get_close_matches(str(path[-1]), known, n=1)
-    return f"unknown key; did you mean {close[0]!r}?" if close else f"unknown key; known: {', '.join(sorted(known))}"
+    hint = did_you_mean(str(path[-1]), known)
+    return f"unknown key{hint}" if hint else f"unknown key; known: {', '.join(sorted(known))}"
 
 
 def options(annotation: Any) -> list[Any]:

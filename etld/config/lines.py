@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import tomllib
 from bisect import bisect_right
+from typing import TYPE_CHECKING
 
-Path = tuple[str | int, ...]
+if TYPE_CHECKING:
+    from etld.config.key_path import KeyPath
 
 _BLANK = re.compile(r"[ \t]*")
 _VOID = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
@@ -25,14 +27,14 @@ _STRING = re.compile(
 )
 
 
-def index(text: str) -> dict[Path, int]:
+def index(text: str) -> dict[KeyPath, int]:
     """Path of every table, key and list element to its line, from 1; elements by number, from 0."""
     scanner = _Scanner(text.replace("\r\n", "\n"))
     scanner.document()
     return scanner.lines
 
 
-def find(lines: dict[Path, int], path: Path) -> int:
+def find(lines: dict[KeyPath, int], path: KeyPath) -> int:
     """The line of a path, or of the nearest thing around it; 0 when nothing is known."""
     while path:
         if path in lines:
@@ -43,15 +45,15 @@ def find(lines: dict[Path, int], path: Path) -> int:
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.lines: dict[Path, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self._text = text
         self._at = 0
         self._ends = [match.start() for match in re.finditer("\n", text)]
-        self._elements: dict[Path, int] = {}
+        self._elements: dict[KeyPath, int] = {}
 
     def document(self) -> None:
         """Every table and every pair."""
-        prefix: Path = ()
+        prefix: KeyPath = ()
         self._take(_VOID)
         while self._at < len(self._text):
             before = self._at
@@ -62,7 +64,7 @@ class _Scanner:
             if self._at == before:  # only in text that is no TOML
                 return
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         line = self._line()
         many = self._text.startswith("[[", self._at)
         self._at += 2 if many else 1
@@ -75,9 +77,9 @@ class _Scanner:
             self._note(path, line)
         return path
 
-    def _below_elements(self, keys: Path, line: int) -> Path:
+    def _below_elements(self, keys: KeyPath, line: int) -> KeyPath:
         """[a.b] makes a, too; after [[a]] it is a table of a's last element."""
-        path: Path = ()
+        path: KeyPath = ()
         for number, key in enumerate(keys, 1):
             path = (*path, key)
             self._note(path, line)
@@ -85,7 +87,7 @@ class _Scanner:
                 path = (*path, self._elements[path] - 1)
         return path
 
-    def _pair(self, prefix: Path) -> None:
+    def _pair(self, prefix: KeyPath) -> None:
         line = self._line()
         keys = self._keys()
         for count in range(1, len(keys) + 1):
@@ -94,7 +96,7 @@ class _Scanner:
         self._take(_BLANK)
         self._value((*prefix, *keys))
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         if self._sees("[{"):
             many = self._sees("[")
             self._at += 1
@@ -115,7 +117,7 @@ class _Scanner:
         elif not self._take(_STRING):
             self._take(_SCALAR)
 
-    def _keys(self) -> Path:
+    def _keys(self) -> KeyPath:
         keys: list[str] = []
         while True:
             self._take(_BLANK)
@@ -139,7 +141,7 @@ class _Scanner:
     def _line(self) -> int:
         return bisect_right(self._ends, self._at - 1) + 1
 
-    def _note(self, path: Path, line: int) -> None:
+    def _note(self, path: KeyPath, line: int) -> None:
         self.lines.setdefault(path, line)
 
 

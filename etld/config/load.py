@@ -8,13 +8,17 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etld.config import checks, dotted, env, lines, salvage
+from etld.config import environment, key_path, lines
+from etld.config.checks import check as own_check
 from etld.config.paths import resolve
+from etld.config.validate import validate
 from etld.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from etld.config.key_path import KeyPath
+    from etld.config.mistakes import Check
     from etld.config.model import Config
 
 CANDIDATES = (Path("config/etld.toml"), Path("/etc/etld/etld.toml"))
@@ -38,8 +42,11 @@ def locate(path: Path | None, env: Mapping[str, str] = os.environ) -> Path:
     raise ConfigError([Problem("", 0, _NOWHERE)])
 
 
-def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
-    """Read, check and resolve the configuration; raises ConfigError with every mistake."""
+def load(path: Path | None = None, env: Mapping[str, str] = os.environ, checks: Sequence[Check] = ()) -> Config:
+    """Read, check and resolve the configuration; raises ConfigError with every mistake.
+
+    `checks` look at what only a part above this one understands, such as the rules of the corrector.
+    """
     source = locate(path, env)
     try:
         text = source.read_text(encoding="utf-8-sig")
@@ -48,18 +55,19 @@ def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Confi
         raise ConfigError([Problem("", line, "expected UTF-8")], str(source)) from error
     except OSError as error:
         raise ConfigError([Problem("", 0, f"cannot be read: {error.strerror}")], str(source)) from error
-    return parse(text, source, env)
+    return parse(text, source, env, checks)
 
 
-def parse(text: str, source: Path, environ: Mapping[str, str] = os.environ) -> Config:
+def parse(text: str, source: Path, env: Mapping[str, str] = os.environ, checks: Sequence[Check] = ()) -> Config:
     """`load` for text that is read already; `source` gives relative paths their meaning."""
     data = _toml(text, source)
     index = lines.index(text)
-    placed, problems = env.apply(data, environ)
-    config, mistakes, removed = salvage.read(data)
+    placed, problems = environment.apply(data, env)
+    config, mistakes, removed = validate(data)
     if config is not None:
         config = resolve(config, source)
-        mistakes = [*mistakes, *checks.problems(config, data, removed)]
+        for check in (own_check, *checks):
+            mistakes += [one for one in check(config, data, removed) if not key_path.touches(one.path, removed)]
     problems += [_problem(path, message, index, placed) for path, message in mistakes]
     if problems or config is None:
         once = {(p.path, p.message): p for p in problems}
@@ -79,8 +87,8 @@ def _toml(text: str, source: Path) -> dict[str, Any]:
         raise ConfigError([Problem("", 0, "nested too deeply")], str(source)) from error
 
 
-def _problem(path: lines.Path, message: str, index: dict[lines.Path, int], placed: dict[lines.Path, str]) -> Problem:
+def _problem(path: KeyPath, message: str, index: dict[KeyPath, int], placed: dict[KeyPath, str]) -> Problem:
     for count in range(len(path), 0, -1):
         if path[:count] in placed:
-            return Problem(dotted.join(path), 0, f"{message} (from {placed[path[:count]]})")
-    return Problem(dotted.join(path), lines.find(index, path), message)
+            return Problem(key_path.join(path), 0, f"{message} (from {placed[path[:count]]})")
+    return Problem(key_path.join(path), lines.find(index, path), message)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from etld.util.text import shortened
+
 _SIZES = {"B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 1000, "MB": 10**6, "GB": 10**9}
 _SPANS: dict[str, Fraction | int] = {"MS": Fraction(1, 1000), "S": 1, "MIN": 60, "H": 3600, "D": 86400}
 # ASCII digits only: \d would take those of every script.
@@ -52,10 +54,5 @@ def _quantity(value: object, units: dict[str, Fraction | int] | dict[str, int], 
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     factor = units.get(match[2].upper()) if match else None
     if match is None or factor is None or (amount := Fraction(match[1]) * factor) > most:
-        raise ValueError(f"expected {expected}, got {_shown(value)}")
+        raise ValueError(f"expected {expected}, got {shortened(repr(value), _LONGEST)}")
     return amount
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

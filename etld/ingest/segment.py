@@ -11,27 +11,12 @@ from etld.events.limits import FIELDS
 from etld.events.violation import Violation, did_you_mean, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from etld.ingest.catalog import Catalog
 
 _MISSING = object()
 _MARKS = ("messageId", "event", "properties", "userId", "anonymousId")
-
-
-def check(mapping: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What can never work in a segment_map, by its target."""
-    for target, sources in mapping.items():
-        first, *rest = target.split(".")
-        if first not in FIELDS:
-            yield target, f"expected a target in {', '.join(FIELDS)}{did_you_mean(first, FIELDS)}"
-        elif not all(step.strip() for step in rest):
-            yield target, "a step of this target is empty"
-        elif rest and not first.endswith("_details"):
-            yield target, f"{first} has no parts"
-        for source in sources.split("|"):
-            if not all(step.strip() for step in source.split(".")):
-                yield target, f"expected a path such as context.traits.email, got {source.strip()!r}"
 
 
 class SegmentMap:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from etld.config import load, locate, refuse_unsafe, refuse_unsafe_files
+from etld.config import locate, refuse_unsafe, refuse_unsafe_files
 from etld.errors import EtldError
 from etld.supervisor import main
+from etld.supervisor.config_checks import load
 from etld.supervisor.kinds import load_kinds
 from etld.supervisor.upgrade import handover, reexec
 

@@ -7,9 +7,10 @@ import time
 from collections.abc import Collection, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etld.config import load, refuse_unsafe, refuse_unsafe_files
+from etld.config import refuse_unsafe, refuse_unsafe_files
 from etld.control.daemon import Answer, Later, Reply, VerbError
 from etld.errors import EtldError
+from etld.supervisor.config_checks import load
 from etld.supervisor.kinds import specs
 from etld.supervisor.network import listening
 from etld.supervisor.reload import plan

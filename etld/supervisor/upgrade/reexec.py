@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 
-from etld.config import load
+from etld.supervisor.config_checks import load
 from etld.supervisor.network.listeners import Listeners
 from etld.supervisor.observe.startup_notifier import Herald
 from etld.supervisor.processes.pidfile import PidFile

@@ -46,7 +46,7 @@ def test_check_names_every_mistake(file: Path) -> None:
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
         f"{file}:4: ingest.port: expected a whole number, got 'x'",
-        f"{file}:5: ingest.prt: unknown key; did you mean 'port'?",
+        f'{file}:5: ingest.prt: unknown key; did you mean "port"?',
     ]
     done = config("check", "--json", file=file)
     assert done.exit_code == 1

@@ -13,6 +13,7 @@ import tomli_w
 
 from etld.config import Config, load, locate, parse, refuse_unsafe, refuse_unsafe_files
 from etld.errors import ConfigError, EtldError
+from etld.supervisor.config_checks import CHECKS
 
 ROOT = Path(__file__).parents[3]
 DEFAULT = ROOT / "config" / "etld.toml"
@@ -22,7 +23,7 @@ TEXT = DEFAULT.read_text()
 def mistakes(text: str, env: dict[str, str] | None = None) -> dict[str, tuple[int, str]]:
     """Key path to (line, message) of a broken variant of the default file."""
     with pytest.raises(ConfigError) as raised:
-        parse(text, DEFAULT, env or {})
+        parse(text, DEFAULT, env or {}, CHECKS)
     return {p.path: (p.line, p.message) for p in raised.value.problems}
 
 
@@ -50,9 +51,9 @@ def broken(*changes: tuple[str, str]) -> str:
         ("segment = true", "segment = 1", "ingest.segment", "expected true or false, got 1"),
         ("cors_origins = []", 'cors_origins = "*"', "ingest.cors_origins", "expected a list, got '*'"),
         ("cors_origins = []", "cors_origins = [1]", "ingest.cors_origins[0]", "expected text in quotes, got 1"),
-        ("max_batch = 1000", "max_bach = 1000", "ingest.max_bach", "unknown key; did you mean 'max_batch'?"),
+        ("max_batch = 1000", "max_bach = 1000", "ingest.max_bach", 'unknown key; did you mean "max_batch"?'),
         ("window = 1000", "zzz = 1000", "breaker.zzz", "unknown key; known: ratio, retry_after, window"),
-        ("[breaker]", "[braker]", "braker", "unknown key; did you mean 'breaker'?"),
+        ("[breaker]", "[braker]", "braker", 'unknown key; did you mean "breaker"?'),
         ('max_body = "1 MiB"', 'max_body = "1 parsec"', "ingest.max_body", "got '1 parsec'"),
         ('max_body = "1 MiB"', 'max_body = "0 B"', "ingest.max_body", 'expected at least "1 B"'),
         ('linger = "50 ms"', "linger = 50", "processor.linger", 'expected a duration such as "500 ms"'),
@@ -285,10 +286,10 @@ def test_the_environment_overrides(name: str, value: str, get, expected: object)
     ("name", "value", "path", "expected"),
     [
         ("ETLD_INGEST__PORT", "many", "ingest.port", "expected a whole number, got 'many' (from ETLD_INGEST__PORT)"),
-        ("ETLD_INGEST__PRT", "1", "ingest.prt", "did you mean 'port'? (from ETLD_INGEST__PRT)"),
+        ("ETLD_INGEST__PRT", "1", "ingest.prt", 'did you mean "port"? (from ETLD_INGEST__PRT)'),
         ("ETLD_KAFKA__BOOTSTRAP_SERVERS", "x", "kafka.bootstrap_servers", "(from ETLD_KAFKA__BOOTSTRAP_SERVERS)"),
-        ("ETLD_INGEST_PORT", "1", "ETLD_INGEST_PORT", "did you mean ETLD_INGEST__PORT?"),
-        ("ETLD_INGST__PORT", "1", "ETLD_INGST__PORT", "did you mean ETLD_INGEST__…?"),
+        ("ETLD_INGEST_PORT", "1", "ETLD_INGEST_PORT", 'did you mean "ETLD_INGEST__PORT"?'),
+        ("ETLD_INGST__PORT", "1", "ETLD_INGST__PORT", 'did you mean "ETLD_INGEST__…"?'),
         ("ETLD_INGEST__", "1", "ETLD_INGEST__", "names no key"),
         ("ETLD_NODE_ID__X", "1", "ETLD_NODE_ID__X", "no table"),
     ],

@@ -14,10 +14,10 @@ from etld.config import Config, load
 from etld.config.base import Section
 from etld.config.events import EventType
 from etld.config.ingest import Ingest
+from etld.config.key_path import KeyPath
 from etld.config.keys import known_at, options, type_at
-from etld.config.lines import Path as KeyPath
 from etld.config.operation import Rule
-from etld.config.salvage import read
+from etld.config.validate import validate
 
 ROOT = Path(__file__).parents[3]
 DEFAULT = ROOT / "config" / "etld.toml"
@@ -79,7 +79,7 @@ def test_the_file_holds_exactly_the_keys_of_the_models() -> None:
 
 def test_what_is_in_comments_is_right_too() -> None:
     """Taking the comment signs off gives a file without a wrong type or an unknown key."""
-    assert read(everything()).mistakes == []
+    assert validate(everything()).mistakes == []
 
 
 @pytest.mark.parametrize(

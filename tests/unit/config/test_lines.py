@@ -10,8 +10,8 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etld.config import dotted, lines
-from etld.config.lines import Path
+from etld.config import key_path, lines
+from etld.config.key_path import KeyPath
 
 KEYS = st.text(min_size=1, max_size=8)
 LEAVES = st.one_of(st.integers(0, 99), st.booleans(), st.text(max_size=20), st.dates())
@@ -20,7 +20,7 @@ VALUES = st.recursive(
 )
 
 
-def paths(data: Any, path: Path = ()) -> set[Path]:
+def paths(data: Any, path: KeyPath = ()) -> set[KeyPath]:
     """Every path of the data."""
     found = {path} if path else set()
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
@@ -98,7 +98,7 @@ z = 11
         (("t", "many", 1, "deep", 1, "z"), 24),
     ],
 )
-def test_lines_of_everything_toml_has(path: Path, line: int) -> None:
+def test_lines_of_everything_toml_has(path: KeyPath, line: int) -> None:
     """Dotted and quoted keys, strings that look like keys, nested arrays, arrays of tables within each other."""
     assert lines.index(TRICKY)[path] == line
     assert lines.index(TRICKY.replace("\n", "\r\n"))[path] == line
@@ -120,6 +120,6 @@ PIECES = st.integers(0, 99) | st.text(min_size=1).filter(lambda text: '"' not in
 
 
 @given(st.tuples(KEYS.filter(lambda text: '"' not in text)) | st.lists(PIECES, min_size=1).map(tuple))
-def test_a_dotted_path_can_be_read_back(path: Path) -> None:
+def test_a_dotted_path_can_be_read_back(path: KeyPath) -> None:
     """With dots, brackets and numbers inside keys."""
-    assert dotted.split(dotted.join(path)) == path
+    assert key_path.split(key_path.join(path)) == path

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from typing import TYPE_CHECKING, Any, get_origin
 
 from etld.config.keys import known_at, options, type_at
 from etld.errors import Problem
+from etld.util.suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from etld.config.lines import Path
+    from etld.config.key_path import KeyPath
 
 PREFIX = "ETLD_"
 #: Variables of etld's that are no keys.
 _OTHERS = frozenset({"ETLD_CONFIG", "ETLD_WRITE_KEY"})
 
 
-def apply(data: dict[str, Any], env: Mapping[str, str]) -> tuple[dict[Path, str], list[Problem]]:
+def apply(data: dict[str, Any], env: Mapping[str, str]) -> tuple[dict[KeyPath, str], list[Problem]]:
     """Put the overrides into the data; gives key path to variable name, and the names that fit nothing.
 
     A number, a list or a table is written as in TOML; text goes as it is, a list of text also with commas.
     """
-    placed: dict[Path, str] = {}
+    placed: dict[KeyPath, str] = {}
     problems = []
     sections = known_at(())
     for name, raw in sorted(env.items()):
@@ -34,7 +34,7 @@ def apply(data: dict[str, Any], env: Mapping[str, str]) -> tuple[dict[Path, str]
         if len(path) == 1 and path[0] not in sections:
             # Kubernetes sets ETLD_PORT and its like for a service called etld: only a near miss is a mistake.
             if (hint := _one_underscore(path[0])) is not None:
-                problems.append(Problem(name, 0, f"this environment variable names no key; did you mean {hint}?"))
+                problems.append(Problem(name, 0, f'this environment variable names no key; did you mean "{hint}"?'))
             continue
         if path[0] not in sections or not all(path):
             problems.append(Problem(name, 0, f"this environment variable names no key{_similar(path[0], sections)}"))
@@ -76,5 +76,5 @@ def _one_underscore(word: str) -> str | None:
 
 
 def _similar(section: str, sections: list[str]) -> str:
-    close = difflib.get_close_matches(section, sections, n=1)
-    return f"; did you mean {PREFIX}{close[0].upper()}__…?" if close else ""
+    close = nearest(section, sections)
+    return f'; did you mean "{PREFIX}{close.upper()}__…"?' if close else ""

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
+from etld.config.key_path import touches
 from etld.config.keys import unknown
+from etld.config.mistakes import Mistake
 from etld.config.model import Config
+from etld.util.text import shortened
 
 if TYPE_CHECKING:
-    from etld.config.lines import Path
+    from etld.config.key_path import KeyPath
 
 _EXPECTED = {
     "missing": "is missing",
@@ -38,49 +41,38 @@ _LONGEST = 60
 _ROUNDS = 6
 
 
-class Mistake(NamedTuple):
-    """One mistake by key path."""
-
-    path: Path
-    message: str
-
-
-class Read(NamedTuple):
+class Validated(NamedTuple):
     """What became of the data: a config of what is good (None: nothing), the mistakes, and what was left out."""
 
     config: Config | None
     mistakes: list[Mistake]
-    removed: frozenset[Path]
+    removed: frozenset[KeyPath]
 
 
-def read(data: dict[str, Any]) -> Read:
+def validate(data: dict[str, Any]) -> Validated:
     """Validate; what is wrong is left out and the rest validated again, so that later checks can go on."""
     data = copy.deepcopy(data)
     mistakes: list[Mistake] = []
-    removed: set[Path] = set()
+    removed: set[KeyPath] = set()
     for _ in range(_ROUNDS):
         try:
-            return Read(Config.model_validate(data), mistakes, frozenset(removed))
+            return Validated(Config.model_validate(data), mistakes, frozenset(removed))
         except ValidationError as error:
             # What only fails because something was left out before is no mistake of its own.
             found = [(_path(item["loc"]), item) for item in error.errors(include_url=False)]
-            mistakes += [Mistake(path, _words(path, item)) for path, item in found if not _touches(path, removed)]
+            mistakes += [Mistake(path, _words(path, item)) for path, item in found if not touches(path, removed)]
             for path, item in found:
                 _remove(data, path[:-1] if item["type"] == "missing" else path)
                 removed.add(path)
-    return Read(None, mistakes, frozenset(removed))
+    return Validated(None, mistakes, frozenset(removed))
 
 
-def _touches(path: Path, others: set[Path]) -> bool:
-    return any(path[: len(other)] == other or other[: len(path)] == path for other in others)
-
-
-def _path(loc: tuple[str | int, ...]) -> Path:
+def _path(loc: tuple[str | int, ...]) -> KeyPath:
     """Without the names that pydantic gives to a union's branches and to a bad key."""
     return tuple(piece for piece in loc if isinstance(piece, int) or not (piece.startswith("<") or piece == "[key]"))
 
 
-def _remove(data: dict[str, Any], path: Path) -> None:
+def _remove(data: dict[str, Any], path: KeyPath) -> None:
     """Take a value out of the data, and a whole list for one of its elements."""
     here: Any = data
     for piece in path[:-1]:
@@ -92,7 +84,7 @@ def _remove(data: dict[str, Any], path: Path) -> None:
     here.pop(path[-1] if path else "", None)
 
 
-def _words(path: Path, item: Any) -> str:
+def _words(path: KeyPath, item: Any) -> str:
     kind, value = item["type"], item.get("input")
     if kind == "extra_forbidden":
         return unknown(path)
@@ -107,5 +99,5 @@ def _words(path: Path, item: Any) -> str:
         message = _EXPECTED.get(kind) or item["msg"].removeprefix("Value error, ")
     if isinstance(value, str | int | float) and ", got " not in message:
         shown = repr(value).lower() if isinstance(value, bool) else repr(value)
-        message += f", got {shown if len(shown) <= _LONGEST else shown[:_LONGEST] + '…'}"
+        message += f", got {shortened(shown, _LONGEST)}"
     return message

@@ -1,0 +1,44 @@
+"""What is wrong with [ingest] that only its own parts can tell: write keys, proxies, Segment's spelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etld.config.mistakes import Mistake
+from etld.events.limits import FIELDS
+from etld.ingest import keys
+from etld.ingest.http import proxies
+from etld.util.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from etld.config import Config
+    from etld.config.key_path import KeyPath
+
+
+def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -> Iterator[Mistake]:
+    """Every mistake in the file of write keys, in trusted_proxies and in segment_map."""
+    ingest = config.ingest
+    if ingest.keys_file is not None and ingest.keys_file.is_file():
+        for message in keys.check(ingest.keys_file, config.event_types):
+            yield Mistake(("ingest", "keys_file"), message)
+    for message in proxies.check(ingest.trusted_proxies):
+        yield Mistake(("ingest", "trusted_proxies"), message)
+    for target, message in _segment_map(ingest.segment_map):
+        yield Mistake(("ingest", "segment_map", target), message)
+
+
+def _segment_map(mapping: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What can never work, by its target."""
+    for target, sources in mapping.items():
+        first, *rest = target.split(".")
+        if first not in FIELDS:
+            yield target, f"expected a target in {', '.join(FIELDS)}{did_you_mean(first, FIELDS)}"
+        elif not all(step.strip() for step in rest):
+            yield target, "a step of this target is empty"
+        elif rest and not first.endswith("_details"):
+            yield target, f"{first} has no parts"
+        for source in sources.split("|"):
+            if not all(step.strip() for step in source.split(".")):
+                yield target, f"expected a path such as context.traits.email, got {source.strip()!r}"

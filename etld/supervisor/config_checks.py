@@ -1,0 +1,31 @@
+"""The configuration, checked by every part that understands a table of it better than `etld.config` does."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from etld import config
+from etld.deadletters.rules import config_check as rules
+from etld.ingest import config_check as ingest
+from etld.schemas import config_check as schemas
+from etld.summaries import config_check as summaries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from etld.config.mistakes import Check
+
+#: A new check is a line here.
+CHECKS: tuple[Check, ...] = (
+    schemas.check,
+    ingest.check,
+    rules.check,
+    summaries.check,
+)
+
+
+def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> config.Config:
+    """`etld.config.load` with all of CHECKS; raises ConfigError with every mistake."""
+    return config.load(path, env, CHECKS)
