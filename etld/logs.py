@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,8 +20,6 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from etld.config import Config
 
 FOLD_SECONDS = 10.0
 _MOST_FOLDS = 256
@@ -212,13 +211,21 @@ class Handler(logging.Handler):
                 data = data[os.write(self._fd, data) :]
 
 
-def setup(worker: str, config: Config | None = None) -> None:
-    """Send this process's log to stderr, as `worker`, in the format and level of the configuration."""
-    level = config.log.level if config else "info"
-    style = config.log.format if config else "auto"
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is told, how, and what must never be: `level` and `format` in the words of [log]."""
+
+    level: str = "info"
+    format: str = "auto"
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+def setup(worker: str, settings: LogSettings) -> None:
+    """Send this process's log to stderr, as `worker`; "auto" is for people on a terminal, else JSON."""
+    style = settings.format
     if style == "auto":
         style = "human" if sys.stderr is not None and sys.stderr.isatty() else "json"
-    _redactor.add(config.secrets() if config else ())
+    _redactor.add(settings.secrets)
     handler = Handler()
     handler.setFormatter((HumanFormatter if style == "human" else JsonFormatter)(worker, _redactor))
     root = logging.getLogger()
@@ -226,7 +233,7 @@ def setup(worker: str, config: Config | None = None) -> None:
         old.flush()
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(getattr(logging, level.upper()))
+    root.setLevel(settings.level.upper())
     logging.captureWarnings(True)
 
 

@@ -88,6 +88,10 @@ class Config(Section):
         """What set-up resolved for ingest: topics, schema ids, schemas."""
         return self.state_dir / "schemas.json"
 
+    def log_settings(self) -> logs.LogSettings:
+        """[log], with the secrets that no line may show."""
+        return logs.LogSettings(self.log.level, self.log.format, tuple(self.secrets()))
+
     def files(self) -> dict[str, Path]:
         """Every file that it names, by key."""
         named = {

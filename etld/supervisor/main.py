@@ -36,7 +36,7 @@ def foreground(config: Config, kinds: str = KINDS) -> int:
 def serve(config: Config, kinds: str, runtime: Runtime, *, log_file: Path | None, herald: Herald) -> int:
     """Be the daemon, in this process, with what was acquired."""
     os.umask(0o077)
-    logs.setup("supervisor", unread(config))
+    logs.setup("supervisor", unread(config).log_settings())
     setproctitle("etld: supervisor")
     runtime.pidfile.write()
     daemon = Supervisor(config, kinds, runtime, log_file=log_file, herald=herald)

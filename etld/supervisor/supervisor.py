@@ -265,7 +265,7 @@ class Supervisor:
             patience, hang=limits.embedded_hang_timeout, backoff_max=min(limits.backoff_max, _GROUND_BACKOFF)
         )
         self.tree.grace = limits.stop_timeout * 2 / 3
-        logs.setup("supervisor", unread(config))
+        logs.setup("supervisor", unread(config).log_settings())
 
     # -- verbs
 

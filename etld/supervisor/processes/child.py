@@ -52,7 +52,7 @@ def main(birth: Birth, channel: Channel) -> NoReturn:
     code = 1
     try:
         _detach(birth, channel)
-        logs.setup(birth.spec.name, birth.config)
+        logs.setup(birth.spec.name, birth.config.log_settings())
         code = _run(birth, channel)
     except BaseException:
         logging.getLogger("etld.worker").exception("could not begin")
@@ -112,7 +112,7 @@ def _run(birth: Birth, channel: Channel) -> int:
         sockets=birth.sockets,
         channel=channel,
     )
-    worker.on_config = lambda config: logs.setup(birth.spec.name, config)
+    worker.on_config = lambda config: logs.setup(birth.spec.name, config.log_settings())
     signal.signal(signal.SIGTERM, lambda *_: worker.request_stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -168,7 +168,7 @@ def test_every_secret_of_the_configuration_is_hidden(
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     try:
-        logs.setup("ingest-0", config)
+        logs.setup("ingest-0", config.log_settings())
         logging.getLogger("etld.x").warning("canary-in-file canary-in-dsn canary%%2Din-dsn %s", "canary-in-url")
     finally:
         root.handlers[:], root.level = before, level
