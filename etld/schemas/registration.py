@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 from typing import TYPE_CHECKING
 
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
 from etld.schemas.event_schema import EventSchema, SchemaError
 from etld.schemas.registry import Incompatible
+from etld.util.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from etld.config import Config
     from etld.schemas.registry import Registry
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.setup")
 
 
-class Refused(EtldError):
+class SchemasRefused(EtldError):
     """Schemas that cannot be used; the message has a line for each reason."""
 
 
@@ -33,7 +31,7 @@ def subject(topic: str) -> str:
 
 
 def load(config: Config) -> dict[str, tuple[str, EventSchema]]:
-    """Subject and schema by event type; raises `Refused` with every file that is no schema of an event."""
+    """Subject and schema by event type; raises `SchemasRefused` with every file that is no schema of an event."""
     loaded: dict[str, tuple[str, EventSchema]] = {}
     refused = []
     for name, kind in config.event_types.items():
@@ -46,24 +44,24 @@ def load(config: Config) -> dict[str, tuple[str, EventSchema]]:
         except SchemaError as error:
             refused.append(f"{kind.schema}: {error}")
     if refused:
-        raise Refused("\n".join(refused))
+        raise SchemasRefused("\n".join(refused))
     return loaded
 
 
 def register(registry: Registry, loaded: Mapping[str, tuple[str, EventSchema]]) -> dict[str, int]:
-    """Schema ids by event type. All are checked before the first is registered; raises `Refused`."""
+    """Schema ids by event type. All are checked before the first is registered; raises `SchemasRefused`."""
     refused = []
     for subject_name, schema in loaded.values():
         reasons = registry.check(subject_name, schema.text)
         refused += [str(Incompatible(subject_name, reasons))] if reasons else []
     if refused:
-        raise Refused("\n".join(refused))
+        raise SchemasRefused("\n".join(refused))
     ids = {}
     for name, (subject_name, schema) in loaded.items():
         try:
             ids[name] = registry.register(subject_name, schema.text)
         except Incompatible as error:
-            raise Refused(str(error)) from error
+            raise SchemasRefused(str(error)) from error
         log.info("schema %s has id %d", subject_name, ids[name])
     return ids
 
@@ -89,19 +87,6 @@ def write(
     path = config.schemas_path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, json.dumps(document, indent=2).encode())
+        write_atomically(path, json.dumps(document, indent=2).encode())
     except OSError as error:
         raise EtldError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

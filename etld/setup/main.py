@@ -13,38 +13,40 @@ from etld.postgres import connections
 from etld.postgres.errors import DatabaseProblem, classify
 from etld.postgres.migrate import migrate
 from etld.schemas import registration
-from etld.schemas.registration import Refused
+from etld.schemas.registration import SchemasRefused
 from etld.schemas.registry import RegistryUnavailable, open_registry
 from etld.setup import topics
+from etld.util.backoff import Backoff
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from etld.worker import Worker
 
 log = logging.getLogger("etld.setup")
 
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 
 def run(worker: Worker) -> None:
     """Set up, again and again while a server is away; ends for good on what only a person can mend."""
-    pause = _FIRST_PAUSE
+    backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
     while not worker.stopping:
         try:
             set_up(worker)
-        except (Refused, topics.Unusable, DatabaseProblem) as error:
+        except (SchemasRefused, topics.UnusableTopic, DatabaseProblem) as error:
             worker.fatal(str(error))
         except Exception as error:
-            part = _away(error)
-            if part is None:
+            server = _server_away(error)
+            if server is None:
                 raise
-            log.warning("%s; trying again in %.1f s", _line(error), pause)
-            worker.fault(part, _line(error))
+            pause = backoff.next()
+            problem = one_line(error) or type(error).__name__
+            log.warning("%s; trying again in %.1f s", problem, pause)
+            worker.fault(server, problem)
             worker.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
         else:
-            for part in ("kafka", "postgres", "schema_registry"):
-                worker.fault(part, None)
+            for server in ("kafka", "postgres", "schema_registry"):
+                worker.fault(server, None)
             worker.ready()
             return
 
@@ -72,8 +74,8 @@ def set_up(worker: Worker) -> None:
     registration.write(config, admin.cluster_id(), loaded, ids)
 
 
-def _away(error: Exception) -> str | None:
-    """Which part is away, None when the error is about something else."""
+def _server_away(error: Exception) -> str | None:
+    """Which server is away, None when the error is about something else."""
     if isinstance(error, RegistryUnavailable):
         return "schema_registry"
     if isinstance(error, KafkaProblem):
@@ -81,7 +83,3 @@ def _away(error: Exception) -> str | None:
     if isinstance(error, EtldError):
         return None
     return "postgres" if classify(error) == "retry" else None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

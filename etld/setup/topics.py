@@ -25,12 +25,12 @@ _LETTER_BYTES = 8 << 20
 _MOST_REPLICAS = 3
 
 
-class Unusable(EtldError):
+class UnusableTopic(EtldError):
     """A topic is there, and etld cannot work with it as it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedTopic:
     """A topic as etld makes it."""
 
     name: str
@@ -38,19 +38,19 @@ class Wanted:
     config: Mapping[str, str]
 
 
-def wanted(config: Config, replicas: int) -> list[Wanted]:
+def wanted(config: Config, replicas: int) -> list[WantedTopic]:
     """The topics of the event types, the dead letters and the parked events."""
     # With two replicas, one broker that is away would stop every acknowledgement.
     shared = {"min.insync.replicas": "2" if replicas >= _MOST_REPLICAS else "1", "cleanup.policy": "delete"}
-    events = [Wanted(kind.topic, kind.partitions, shared) for kind in config.event_types.values()]
+    events = [WantedTopic(kind.topic, kind.partitions, shared) for kind in config.event_types.values()]
     size = {"max.message.bytes": str(max(_LETTER_BYTES, config.ingest.max_event + (1 << 20)))}
     kept = shared | _FOREVER | size
-    letters = [Wanted(name, _LETTER_PARTITIONS, kept) for name in (DEAD_LETTER_TOPIC, PARKED_TOPIC)]
+    letters = [WantedTopic(name, _LETTER_PARTITIONS, kept) for name in (DEAD_LETTER_TOPIC, PARKED_TOPIC)]
     return events + letters
 
 
 def ensure(admin: Admin, config: Config) -> None:
-    """Create what is missing and check the rest; raises `KafkaProblem` and `Unusable`."""
+    """Create what is missing and check the rest; raises `KafkaProblem` and `UnusableTopic`."""
     replicas = config.kafka.replication or min(_MOST_REPLICAS, admin.brokers())
     topics = wanted(config, replicas)
     there = admin.topics([topic.name for topic in topics])
@@ -62,8 +62,8 @@ def ensure(admin: Admin, config: Config) -> None:
             log.info("created topic %s: %d partitions, %d replicas", topic.name, topic.partitions, replicas)
 
 
-def check(topic: Wanted, found: Topic, settings: Mapping[str, str], max_event: int) -> None:
-    """Warn of what differs, raise `Unusable` for what would lose events or refuse them."""
+def check(topic: WantedTopic, found: Topic, settings: Mapping[str, str], max_event: int) -> None:
+    """Warn of what differs, raise `UnusableTopic` for what would lose events or refuse them."""
     if found.partitions != topic.partitions and "retention.ms" not in topic.config:
         log.warning(
             "topic %s has %d partitions, event_types.*.partitions says %d; left as it is",
@@ -72,13 +72,13 @@ def check(topic: Wanted, found: Topic, settings: Mapping[str, str], max_event: i
             topic.partitions,
         )
     if "compact" in settings.get("cleanup.policy", ""):
-        raise Unusable(
+        raise UnusableTopic(
             f"topic {topic.name} is compacted (cleanup.policy={settings['cleanup.policy']}): Kafka would drop"
             " records that share a key. Set cleanup.policy=delete, or name another topic."
         )
     largest = int(settings.get("max.message.bytes", "") or 2**31)
     if largest < max_event:
-        raise Unusable(
+        raise UnusableTopic(
             f"topic {topic.name} takes records of {largest} bytes at most (max.message.bytes), and"
             f" ingest.max_event is {max_event}: raise the one or lower the other."
         )

@@ -46,12 +46,29 @@ def _name(schema: Any, numbers: Iterator[int]) -> Any:
     return schema
 
 
+_PLAIN = ["boolean", "int", "long", "float", "double", "string"]
+# What each way can read: any type may stand in the details, and the columnar way leaves some to the exact one.
+_LEAVES = {
+    "any": [*_PLAIN, *_LOGICAL, "enum", "decimal"],
+    "columnar": [*_PLAIN, *_LOGICAL, "enum"],
+    "columnar optional": [*_PLAIN, *_LOGICAL],
+    "columnar item": ["int", "long", "float", "double", "string", "uuid"],
+}
+_NESTED = {
+    "any": ["optional", "optional", "record", "array", "map", "union"],
+    "columnar": ["optional", "optional", "record", "array"],
+    "columnar optional": ["record", "array"],
+    "columnar item": ["record", "array"],
+}
+_INSIDE_OPTIONAL = {"any": "any", "columnar": "columnar optional"}
+_INSIDE_ARRAY = {"any": "any", "columnar": "columnar item", "columnar optional": "columnar item"}
+_INSIDE_RECORD = {"columnar optional": "columnar"}
+
+
 @st.composite
-def types(draw: st.DrawFn, depth: int = 2) -> Any:
-    """An Avro type that may stand in the details."""
-    leaves = ["boolean", "int", "long", "float", "double", "string", *_LOGICAL, "enum", "decimal"]
-    inner = ["optional", "optional", "record", "array", "map", "union"] if depth else []
-    kind = draw(st.sampled_from(leaves + inner))
+def types(draw: st.DrawFn, depth: int = 2, readable: str = "any") -> Any:
+    """An Avro type that may stand in the details; `readable`: one that this way reads (a key of _LEAVES)."""
+    kind = draw(st.sampled_from(_LEAVES[readable] + (_NESTED[readable] if depth else [])))
     if kind in _LOGICAL:
         return {"type": _LOGICAL[kind][0], "logicalType": kind}
     if kind == "decimal":
@@ -59,21 +76,23 @@ def types(draw: st.DrawFn, depth: int = 2) -> Any:
     if kind == "enum":
         return {"type": "enum", "name": "E", "symbols": ["a", "b", "c"][: draw(st.integers(1, 3))]}
     if kind == "optional":
-        branches = ["null", draw(types(depth=depth - 1).filter(lambda t: not isinstance(t, list)))]
+        inner = types(depth - 1, _INSIDE_OPTIONAL[readable])
+        branches = ["null", draw(inner.filter(lambda t: not isinstance(t, list)))]
         return branches if draw(st.booleans()) else branches[::-1]
     if kind == "record":
-        return draw(records(depth - 1, minimum=1))
+        return draw(records(depth - 1, 1, _INSIDE_RECORD.get(readable, readable)))
     if kind in ("array", "map"):
-        return {"type": kind, "items" if kind == "array" else "values": draw(types(depth=depth - 1))}
+        inside = types(depth - 1, _INSIDE_ARRAY.get(readable, readable))
+        return {"type": kind, "items" if kind == "array" else "values": draw(inside)}
     if kind == "union":
         return draw(st.sampled_from([["null", "string", "long"], ["string", "boolean"], ["null", "long", "string"]]))
     return kind
 
 
 @st.composite
-def records(draw: st.DrawFn, depth: int = 2, minimum: int = 0) -> Any:
+def records(draw: st.DrawFn, depth: int = 2, minimum: int = 0, readable: str = "any") -> Any:
     """A record of up to four fields."""
-    inner = draw(st.lists(types(depth=depth), min_size=minimum, max_size=4))
+    inner = draw(st.lists(types(depth, readable), min_size=minimum, max_size=4))
     fields = [{"name": f"f{i}", "type": one} for i, one in enumerate(inner)]
     return {"type": "record", "name": "R", "fields": fields}
 
@@ -81,6 +100,12 @@ def records(draw: st.DrawFn, depth: int = 2, minimum: int = 0) -> Any:
 def schemas() -> st.SearchStrategy[EventSchema]:
     """A schema that `problems` has nothing against."""
     return versions(1).map(lambda found: found[0])
+
+
+@st.composite
+def columnar_schemas(draw: st.DrawFn) -> EventSchema:
+    """A schema that the columnar way reads; most of all others have something that it leaves to the exact one."""
+    return _schema(draw(records(2, 1, "columnar")), draw(records(2, 1, "columnar")))
 
 
 @st.composite
@@ -108,7 +133,7 @@ def _next(draw: st.DrawFn, record: Any, number: int) -> Any:
         wider = _WIDER.get(field["type"]) if isinstance(field["type"], str) else None
         fields.append({**field, "type": draw(st.sampled_from(wider))} if wider else field)
     for extra in range(draw(st.integers(0, 2))):
-        new = draw(types(depth=1).filter(lambda one: not isinstance(one, list)))
+        new = draw(types(1).filter(lambda one: not isinstance(one, list)))
         fields.append({"name": f"v{number}_{extra}", "type": ["null", new], "default": None})
     return {**record, "fields": fields}
 

@@ -39,7 +39,6 @@ REPLACES = {
     "tests/unit/cli/test_frame.py": "a command that ends with an error of the test's choice",
     "tests/unit/corrector/test_pace.py": "the kernel's figures, from a file of the test's own",
     "tests/unit/logs/test_logs.py": "a process-wide redactor, put back after the test",
-    "tests/unit/serdes/test_columnar_equals_exact.py": "limits below which batches take the other way",
 }
 
 

@@ -28,12 +28,26 @@ if TYPE_CHECKING:
     SchemaFor = Callable[[int], EventSchema]
 
 STAGE = "VALUE_CONVERTER"
-# Below this the fixed cost of a columnar read is more than that of reading each record.
-SMALL = 100
-# A batch that the columnar read refused is halved down to this many. Not fewer: Polars writes a line to
-# stderr for each absurd length it meets.
-_LEAST = 500
+_NEVER = 1 << 62
 _HEAD = itemgetter(slice(wire.HEADER))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many records the columnar way is taken for.
+
+    `few`: up to this many go record by record, since the fixed cost of a columnar read is more. `halved_to`: a
+    batch that the columnar read refused is halved down to this many. Not fewer: Polars writes a line to stderr
+    for each absurd length it meets.
+    """
+
+    few: int = 100
+    halved_to: int = 500
+
+
+USUAL = Limits()
+#: Record by record only.
+EXACT = Limits(_NEVER, _NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +77,8 @@ class Decoded:
         return frame
 
 
-def decode(values: Sequence[bytes | None], schema_for: SchemaFor, *, exact: bool = False) -> Decoded:
-    """Decode a batch; `exact` reads record by record only (both ways give equal frames).
+def decode(values: Sequence[bytes | None], schema_for: SchemaFor, limits: Limits = USUAL) -> Decoded:
+    """Decode a batch, columnar or record by record: both ways give equal frames.
 
     `schema_for` raises `UnknownSchema` for an id that no schema has: its records are bad. Whatever else
     it raises comes through, since a registry that is away makes no record bad.
@@ -74,7 +88,7 @@ def decode(values: Sequence[bytes | None], schema_for: SchemaFor, *, exact: bool
     for head, rows in _groups(values, bad).items():
         reader = _reader(head, schema_for, rows, bad)
         if reader is not None:
-            frames += reader.read(values, rows, bad, exact=exact, limit=SMALL)
+            frames += reader.read(values, rows, bad, limits)
     bad.sort(key=lambda one: one.row)
     frames = [frame for frame in frames if frame.height]
     if not frames:
@@ -153,31 +167,37 @@ class _Reader:
         self._convert = columns.converter(schema.tree)
 
     def read(
-        self,
-        values: Sequence[bytes | None],
-        rows: Sequence[int],
-        bad: list[Bad],
-        *,
-        limit: int,
-        exact: bool = False,
-        walked: bool = False,
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], limits: Limits
     ) -> list[pl.DataFrame]:
         """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
-        if exact or self._plan is None or len(rows) <= limit:
+        if self._plan is None or len(rows) <= limits.few:
             return [self._exact(values, rows, bad)]
         mine = values if len(rows) == len(values) else [values[row] for row in rows]
         frame = _columnar(self._plan, self._head, mine, rows)
         if frame is not None:
             return [frame]
-        if not walked:
-            suspects = set(batch_scan.misfits(self._schema.tree, mine))  # type: ignore[arg-type]
-            if suspects:
-                others = [row for at, row in enumerate(rows) if at not in suspects]
-                apart = self._exact(values, [rows[at] for at in sorted(suspects)], bad)
-                return [*self.read(values, others, bad, limit=limit, walked=True), apart]
+        suspects = set(batch_scan.misfits(self._schema.tree, mine))  # type: ignore[arg-type]
+        if not suspects:
+            return self._halved(values, rows, bad, limits)
+        others = [row for at, row in enumerate(rows) if at not in suspects]
+        apart = self._exact(values, [rows[at] for at in sorted(suspects)], bad)
+        return [*self._halving(values, others, bad, limits.few, limits), apart]
+
+    def _halving(
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], few: int, limits: Limits
+    ) -> list[pl.DataFrame]:
+        """As `read`, without a scan: the rest is halved until the bad records are few."""
+        if self._plan is None or len(rows) <= few:
+            return [self._exact(values, rows, bad)]
+        frame = _columnar(self._plan, self._head, [values[row] for row in rows], rows)
+        return [frame] if frame is not None else self._halved(values, rows, bad, limits)
+
+    def _halved(
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], limits: Limits
+    ) -> list[pl.DataFrame]:
         middle = len(rows) // 2
-        left = self.read(values, rows[:middle], bad, limit=_LEAST, walked=True)
-        return left + self.read(values, rows[middle:], bad, limit=_LEAST, walked=True)
+        left = self._halving(values, rows[:middle], bad, limits.halved_to, limits)
+        return left + self._halving(values, rows[middle:], bad, limits.halved_to, limits)
 
     def _exact(self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad]) -> pl.DataFrame:
         good, events = [], []

@@ -166,7 +166,7 @@ def test_a_compacted_topic_is_unusable(place: Place) -> None:
     """Compaction would drop records."""
     admin = Admin({"bootstrap.servers": place.addresses.kafka})
     admin.create_topic(place.topic, 1, 1, {"cleanup.policy": "compact"})
-    with pytest.raises(topics.Unusable, match=r"compacted.*cleanup\.policy=delete"):
+    with pytest.raises(topics.UnusableTopic, match=r"compacted.*cleanup\.policy=delete"):
         topics.ensure(admin, place.config())
 
 
