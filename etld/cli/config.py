@@ -87,10 +87,9 @@ def init(target: Path, force: bool) -> None:
 @command.command()
 def schema() -> None:
     """The JSON schema of the file, for editors."""
-    from etld.config import Config
+    from etld.config import json_schema
 
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    click.echo(json.dumps({"$schema": dialect, **Config.model_json_schema(by_alias=True), "title": "etld"}, indent=2))
+    click.echo(json.dumps(json_schema(), indent=2))
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from etld.config.key_path import KeyPath
     from etld.config.model import Config
-    from etld.config.services import Kafka
+    from etld.config.sections.services import KafkaSection
 
 #: Topics that no event type may take.
 OWN_TOPICS = ("dead_letter_queue", "parked_events")
@@ -89,7 +89,7 @@ def _servers(config: Config) -> Iterator[Mistake]:
         yield Mistake(("postgres", "dsn"), message)
 
 
-def _kafka(kafka: Kafka) -> Iterator[Mistake]:
+def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
     if not kafka.session_timeout <= kafka.max_poll_interval <= _DAY:
         message = f'expected at least session_timeout ("{format_duration(kafka.session_timeout)}"), at most "1 d"'
         yield Mistake(("kafka", "max_poll_interval"), message)

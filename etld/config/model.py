@@ -10,13 +10,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr
 
 from etld import logs
-from etld.config.base import AnyPath, Like, Section
-from etld.config.events import Breaker, EventType, Processor, TypeName
-from etld.config.ingest import Ingest
-from etld.config.operation import Corrector, Log, Supervisor
 from etld.config.secrets import inside, split
-from etld.config.services import Kafka, Postgres, SchemaRegistry
-from etld.config.summaries import Aggregator, Charts, Summary, SummaryName
+from etld.config.sections.base import AnyPath, FileSchema, Like, Section
+from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
+from etld.config.sections.ingest import IngestSection
+from etld.config.sections.operation import CorrectorSection, LogSection, SupervisorSection
+from etld.config.sections.services import KafkaSection, PostgresSection, SchemaRegistrySection
+from etld.config.sections.summaries import AggregatorSection, ChartsSection, SummaryName, SummarySection
 from etld.errors import EtldError
 
 _SECRETS = {"kafka": "sasl_password_file", "postgres": "password_file", "schema_registry": "password_file"}
@@ -35,21 +35,21 @@ class Config(Section):
     state_dir: AnyPath = Field(
         "./var", validate_default=True, description="Socket, pid file, logs, and the data of the embedded parts."
     )
-    kafka: Kafka = _section(Kafka, "The cluster that events go through.")
-    postgres: Postgres = _section(Postgres, "The database that events end in.")
-    schema_registry: SchemaRegistry = _section(SchemaRegistry, "Who gives schemas their ids.")
-    ingest: Ingest = _section(Ingest, "The HTTP server that takes events.")
-    event_types: dict[TypeName, EventType] = _section(dict, "One table an event type.")
-    processor: Processor = _section(Processor, "How large a batch is.")
-    breaker: Breaker = _section(Breaker, "When most of what comes is dead, stop.")
-    aggregator: Aggregator = _section(Aggregator, "Who keeps the running summaries.")
-    charts: Charts = _section(Charts, "When charts are drawn, and where.")
-    summaries: dict[SummaryName, Summary] = _section(
+    kafka: KafkaSection = _section(KafkaSection, "The cluster that events go through.")
+    postgres: PostgresSection = _section(PostgresSection, "The database that events end in.")
+    schema_registry: SchemaRegistrySection = _section(SchemaRegistrySection, "Who gives schemas their ids.")
+    ingest: IngestSection = _section(IngestSection, "The HTTP server that takes events.")
+    event_types: dict[TypeName, EventTypeSection] = _section(dict, "One table an event type.")
+    processor: ProcessorSection = _section(ProcessorSection, "How large a batch is.")
+    breaker: BreakerSection = _section(BreakerSection, "When most of what comes is dead, stop.")
+    aggregator: AggregatorSection = _section(AggregatorSection, "Who keeps the running summaries.")
+    charts: ChartsSection = _section(ChartsSection, "When charts are drawn, and where.")
+    summaries: dict[SummaryName, SummarySection] = _section(
         dict, "A summary becomes the table etld.summary_<name> and, with a chart, a picture."
     )
-    corrector: Corrector = _section(Corrector, "Who repairs dead letters.")
-    supervisor: Supervisor = _section(Supervisor, "Patience with workers.")
-    log: Log = _section(Log, "What is said, how, and where.")
+    corrector: CorrectorSection = _section(CorrectorSection, "Who repairs dead letters.")
+    supervisor: SupervisorSection = _section(SupervisorSection, "Patience with workers.")
+    log: LogSection = _section(LogSection, "What is said, how, and where.")
 
     _source: Path = PrivateAttr(default=Path())
 
@@ -127,3 +127,9 @@ class Config(Section):
             with contextlib.suppress(EtldError):
                 found.append(self.secret(section) or "")
         return [secret for secret in found if secret]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the file, for editors."""
+    schema = Config.model_json_schema(by_alias=True, schema_generator=FileSchema)
+    return {"$schema": FileSchema.schema_dialect, **schema, "title": "etld"}

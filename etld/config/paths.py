@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from etld.config.base import Section
 from etld.config.model import Config
+from etld.config.sections.base import Section
 
 
 def resolve(config: Config, source: Path) -> Config:

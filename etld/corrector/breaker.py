@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from etld.deadletters import outcomes
 
 if TYPE_CHECKING:
-    from etld.config.events import Breaker as Limits
+    from etld.config.sections.events import BreakerSection as Limits
     from etld.deadletters.outcomes import Outcomes
     from etld.postgres.connections import Connection
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from etld.config import Config, load
-from etld.config.base import Section
-from etld.config.events import EventType
-from etld.config.ingest import Ingest
 from etld.config.key_path import KeyPath
 from etld.config.keys import known_at, options, type_at
-from etld.config.operation import Rule
+from etld.config.sections.base import Section
+from etld.config.sections.events import EventTypeSection
+from etld.config.sections.ingest import IngestSection
+from etld.config.sections.operation import RuleSection
 from etld.config.validate import validate
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +73,7 @@ def test_the_file_holds_exactly_the_keys_of_the_models() -> None:
         shown[model.__name__] |= set(table)
     # A measure is one of its four keys; the file's comment names them all.
     assert "{ sum|avg|min|max = field path }" in DEFAULT.read_text()
-    shown["Measure"] |= {"min", "max"}
+    shown["MeasureSection"] |= {"min", "max"}
     assert dict(shown) == models()
 
 
@@ -98,7 +98,7 @@ def test_the_defaults_of_tables_with_free_names_are_equal() -> None:
     """Those of an event type, and of the top level."""
     data = tomllib.loads(DEFAULT.read_text())
     said = {k: v for k, v in data["event_types"]["purchase"].items() if k not in ("schema", "event_names")}
-    assert EventType.model_validate(said) == EventType.model_validate({})
+    assert EventTypeSection.model_validate(said) == EventTypeSection.model_validate({})
     assert (data["node_id"], Path(data["state_dir"])) == (Config().node_id, Config().state_dir)
 
 
@@ -116,9 +116,9 @@ def test_every_key_has_a_comment() -> None:
 
 def test_segment_map_and_rules_have_their_own_tables() -> None:
     """The one default that is a table, and the rules that ship."""
-    assert Ingest().segment_map == tomllib.loads(DEFAULT.read_text())["ingest"]["segment_map"]
+    assert IngestSection().segment_map == tomllib.loads(DEFAULT.read_text())["ingest"]["segment_map"]
     assert [rule.name for rule in load(DEFAULT, {}).corrector.rules] == ["cast", "trim", "parse_date"]
-    assert set(Rule.model_fields) == {"name", "match", "steps", "hook"}
+    assert set(RuleSection.model_fields) == {"name", "match", "steps", "hook"}
 
 
 def test_the_shipped_files_are_good(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etld.config.events import Breaker as Limits
+from etld.config.sections.events import BreakerSection as Limits
 from etld.corrector.breaker import Breaker
 from etld.deadletters.outcomes import Outcomes
 

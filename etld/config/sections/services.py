@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etld.config.base import Duration, File, Port, Section, Span, at_least, written
+from etld.config.sections.base import Duration, File, Port, Section, Span, at_least, written
 
 
-class Kafka(Section):
+class KafkaSection(Section):
     """The cluster that events go through."""
 
     bootstrap_servers: str = Field("embedded", min_length=1, description='"embedded", or "host:port,host:port".')
@@ -37,7 +37,7 @@ class Kafka(Section):
     )
 
 
-class Postgres(Section):
+class PostgresSection(Section):
     """The database that events end in."""
 
     dsn: str = Field("embedded", min_length=1, description='"embedded", or a DSN: "postgresql://etld@db.example/etld".')
@@ -47,7 +47,7 @@ class Postgres(Section):
     statement_timeout: Span = written("30 s", "How long one statement may take.")
 
 
-class SchemaRegistry(Section):
+class SchemaRegistrySection(Section):
     """Who gives schemas their ids."""
 
     url: str = Field(

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from etld.config.base import Duration, Function, Section, Size, Span, Workers, at_least, written
+from etld.config.sections.base import Duration, Function, Section, Size, Span, Workers, at_least, written
 
 Second = Annotated[Duration, at_least(1, "1 s")]
 
 
-class Rule(Section):
+class RuleSection(Section):
     """One correction rule: what it matches, and its steps or its hook; etld.deadletters.rules checks their insides."""
 
     name: str = Field(min_length=1, max_length=100, description="For the audit table and `etld dlq`.")
@@ -25,19 +25,19 @@ class Rule(Section):
     hook: Function = Field("", description='A function "module:function" instead of or after the steps.')
 
 
-class Corrector(Section):
+class CorrectorSection(Section):
     """Who repairs dead letters."""
 
     workers: Workers = Field(1, description="Corrector workers.")
     max_attempts: int = Field(3, ge=1, description="An event that failed this often is parked.")
     rate: float = Field(2000, ge=0, description="Repaired events sent back a second; 0 means no limit.")
     keep_resolved: Span = written("30 d", "Resolved and discarded dead letters are kept this long.")
-    rules: Annotated[tuple[Rule, ...], Field(strict=False)] = Field(
+    rules: Annotated[tuple[RuleSection, ...], Field(strict=False)] = Field(
         (), description="Tried in order; the first whose result is valid wins."
     )
 
 
-class Supervisor(Section):
+class SupervisorSection(Section):
     """Patience with workers."""
 
     hang_timeout: Second = written("10 s", "A worker that says nothing for this long is dumped, killed and replaced.")
@@ -51,7 +51,7 @@ class Supervisor(Section):
     max_events: int = Field(0, ge=0, description="A worker past this many events is replaced; 0 means never.")
 
 
-class Log(Section):
+class LogSection(Section):
     """What is said, how, and where."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is said.")

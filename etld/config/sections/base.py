@@ -18,6 +18,7 @@ from pydantic import (
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from etld.config.units import format_duration, format_size, parse_duration, parse_size
@@ -29,7 +30,21 @@ _BYTES = {"anyOf": [{"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|[
 class Section(BaseModel):
     """Frozen, strict, and unknown keys are mistakes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        model_title_generator=lambda model: model.__name__.removesuffix("Section"),
+    )
+
+
+class FileSchema(GenerateJsonSchema):
+    """JSON Schema in the words of the file: tables are called as people know them."""
+
+    def normalize_name(self, name: str) -> str:
+        """A model's name under $defs."""
+        return super().normalize_name(name).removesuffix("Section")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from etld.config.base import AnyPath, Duration, Like, Section, Span, Strings, Workers, at_least, written
+from etld.config.sections.base import AnyPath, Duration, Like, Section, Span, Strings, Workers, at_least, written
 
 SummaryName = Annotated[str, Like(r"[a-z][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, beginning with a letter")]
 Column = Annotated[str, Like(r"[a-z_][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, not beginning with a digit")]
@@ -16,7 +16,7 @@ ChartName = Annotated[
 _ONE_MEASURE = 'expected "count" or one of { sum = "…" }, { avg = "…" }, { min = "…" }, { max = "…" }'
 
 
-class Aggregator(Section):
+class AggregatorSection(Section):
     """Who keeps the running summaries."""
 
     workers: Workers = Field(1, description="Aggregator workers.")
@@ -26,7 +26,7 @@ class Aggregator(Section):
     )
 
 
-class Charts(Section):
+class ChartsSection(Section):
     """When charts are drawn, and where."""
 
     dir: AnyPath = Field("./event_summary_charts", description="Where the pictures go.", validate_default=True)
@@ -43,7 +43,7 @@ def _word(value: object) -> object:
     return value
 
 
-class Measure(Section):
+class MeasureSection(Section):
     """`sum`, `avg`, `min` or `max` of one field; exactly one of them."""
 
     sum: str | None = Field(None, description="The sum of this field.")
@@ -60,12 +60,12 @@ class Measure(Section):
 
 # The tags name the branches in pydantic's error paths, where no key of a file can be taken for them.
 AnyMeasure = Annotated[
-    Annotated[Literal["count"], BeforeValidator(_word), Tag("<word>")] | Annotated[Measure, Tag("<table>")],
-    Discriminator(lambda value: "<table>" if isinstance(value, dict | Measure) else "<word>"),
+    Annotated[Literal["count"], BeforeValidator(_word), Tag("<word>")] | Annotated[MeasureSection, Tag("<table>")],
+    Discriminator(lambda value: "<table>" if isinstance(value, dict | MeasureSection) else "<word>"),
 ]
 
 
-class Panel(Section):
+class PanelSection(Section):
     """One picture of a chart."""
 
     kind: Literal["bar", "donut", "line"] = Field(description="What is drawn.")
@@ -76,15 +76,17 @@ class Panel(Section):
     labels: dict[str, str] = Field(default_factory=dict, description="Category to the words for it.")
 
 
-class Chart(Section):
+class ChartSection(Section):
     """A summary's picture: its file name, title and panels."""
 
     name: ChartName = Field(description="The files are <name>_YYYYmmdd_HHMMSS.png and <name>_latest.png.")
     title: str = Field(description="Above all panels.")
-    panels: Annotated[tuple[Panel, ...], Field(strict=False)] = Field(min_length=1, description="From left to right.")
+    panels: Annotated[tuple[PanelSection, ...], Field(strict=False)] = Field(
+        min_length=1, description="From left to right."
+    )
 
 
-class Summary(Section):
+class SummarySection(Section):
     """A running summary: the table etld.summary_<name>."""
 
     event_types: Strings = Field(min_length=1, description="Events of these types are summed up.")
@@ -96,7 +98,7 @@ class Summary(Section):
         min_length=1, description='Measures: "count", or { sum|avg|min|max = field path }.'
     )
     bucket: Span = written("1 h", "Width of the bucket of event time.")
-    chart: Chart | None = Field(None, description="The picture of it.")
+    chart: ChartSection | None = Field(None, description="The picture of it.")
 
     @field_validator("filter", mode="before")
     @classmethod

@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etld.config.base import Duration, File, Function, Like, Section, Size, Strings, Workers, at_least, written
+from etld.config.sections.base import Duration, File, Function, Like, Section, Size, Strings, Workers, at_least, written
 
 TypeName = Annotated[str, Like(r"[a-z][a-z0-9_]{0,62}", "a name of a-z, 0-9 and _ that begins with a letter")]
 Topic = Annotated[str, Like(r"[A-Za-z0-9._-]{0,249}", "a topic of at most 249 letters, digits, dots, - and _")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class EventType(Section):
+class EventTypeSection(Section):
     """One kind of event: its schema, its topic, who processes it."""
 
     schema_: File = Field(
@@ -44,7 +44,7 @@ class EventType(Section):
         return self.schema_ or Path()
 
 
-class Processor(Section):
+class ProcessorSection(Section):
     """How large a batch is."""
 
     batch_max_records: int = Field(
@@ -54,7 +54,7 @@ class Processor(Section):
     linger: Duration = written("50 ms", "How long a record may wait for company.")
 
 
-class Breaker(Section):
+class BreakerSection(Section):
     """When most of what comes is dead, stop."""
 
     ratio: Share = Field(

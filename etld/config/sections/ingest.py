@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from etld.config.base import Duration, File, Port, Section, Size, Span, Strings, Workers, at_least, written
+from etld.config.sections.base import Duration, File, Port, Section, Size, Span, Strings, Workers, at_least, written
 
 SEGMENT_MAP = {
     "event_id": "messageId",
@@ -25,7 +25,7 @@ Rate = Annotated[float, Field(ge=0)]
 SomeBytes = Annotated[Size, at_least(1, "1 B")]
 
 
-class Ingest(Section):
+class IngestSection(Section):
     """The HTTP server that takes events."""
 
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
