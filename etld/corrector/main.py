@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from etld.worker import Worker
 
+#: Records and bytes of a batch, and seconds that one is waited for.
+_BATCH_RECORDS, _BATCH_BYTES, _BATCH_WAIT = 5000, 16 * 1024 * 1024, 0.02
+# A statement that waits for a lock longer than this gives up, and is tried again.
+_LOCK_TIMEOUT = 5.0
+_STOP_WITHIN = 8.0
+
 
 def run(worker: Worker) -> None:
     """Keep, repair, send back and park dead letters until the worker stops."""
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from etld import stream
-    from etld.corrector.intake import Intake
-    from etld.corrector.post import Post
-    from etld.corrector.workshop import Workshop
-    from etld.deadletters import lifecycle
-    from etld.errors import EtldError
+    from etld.corrector.handler import CorrectorHandler
+    from etld.corrector.repair_loop import RepairLoop
+    from etld.corrector.sender import LetterSender
     from etld.kafka.settings import client_settings
     from etld.postgres import connections
     from etld.schemas.registry import open_registry
@@ -31,42 +35,22 @@ def run(worker: Worker) -> None:
         return connections.connect(
             worker.addresses.postgres,
             password=worker.config.secret("postgres"),
-            application_name=f"etld {worker.name} workshop",
+            application_name=f"etld {worker.name} repairs",
             connect_timeout=worker.config.postgres.connect_timeout,
             statement_timeout=worker.config.postgres.statement_timeout,
-            lock_timeout=5.0,
+            lock_timeout=_LOCK_TIMEOUT,
             queue=True,
         )
 
-    def tick() -> None:
-        workshop.tick()
-
-    post = Post(client_settings(config, worker.addresses), tick)
-    workshop = Workshop(config, connect, post, SchemaCache(open_registry(config, worker.addresses)))
-
-    resumes = worker.resumes
-
-    def look() -> None:
-        nonlocal resumes
-        if not workshop.alive():
-            raise EtldError("the workshop stands still: the worker starts anew")
-        workshop.paused = worker.paused
-        workshop.cluster_id = intake.cluster_id
-        if resumes != worker.resumes:
-            resumes = worker.resumes
-            workshop.close_breaker()
-        worker.fault("corrector", workshop.problem)
-        worker.fault("letters", post.problem)
-        worker.fault("breaker", workshop.held)
-        if workshop.counts is not None:
-            worker.totals("dead_letters", lifecycle.totals(workshop.counts))
-            for state, number in lifecycle.by_state(workshop.counts).items():
-                worker.gauge("dead_letters", number, state=state)
-
-    intake = Intake(worker, workshop, look)
-    worker.on_reload = workshop.reload
-    workshop.start()
+    sender = LetterSender(client_settings(config, worker.addresses))
+    repairs = RepairLoop(config, connect, sender, SchemaCache(open_registry(config, worker.addresses)))
+    worker.on_reload = repairs.reload
+    repairs.start()
     try:
-        stream.run(worker, intake, Options(5000, 16 * 1024 * 1024, 0.02))
+        stream.run(
+            worker,
+            CorrectorHandler(worker, repairs, sender),
+            Options(_BATCH_RECORDS, _BATCH_BYTES, _BATCH_WAIT),
+        )
     finally:
-        workshop.stop(8.0)
+        repairs.stop(_STOP_WITHIN)

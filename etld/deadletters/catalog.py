@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.deadletters.repository import Repair
+from etld.deadletters.letters import Repair
 from etld.errors import EtldError
 from etld.events.validate import Invalid, Valid, Validator
 from etld.events.violation import Room

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from etld.deadletters.failure import Failure
-from etld.deadletters.repository import Attempt, Settled
+from etld.deadletters.letters import Attempt, Decision
 from etld.deadletters.rules.engine import correct, exactly
 from etld.errors import EtldError
 from etld.events.ids import canonical
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etld.deadletters.catalog import Catalog
-    from etld.deadletters.decode import Decoded
-    from etld.deadletters.repository import Locked, Waiting
-    from etld.deadletters.rules.engine import Rule, Tried
+    from etld.deadletters.decode import DecodedLetter
+    from etld.deadletters.letters import LockedLetter, PendingLetter
+    from etld.deadletters.rules.engine import CorrectionRule, Tried
 
 # A schema id that nobody knows may be registered any moment; after this long the letter parks,
 # and is taken up again when the registry learns the id.
@@ -29,7 +29,7 @@ BY_HAND = "(by hand)"
 _SHOWN = 5
 
 
-def identity(letter: Waiting, event: dict[str, Any] | None) -> str:
+def identity(letter: PendingLetter, event: dict[str, Any] | None) -> str:
     """The event_id of a repair: the event's own, else what ingest gave it, else the dead letter's id."""
     for known in ((event or {}).get("event_id"), letter.event_id):
         if isinstance(known, str):
@@ -38,7 +38,7 @@ def identity(letter: Waiting, event: dict[str, Any] | None) -> str:
     return letter.id
 
 
-def failure_of(letter: Waiting | Locked | Attempt, event_type: str | None) -> Failure:
+def failure_of(letter: PendingLetter | LockedLetter | Attempt, event_type: str | None) -> Failure:
     """How a letter, or an earlier repair of it, failed."""
     return Failure(letter.stage or "", letter.error_class or "", letter.error or "", letter.sqlstate, event_type)
 
@@ -48,7 +48,9 @@ def counting(history: Sequence[Attempt], base: int) -> list[Attempt]:
     return [one for one in history if one.attempt > base]
 
 
-def work_on(letter: Waiting, decoded: Decoded, history: Sequence[Attempt]) -> tuple[dict[str, Any] | None, Failure]:
+def work_on(
+    letter: PendingLetter, decoded: DecodedLetter, history: Sequence[Attempt]
+) -> tuple[dict[str, Any] | None, Failure]:
     """The event that the next attempt starts from, and what is wrong with it.
 
     That is the letter itself; or, when an earlier repair failed in its turn, that repair and its error.
@@ -72,23 +74,23 @@ def needs_change(failure: Failure) -> bool:
     return failure.stage in _STORED_STAGES
 
 
-def settle(
-    letter: Waiting,
-    decoded: Decoded,
+def decide(
+    letter: PendingLetter,
+    decoded: DecodedLetter,
     history: Sequence[Attempt],
-    rules: Sequence[Rule],
+    rules: Sequence[CorrectionRule],
     catalog: Catalog,
     *,
     stored: bool = False,
-) -> Settled:
+) -> Decision:
     """Decide on a letter in state new. `stored` says that its event_id is in the table already."""
     number = letter.attempts + 1
     if stored:
         reason = "an event with this event_id had been stored before"
         audit = Attempt(letter.id, number, None, decoded.event, None, reason, "duplicate")
-        return Settled(letter.id, "resolved", number, reason=reason, audit=audit)
+        return Decision(letter.id, "resolved", number, reason=reason, audit=audit)
     if decoded.waits_for is not None and letter.age < PATIENCE:
-        return Settled(
+        return Decision(
             letter.id,
             "new",
             letter.attempts,
@@ -113,7 +115,7 @@ def settle(
     return _parked(letter, number, event, why(tried, failure, catalog.problems(event)), tried=tried)
 
 
-def failed_on(letter: Waiting, error: Exception) -> Settled:
+def failed_on(letter: PendingLetter, error: Exception) -> Decision:
     """Park a letter that the corrector itself cannot work on."""
     reason = f"etld failed on it, which is a mistake in etld: {type(error).__name__}: {error}"
     return _parked(letter, letter.attempts + 1, None, reason)
@@ -132,31 +134,31 @@ def why(tried: Sequence[Tried], failure: Failure, problems: Sequence[str]) -> st
 
 
 def _repaired(
-    letter: Waiting, number: int, rule: str, before: dict[str, Any], after: dict[str, Any], catalog: Catalog
-) -> Settled:
+    letter: PendingLetter, number: int, rule: str, before: dict[str, Any], after: dict[str, Any], catalog: Catalog
+) -> Decision:
     try:
         repair = catalog.repair(after)
     except EtldError as error:
         return _parked(letter, number, before, str(error))
     audit = Attempt(letter.id, number, rule, before, after, None, "repaired")
-    return Settled(letter.id, "repaired", number, after["event_type"], repair, f"repaired by {rule}", audit=audit)
+    return Decision(letter.id, "repaired", number, after["event_type"], repair, f"repaired by {rule}", audit=audit)
 
 
 def _parked(
-    letter: Waiting,
+    letter: PendingLetter,
     number: int,
     event: Any,
     reason: str,
     waits_for: int | None = None,
     tried: Sequence[Tried] = (),
-) -> Settled:
+) -> Decision:
     made = [{"rule": one.rule, "after": one.event, "problems": list(one.problems)} for one in tried]
     audit = Attempt(letter.id, number, None, event, None, reason, "parked", tried=made or None)
-    return Settled(letter.id, "parked", number, reason=reason, waits_for=waits_for, audit=audit)
+    return Decision(letter.id, "parked", number, reason=reason, waits_for=waits_for, audit=audit)
 
 
 def after_return(
-    letter: Locked, history: Sequence[Attempt], came_back: Failure, max_attempts: int
+    letter: LockedLetter, history: Sequence[Attempt], came_back: Failure, max_attempts: int
 ) -> tuple[str, str | None]:
     """(state, reason) of a letter whose repair came back as a dead letter itself."""
     recent = counting(history, letter.base_attempts)

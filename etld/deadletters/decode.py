@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedLetter:
     """The event that the bytes are, in JSON's words, or why they are none; `waits_for` is an unknown schema id."""
 
     event: dict[str, Any] | None
@@ -28,30 +28,30 @@ class Decoded:
     waits_for: int | None = None
 
 
-def decode(value: bytes | None, schema_for: SchemaFor) -> Decoded:
+def decode(value: bytes | None, schema_for: SchemaFor) -> DecodedLetter:
     """What the value of a dead letter says. Whatever `schema_for` raises but UnknownSchema goes through."""
     if value is None:
-        return Decoded(None, "the record has no value (a tombstone)")
+        return DecodedLetter(None, "the record has no value (a tombstone)")
     if value[:1] != wire.MAGIC:
         return _json(value)
     try:
         schema_id, body = wire.unpack(value)
     except DecodeError as error:
-        return Decoded(None, str(error))
+        return DecodedLetter(None, str(error))
     try:
         schema = schema_for(schema_id)
     except UnknownSchema:
-        return Decoded(None, f"the schema id {schema_id} is unknown to the registry", schema_id)
+        return DecodedLetter(None, f"the schema id {schema_id} is unknown to the registry", schema_id)
     except SchemaError as error:
-        return Decoded(None, f"the schema {schema_id} is no event's: {error}")
+        return DecodedLetter(None, f"the schema {schema_id} is no event's: {error}")
     try:
         event = codec.decode(schema, body)
     except DecodeError as error:
-        return Decoded(None, f"undecodable: {error}")
-    return Decoded(codec.to_json(schema, event))
+        return DecodedLetter(None, f"undecodable: {error}")
+    return DecodedLetter(codec.to_json(schema, event))
 
 
-def _json(value: bytes) -> Decoded:
+def _json(value: bytes) -> DecodedLetter:
     try:
         event = orjson.loads(value)
     except ValueError:
@@ -59,7 +59,7 @@ def _json(value: bytes) -> Decoded:
             # Takes what orjson refuses and etld may yet repair: lone surrogates, NaN, large integers.
             event = json.loads(value)
         except (ValueError, RecursionError):
-            return Decoded(None, "undecodable: neither Avro in Confluent's wire format nor JSON")
+            return DecodedLetter(None, "undecodable: neither Avro in Confluent's wire format nor JSON")
     if not isinstance(event, dict):
-        return Decoded(None, "undecodable: JSON, but not an object")
-    return Decoded(event)
+        return DecodedLetter(None, "undecodable: JSON, but not an object")
+    return DecodedLetter(event)

@@ -22,6 +22,8 @@ SQLSTATE = "etld.sqlstate"
 ATTEMPT = "etld.attempt"
 DEAD_LETTER_ID = "etld.dead_letter_id"
 REPAIR_OF = "etld.repair_of"
+# Of a letter in parked_events.
+PARKED_REASON = "etld.parked.reason"
 # What the client sent, when the value is a rewriting of it that leaves something out.
 ORIGINAL = "etld.original"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.deadletters.repository import STATES
+from etld.deadletters.letters import STATES
 from etld.postgres import statements
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _SQL = statements.load(__package__, "repository")
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class RepairToSend:
     """A repair on its way; `attempt` is the one it belongs to."""
 
     id: str
@@ -28,7 +28,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class ParkedLetter:
     """A letter on its way to parked_events."""
 
     id: str
@@ -39,10 +39,10 @@ class Parked:
     attempts: int
 
 
-def take_repaired(cur: Cursor, limit: int, aside: Sequence[str] = ()) -> list[Outgoing]:
+def take_repaired(cur: Cursor, limit: int, aside: Sequence[str] = ()) -> list[RepairToSend]:
     """The oldest repairs but those `aside` that wait to be sent; locked until the transaction ends."""
     rows = cur.execute(_SQL.take_repaired, {"limit": limit, "aside": list(aside)}).fetchall()
-    return [Outgoing(row[0], row[1], row[2], bytes(row[3]), row[4]) for row in rows]
+    return [RepairToSend(row[0], row[1], row[2], bytes(row[3]), row[4]) for row in rows]
 
 
 def mark_resent(cur: Cursor, sent: Sequence[tuple[str, int, int]]) -> int:
@@ -59,10 +59,10 @@ def under_way(conn: Connection, seconds: float) -> int:
     return int(row[0]) if row else 0
 
 
-def take_parked(cur: Cursor, limit: int, aside: Sequence[str] = ()) -> list[Parked]:
-    """Parked letters but those `aside` that parked_events does not have yet; locked until the transaction ends."""
+def take_parked(cur: Cursor, limit: int, aside: Sequence[str] = ()) -> list[ParkedLetter]:
+    """ParkedLetter letters but those `aside` that parked_events does not have yet; locked until the transaction ends."""
     rows = cur.execute(_SQL.take_parked, {"limit": limit, "aside": list(aside)}).fetchall()
-    return [Parked(row[0], _bytes(row[1]), _bytes(row[2]), dict(row[3]), row[4], row[5]) for row in rows]
+    return [ParkedLetter(row[0], _bytes(row[1]), _bytes(row[2]), dict(row[3]), row[4], row[5]) for row in rows]
 
 
 def mark_announced(cur: Cursor, ids: Sequence[str]) -> None:
@@ -72,15 +72,24 @@ def mark_announced(cur: Cursor, ids: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ResolvePage:
     """Where the look at resent letters has come to; the default is the beginning."""
 
     at: Any = "-infinity"
     id: str = "00000000-0000-0000-0000-000000000000"
 
 
-def resolve(cur: Cursor, cluster: str, page: Page, limit: int, grace: float) -> tuple[int, int, Page]:
-    """Resolve what arrived of the next `limit` resent letters: (seen, resolved, the page after).
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Of a page of resent letters, `seen` were looked at and `resolved` had arrived; `next` is the page after it."""
+
+    seen: int
+    resolved: int
+    next: ResolvePage
+
+
+def resolve(cur: Cursor, cluster: str, page: ResolvePage, limit: int, grace: float) -> Resolved:
+    """Resolve what arrived of the next `limit` resent letters.
 
     A repair that is neither stored nor dead `grace` seconds after its processor was seen to have passed it
     was left out by a transform.
@@ -90,7 +99,7 @@ def resolve(cur: Cursor, cluster: str, page: Page, limit: int, grace: float) -> 
         {"cluster": cluster, "after_at": page.at, "after_id": page.id, "limit": limit, "grace": grace},
     ).fetchone()
     seen, last_at, last_id, resolved = row or (0, None, "", 0)
-    return seen, resolved, Page(last_at, last_id) if seen == limit else Page()
+    return Resolved(seen, resolved, ResolvePage(last_at, last_id) if seen == limit else ResolvePage())
 
 
 def waits_for(cur: Cursor) -> list[int]:

@@ -27,7 +27,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OutboxRow:
     """A letter in the outbox, by its row."""
 
     row_id: int
@@ -49,10 +49,10 @@ def add(cur: Cursor, letters: Sequence[Letter]) -> None:
     )
 
 
-def take(conn: Connection, limit: int, aside: Sequence[int] = ()) -> list[Waiting]:
+def take(conn: Connection, limit: int, aside: Sequence[int] = ()) -> list[OutboxRow]:
     """The oldest letters but those `aside` that nobody else is taking; locked until the transaction ends."""
     rows = conn.execute(_SQL.take, {"limit": limit, "aside": list(aside)}).fetchall()
-    return [Waiting(row_id, _bytes(key), _bytes(value), dict(headers)) for row_id, key, value, headers in rows]
+    return [OutboxRow(row_id, _bytes(key), _bytes(value), dict(headers)) for row_id, key, value, headers in rows]
 
 
 def remove(conn: Connection, row_ids: Iterable[int]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from etld.deadletters import repository
-from etld.deadletters.repository import Waiting
+from etld.deadletters.letters import STATES, Attempt, PendingLetter
 from etld.postgres import statements
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _SQL = statements.load(__package__, "queries")
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class LetterFilter:
     """Which letters; what is None matches any. `error` is a regular expression, ages are seconds."""
 
     ids: tuple[str, ...] | None = None
@@ -42,7 +42,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedLetter:
     """One letter in a list."""
 
     id: str
@@ -82,10 +82,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class FullLetter:
     """One letter with all that is known of it."""
 
-    row: Row
+    listed: ListedLetter
     key: bytes | None
     value: bytes | None
     headers: Mapping[str, str]
@@ -95,24 +95,29 @@ class Whole:
     replays: int
     waits_for: int | None
     asked_at: float | None
-    history: list[repository.Attempt] = field(default_factory=list)
+    history: list[Attempt] = field(default_factory=list)
 
-    def waiting(self) -> Waiting:
+    def pending(self) -> PendingLetter:
         """As the corrector takes it up."""
-        row = self.row
-        return Waiting(
+        row = self.listed
+        return PendingLetter(
             row.id, row.event_id, row.event_type, row.stage, row.error_class, row.error, row.sqlstate, row.topic,
             self.value, row.attempts, self.base_attempts, self.replays, self.waits_for, float("inf"),
             self.asked_at,
         )  # fmt: skip
 
 
-def pages(conn: Connection, chosen: Filter, limit: int | None, after: str | None, size: int = 500) -> Iterator[Row]:
+def pages(
+    conn: Connection, chosen: LetterFilter, limit: int | None, after: str | None, size: int = 500
+) -> Iterator[ListedLetter]:
     """Letters, newest first, from the one after `after` on; at most `limit`."""
     left = limit
     while left is None or left > 0:
         step = size if left is None else min(size, left)
-        rows = [Row(*row) for row in conn.execute(_SQL.page, {**chosen.parameters(), "after": after, "limit": step})]
+        rows = [
+            ListedLetter(*row)
+            for row in conn.execute(_SQL.page, {**chosen.parameters(), "after": after, "limit": step})
+        ]
         yield from rows
         if len(rows) < step:
             return
@@ -120,13 +125,13 @@ def pages(conn: Connection, chosen: Filter, limit: int | None, after: str | None
         left = None if left is None else left - len(rows)
 
 
-def count(conn: Connection, chosen: Filter) -> int:
+def count(conn: Connection, chosen: LetterFilter) -> int:
     """How many letters a filter chooses."""
     row = conn.execute(_SQL.count, chosen.parameters()).fetchone()
     return int(row[0]) if row else 0
 
 
-def find(conn: Connection, name: str) -> list[Whole]:
+def find(conn: Connection, name: str) -> list[FullLetter]:
     """The letters whose id is or begins with `name`, or whose event_id it is: none, one, or the first two."""
     found = []
     for row in conn.execute(_SQL.whole, {"name": name.lower()}).fetchall():
@@ -134,9 +139,9 @@ def find(conn: Connection, name: str) -> list[Whole]:
         with conn.cursor() as cur:
             history = repository.attempts_of(cur, [row[0]]).get(row[0], [])
         headers, topic, event_id, base, replays, schema_id, asked_at = row[17:]
-        row_itself = Row(*row[:15])
+        row_itself = ListedLetter(*row[:15])
         found.append(
-            Whole(row_itself, key, value, headers, topic, event_id, base, replays, schema_id, asked_at, history)
+            FullLetter(row_itself, key, value, headers, topic, event_id, base, replays, schema_id, asked_at, history)
         )
     return found
 
@@ -151,7 +156,7 @@ def states_of(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
     return dict(conn.execute(_SQL.states_of, {"ids": list(ids)}).fetchall())
 
 
-def waiting(conn: Connection, ids: Sequence[str]) -> list[Waiting]:
+def pending(conn: Connection, ids: Sequence[str]) -> list[PendingLetter]:
     """Letters as the corrector takes them up, whatever their state."""
     with conn.cursor() as cur:
         return repository.of_ids(cur, ids)
@@ -165,12 +170,12 @@ def now(conn: Connection) -> datetime:
     return moment
 
 
-def replay(cur: Cursor, chosen: Filter, before: datetime, limit: int) -> int:
+def replay(cur: Cursor, chosen: LetterFilter, before: datetime, limit: int) -> int:
     """Set up to `limit` letters back to new, with their attempts forgotten; how many."""
     return cur.execute(_SQL.replay, {**chosen.parameters(), "before": before, "limit": limit}).rowcount
 
 
-def discard(cur: Cursor, chosen: Filter, before: datetime, limit: int, reason: str) -> int:
+def discard(cur: Cursor, chosen: LetterFilter, before: datetime, limit: int, reason: str) -> int:
     """Give up to `limit` letters up for good; how many."""
     return cur.execute(
         _SQL.discard, {**chosen.parameters(), "before": before, "limit": limit, "reason": repository.clean(reason)}
@@ -183,7 +188,7 @@ def statistics(conn: Connection) -> dict[str, Any]:
     rules = ("rule", "attempts", "stored", "failed", "under_way", "parked")
     days = ("day", "letters", "resolved", "parked", "discarded")
     return {
-        "states": dict.fromkeys(repository.STATES, 0) | dict(conn.execute(_SQL.states).fetchall()),
+        "states": dict.fromkeys(STATES, 0) | dict(conn.execute(_SQL.states).fetchall()),
         "errors": [dict(zip(errors, row, strict=True)) for row in conn.execute(_SQL.by_error)],
         "rules": [dict(zip(rules, row, strict=True)) for row in conn.execute(_SQL.by_rule)],
         "days": [dict(zip(days, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day)],

@@ -51,6 +51,6 @@ class Relay:
             log.info("sent %d dead letters to %s", len(acknowledged), self._topic, extra={"topic": self._topic})
         return len(acknowledged)
 
-    def _record(self, letter: outbox.Waiting) -> tuple[int, str, bytes | None, bytes | None, list[tuple[str, bytes]]]:
+    def _record(self, letter: outbox.OutboxRow) -> tuple[int, str, bytes | None, bytes | None, list[tuple[str, bytes]]]:
         headers = [(name, value.encode()) for name, value in letter.headers.items()]
         return letter.row_id, self._topic, letter.key, letter.value, headers

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from etld.deadletters import decision, lifecycle, outcomes, repository
-from etld.deadletters.decode import Decoded, decode
+from etld.deadletters.decode import DecodedLetter, decode
 from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError
 from etld.schemas.event_schema import SchemaError
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from etld.deadletters.catalog import Catalog
-    from etld.deadletters.repository import Settled, Waiting
-    from etld.deadletters.rules.engine import Rule
+    from etld.deadletters.letters import Decision, PendingLetter
+    from etld.deadletters.rules.engine import CorrectionRule
     from etld.postgres.connections import Connection
     from etld.schemas.event_schema import EventSchema
 
@@ -29,15 +29,17 @@ log = logging.getLogger("etld.corrector")
 _AT_A_TIME = 2.0
 
 
-class Bench:
+class Repairer:
     """The rules and event types of one configuration, applied to the table."""
 
-    def __init__(self, rules: Sequence[Rule], catalog: Catalog, schema_for: Callable[[int], EventSchema]) -> None:
+    def __init__(
+        self, rules: Sequence[CorrectionRule], catalog: Catalog, schema_for: Callable[[int], EventSchema]
+    ) -> None:
         self.rules = rules
         self.catalog = catalog
         self._schema_for = schema_for
 
-    def mend(self, conn: Connection, limit: int, window: int) -> int:
+    def repair_due(self, conn: Connection, limit: int, window: int) -> int:
         """Decide on up to `limit` letters; how many. Errors of the registry go through, nothing is written.
 
         `window` is the breaker's, which counts those that park after repairs of theirs had failed.
@@ -47,10 +49,10 @@ class Bench:
             if not waiting:
                 return 0
             history = repository.attempts_of(cur, [one.id for one in waiting if one.attempts])
-            settled: list[Settled] = []
-            read: list[tuple[Waiting, Decoded, str]] = []
+            decisions: list[Decision] = []
+            read: list[tuple[PendingLetter, DecodedLetter, str]] = []
             for one in waiting:
-                with self._spared(one, settled):
+                with self._spared(one, decisions):
                     decoded = self.decode(one.value)
                     read.append((one, decoded, decision.identity(one, decoded.event)))
             stored = repository.stored_already(cur, list({event_id for _, _, event_id in read}))
@@ -58,20 +60,22 @@ class Bench:
             for one, decoded, event_id in read:
                 earlier = history.get(one.id, [])
                 types = self.catalog.at(one.asked_at)
-                with self._spared(one, settled):
-                    settled.append(decision.settle(one, decoded, earlier, self.rules, types, stored=event_id in stored))
+                with self._spared(one, decisions):
+                    decisions.append(
+                        decision.decide(one, decoded, earlier, self.rules, types, stored=event_id in stored)
+                    )
                 if time.monotonic() > enough:
                     break
-            repository.settle(cur, settled)
+            repository.write_decisions(cur, decisions)
             came_back = {
                 one.id: one.age for one in waiting if decision.counting(history.get(one.id, ()), one.base_attempts)
             }
-            parked = [one.id for one in settled if one.state == "parked"]
+            parked = [one.id for one in decisions if one.state == "parked"]
             outcomes.note(cur, window, came_back=[came_back[one] for one in parked if one in came_back])
-        return len(settled)
+        return len(decisions)
 
     @contextlib.contextmanager
-    def _spared(self, letter: Waiting, settled: list[Settled]) -> Iterator[None]:
+    def _spared(self, letter: PendingLetter, decisions: list[Decision]) -> Iterator[None]:
         """One letter that brings a mistake of ours to light is parked with it, and the others go on."""
         try:
             yield
@@ -79,9 +83,9 @@ class Bench:
             raise
         except Exception as error:
             log.exception("dead letter %s could not be worked on; it is parked", letter.id)
-            settled.append(decision.failed_on(letter, error))
+            decisions.append(decision.failed_on(letter, error))
 
-    def decode(self, value: bytes | None) -> Decoded:
+    def decode(self, value: bytes | None) -> DecodedLetter:
         """What the bytes of a letter say."""
         return decode(value, self._schema_for)
 

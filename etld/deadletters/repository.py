@@ -4,133 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etld.deadletters.letters import Attempt, LockedLetter, PendingLetter
 from etld.postgres import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
+    from etld.deadletters.letters import ArrivedLetter, Decision
     from etld.postgres.connections import Cursor
 
 _SQL = statements.load(__package__, "repository")
-
-STATES = ("new", "repaired", "resent", "resolved", "parked", "discarded")
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A letter as it came from the dead letter queue."""
-
-    id: str
-    event_id: str | None
-    event_type: str | None
-    stage: str
-    error_class: str
-    error: str
-    sqlstate: str | None
-    topic: str | None
-    part: int | None
-    off: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: Mapping[str, str]
-    # Set when this letter is a repair that failed in its turn.
-    repair_of: str | None = None
-    attempt: int | None = None
-    # Its own record in the dead letter queue: where, and since when.
-    queue_part: int | None = None
-    queue_off: int | None = None
-    queued_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Locked:
-    """What is known of the letter whose repair came back."""
-
-    id: str
-    state: str
-    attempts: int
-    base_attempts: int
-    reason: str | None
-    stage: str
-    error_class: str
-    error: str
-    sqlstate: str | None
-    event_type: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A letter in state new that is due; `age` is seconds since it came, came back or was replayed.
-
-    `asked_at` (epoch seconds) is when ingest refused it; None: a processor's, which ingest had accepted.
-    """
-
-    id: str
-    event_id: str | None
-    event_type: str | None
-    stage: str
-    error_class: str
-    error: str
-    sqlstate: str | None
-    topic: str | None
-    value: bytes | None
-    attempts: int
-    base_attempts: int
-    replays: int
-    waits_for: int | None
-    age: float
-    asked_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One row of the audit."""
-
-    letter: str
-    attempt: int
-    rule: str | None
-    before: Any
-    after: Any
-    error: str | None
-    outcome: str
-    stage: str | None = None
-    error_class: str | None = None
-    sqlstate: str | None = None
-    returned_as: str | None = None
-    at: datetime | None = None
-    #: Of a parked event: what each rule made of it, [{"rule", "after", "problems"}].
-    tried: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """What goes to Kafka: topic, key (the event_id) and the record's value."""
-
-    topic: str
-    key: str
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of a letter: its next state, the attempt to record, the repair to send.
-
-    `wait` seconds must pass before a letter that stays new is looked at again.
-    """
-
-    id: str
-    state: str
-    attempts: int
-    event_type: str | None = None
-    repair: Repair | None = None
-    reason: str | None = None
-    wait: float | None = None
-    waits_for: int | None = None
-    audit: Attempt | None = None
 
 
 def clean(text: str | None) -> str | None:
@@ -140,7 +25,7 @@ def clean(text: str | None) -> str | None:
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
 
 
-def add(cur: Cursor, letters: Sequence[Arrived]) -> int:
+def add(cur: Cursor, letters: Sequence[ArrivedLetter]) -> int:
     """Keep new letters; how many of them were not there yet."""
     if not letters:
         return 0
@@ -156,13 +41,13 @@ def add(cur: Cursor, letters: Sequence[Arrived]) -> int:
     return len(cur.execute(_SQL.add, columns).fetchall())
 
 
-def lock(cur: Cursor, letter_id: str) -> Locked | None:
+def lock(cur: Cursor, letter_id: str) -> LockedLetter | None:
     """The letter, locked until the transaction ends; None when there is none."""
     row = cur.execute(_SQL.lock, {"id": letter_id}).fetchone()
-    return Locked(*row) if row else None
+    return LockedLetter(*row) if row else None
 
 
-def record_return(cur: Cursor, letter: Arrived) -> bool:
+def record_return(cur: Cursor, letter: ArrivedLetter) -> bool:
     """Note on its attempt that a repair came back; False when that is known already."""
     return bool(
         cur.execute(
@@ -186,15 +71,15 @@ def after_return(cur: Cursor, letter_id: str, state: str, reason: str | None) ->
     cur.execute(_SQL.after_return, {"id": letter_id, "state": state, "reason": clean(reason)})
 
 
-def take_new(cur: Cursor, limit: int) -> list[Waiting]:
+def take_new(cur: Cursor, limit: int) -> list[PendingLetter]:
     """The oldest letters that are due and that nobody else is at; locked until the transaction ends."""
     rows = cur.execute(_SQL.take_new, {"limit": limit}).fetchall()
-    return [Waiting(*row) for row in rows]
+    return [PendingLetter(*row) for row in rows]
 
 
-def of_ids(cur: Cursor, ids: Sequence[str]) -> list[Waiting]:
+def of_ids(cur: Cursor, ids: Sequence[str]) -> list[PendingLetter]:
     """Letters as `take_new` has them, whatever their state, newest first, and not locked."""
-    return [Waiting(*row) for row in cur.execute(_SQL.of_ids, {"ids": list(ids)})]
+    return [PendingLetter(*row) for row in cur.execute(_SQL.of_ids, {"ids": list(ids)})]
 
 
 def attempts_of(cur: Cursor, ids: Sequence[str]) -> dict[str, list[Attempt]]:
@@ -213,21 +98,21 @@ def stored_already(cur: Cursor, event_ids: Sequence[str]) -> set[str]:
     return {row[0] for row in cur.execute(_SQL.stored_already, {"ids": event_ids})}
 
 
-def settle(cur: Cursor, settled: Sequence[Settled]) -> None:
+def write_decisions(cur: Cursor, decisions: Sequence[Decision]) -> None:
     """Write what became of letters that `take_new` locked, and its audit, together."""
-    if not settled:
+    if not decisions:
         return
-    audit = [one.audit for one in settled if one.audit is not None]
+    audit = [one.audit for one in decisions if one.audit is not None]
     if audit:
         cur.execute(_SQL.add_attempts, _attempt_columns(audit))
     columns: dict[str, Any] = {
-        name: [getattr(one, name) for one in settled] for name in ("id", "state", "attempts", "wait", "waits_for")
+        name: [getattr(one, name) for one in decisions] for name in ("id", "state", "attempts", "wait", "waits_for")
     }
-    columns["event_type"] = [clean(one.event_type) for one in settled]
-    columns["reason"] = [clean(one.reason) for one in settled]
+    columns["event_type"] = [clean(one.event_type) for one in decisions]
+    columns["reason"] = [clean(one.reason) for one in decisions]
     for name in ("topic", "key", "value"):
-        columns[f"repair_{name}"] = [getattr(one.repair, name) if one.repair else None for one in settled]
-    cur.execute(_SQL.settle, columns)
+        columns[f"repair_{name}"] = [getattr(one.repair, name) if one.repair else None for one in decisions]
+    cur.execute(_SQL.write_decisions, columns)
 
 
 def _attempt_columns(audit: Sequence[Attempt]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ FROM unnest(%(id)s::uuid[], %(attempt)s::int[], %(rule)s::text[], %(before)s::te
             %(error)s::text[], %(outcome)s::text[], %(tried)s::text[])
     AS a (id, attempt, rule, before, after, error, outcome, tried)
 
--- name: settle
+-- name: write_decisions
 UPDATE etld.dead_letter d
 SET state = s.state, event_type = coalesce(s.event_type, d.event_type),
     event_id = coalesce(d.event_id, s.repair_key::text), attempts = s.attempts,

@@ -37,7 +37,7 @@ WRITTEN_TWICE = frozenset({("etld/worker/testing.py", "etld/worker/worker.py")})
 REPLACES = {
     "tests/integration/ingest/test_broken_producer.py": "a producer breaks only when its broker fences it, which takes an hour",
     "tests/unit/cli/test_frame.py": "a command that ends with an error of the test's choice",
-    "tests/unit/corrector/test_pace.py": "the kernel's figures, from a file of the test's own",
+    "tests/unit/corrector/test_cpu_pressure.py": "the kernel's figures, from a file of the test's own",
     "tests/unit/logs/test_logs.py": "a process-wide redactor, put back after the test",
 }
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 from etld.deadletters.rules import hook as hooks
 from etld.deadletters.rules import steps
 from etld.deadletters.rules.match import Match
-from etld.deadletters.rules.pattern import Slow
-from etld.deadletters.rules.steps.base import Mistake, show
+from etld.deadletters.rules.pattern import PatternTimeout
+from etld.deadletters.rules.steps.base import RuleError, show
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from etld.deadletters.failure import Failure
     from etld.deadletters.rules.hook import Hook
-    from etld.deadletters.rules.steps.base import Step
+    from etld.deadletters.rules.steps.base import CorrectionStep
     from etld.schemas.shape import Shape
 
 
-class Types(Protocol):
+class EventTypes(Protocol):
     """What the rules need to know of the event types."""
 
     def shape(self, event_type: Any) -> Shape | None:
@@ -35,15 +35,15 @@ class Types(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CorrectionRule:
     """A rule of the config, ready to be applied."""
 
     name: str
     match: Match
-    steps: tuple[Step, ...]
+    steps: tuple[CorrectionStep, ...]
     hook: Hook | None = None
 
-    def apply(self, event: dict[str, Any], failure: Failure, types: Types) -> dict[str, Any] | None:
+    def apply(self, event: dict[str, Any], failure: Failure, types: EventTypes) -> dict[str, Any] | None:
         """What the rule makes of an event, which itself stays as it is; None when its hook gives up.
 
         Raises whatever the hook raises, and ValueError when it returns no event.
@@ -73,11 +73,11 @@ class Tried:
         return self.event is not None and not self.problems
 
 
-def try_rule(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) -> Tried:
+def try_rule(rule: CorrectionRule, event: dict[str, Any], failure: Failure, types: EventTypes) -> Tried:
     """Apply one rule and validate what comes of it; an error of a hook is the problem, not an exception."""
     try:
         made = rule.apply(event, failure, types)
-    except Slow as error:
+    except PatternTimeout as error:
         return Tried(rule.name, None, (str(error),))
     except Exception as error:
         return Tried(rule.name, None, (f"{type(error).__name__}: {error}",))
@@ -88,21 +88,21 @@ def try_rule(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) 
     return Tried(rule.name, made, types.problems(made))
 
 
-def try_matching(rule: Rule, event: dict[str, Any], failure: Failure, types: Types) -> Tried | None:
+def try_matching(rule: CorrectionRule, event: dict[str, Any], failure: Failure, types: EventTypes) -> Tried | None:
     """The same, when the rule is for this event; None when it is not."""
     try:
         if not rule.match.matches(event, failure):
             return None
-    except Slow as error:
+    except PatternTimeout as error:
         return Tried(rule.name, None, (str(error),))
     return try_rule(rule, event, failure, types)
 
 
 def correct(
-    rules: Iterable[Rule],
+    rules: Iterable[CorrectionRule],
     event: dict[str, Any],
     failure: Failure,
-    types: Types,
+    types: EventTypes,
     *,
     known: Collection[dict[str, Any]] = (),
 ) -> list[Tried]:
@@ -129,16 +129,16 @@ def exactly(event: Any) -> str:
     return json.dumps(event, sort_keys=True, default=str)
 
 
-def compile_rules(rules: Sequence[Any]) -> tuple[Rule, ...]:
-    """The rules of a checked config, their hooks imported; raises `Mistake`."""
+def compile_rules(rules: Sequence[Any]) -> tuple[CorrectionRule, ...]:
+    """The rules of a checked config, their hooks imported; raises `RuleError`."""
     compiled = []
     for index, rule in enumerate(rules):
         try:
             parsed = _parse(rule)
             name = _get(rule, "hook")
-            compiled.append(Rule(*parsed, hooks.load(name) if name else None))
-        except Mistake as mistake:
-            raise mistake.below(index) from None
+            compiled.append(CorrectionRule(*parsed, hooks.load(name) if name else None))
+        except RuleError as error:
+            raise error.below(index) from None
     return tuple(compiled)
 
 
@@ -155,41 +155,41 @@ def check(rules: Sequence[Any], prefix: str = "corrector.rules") -> list[tuple[s
         if name in names:
             problems.append((f"{where}.name", f"two rules are called {name!r}"))
         names.add(str(name))
-        for mistake in _mistakes(rule):
-            problems.append((where + "".join(_key(part) for part in mistake.path), mistake.message))
+        for error in _errors(rule):
+            problems.append((where + "".join(_key(part) for part in error.path), error.message))
     return problems
 
 
-def _mistakes(rule: Any) -> list[Mistake]:
+def _errors(rule: Any) -> list[RuleError]:
     found = []
     if isinstance(rule, dict):
         for key in rule:
             if key not in ("name", "match", "steps", "hook"):
-                found.append(Mistake(f"unknown key {key!r}; a rule has name, match, steps and hook", key))
+                found.append(RuleError(f"unknown key {key!r}; a rule has name, match, steps and hook", key))
     name = _get(rule, "name")
     if not isinstance(name, str) or not name:
-        found.append(Mistake("a rule needs a name", "name"))
+        found.append(RuleError("a rule needs a name", "name"))
     given = _get(rule, "steps") or ()
     if not given and not _get(rule, "hook"):
-        found.append(Mistake("a rule needs steps or a hook", "steps"))
+        found.append(RuleError("a rule needs steps or a hook", "steps"))
     for index, step in enumerate(given if isinstance(given, list | tuple) else ()):
         try:
             steps.parse(step)
-        except Mistake as mistake:
-            found.append(mistake.below("steps", index))
+        except RuleError as error:
+            found.append(error.below("steps", index))
     if not isinstance(given, list | tuple):
-        found.append(Mistake(f"expected a list of steps, got {show(given)}", "steps"))
+        found.append(RuleError(f"expected a list of steps, got {show(given)}", "steps"))
     for key, parse in (("match", Match.parse), ("hook", hooks.check)):
         value = _get(rule, key)
         if value:
             try:
                 parse(value)
-            except Mistake as mistake:
-                found.append(mistake.below(key))
+            except RuleError as error:
+                found.append(error.below(key))
     return found
 
 
-def _parse(rule: Any) -> tuple[str, Match, tuple[Step, ...]]:
+def _parse(rule: Any) -> tuple[str, Match, tuple[CorrectionStep, ...]]:
     return (
         _get(rule, "name"),
         Match.parse(_get(rule, "match") or {}),

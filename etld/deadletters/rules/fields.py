@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Slot:
+class FieldRef:
     """A place in an event that holds a value: read and write it here."""
 
     container: Any
@@ -37,7 +37,7 @@ class Fields:
 
     chosen: tuple[paths.Path, ...]
 
-    def slots(self, event: dict[str, Any], shape: Shape | None) -> Iterator[Slot]:
+    def refs(self, event: dict[str, Any], shape: Shape | None) -> Iterator[FieldRef]:
         """The places of `event` that were chosen and are there, with what the schema says of each.
 
         "*" leaves event_id out: it is the event's identity, no rule may touch it.
@@ -47,16 +47,16 @@ class Fields:
                 parent = paths.get(event, path[:-1])
                 if paths.get(parent, path[-1:]) is not paths.MISSING:
                     key = int(path[-1]) if isinstance(parent, list) else path[-1]
-                    yield Slot(parent, key, shape.at(path) if shape else None)
+                    yield FieldRef(parent, key, shape.at(path) if shape else None)
                 continue
             below = path[:-1]
             value = paths.get(event, below)
-            for slot in _leaves(value, shape.at(below) if shape else None):
-                if below or slot.container is not event or slot.key != "event_id":
-                    yield slot
+            for ref in _leaves(value, shape.at(below) if shape else None):
+                if below or ref.container is not event or ref.key != "event_id":
+                    yield ref
 
 
-def _leaves(value: Any, shape: Shape | None) -> Iterator[Slot]:
+def _leaves(value: Any, shape: Shape | None) -> Iterator[FieldRef]:
     keys: list[Any]
     if isinstance(value, dict):
         keys = list(value)
@@ -69,7 +69,7 @@ def _leaves(value: Any, shape: Shape | None) -> Iterator[Slot]:
         if isinstance(value[key], dict | list) and value[key]:
             yield from _leaves(value[key], inner)
         else:
-            yield Slot(value, key, inner)
+            yield FieldRef(value, key, inner)
 
 
 def _inner(shape: Shape | None, key: Any) -> Shape | None:

@@ -10,7 +10,7 @@ import threading
 from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
-from etld.deadletters.rules.steps.base import Mistake, show
+from etld.deadletters.rules.steps.base import RuleError, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,18 +24,18 @@ LIMIT = 10.0
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-class Hung(Exception):
+class HookHung(Exception):
     """A hook does not come back."""
 
 
-class Ended(Exception):
+class HookEnded(Exception):
     """A hook wanted to end the process."""
 
 
 def check(name: str) -> None:
-    """Raise `Mistake` when a hook cannot be there. Nothing of the user's code runs: its source is read."""
+    """Raise `RuleError` when a hook cannot be there. Nothing of the user's code runs: its source is read."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise Mistake(f"expected 'module:function', got {show(name)}")
+        raise RuleError(f"expected 'module:function', got {show(name)}")
     module, _, function = name.partition(":")
     path: Any = None
     spec = None
@@ -43,31 +43,31 @@ def check(name: str) -> None:
         part = ".".join(module.split(".")[:depth])
         spec = PathFinder.find_spec(part, path)
         if spec is None:
-            raise Mistake(f"there is no module {part!r}: it must be on PYTHONPATH or installed beside etld")
+            raise RuleError(f"there is no module {part!r}: it must be on PYTHONPATH or installed beside etld")
         path = spec.submodule_search_locations
     if spec is None or not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
         return
     try:
         tree = ast.parse(spec.loader.get_data(spec.origin))
     except SyntaxError as error:
-        raise Mistake(f"the module {module!r} is not valid Python: {error}") from None
+        raise RuleError(f"the module {module!r} is not valid Python: {error}") from None
     if not _defines(tree, function):
-        raise Mistake(f"the module {module!r} has no function {function!r}")
+        raise RuleError(f"the module {module!r} has no function {function!r}")
 
 
 def load(name: str) -> Hook:
-    """The function; raises `Mistake` when its module fails to import."""
+    """The function; raises `RuleError` when its module fails to import."""
     module, _, function = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), function)
     except Exception as error:
-        raise Mistake(f"the hook {name!r} cannot be loaded: {type(error).__name__}: {error}", "hook") from error
+        raise RuleError(f"the hook {name!r} cannot be loaded: {type(error).__name__}: {error}", "hook") from error
     if not callable(found):
-        raise Mistake(f"the hook {name!r} is not a function", "hook")
-    return Guarded(name, found)
+        raise RuleError(f"the hook {name!r} is not a function", "hook")
+    return GuardedHook(name, found)
 
 
-class Guarded:
+class GuardedHook:
     """A hook that gets `limit` seconds for an event, in a thread of its own.
 
     After it did not come back once, it is not called again in this process: that thread is lost.
@@ -83,9 +83,9 @@ class Guarded:
         self._thread: threading.Thread | None = None
 
     def __call__(self, event: dict[str, Any], failure: Failure) -> Any:
-        """What the hook returns; raises what it raises, and `Hung`."""
+        """What the hook returns; raises what it raises, and `HookHung`."""
         if self._hangs:
-            raise Hung(f"{self._name} hung on another event: mend it, then `etld restart corrector`")
+            raise HookHung(f"{self._name} hung on another event: mend it, then `etld restart corrector`")
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name=f"hook {self._name}", daemon=True)
             self._thread.start()
@@ -94,7 +94,7 @@ class Guarded:
             made, error = self._answers.get(timeout=self._limit)
         except queue.Empty:
             self._hangs = True
-            raise Hung(f"{self._name} did not return within {self._limit:g} s") from None
+            raise HookHung(f"{self._name} did not return within {self._limit:g} s") from None
         if error is not None:
             raise error
         return made
@@ -108,7 +108,7 @@ class Guarded:
                 self._answers.put((None, error))
             except BaseException as error:
                 # sys.exit ends this thread at most: for whoever waits it is an error like any other.
-                self._answers.put((None, Ended(f"{type(error).__name__}: {error}")))
+                self._answers.put((None, HookEnded(f"{type(error).__name__}: {error}")))
 
 
 def _defines(tree: ast.Module, function: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from etld.deadletters.letter_headers import Stage
 from etld.deadletters.rules import paths
 from etld.deadletters.rules.steps.base import (
-    Mistake,
+    RuleError,
     any_path,
     flag,
     guess,
@@ -76,7 +76,7 @@ class Match:
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Match:
-        """A match from its table in the TOML; raises `Mistake`."""
+        """A match from its table in the TOML; raises `RuleError`."""
         read = options(
             value,
             {},
@@ -92,7 +92,7 @@ class Match:
         return cls(**read)
 
     def matches(self, event: Any, failure: Failure) -> bool:
-        """Is the rule for an event that failed so? Raises `Slow` when one of its expressions does not say."""
+        """Is the rule for an event that failed so? Raises `PatternTimeout` when one of its expressions does not say."""
         return (
             (not self.event_type or failure.event_type in self.event_type)
             and (not self.stage or failure.stage.upper() in (stage.upper() for stage in self.stage))
@@ -106,7 +106,7 @@ class Match:
 def _texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         if not value:
-            raise Mistake("expected a text or a list of texts, got an empty list")
+            raise RuleError("expected a text or a list of texts, got an empty list")
         return tuple(text(item) for item in value)
     return (text(value),)
 
@@ -116,7 +116,7 @@ def _stages(value: Any) -> tuple[str, ...]:
     for stage in stages:
         if stage.upper() not in STAGES:
             near = guess(stage.upper(), STAGES) or f"; the stages are {', '.join(get_args(Stage))}"
-            raise Mistake(f"unknown stage {stage!r}{near}")
+            raise RuleError(f"unknown stage {stage!r}{near}")
     return stages
 
 
@@ -124,19 +124,19 @@ def _sqlstates(value: Any) -> tuple[str, ...]:
     states = _texts(value)
     for state in states:
         if not _SQLSTATE.fullmatch(state):
-            raise Mistake(f"expected a SQLSTATE such as '23514', or its class '23', got {state!r}")
+            raise RuleError(f"expected a SQLSTATE such as '23514', or its class '23', got {state!r}")
     return states
 
 
 def _where(value: Any) -> tuple[Condition, ...]:
     if not isinstance(value, dict):
-        raise Mistake(f'expected a table such as {{ "event_details.carrier" = "UPS" }}, got {show(value)}')
+        raise RuleError(f'expected a table such as {{ "event_details.carrier" = "UPS" }}, got {show(value)}')
     conditions = []
     for name, wanted in value.items():
         try:
             conditions.append(Condition(any_path(name), _tests(wanted)))
-        except Mistake as mistake:
-            raise mistake.below(name) from None
+        except RuleError as error:
+            raise error.below(name) from None
     return tuple(conditions)
 
 
@@ -144,15 +144,17 @@ def _tests(wanted: Any) -> tuple[Test, ...]:
     if not isinstance(wanted, dict):
         return (_equals(wanted),)
     if not wanted:
-        raise Mistake(f"expected a value, or a table of {', '.join(_TESTS)}")
+        raise RuleError(f"expected a value, or a table of {', '.join(_TESTS)}")
     tests = []
     for name, argument in wanted.items():
         if name not in _TESTS:
-            raise Mistake(f"unknown test {name!r}{guess(name, _TESTS) or '; the tests are ' + ', '.join(_TESTS)}", name)
+            raise RuleError(
+                f"unknown test {name!r}{guess(name, _TESTS) or '; the tests are ' + ', '.join(_TESTS)}", name
+            )
         try:
             tests.append(_TESTS[name](argument))
-        except Mistake as mistake:
-            raise mistake.below(name) from None
+        except RuleError as error:
+            raise error.below(name) from None
     return tuple(tests)
 
 
@@ -164,7 +166,7 @@ def _equals(wanted: Any) -> Test:
 
 def _one_of(wanted: Any) -> Test:
     if not isinstance(wanted, list | tuple):
-        raise Mistake(f"expected a list of values, got {show(wanted)}")
+        raise RuleError(f"expected a list of values, got {show(wanted)}")
     tests = [_equals(item) for item in wanted]
     return lambda value: any(test(value) for test in tests)
 
@@ -181,7 +183,7 @@ def _matches(wanted: Any) -> Test:
 
 def _type(wanted: Any) -> Test:
     if text(wanted) not in TYPES:
-        raise Mistake(f"expected one of {', '.join(TYPES)}, got {wanted!r}{guess(wanted, TYPES)}")
+        raise RuleError(f"expected one of {', '.join(TYPES)}, got {wanted!r}{guess(wanted, TYPES)}")
     return TYPES[wanted]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 LIMIT = 0.5
 
 
-class Slow(Exception):
+class PatternTimeout(Exception):
     """A regular expression that does not come to an end on a text."""
 
 
@@ -31,11 +31,11 @@ class Pattern:
             raise ValueError(str(error)) from None
 
     def found_in(self, text: str) -> bool:
-        """Is there a match anywhere in a text? Raises `Slow`."""
+        """Is there a match anywhere in a text? Raises `PatternTimeout`."""
         return self._timed(self._compiled.search, text) is not None
 
     def replaced(self, template: str, text: str) -> str:
-        """A text with each match replaced; raises `Slow`."""
+        """A text with each match replaced; raises `PatternTimeout`."""
         made: str = self._timed(self._compiled.sub, template, text)
         return made
 
@@ -52,4 +52,6 @@ class Pattern:
         try:
             return function(*arguments, timeout=LIMIT, concurrent=True)
         except TimeoutError:
-            raise Slow(f"the regular expression {self.text!r} did not come to an end within {LIMIT:g} s") from None
+            raise PatternTimeout(
+                f"the regular expression {self.text!r} did not come to an end within {LIMIT:g} s"
+            ) from None

@@ -6,7 +6,7 @@ import json
 import uuid
 
 from etld.deadletters.catalog import Catalog
-from etld.deadletters.repairer import Bench
+from etld.deadletters.repairer import Repairer
 from etld.postgres.connections import connect
 from etld.postgres.migrate import migrate
 
@@ -34,8 +34,8 @@ def test_one_letter_that_cannot_be_worked_on_stops_no_other(database: str) -> No
         for place, one in enumerate(ids):
             event = {"event_type": "lamp", "fragile": place == 2}
             conn.execute(LETTER, (one, one, json.dumps(event).encode()))
-        bench = Bench([], Fragile({}), lambda number: (_ for _ in ()).throw(LookupError(number)))
-        assert bench.mend(conn, 10, 1000) == 5
+        repairer = Repairer([], Fragile({}), lambda number: (_ for _ in ()).throw(LookupError(number)))
+        assert repairer.repair_due(conn, 10, 1000) == 5
         found = dict(conn.execute("SELECT id::text, reason FROM etld.dead_letter WHERE state = 'parked'").fetchall())
         audit = conn.execute("SELECT count(*) FROM etld.dead_letter_attempt").fetchone()
     assert "ZeroDivisionError: a day without hours" in found[ids[2]]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from etld.config.sections.events import BreakerSection as Limits
-from etld.corrector.breaker import Breaker
+from etld.corrector.repair_breaker import RepairBreaker
 from etld.deadletters.outcomes import Outcomes
 
 
 def _judge(seen: Outcomes, *, ratio: float = 0.5, window: int = 1000, retry_after: str = "30 s") -> str | None:
-    return Breaker(Limits.model_validate({"ratio": ratio, "window": window, "retry_after": retry_after})).judge(seen)
+    return RepairBreaker(Limits.model_validate({"ratio": ratio, "window": window, "retry_after": retry_after})).judge(
+        seen
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from etld.corrector.intake import read
 from etld.deadletters import decision, letter_headers
-from etld.deadletters.decode import Decoded, decode
+from etld.deadletters.arrival import read
+from etld.deadletters.decode import DecodedLetter, decode
 from etld.deadletters.failure import Failure
-from etld.deadletters.repository import Attempt, Locked, Repair, Settled, Waiting, as_json, clean
+from etld.deadletters.letters import Attempt, Decision, LockedLetter, PendingLetter, Repair
+from etld.deadletters.repository import as_json, clean
 from etld.deadletters.rules.engine import compile_rules
 from etld.errors import EtldError
 from etld.schemas.event_schema import SchemaError
@@ -38,7 +39,7 @@ class Catalog(FakeTypes):
         return Repair("event_purchase", good["event_id"], json.dumps(good, sort_keys=True).encode())
 
 
-def letter(**changes: Any) -> Waiting:
+def letter(**changes: Any) -> PendingLetter:
     given = {
         "id": ID,
         "event_id": EVENT_ID,
@@ -56,17 +57,17 @@ def letter(**changes: Any) -> Waiting:
         "age": 0.0,
         **changes,
     }
-    return Waiting(**given)
+    return PendingLetter(**given)
 
 
-def settled(of: Waiting, found: Any, history: list[Attempt] | None = None, **more: Any) -> Settled:
-    decoded = found if isinstance(found, Decoded) else Decoded(found)
-    return decision.settle(of, decoded, history or [], RULES, Catalog(), **more)  # type: ignore[arg-type]
+def decided(of: PendingLetter, found: Any, history: list[Attempt] | None = None, **more: Any) -> Decision:
+    decoded = found if isinstance(found, DecodedLetter) else DecodedLetter(found)
+    return decision.decide(of, decoded, history or [], RULES, Catalog(), **more)  # type: ignore[arg-type]
 
 
 def test_a_repair_keeps_the_event_id() -> None:
     """State, audit and record agree."""
-    got = settled(letter(), event(price="12.5"))
+    got = decided(letter(), event(price="12.5"))
     assert (got.state, got.attempts, got.event_type) == ("repaired", 1, "purchase")
     assert got.repair is not None
     assert got.repair.key == EVENT_ID
@@ -79,21 +80,21 @@ def test_an_event_without_an_id_takes_its_letters(own: str | None) -> None:
     """Each retry makes the same event."""
     found = {key: value for key, value in event(price="12.5").items() if key != "event_id"}
     for broken in (found, {**found, "event_id": "nonsense"}, {**found, "event_id": 7}):
-        got = settled(letter(event_id=own), broken)
+        got = decided(letter(event_id=own), broken)
         assert got.repair is not None
         assert got.repair.key == ID
 
 
 def test_the_events_own_id_counts_most() -> None:
     """Whatever key a foreign producer gave the record."""
-    got = settled(letter(event_id=ID), event(price="12.5"))
+    got = decided(letter(event_id=ID), event(price="12.5"))
     assert got.repair is not None
     assert got.repair.key == EVENT_ID
 
 
 def test_what_no_rule_repairs_is_parked_with_the_reason() -> None:
     """What is wrong, and what was tried."""
-    got = settled(letter(), event(price="12,50"))
+    got = decided(letter(), event(price="12,50"))
     assert got.state == "parked"
     assert got.reason == "no rule repairs it (tried cast): event_details.price: expected double"
     assert got.audit is not None
@@ -102,7 +103,7 @@ def test_what_no_rule_repairs_is_parked_with_the_reason() -> None:
 
 def test_what_is_stored_already_is_resolved() -> None:
     """Nothing is sent."""
-    got = settled(letter(), event(price="12.5"), stored=True)
+    got = decided(letter(), event(price="12.5"), stored=True)
     assert (got.state, got.repair) == ("resolved", None)
     assert got.audit is not None
     assert got.audit.outcome == "duplicate"
@@ -110,27 +111,27 @@ def test_what_is_stored_already_is_resolved() -> None:
 
 def test_what_is_valid_by_now_is_sent_as_it_is() -> None:
     """The configuration changed, or the registry learnt the schema; but not what the table refused."""
-    assert settled(letter(), event()).reason == f"repaired by {decision.AS_IT_IS}"
-    assert settled(letter(stage="VALUE_CONVERTER"), event()).state == "repaired"
-    assert settled(letter(stage="TASK_PUT"), event()).state == "parked"
-    assert settled(letter(stage="TASK_PUT", replays=1), event()).reason == f"repaired by {decision.AS_IT_IS}"
+    assert decided(letter(), event()).reason == f"repaired by {decision.AS_IT_IS}"
+    assert decided(letter(stage="VALUE_CONVERTER"), event()).state == "repaired"
+    assert decided(letter(stage="TASK_PUT"), event()).state == "parked"
+    assert decided(letter(stage="TASK_PUT", replays=1), event()).reason == f"repaired by {decision.AS_IT_IS}"
 
 
 def test_a_replay_tries_rules_before_sending_what_was_refused_as_it_is() -> None:
     """The rule may be there because of that refusal."""
     refused = letter(stage="TASK_PUT", sqlstate="23514", replays=1)
-    got = settled(refused, event(price=50.0))
+    got = decided(refused, event(price=50.0))
     assert got.audit is not None
     assert (got.audit.rule, got.audit.after) == ("clamp", event(price=5.0))
 
 
 def test_an_unknown_schema_id_waits_then_parks() -> None:
     """The attempt is not counted while it waits."""
-    unknown = Decoded(None, "the schema id 7 is unknown to the registry", 7)
-    first = settled(letter(age=1.0), unknown)
+    unknown = DecodedLetter(None, "the schema id 7 is unknown to the registry", 7)
+    first = decided(letter(age=1.0), unknown)
     assert (first.state, first.waits_for, first.attempts, first.audit) == ("new", 7, 0, None)
     assert first.wait is not None
-    last = settled(letter(age=decision.PATIENCE), unknown)
+    last = decided(letter(age=decision.PATIENCE), unknown)
     assert (last.state, last.waits_for) == ("parked", 7)
 
 
@@ -139,7 +140,7 @@ def test_the_next_attempt_starts_from_what_failed() -> None:
     failed = Attempt(
         ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514"
     )
-    got = settled(letter(attempts=1), event(price="12.5"), [failed])
+    got = decided(letter(attempts=1), event(price="12.5"), [failed])
     assert got.audit is not None
     assert (got.audit.rule, got.audit.before, got.attempts) == ("clamp", event(), 2)
     assert got.audit.after == event(price=5.0)
@@ -150,7 +151,7 @@ def test_a_replay_forgets_earlier_attempts() -> None:
     failed = Attempt(
         ID, 1, "cast", event(price="12.5"), event(), "check", "failed", "TASK_PUT", "CheckViolation", "23514"
     )
-    got = settled(letter(attempts=1, base_attempts=1, replays=1), event(price="12.5"), [failed])
+    got = decided(letter(attempts=1, base_attempts=1, replays=1), event(price="12.5"), [failed])
     assert got.audit is not None
     assert (got.audit.rule, got.audit.after) == ("cast", event())
 
@@ -162,11 +163,11 @@ def test_what_cannot_be_sent_is_parked() -> None:
         def repair(self, good: dict[str, Any]) -> Repair:
             raise EtldError("not registered")
 
-    got = decision.settle(letter(), Decoded(event(price="1.0")), [], RULES, Broken())  # type: ignore[arg-type]
+    got = decision.decide(letter(), DecodedLetter(event(price="1.0")), [], RULES, Broken())  # type: ignore[arg-type]
     assert (got.state, got.reason) == ("parked", "not registered")
 
 
-def locked(**changes: Any) -> Locked:
+def locked(**changes: Any) -> LockedLetter:
     given = {
         "id": ID,
         "state": "resent",
@@ -180,7 +181,7 @@ def locked(**changes: Any) -> Locked:
         "event_type": "purchase",
         **changes,
     }
-    return Locked(**given)
+    return LockedLetter(**given)
 
 
 def back(message: str = "check") -> Failure:

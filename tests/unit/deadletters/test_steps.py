@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etld.deadletters.rules import steps
-from etld.deadletters.rules.steps.base import Mistake
+from etld.deadletters.rules.steps.base import RuleError
 from etld.schemas import shape
 from support.fake_catalog import PURCHASE, event
 
@@ -459,6 +459,6 @@ def test_split_and_join_leave_what_has_no_place(step: Any, broken: dict[str, Any
 )
 def test_mistakes_are_named_where_they_are(step: Any, path: tuple[str | int, ...], words: str) -> None:
     """The path leads to the option, the message says what was expected."""
-    with pytest.raises(Mistake, match=words) as caught:
+    with pytest.raises(RuleError, match=words) as caught:
         steps.parse(step)
     assert caught.value.path == path

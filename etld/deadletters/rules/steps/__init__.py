@@ -12,7 +12,7 @@ from etld.deadletters.rules.steps.drop_field import DropField
 from etld.deadletters.rules.steps.join import Join
 from etld.deadletters.rules.steps.lower import Lower
 from etld.deadletters.rules.steps.map_values import MapValues
-from etld.deadletters.rules.steps.move import Move
+from etld.deadletters.rules.steps.move import MoveField
 from etld.deadletters.rules.steps.parse_date import ParseDate
 from etld.deadletters.rules.steps.parse_number import ParseNumber
 from etld.deadletters.rules.steps.regex_replace import RegexReplace
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-STEPS: Final[Mapping[str, type[base.Step]]] = {
+STEPS: Final[Mapping[str, type[base.CorrectionStep]]] = {
     "cast": Cast,
     "clamp": Clamp,
     "default": Default,
@@ -35,7 +35,7 @@ STEPS: Final[Mapping[str, type[base.Step]]] = {
     "join": Join,
     "lower": Lower,
     "map_values": MapValues,
-    "move": Move,
+    "move": MoveField,
     "parse_date": ParseDate,
     "parse_number": ParseNumber,
     "regex_replace": RegexReplace,
@@ -48,20 +48,15 @@ STEPS: Final[Mapping[str, type[base.Step]]] = {
 }
 
 
-def parse(value: Any) -> base.Step:
-    """The step that a table of the TOML stands for, such as { cast = "*" }; raises `Mistake`."""
+def parse(value: Any) -> base.CorrectionStep:
+    """The step that a table of the TOML stands for, such as { cast = "*" }; raises `RuleError`."""
     if not isinstance(value, dict) or len(value) != 1:
-        raise base.Mistake(f'expected one step such as {{ cast = "*" }}, got {base.show(value)}')
+        raise base.RuleError(f'expected one step such as {{ cast = "*" }}, got {base.show(value)}')
     ((name, options),) = value.items()
     if name not in STEPS:
         near = base.guess(name, STEPS) or f"; the steps are {', '.join(STEPS)}"
-        raise base.Mistake(f"unknown step {name!r}{near}", name)
+        raise base.RuleError(f"unknown step {name!r}{near}", name)
     try:
         return STEPS[name].parse(options)
-    except base.Mistake as mistake:
-        raise mistake.below(name) from None
-
-
-def docs_line(name: str) -> str:
-    """What a step does, in one line."""
-    return (STEPS[name].__doc__ or "").strip().splitlines()[0]
+    except base.RuleError as error:
+        raise error.below(name) from None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MISSPELT = 0.85
 
 
-class Mistake(ValueError):
+class RuleError(ValueError):
     """An option of a rule is wrong. `path` leads to it from the rule, in key names."""
 
     def __init__(self, message: str, *path: str | int) -> None:
@@ -28,17 +28,17 @@ class Mistake(ValueError):
         self.message = message
         self.path = path
 
-    def below(self, *path: str | int) -> Mistake:
+    def below(self, *path: str | int) -> RuleError:
         """The same mistake, seen from further up."""
-        return Mistake(self.message, *path, *self.path)
+        return RuleError(self.message, *path, *self.path)
 
 
-class Step(Protocol):
+class CorrectionStep(Protocol):
     """One change to an event. The first line of the class's docstring is its line in the docs."""
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """A step from its value in the TOML; raises `Mistake`."""
+        """A step from its value in the TOML; raises `RuleError`."""
         ...
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
@@ -61,24 +61,24 @@ def options(
     required: Mapping[str, Callable[[Any], Any]],
     optional: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> dict[str, Any]:
-    """The options of a step, each read by its reader; raises `Mistake` at the first that is wrong."""
+    """The options of a step, each read by its reader; raises `RuleError` at the first that is wrong."""
     optional = optional or {}
     if not isinstance(value, dict):
         wanted = ", ".join(f"{name} = …" for name in required)
-        raise Mistake(f"expected a table such as {{ {wanted} }}, got {show(value)}")
+        raise RuleError(f"expected a table such as {{ {wanted} }}, got {show(value)}")
     readers = {**required, **optional}
     for name in value:
         if name not in readers:
-            raise Mistake(f"unknown option {name!r}{guess(name, readers)}", name)
+            raise RuleError(f"unknown option {name!r}{guess(name, readers)}", name)
     for name in required:
         if name not in value:
-            raise Mistake(f"the option {name!r} is missing")
+            raise RuleError(f"the option {name!r} is missing")
     read = {}
     for name, given in value.items():
         try:
             read[name] = readers[name](given)
-        except Mistake as mistake:
-            raise mistake.below(name) from None
+        except RuleError as error:
+            raise error.below(name) from None
     return read
 
 
@@ -91,21 +91,21 @@ def show(value: Any) -> str:
 def text(value: Any) -> str:
     """Reads a text."""
     if not isinstance(value, str):
-        raise Mistake(f"expected a text, got {show(value)}")
+        raise RuleError(f"expected a text, got {show(value)}")
     return value
 
 
 def number(value: Any) -> int | float:
     """Reads a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Mistake(f"expected a number, got {show(value)}")
+        raise RuleError(f"expected a number, got {show(value)}")
     return value
 
 
 def flag(value: Any) -> bool:
     """Reads true or false."""
     if not isinstance(value, bool):
-        raise Mistake(f"expected true or false, got {show(value)}")
+        raise RuleError(f"expected true or false, got {show(value)}")
     return value
 
 
@@ -120,17 +120,17 @@ def json_value(value: Any) -> Any:
     # TOML knows dates; an event has them as text.
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    raise Mistake(f"expected a value that JSON can say, got {show(value)}")
+    raise RuleError(f"expected a value that JSON can say, got {show(value)}")
 
 
 def pattern(value: Any) -> Pattern:
     """Reads a regular expression."""
     try:
         return Pattern(text(value))
-    except Mistake:
+    except RuleError:
         raise
     except ValueError as error:
-        raise Mistake(f"{value!r} is not a regular expression: {error}") from None
+        raise RuleError(f"{value!r} is not a regular expression: {error}") from None
 
 
 def any_path(value: Any) -> paths.Path:
@@ -138,7 +138,7 @@ def any_path(value: Any) -> paths.Path:
     try:
         return paths.parse(text(value))
     except ValueError as error:
-        raise Mistake(str(error)) from None
+        raise RuleError(str(error)) from None
 
 
 def path(value: Any) -> paths.Path:
@@ -156,7 +156,7 @@ def _rightly_named(parsed: paths.Path) -> paths.Path:
     if parsed and parsed[0] not in paths.TOP_LEVEL:
         near = difflib.get_close_matches(parsed[0], paths.TOP_LEVEL, n=1, cutoff=_MISSPELT)
         if near:
-            raise Mistake(f"an event has no {parsed[0]!r}; did you mean {paths.text((near[0], *parsed[1:]))!r}?")
+            raise RuleError(f"an event has no {parsed[0]!r}; did you mean {paths.text((near[0], *parsed[1:]))!r}?")
     return parsed
 
 
@@ -164,11 +164,11 @@ def source(value: Any) -> paths.Path:
     """Reads the path of one field that a step takes away or takes from: it may well be misspelt."""
     parsed = any_path(value)
     if not parsed:
-        raise Mistake("expected a field path such as 'event_details.price', got ''")
+        raise RuleError("expected a field path such as 'event_details.price', got ''")
     if "*" in parsed:
-        raise Mistake(f"expected one field, got {value!r}")
+        raise RuleError(f"expected one field, got {value!r}")
     if parsed == ("event_id",):
-        raise Mistake("event_id is the event's identity: a rule may not change it")
+        raise RuleError("event_id is the event's identity: a rule may not change it")
     return parsed
 
 
@@ -176,7 +176,7 @@ def one_or_more(value: Any) -> list[Any]:
     """Reads a value or a list of them."""
     if isinstance(value, list | tuple):
         if not value:
-            raise Mistake("expected at least one field, got an empty list")
+            raise RuleError("expected at least one field, got an empty list")
         return list(value)
     return [value]
 
@@ -216,9 +216,9 @@ class TextStep:
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Change what is text."""
-        for slot in self.fields.slots(event, shape):
-            if isinstance(slot.value, str):
-                slot.value = self.change(slot.value)
+        for ref in self.fields.refs(event, shape):
+            if isinstance(ref.value, str):
+                ref.value = self.change(ref.value)
 
     def change(self, text: str) -> str:
         """What becomes of one text."""

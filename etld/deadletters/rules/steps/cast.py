@@ -44,15 +44,15 @@ class Cast:
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Change what is not of its type yet and can be."""
-        for slot in self.fields.slots(event, shape):
-            wanted = self.to or slot.shape
+        for ref in self.fields.refs(event, shape):
+            wanted = self.to or ref.shape
             if wanted is not None:
-                slot.value = cast(slot.value, wanted)
+                ref.value = cast(ref.value, wanted)
 
 
 def _type(value: Any) -> Shape:
     if base.text(value) not in TYPES:
-        raise base.Mistake(f"expected one of {', '.join(TYPES)}, got {value!r}{base.guess(value, TYPES)}")
+        raise base.RuleError(f"expected one of {', '.join(TYPES)}, got {value!r}{base.guess(value, TYPES)}")
     return Shape(value)
 
 

@@ -26,18 +26,18 @@ class Clamp:
         read = base.options(value, {"field": base.fields}, {"min": base.number, "max": base.number})
         low, high = read.get("min"), read.get("max")
         if low is None and high is None:
-            raise base.Mistake("expected min, max or both")
+            raise base.RuleError("expected min, max or both")
         if low is not None and high is not None and low > high:
-            raise base.Mistake(f"expected min at most max, got {low} and {high}")
+            raise base.RuleError(f"expected min at most max, got {low} and {high}")
         return cls(read["field"], low, high)
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Clamp what is a number."""
-        for slot in self.fields.slots(event, shape):
-            value = slot.value
+        for ref in self.fields.refs(event, shape):
+            value = ref.value
             if isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             if self.low is not None and value < self.low:
-                slot.value = self.low
+                ref.value = self.low
             elif self.high is not None and value > self.high:
-                slot.value = self.high
+                ref.value = self.high

@@ -36,19 +36,19 @@ class MapValues:
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Replace; a value that already is one of the new ones stays."""
-        for slot in self.fields.slots(event, shape):
-            old = slot.value
+        for ref in self.fields.refs(event, shape):
+            old = ref.value
             if isinstance(old, dict | list):
                 continue
             key = old if isinstance(old, str) else json.dumps(old)
             key = key.casefold() if self.ignore_case else key
             if key in self.values:
-                slot.value = self.values[key]
+                ref.value = self.values[key]
             elif self.other and old not in self.values.values():
-                slot.value = self.other[0]
+                ref.value = self.other[0]
 
 
 def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not value:
-        raise base.Mistake(f"expected a table of old = new, got {base.show(value)}")
+        raise base.RuleError(f"expected a table of old = new, got {base.show(value)}")
     return {key: base.json_value(item) for key, item in value.items()}

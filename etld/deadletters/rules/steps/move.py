@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class MoveField:
     """Puts a field at another place; an object moved onto an object (or to "", the event) is merged into it."""
 
     source: paths.Path
@@ -24,15 +24,15 @@ class Move:
         """`move = { from = "data.price", to = "event_details.price" }`."""
         read = base.options(value, {"from": base.source, "to": base.place})
         if read["to"] == ("event_id",):
-            raise base.Mistake("event_id is the event's identity: a rule may not change it", "to")
+            raise base.RuleError("event_id is the event's identity: a rule may not change it", "to")
         if read["to"] == read["from"] or "*" in read["to"]:
-            raise base.Mistake("expected another field path than `from`", "to")
+            raise base.RuleError("expected another field path than `from`", "to")
         if read["to"][: len(read["from"])] == read["from"]:
-            raise base.Mistake("a field cannot be moved into itself", "to")
+            raise base.RuleError("a field cannot be moved into itself", "to")
         return cls(read["from"], read["to"])
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
-        """Move, if the field is there and nothing but an object is in its way."""
+        """MoveField, if the field is there and nothing but an object is in its way."""
         value = paths.get(event, self.source)
         target = paths.get(event, self.target)
         if value is paths.MISSING:

@@ -39,10 +39,10 @@ class ParseDate:
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Write what fits as ISO 8601; without a zone it is taken in `[ingest] timezone`, as ever."""
-        for slot in self.fields.slots(event, shape):
-            parsed = self._read(slot.value)
+        for ref in self.fields.refs(event, shape):
+            parsed = self._read(ref.value)
             if parsed is not None:
-                slot.value = parsed.isoformat()
+                ref.value = parsed.isoformat()
 
     def _read(self, value: Any) -> datetime | None:
         for form in self.formats:
@@ -84,7 +84,7 @@ def _formats(value: Any) -> tuple[str, ...]:
         if form in NAMES:
             continue
         if "%" not in form:
-            raise base.Mistake(
+            raise base.RuleError(
                 f"{form!r} is no format: expected strptime's, such as '%d/%m/%Y', or one of"
                 f" {', '.join(NAMES)}{base.guess(form, NAMES)}",
                 index,
@@ -93,9 +93,9 @@ def _formats(value: Any) -> tuple[str, ...]:
             datetime.strptime("", form)
         except ValueError as error:
             if "does not match" not in str(error):
-                raise base.Mistake(f"{form!r} is no format: {error}", index) from None
+                raise base.RuleError(f"{form!r} is no format: {error}", index) from None
         except re.error as error:
-            raise base.Mistake(f"{form!r} is no format: {error}", index) from None
+            raise base.RuleError(f"{form!r} is no format: {error}", index) from None
     return formats
 
 
@@ -103,4 +103,4 @@ def _zone(value: Any) -> tzinfo:
     try:
         return ZoneInfo(base.text(value))
     except (KeyError, ValueError, OSError):
-        raise base.Mistake(f"{value!r} is no time zone such as 'Europe/Berlin'") from None
+        raise base.RuleError(f"{value!r} is no time zone such as 'Europe/Berlin'") from None

@@ -41,12 +41,12 @@ class ParseNumber:
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Change text where the schema wants a number."""
-        for slot in self.fields.slots(event, shape):
-            if slot.shape is not None and slot.shape.kind in _KINDS and isinstance(slot.value, str):
-                plain = self.read(slot.value)
-                made = slot.value if plain is None else cast(plain, slot.shape)
+        for ref in self.fields.refs(event, shape):
+            if ref.shape is not None and ref.shape.kind in _KINDS and isinstance(ref.value, str):
+                plain = self.read(ref.value)
+                made = ref.value if plain is None else cast(plain, ref.shape)
                 if not isinstance(made, str):
-                    slot.value = made
+                    ref.value = made
 
     def read(self, text: str) -> str | None:
         """The number in plain decimal digits, None when it is none or could be two."""
@@ -94,5 +94,5 @@ def _ungrouped(text: str) -> str | None:
 
 def _mark(value: Any) -> str:
     if base.text(value) not in (".", ","):
-        raise base.Mistake(f"expected '.' or ',', got {value!r}")
+        raise base.RuleError(f"expected '.' or ',', got {value!r}")
     return str(value)

@@ -28,11 +28,11 @@ class RegexReplace:
         try:
             read["pattern"].check_template(read["replace"])
         except ValueError as error:
-            raise base.Mistake(f"{read['replace']!r} does not go with the pattern: {error}", "replace") from None
+            raise base.RuleError(f"{read['replace']!r} does not go with the pattern: {error}", "replace") from None
         return cls(read["field"], read["pattern"], read["replace"])
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
         """Replace in what is text."""
-        for slot in self.fields.slots(event, shape):
-            if isinstance(slot.value, str):
-                slot.value = self.pattern.replaced(self.replace, slot.value)
+        for ref in self.fields.refs(event, shape):
+            if isinstance(ref.value, str):
+                ref.value = self.pattern.replaced(self.replace, ref.value)

@@ -33,7 +33,7 @@ class Rename:
         name = read["to"]
         for source in read["from"]:
             if len(name) > 1 and name[:-1] != source[:-1]:
-                raise base.Mistake(f"{paths.text(name)!r} is at another place: use move", "to")
+                raise base.RuleError(f"{paths.text(name)!r} is at another place: use move", "to")
         return cls(read["from"], name[-1])
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:

@@ -26,7 +26,7 @@ class Split:
         """`split = { field = "user_details.contact", separator = ";", into = ["user_details.name", …] }`."""
         read = base.options(value, {"field": base.source, "separator": _separator, "into": base.path_list})
         if len(read["into"]) < 2:
-            raise base.Mistake("expected at least two fields", "into")
+            raise base.RuleError("expected at least two fields", "into")
         return cls(read["field"], read["separator"], read["into"])
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
@@ -45,5 +45,5 @@ class Split:
 
 def _separator(value: Any) -> str:
     if not base.text(value):
-        raise base.Mistake("expected a separator, got ''")
+        raise base.RuleError("expected a separator, got ''")
     return str(value)

@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 
 # Shorter than a lock timeout: the row locks of what is on its way are held meanwhile.
 _ACK_WITHIN = 3.0
-REASON = "etld.parked.reason"
 
 
-class Post:
-    """Sends, waits for Kafka, marks: a transaction each time."""
+class LetterSender:
+    """Sends, waits for Kafka (and calls `tick` meanwhile), marks: a transaction each time."""
 
-    def __init__(self, settings: Mapping[str, Any], tick: Callable[[], None]) -> None:
-        self._tick = tick
+    def __init__(self, settings: Mapping[str, Any]) -> None:
         self._delivery: Delivery[str] = Delivery(settings, _ACK_WITHIN, "letter")
 
     @property
@@ -33,7 +31,7 @@ class Post:
         """Which letter cannot go, and why; None when all can."""
         return self._delivery.problem
 
-    def repairs(self, conn: Connection, limit: int) -> int:
+    def repairs(self, conn: Connection, limit: int, tick: Callable[[], None]) -> int:
         """Send up to `limit` repairs; how many Kafka took. Raises `KafkaProblem` when it takes none."""
         with conn.transaction(), conn.cursor() as cur:
             waiting = lifecycle.take_repaired(cur, limit, self._delivery.aside())
@@ -42,18 +40,18 @@ class Post:
                     (one.id, one.topic, one.key.encode(), one.value, repair_headers(one.id, one.attempt))
                     for one in waiting
                 ),
-                self._tick,
+                tick,
             )
             lifecycle.mark_resent(cur, [(letter, *where) for letter, where in acknowledged.items()])
         return len(acknowledged)
 
-    def parked(self, conn: Connection, limit: int) -> int:
+    def parked(self, conn: Connection, limit: int, tick: Callable[[], None]) -> int:
         """Send up to `limit` parked letters to parked_events; how many Kafka took. Raises `KafkaProblem`."""
         with conn.transaction(), conn.cursor() as cur:
             waiting = lifecycle.take_parked(cur, limit, self._delivery.aside())
             acknowledged = self._delivery.send(
                 ((one.id, letter_headers.PARKED_TOPIC, one.key, one.value, parked_headers(one)) for one in waiting),
-                self._tick,
+                tick,
             )
             lifecycle.mark_announced(cur, list(acknowledged))
         return len(acknowledged)
@@ -64,12 +62,12 @@ def repair_headers(letter_id: str, attempt: int) -> list[tuple[str, bytes]]:
     return [(letter_headers.REPAIR_OF, letter_id.encode()), (letter_headers.ATTEMPT, str(attempt).encode())]
 
 
-def parked_headers(letter: lifecycle.Parked) -> list[tuple[str, bytes]]:
+def parked_headers(letter: lifecycle.ParkedLetter) -> list[tuple[str, bytes]]:
     """The headers that the letter had, and why it is parked; its id tells a repetition."""
     kept = {
         **letter.headers,
         letter_headers.DEAD_LETTER_ID: letter.id,
         letter_headers.ATTEMPT: str(letter.attempts),
-        REASON: letter.reason or "",
+        letter_headers.PARKED_REASON: letter.reason or "",
     }
     return [(name, value.encode("utf-8", "replace")) for name, value in kept.items()]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import print_table
+from etld.cli.dlq.options import open_service
+from etld.cli.dlq.output import print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +22,8 @@ _MOST = 20
 @click.pass_obj
 def command(path: Path | None, as_json: bool) -> None:
     """Count dead letters by state, error, rule and day."""
-    from etld.cli.target import find
-    from etld.deadletters import queries
-
-    with find(path).connect("dlq") as conn:
-        found = queries.statistics(conn)
+    with open_service(path) as service:
+        found = service.statistics()
     if as_json:
         click.echo(json.dumps(found))
         return

@@ -1,4 +1,4 @@
-"""How fast repairs go out, and whom they let go first."""
+"""Whom repairs let go first."""
 
 from __future__ import annotations
 
@@ -11,21 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from etld.corrector import pace
-from etld.corrector.pace import Crowd, Pace
+from etld.corrector import cpu_pressure
+from etld.corrector.cpu_pressure import CpuPressure
 
-TELLS = pace._SCHEDSTAT.exists()
-
-
-def test_a_replay_is_a_stream_and_no_burst() -> None:
-    """A tenth of a second's worth at once, however long nothing was sent; without a rate, all."""
-    kept = Pace(2000)
-    assert kept.allowed(0.0, 500) == 0
-    assert kept.allowed(60.0, 500) == 200
-    kept.spend(200)
-    assert kept.allowed(60.0, 500) == 0
-    assert kept.allowed(60.0625, 500) == 125
-    assert Pace(0).allowed(0.0, 500) == 500
+TELLS = cpu_pressure._SCHEDSTAT.exists()
 
 
 @pytest.mark.skipif(not TELLS, reason="this kernel does not tell how long a thread waited for a processor")
@@ -38,9 +27,9 @@ def test_whoever_shares_a_processor_waits_for_it() -> None:
 
         def measure() -> None:
             os.sched_setaffinity(0, one)  # of this thread alone
-            crowd = Crowd()
+            pressure = CpuPressure()
             until = time.monotonic() + 30
-            while (waited := crowd.waited()) < 0.001 and time.monotonic() < until:
+            while (waited := pressure.waited()) < 0.001 and time.monotonic() < until:
                 sum(range(1_000_000))
             found.append(waited)
 
@@ -60,5 +49,5 @@ def test_a_kernel_that_does_not_tell(text: str | None, tmp_path: Path, monkeypat
     told = tmp_path / "schedstat"
     if text is not None:
         told.write_text(text)
-    monkeypatch.setattr(pace, "_SCHEDSTAT", told)
-    assert Crowd().waited() == 0.0
+    monkeypatch.setattr(cpu_pressure, "_SCHEDSTAT", told)
+    assert CpuPressure().waited() == 0.0

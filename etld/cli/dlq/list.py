@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq_common import chosen, filters, identified, names, print_table
+from etld.cli.dlq.options import chosen, filters, open_service
+from etld.cli.dlq.output import print_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from etld.deadletters.queries import ListedLetter
+
 _PAGE = 50
 _SHORT = 13
+_TITLES = ("id", "state", "type", "stage", "tries", "came", "error or reason")
 
 
 @click.command()
@@ -25,31 +29,25 @@ _SHORT = 13
 @click.pass_obj
 def command(path: Path | None, /, limit: int | None, after: str | None, as_json: bool, **options: Any) -> None:
     """List dead letters, newest first."""
-    from etld.cli.target import find
-    from etld.deadletters import queries
+    from etld.deadletters.service import letter_names
 
     wanted = chosen(**options)
-    given = names((after,)) if after else ()
-    with find(path).connect("dlq") as conn:
-        (start,) = identified(conn, wanted, given).ids or (None,)
+    names = letter_names((after,)) if after else ()
+    with open_service(path) as service:
+        (start,) = service.identified(wanted, names).ids or (None,)
         if as_json:
-            for row in queries.pages(conn, wanted, limit, start):
+            for row in service.listed(wanted, limit, start):
                 click.echo(json.dumps(row.as_json()))
             return
         most = limit or _PAGE
-        rows = list(queries.pages(conn, wanted, most, start))
-        total = queries.count(conn, wanted) if len(rows) == most else len(rows)
-    _table(rows)
-    if total > len(rows):
-        click.echo(f"{len(rows)} of {total:,}; the next page: --after {_short(rows[-1].id)}")
-
-
-def _table(rows: list[Any]) -> None:
+        rows = list(service.listed(wanted, most, start))
+        total = service.count(wanted) if len(rows) == most else len(rows)
     if not rows:
         click.echo("no dead letters")
         return
-    titles = ("id", "state", "type", "stage", "tries", "came", "error or reason")
-    print_table(titles, [_cells(row) for row in rows])
+    print_table(_TITLES, [_cells(row) for row in rows])
+    if total > len(rows):
+        click.echo(f"{len(rows)} of {total:,}; the next page: --after {_short(rows[-1].id)}")
 
 
 def _short(letter_id: str) -> str:
@@ -57,7 +55,7 @@ def _short(letter_id: str) -> str:
     return letter_id[:_SHORT] if sys.stdout.isatty() else letter_id
 
 
-def _cells(row: Any) -> tuple[object, ...]:
+def _cells(row: ListedLetter) -> tuple[object, ...]:
     said = row.reason if row.state in ("parked", "discarded") and row.reason else row.error
     came = f"{row.created_at:%m-%d %H:%M:%S}"
     return (_short(row.id), row.state, row.event_type or "?", row.stage, row.attempts, came, said)

@@ -21,7 +21,7 @@ log = logging.getLogger("etld.corrector")
 _TRIAL = 100
 
 
-class Breaker:
+class RepairBreaker:
     """What the outcomes of the table say. `text` tells why nothing is sent; None: it is closed, or tries."""
 
     def __init__(self, limits: Limits) -> None:

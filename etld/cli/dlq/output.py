@@ -1,0 +1,103 @@
+"""How the `etld dlq` commands ask and answer: questions, progress, tables, differences."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from etld.deadletters.changes import Change
+    from etld.deadletters.service import BulkAction
+
+# Narrower than this, the last column of a table goes to a line of its own.
+_READABLE = 50
+_INTERRUPTED = 130
+
+
+def bulk(action: BulkAction, total: int, steps: Iterator[int], *, yes: bool, as_json: bool) -> int:
+    """Ask, then do `steps`, each of which tells how many letters it changed; the exit code.
+
+    Interrupted, it has done whole steps only, and a repetition goes on with the rest.
+    """
+    if not total:
+        click.echo(
+            json.dumps({action.past: 0, "interrupted": False}) if as_json else f"no dead letter to {action.verb}"
+        )
+        return 0
+    if not yes and not agreed(f"{action.verb} {letters(total)}?"):
+        return 1
+    done = 0
+    interrupted = False
+    try:
+        with progress(total, action.verb, hidden=not sys.stderr.isatty()) as bar:
+            for changed in steps:
+                done += changed
+                bar.update(changed)
+    except KeyboardInterrupt:
+        interrupted = True
+    if as_json:
+        click.echo(json.dumps({action.past: done, "interrupted": interrupted}))
+    elif interrupted:
+        again = "the same command goes on with the rest"
+        click.echo(f"interrupted: {action.past} {done:,} of {total:,}; {again}", err=True)
+    else:
+        click.echo(f"{action.past} {letters(done)}")
+    return _INTERRUPTED if interrupted else 0
+
+
+def progress(total: int, label: str, *, hidden: bool) -> click._termui_impl.ProgressBar[int]:
+    """A bar on the terminal, beside what the command answers."""
+    return click.progressbar(length=total, label=label, file=sys.stderr, hidden=hidden)
+
+
+def agreed(question: str) -> bool:
+    """What a person on a terminal says; anything else agrees. What the command prints may go elsewhere."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or click.confirm(question, err=True):
+        return True
+    click.echo("nothing was changed", err=True)
+    return False
+
+
+def letters(number: int) -> str:
+    """So many dead letters, in words."""
+    return f"{number:,} dead letter{'s' if number != 1 else ''}"
+
+
+def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    """Columns of text; numbers to the right, and no column that is empty.
+
+    On a terminal lines are cut to its width; where little of the last column were left, it goes below.
+    """
+    kept = [at for at in range(len(titles)) if any(row[at] != "" for row in rows)]
+    right = [isinstance(rows[0][at], int) for at in kept]
+    lines = [[titles[at] for at in kept]]
+    lines += [[f"{row[at]:,}" if isinstance(row[at], int) else plain(row[at]) for at in kept] for row in rows]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(kept))]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    below = room is not None and not right[-1] and min(widths[-1], _READABLE) > room - sum(widths[:-1]) - 2 * len(kept)
+    for number, line in enumerate(lines):
+        shown = [text.rjust(widths[at]) if right[at] else text.ljust(widths[at]) for at, text in enumerate(line)]
+        parts = ["  ".join(shown[:-1]), f"    {line[-1]}"] if below else ["  ".join(shown)]
+        for part in parts:
+            click.secho(_cut(part.rstrip(), room), bold=number == 0 or None)
+
+
+def print_changes(changes: Iterable[Change], indent: str, *, err: bool = False) -> None:
+    """A line for each field that differs."""
+    for change in changes:
+        click.echo(f"{indent}{plain(change.path)}: {change.before} -> {change.after}", err=err)
+
+
+def plain(text: object) -> str:
+    """Text on one line, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(str(text).split()))
+
+
+def _cut(text: str, room: int | None) -> str:
+    return text if room is None or len(text) <= room else text[: room - 1] + "…"

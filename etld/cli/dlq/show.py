@@ -1,0 +1,125 @@
+"""`etld dlq show ID`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+from etld.cli.dlq.options import open_service
+from etld.cli.dlq.output import plain, print_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from etld.deadletters.reports import LetterReport
+
+_BYTES = 1024
+_NARROWEST = 40
+
+
+@click.command()
+@click.argument("letter", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def command(path: Path | None, letter: str, as_json: bool) -> None:
+    """Show one dead letter, its attempts, and what the rules would make of it.
+
+    ID is the letter's id, the beginning of it, or an event_id.
+    """
+    from etld.deadletters.service import letter_names
+
+    (name,) = letter_names((letter,))
+    with open_service(path, with_rules=True) as service:
+        report = service.show(name)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), default=str))
+        return
+    _tell_origin(report)
+    click.echo("\nheaders")
+    _tell_lines((f"{plain(name)}: {plain(held)}" for name, held in report.letter.headers.items()))
+    click.echo("\nbytes")
+    _dump(report.letter.value)
+    click.echo("\nevent")
+    if report.decoded.event is None:
+        click.echo(f"  {plain(report.decoded.reason)}")
+    else:
+        click.echo(textwrap.indent(json.dumps(report.decoded.event, indent=2, default=str), "  "))
+    _tell_attempts(report)
+    _tell_rules(report)
+
+
+def _tell_origin(report: LetterReport) -> None:
+    letter, row = report.letter, report.letter.listed
+    origin = f"{row.topic}, partition {row.part}, offset {row.off}" if row.topic else "a request to ingest"
+    lines = [
+        ("dead letter", row.id),
+        ("state", f"{row.state}{f': {row.reason}' if row.reason else ''}"),
+        ("key", "none" if letter.key is None else letter.key.decode("utf-8", "backslashreplace")),
+        ("event_id", row.event_id or "none; a repair takes the dead letter's id"),
+        ("event type", row.event_type or "unknown"),
+        ("came from", origin),
+        ("came at", f"{row.created_at:%Y-%m-%d %H:%M:%S %Z}"),
+        ("stage", row.stage),
+        ("error", f"{row.error_class}{f' (SQLSTATE {row.sqlstate})' if row.sqlstate else ''}: {row.error}"),
+    ]
+    for name, text in lines:
+        click.echo(_wrapped(f"{name:<12}", plain(text)))
+
+
+def _tell_attempts(report: LetterReport) -> None:
+    click.echo("\nattempts")
+    for one, changed in report.attempts:
+        error = f": {plain(one.error)}" if one.error else ""
+        told = f"{one.at:%Y-%m-%d %H:%M:%S}  {one.rule or 'no rule'}  {one.outcome}{error}"
+        click.echo(_wrapped(f"  {one.attempt}. ", told))
+        print_changes(changed, "     ")
+    if not report.attempts:
+        click.echo("  none")
+
+
+def _tell_rules(report: LetterReport) -> None:
+    click.echo("\nrules that match")
+    for rule in report.rules:
+        click.echo(_wrapped("  ", f"{rule.rule}: {plain(rule.result)}", 5))
+        print_changes(rule.changes, "     ")
+    if not report.rules:
+        click.echo("  none")
+
+
+def _tell_lines(lines: Iterable[str]) -> None:
+    none = True
+    for line in lines:
+        none = False
+        click.echo(_wrapped("  ", line, 5))
+    if none:
+        click.echo("  none")
+
+
+def _wrapped(head: str, text: str, indent: int | None = None) -> str:
+    """On a terminal wrapped at its width, with the rest below the beginning; else one line."""
+    if not sys.stdout.isatty():
+        return head + text
+    return textwrap.fill(
+        text,
+        max(_NARROWEST, shutil.get_terminal_size().columns),
+        initial_indent=head,
+        subsequent_indent=" " * (len(head) if indent is None else indent),
+    )
+
+
+def _dump(value: bytes | None) -> None:
+    if value is None:
+        click.echo("  none (a tombstone)")
+        return
+    for start in range(0, min(len(value), _BYTES), 16):
+        row = value[start : start + 16]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        click.echo(f"  {start:06x}  {row.hex(' '):<47}  {text}")
+    if len(value) > _BYTES:
+        click.echo(f"  … {len(value) - _BYTES:,} more bytes")

@@ -1,0 +1,115 @@
+"""`etld dlq test`: rules on real letters, without changing any."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etld.cli.dlq.options import chosen, filters, open_service
+from etld.cli.dlq.output import plain, print_changes
+from etld.errors import EtldError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etld.deadletters.reports import TrialReport
+
+_UNASKED = 100
+
+
+@click.command()
+@click.argument("rule", required=False)
+@click.option(
+    "--file", "file", type=click.Path(dir_okay=False), help="Rules from this TOML instead of the configuration's."
+)
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Only this letter; may be repeated.")
+@click.option("--all", "every", is_flag=True, help=f"Every letter that is new or parked, not the newest {_UNASKED}.")
+@filters
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.pass_obj
+def command(
+    path: Path | None,
+    /,
+    rule: str | None,
+    file: str | None,
+    ids: tuple[str, ...],
+    every: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Try RULE of the configuration, all its rules, or those of a file; nothing is changed.
+
+    Shows what would become of each letter that is new or parked. Exit code 1 when one stays broken.
+    """
+    from etld.deadletters.service import letter_names
+
+    if rule and file:
+        raise UsageError("expected a RULE or --file, not both")
+    wanted = chosen(**{**options, "states": options["states"] or (() if ids else ("new", "parked"))})
+    names = letter_names(ids)
+    report = _Report(as_json)
+    with open_service(path, with_rules=True, rules=_from_file(file) if file else None, only=rule) as service:
+        wanted = service.identified(wanted, names)
+        total = service.count(wanted)
+        limit = None if every or ids else _UNASKED
+        for tried in service.test(wanted, limit, only_matching=bool(rule and not ids)):
+            report.add(tried)
+    sys.exit(report.end(total, rule))
+
+
+class _Report:
+    """Says what becomes of each letter, and counts."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._counts = {"repaired": 0, "broken": 0, "unmatched": 0}
+
+    def add(self, tried: TrialReport) -> None:
+        self._counts[tried.outcome] += 1
+        if tried.outcome == "unmatched":
+            return
+        if self._as_json:
+            click.echo(json.dumps(tried.as_json()))
+            return
+        said = f"repaired by {tried.rule}" if tried.outcome == "repaired" else f"still broken: {tried.problem}"
+        click.echo(f"{tried.letter.id}  {tried.letter.event_type or '?'}  {plain(said)}")
+        print_changes(tried.changes, "    ")
+
+    def end(self, total: int, rule: str | None) -> int:
+        repaired, broken, unmatched = self._counts.values()
+        tested = repaired + broken
+        code = 1 if broken or (total and not tested) else 0
+        if self._as_json:
+            return code
+        if not total:
+            click.echo("no dead letters to test")
+            return 0
+        if not tested:
+            click.echo(f"rule {rule} matches none of {unmatched:,} dead letters")
+            return code
+        rest = total - tested - unmatched
+        click.echo(
+            f"{repaired:,} would be repaired, {broken:,} would stay broken"
+            + (f", {unmatched:,} do not match" if unmatched else "")
+            + (f", {rest:,} not tested (--all)" if rest > 0 else "")
+            + "; nothing was changed"
+        )
+        return code
+
+
+def _from_file(name: str) -> Any:
+    """The rules of a TOML file; raises `EtldError`."""
+    from pathlib import Path
+
+    from etld.deadletters.rules import from_toml
+
+    try:
+        text = Path(name).read_text()
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise EtldError(f"{name} is not TOML: {error}") from None
+    return from_toml.read(text, name)

@@ -1,0 +1,121 @@
+"""From the dead letter queue into the table, exactly once: the position moves in the same transaction."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from etld.deadletters import arrival, letter_headers, lifecycle, outcomes, repository
+from etld.errors import EtldError
+from etld.events.ids import dead_letter_id
+from etld.kafka.reader import timestamp
+from etld.stream import Batch, Handler, Tally, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etld.corrector.repair_loop import RepairLoop
+    from etld.corrector.sender import LetterSender
+    from etld.deadletters.letters import ArrivedLetter
+    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.errors import Verdict
+    from etld.stream.batch import Key
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.corrector")
+
+
+@dataclass
+class Arrivals(Work):
+    """The letters of a batch, with the partition that each came from."""
+
+    letters: list[tuple[Key, ArrivedLetter]] = field(default_factory=list)
+
+
+class CorrectorHandler(Handler[Arrivals]):
+    """Keeps what the dead letter queue brings; what becomes of it is the repair loop's business."""
+
+    group = "corrector"
+    topics = (letter_headers.DEAD_LETTER_TOPIC,)
+
+    def __init__(self, worker: Worker, repairs: RepairLoop, sender: LetterSender) -> None:
+        self._worker = worker
+        self._repairs = repairs
+        self._sender = sender
+        self._resumes = worker.resumes
+
+    def prepare(self, batch: Batch) -> Arrivals:
+        """Read the headers."""
+        work = Arrivals(batch)
+        for part in batch:
+            for index, message in enumerate(part.messages):
+                own = dead_letter_id(self.cluster_id, part.topic_id, part.partition, part.offsets[index])
+                arrived = replace(
+                    arrival.read(own, message.key(), message.value(), letter_headers.as_text(message.headers())),
+                    queue_part=part.partition,
+                    queue_off=part.offsets[index],
+                    queued_at=timestamp(message),
+                )
+                if arrived.event_type is None:
+                    arrived = replace(arrived, event_type=self._repairs.type_of_topic(arrived.topic))
+                work.letters.append((part.key, arrived))
+            work.tallies[part.key] = Tally(stored=len(part.offsets))
+        return work
+
+    def write(self, cur: Cursor, work: Arrivals, verdict: Verdict | None) -> Mapping[Key, Tally]:
+        """Insert the new ones, note the returned ones; a letter that is known already is a duplicate."""
+        twice: dict[Key, int] = {}
+        fresh: dict[Key, list[ArrivedLetter]] = {}
+        failed = 0
+        for key, letter in work.letters:
+            back = arrival.note_return(cur, letter, self._worker.config.corrector.max_attempts)
+            if back is None:
+                fresh.setdefault(key, []).append(letter)
+            elif back == "known":
+                twice[key] = twice.get(key, 0) + 1
+            failed += back == "parked"
+        for key, some in fresh.items():
+            unique = {letter.id: letter for letter in some}
+            twice[key] = twice.get(key, 0) + len(some)
+            if verdict == "data":
+                twice[key] -= arrival.add_each(cur, list(unique.values()))
+            else:
+                twice[key] -= repository.add(cur, list(unique.values()))
+        # Letters are locked before the one row of the breaker, here and where they are resolved.
+        outcomes.note(cur, self._worker.config.breaker.window, came_back=[0.0] * failed)
+        return {key: Tally(stored=-n, duplicate=n) for key, n in twice.items() if n}
+
+    def committed(self, work: Arrivals) -> None:
+        """Wake the repair loop."""
+        log.info("received %d dead letters", work.batch.count)
+        self._worker.count("dead_letters_received", work.batch.count)
+        self._repairs.letters_arrived()
+
+    def resting(self) -> bool:
+        """Is the repair loop paused too?"""
+        self._exchange()
+        return self._repairs.resting
+
+    def idle(self, conn: Connection) -> None:
+        """See that the repair loop is alive."""
+        self._exchange()
+
+    def _exchange(self) -> None:
+        """Tell the repair loop what the worker was told, and the worker how the loop is; raises `EtldError` when it hangs."""
+        repairs, worker = self._repairs, self._worker
+        if not repairs.alive():
+            raise EtldError("the repairs stand still: the worker starts anew")
+        repairs.paused = worker.paused
+        repairs.round.cluster_id = self.cluster_id
+        if self._resumes != worker.resumes:
+            self._resumes = worker.resumes
+            repairs.close_breaker()
+        worker.fault("corrector", repairs.problem)
+        worker.fault("letters", self._sender.problem)
+        worker.fault("breaker", repairs.held)
+        counts = repairs.round.counts
+        if counts is not None:
+            worker.totals("dead_letters", lifecycle.totals(counts))
+            for state, number in lifecycle.by_state(counts).items():
+                worker.gauge("dead_letters", number, state=state)

@@ -1,0 +1,228 @@
+"""Dead letters for people: all that the command line does with them, and a page may.
+
+It prints nothing and asks nothing. What it takes and gives are plain values and frozen dataclasses.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from etld.deadletters import by_hand, catalog, queries, repository
+from etld.deadletters.by_hand import Draft, NotReplayed
+from etld.deadletters.repairer import Repairer
+from etld.deadletters.reports import LetterReport, TrialReport, letter_report, trial_report
+from etld.deadletters.rules.engine import compile_rules
+from etld.deadletters.rules.steps.base import RuleError
+from etld.errors import EtldError, UsageError
+from etld.schemas.registry import open_registry
+from etld.schemas.registry.cache import SchemaCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from etld.config import Config
+    from etld.deadletters.queries import LetterFilter, ListedLetter
+    from etld.deadletters.rules import paths
+    from etld.postgres.connections import Connection, Cursor
+    from etld.worker import Addresses
+
+    Change = Callable[[Cursor, LetterFilter, datetime, int], int]
+
+_CHANGE_AT_ONCE = 500
+_TEST_AT_ONCE = 200
+_UUID_LENGTH = 36
+_NAME = re.compile(r"[0-9a-fA-F-]{4,36}")
+
+
+@dataclass(frozen=True, slots=True)
+class BulkAction:
+    """What may be done with many letters: its verb, its participle, and the states in which a letter can be."""
+
+    verb: str
+    past: str
+    states: tuple[str, ...]
+
+
+REPLAY = BulkAction("replay", "replayed", ("parked", "discarded", "resent"))
+DISCARD = BulkAction("discard", "discarded", ("parked", "new"))
+
+
+def bulk_filter(action: BulkAction, chosen: LetterFilter, *, named: bool) -> LetterFilter:
+    """The letters that an action is for, where the filter names no state: all it can be done with if they are `named`
+    one by one, else the parked ones. Raises `UsageError` for a state in which it cannot be done.
+    """
+    for state in chosen.states or ():
+        if state not in action.states:
+            raise UsageError(f"a letter that is {state} cannot be {action.past}; expected {', '.join(action.states)}")
+    return chosen if chosen.states else replace(chosen, states=action.states if named else ("parked",))
+
+
+def letter_names(given: Sequence[str]) -> tuple[str, ...]:
+    """Ids, event_ids or beginnings of ids as a person wrote them; raises `UsageError` for what is none."""
+    for name in given:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is not the id of a dead letter: expected a UUID, or four characters of it")
+    return tuple(name.lower() for name in given)
+
+
+def open_repairer(config: Config, addresses: Addresses, rules: Any = None, only: str | None = None) -> Repairer:
+    """A repairer with the rules of the configuration, or with others; with `only`, the rule of that name.
+
+    Raises `EtldError` for rules that cannot be loaded, and `UsageError` when there is no such rule.
+    """
+    try:
+        compiled = compile_rules(config.corrector.rules if rules is None else rules)
+    except RuleError as error:
+        raise EtldError(f"corrector.rules: {error.message}") from error
+    if only is not None:
+        known = ", ".join(rule.name for rule in compiled) or "none"
+        compiled = tuple(rule for rule in compiled if rule.name == only)
+        if not compiled:
+            raise UsageError(f"there is no rule {only!r}; the rules are {known}")
+    return Repairer(compiled, catalog.load(config), SchemaCache(open_registry(config, addresses)))
+
+
+class DeadLetterService:
+    """Dead letters by one connection. `repairer` is needed where rules are tried and where events are validated."""
+
+    def __init__(self, conn: Connection, repairer: Repairer | None = None) -> None:
+        self._conn = conn
+        self._given = repairer
+
+    def identified(self, chosen: LetterFilter, names: Sequence[str], action: BulkAction | None = None) -> LetterFilter:
+        """The filter for the letters with these names (of `letter_names`), one for each; as it is where there are none.
+
+        Raises `EtldError` where a name means no letter, several, or one with which `action` cannot be done.
+        """
+        if not names:
+            return chosen
+        there = queries.states_of(self._conn, [name for name in names if len(name) == _UUID_LENGTH])
+        ids = []
+        for name in names:
+            found = [(name, there[name])] if name in there else queries.named(self._conn, name)
+            if not found:
+                raise EtldError(f"there is no dead letter {name}")
+            if len(found) > 1:
+                raise EtldError(f"{name} is more than one dead letter: {found[0][0]}, {found[1][0]} …")
+            ((letter, state),) = found
+            if action and chosen.states and state not in chosen.states:
+                allowed = ", ".join(chosen.states)
+                raise EtldError(f"dead letter {letter} is {state}; only {allowed} can be {action.past}")
+            ids.append(letter)
+        return replace(chosen, ids=tuple(ids))
+
+    def count(self, chosen: LetterFilter) -> int:
+        """How many letters a filter chooses."""
+        return queries.count(self._conn, chosen)
+
+    def listed(
+        self, chosen: LetterFilter, limit: int | None = None, after: str | None = None
+    ) -> Iterator[ListedLetter]:
+        """Letters, newest first, from the one after the letter with the id `after` on; at most `limit`."""
+        return queries.pages(self._conn, chosen, limit, after)
+
+    def show(self, name: str) -> LetterReport:
+        """All of one letter, and what the rules would make of it; raises `EtldError` when the name means not just one."""
+        found = queries.find(self._conn, name)
+        if not found:
+            raise EtldError(f"no dead letter has the id or event_id {name}")
+        letter = found[0]
+        if len(found) > 1 and letter.listed.id != name:
+            raise EtldError(f"{name} is more than one dead letter: {letter.listed.id}, {found[1].listed.id} …")
+        repairer = self._repairer
+        types = repairer.catalog.at(letter.asked_at)
+        return letter_report(letter, repairer.decode(letter.value), repairer.rules, types)
+
+    def statistics(self) -> dict[str, Any]:
+        """Numbers of letters by state, error, rule and day of arrival."""
+        return queries.statistics(self._conn)
+
+    def test(
+        self, chosen: LetterFilter, limit: int | None = None, *, only_matching: bool = False
+    ) -> Iterator[TrialReport]:
+        """What the rules would make of letters; nothing is changed. See `trial_report`."""
+        batch: list[str] = []
+        for row in queries.pages(self._conn, chosen, limit, None):
+            batch.append(row.id)
+            if len(batch) == _TEST_AT_ONCE:
+                yield from self._tested(batch, only_matching=only_matching)
+                batch.clear()
+        yield from self._tested(batch, only_matching=only_matching)
+
+    def replay(self, chosen: LetterFilter) -> Iterator[int]:
+        """Take letters up again, some hundred a transaction: how many each time."""
+        return self._changed(chosen, queries.replay)
+
+    def discard(self, chosen: LetterFilter, reason: str) -> Iterator[int]:
+        """Give letters up for good, some hundred a transaction: how many each time."""
+
+        def change(cur: Cursor, of: LetterFilter, before: datetime, limit: int) -> int:
+            return queries.discard(cur, of, before, limit, reason)
+
+        return self._changed(chosen, change)
+
+    def draft(self, letter_id: str) -> Draft:
+        """A letter as a person edits it; raises `NotReplayed`."""
+        with _not_too_deep():
+            found = queries.pending(self._conn, [letter_id])
+            if not found:
+                raise NotReplayed("it was deleted meanwhile")
+            return by_hand.draft(found[0], self._repairer.decode(found[0].value))
+
+    def with_fields(self, of: Draft, fields: Sequence[tuple[paths.Path, Any]]) -> dict[str, Any]:
+        """The event of a draft with some fields set; raises `NotReplayed` where there is no place for one."""
+        with _not_too_deep():
+            return by_hand.with_fields(of, fields)
+
+    def problems(self, of: Draft, event: Any) -> tuple[str, ...]:
+        """Why an edited event cannot be sent; nothing when it can."""
+        with _not_too_deep():
+            return by_hand.problems(of, event, self._repairer.catalog.at(of.letter.asked_at))
+
+    def replay_by_hand(self, of: Draft, event: dict[str, Any]) -> None:
+        """Hand an edited event over to be sent, with itself on record; raises `NotReplayed`, and `EtldError`."""
+        wrong = self.problems(of, event)
+        if wrong:
+            raise NotReplayed(*wrong)
+        types = self._repairer.catalog.at(of.letter.asked_at)
+        with _not_too_deep(), self._conn.transaction(), self._conn.cursor() as cur:
+            locked = repository.lock(cur, of.letter.id)
+            if locked is None or locked.state not in REPLAY.states:
+                raise NotReplayed(f"its state is now {locked.state if locked else 'gone'}")
+            decision = by_hand.decide(of, event, locked.attempts + 1, types)
+            queries.replay(cur, queries.LetterFilter(ids=(of.letter.id,)), queries.now(self._conn), 1)
+            repository.write_decisions(cur, [decision])
+
+    @property
+    def _repairer(self) -> Repairer:
+        assert self._given is not None
+        return self._given
+
+    def _tested(self, ids: Sequence[str], *, only_matching: bool) -> Iterator[TrialReport]:
+        repairer = self._repairer
+        for letter in queries.pending(self._conn, ids):
+            types = repairer.catalog.at(letter.asked_at)
+            decoded = repairer.decode(letter.value)
+            yield trial_report(letter, decoded, repairer.rules, types, only_matching=only_matching)
+
+    def _changed(self, chosen: LetterFilter, change: Change) -> Iterator[int]:
+        # What a bulk action changed is younger than its begin, so that it comes to an end.
+        before = queries.now(self._conn)
+        while True:
+            with self._conn.transaction(), self._conn.cursor() as cur:
+                changed = change(cur, chosen, before, _CHANGE_AT_ONCE)
+            if not changed:
+                return
+            yield changed
+
+
+@contextmanager
+def _not_too_deep() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        raise NotReplayed("it is nested too deeply to be changed; only its sender can mend it") from None
