@@ -102,7 +102,7 @@ class CorrectorHandler(Handler[Arrivals]):
         self._exchange()
 
     def _exchange(self) -> None:
-        """Tell the repair loop what the worker was told, and the worker how the loop is; raises `EtldError` when it hangs."""
+        """Tell the repair loop what the worker was told, and the worker how the loop is; `EtldError`: it hangs."""
         repairs, worker = self._repairs, self._worker
         if not repairs.alive():
             raise EtldError("the repairs stand still: the worker starts anew")

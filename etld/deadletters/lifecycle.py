@@ -60,7 +60,7 @@ def under_way(conn: Connection, seconds: float) -> int:
 
 
 def take_parked(cur: Cursor, limit: int, aside: Sequence[str] = ()) -> list[ParkedLetter]:
-    """ParkedLetter letters but those `aside` that parked_events does not have yet; locked until the transaction ends."""
+    """Parked letters but those `aside` that parked_events does not have yet; locked until the transaction ends."""
     rows = cur.execute(_SQL.take_parked, {"limit": limit, "aside": list(aside)}).fetchall()
     return [ParkedLetter(row[0], _bytes(row[1]), _bytes(row[2]), dict(row[3]), row[4], row[5]) for row in rows]
 

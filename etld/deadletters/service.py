@@ -52,8 +52,9 @@ DISCARD = BulkAction("discard", "discarded", ("parked", "new"))
 
 
 def bulk_filter(action: BulkAction, chosen: LetterFilter, *, named: bool) -> LetterFilter:
-    """The letters that an action is for, where the filter names no state: all it can be done with if they are `named`
-    one by one, else the parked ones. Raises `UsageError` for a state in which it cannot be done.
+    """The filter with the states of an action where it has none: all of them if letters are `named`, else parked alone.
+
+    Raises `UsageError` for a state in which the action cannot be done.
     """
     for state in chosen.states or ():
         if state not in action.states:

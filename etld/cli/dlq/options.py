@@ -75,7 +75,7 @@ def _age(option: str, text: str | None) -> float | None:
 def open_service(
     config_path: Path | None, *, with_rules: bool = False, rules: Any = None, only: str | None = None
 ) -> Iterator[DeadLetterService]:
-    """The service of a daemon's database; `with_rules`: those of its configuration, or `rules`, or the one named `only`.
+    """The service of a daemon's database; `with_rules`: with the configuration's, or `rules`, or the one named `only`.
 
     Raises `EtldError` when rules or database cannot be used.
     """

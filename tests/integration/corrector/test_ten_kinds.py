@@ -72,7 +72,7 @@ def daemon(make_daemon: Callable[[], Daemon]) -> Any:
 
 
 def test_without_rules_all_park_and_with_rules_all_are_stored(daemon: Daemon) -> None:
-    """ParkedLetter with a reason each; tested without a change; after reload and replay stored once with right values."""
+    """Parked with a reason each; tested without a change; after reload and replay stored once with right values."""
     each = 100
     both = pairs(each)
     total = len(both)

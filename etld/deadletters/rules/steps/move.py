@@ -32,7 +32,7 @@ class MoveField:
         return cls(read["from"], read["to"])
 
     def apply(self, event: dict[str, Any], shape: Shape | None) -> None:
-        """MoveField, if the field is there and nothing but an object is in its way."""
+        """Move, if the field is there and nothing but an object is in its way."""
         value = paths.get(event, self.source)
         target = paths.get(event, self.target)
         if value is paths.MISSING:
