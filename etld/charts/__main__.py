@@ -1,5 +1,6 @@
 """Draw what standard input asks for and end, so that matplotlib's memory leaves with the process.
 
+Argument: the pid of its parent, with which it ends.
 In: {"directory", "keep", "dpi", "stamp", "drawn_at", "charts": [chart, …]} as JSON.
 Out: {"paths": [path, …], "error": text or null}; exit code 1 with an error.
 """
@@ -7,29 +8,26 @@ Out: {"paths": [path, …], "error": text or null}; exit code 1 with an error.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from setproctitle import setproctitle
+
+from etld.util.parent_death import end_with_parent
 
 
 def main() -> int:
     """The process; drawing gives way to everything else on the machine."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        end_with_parent(int(sys.argv[1]))
     with contextlib.suppress(OSError):
         os.nice(10)
-    with contextlib.suppress(ImportError):
-        from setproctitle import setproctitle
-
-        setproctitle("etld: drawing charts")
+    setproctitle("etld: drawing charts")
     order = json.load(sys.stdin)
     from etld.charts import files
-    from etld.charts.draw import render
+    from etld.charts.render import render
     from etld.summaries.chart_model import Chart
 
     paths = []

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from pathlib import Path
+import time
+from typing import TYPE_CHECKING, Final
+
+from etld.util.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Seconds after which the process that draws is killed.
+TIMEOUT: Final = 120.0
 
 
 def write(directory: Path, name: str, stamp: str, png: bytes, keep: int) -> Path:
     """Write `<name>_<stamp>.png` and `<name>_latest.png`, and leave the `keep` newest; raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}_{stamp}.png"
-    _replace(path, png)
-    _replace(directory / f"{name}_latest.png", png)
+    for target in (path, directory / f"{name}_latest.png"):
+        write_atomically(target, png, mode=_usual_mode(), durable=False)
     prune(directory, name, keep)
     return path
 
 
 def prune(directory: Path, name: str, keep: int) -> None:
-    """Remove all but the `keep` newest files of a chart, by the time in their names."""
+    """Remove all but the `keep` newest files of a chart, by the time in their names, and what a kill left half-done."""
     dated = re.compile(rf"{re.escape(name)}_\d{{8}}_\d{{6}}\.png")
-    files = sorted(entry.name for entry in os.scandir(directory) if dated.fullmatch(entry.name))
-    for old in files[:-keep]:
-        with contextlib.suppress(FileNotFoundError):
-            (directory / old).unlink()
+    half_done = re.compile(rf"\.{re.escape(name)}_(\d{{8}}_\d{{6}}|latest)\.png\.\w+|\.{re.escape(name)}\.part")
+    found = list(directory.iterdir())
+    for old in sorted(entry for entry in found if dated.fullmatch(entry.name))[:-keep]:
+        old.unlink(missing_ok=True)
+    for left in found:
+        if half_done.fullmatch(left.name) and _is_abandoned(left):
+            left.unlink(missing_ok=True)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    # One name a target: what a killed drawing left is overwritten by the next.
-    part = path.with_name(f".{path.name.rsplit('_', 2)[0]}.part")
+def _is_abandoned(path: Path) -> bool:
+    """Is it older than any drawing that is still under way?"""
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+        return path.stat().st_mtime < time.time() - 2 * TIMEOUT
+    except FileNotFoundError:
+        return False
+
+
+def _usual_mode() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return 0o666 & ~umask

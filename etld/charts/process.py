@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from etld.charts.files import TIMEOUT
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.summaries.chart_model import Chart
-
-_TIMEOUT = 120.0
 
 
 class CannotDraw(EtldError):
@@ -48,7 +47,7 @@ def draw(
     }
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "etld.charts"],
+            [sys.executable, "-m", "etld.charts", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -60,11 +59,11 @@ def draw(
     if started is not None:
         started(process)
     try:
-        out, err = process.communicate(json.dumps(order), timeout=_TIMEOUT)
+        out, err = process.communicate(json.dumps(order), timeout=TIMEOUT)
     except subprocess.TimeoutExpired as error:
         process.kill()
         process.communicate()
-        raise CannotDraw(f"drawing took longer than {_TIMEOUT:.0f} s") from error
+        raise CannotDraw(f"drawing took longer than {TIMEOUT:.0f} s") from error
     try:
         answer = json.loads(out)
     except ValueError:
