@@ -6,28 +6,20 @@ import uuid
 from copy import deepcopy
 from typing import Any
 
+from support.events import event
+
 _SPACE = uuid.UUID("2c7d7f0e-3b9c-4b53-9a55-0d8d2f3f5a10")
 WHEN = "2026-11-24T10:00:00Z"
 
 
 def _purchase(number: int) -> dict[str, Any]:
-    return {
-        "event_name": "payment_successful",
-        "event_type": "purchase",
-        "triggered_at": WHEN,
-        "user_details": {"user_id": number},
-        "event_details": {"item_id": number, "item_name": f"lamp {number}", "price": number + 0.5},
-    }
+    details = {"item_id": number, "item_name": f"lamp {number}", "price": number + 0.5}
+    return event("purchase", details, triggered_at=WHEN, user_details={"user_id": number})
 
 
 def _delivery(number: int) -> dict[str, Any]:
-    return {
-        "event_name": "order_shipped",
-        "event_type": "delivery",
-        "triggered_at": WHEN,
-        "user_details": {"user_id": number},
-        "event_details": {"tracking_id": f"T{number}", "carrier": "UPS"},
-    }
+    details = {"tracking_id": f"T{number}", "carrier": "UPS"}
+    return event("delivery", details, triggered_at=WHEN, user_details={"user_id": number})
 
 
 def _comma(good: dict[str, Any]) -> dict[str, Any]:

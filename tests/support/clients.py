@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 from uuid import uuid4
 
-from support.ingest import event
+from support.events import event
 
 
 class Clients:

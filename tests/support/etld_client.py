@@ -14,18 +14,6 @@ from support.daemon import Daemon
 from support.waiting import wait_until
 
 
-def purchase(**details: Any) -> dict[str, Any]:
-    """A valid purchase with some of its details replaced."""
-    return {
-        "event_id": str(uuid.uuid4()),
-        "event_name": "added_to_cart",
-        "event_type": "purchase",
-        "triggered_at": "2026-11-24T10:00:00.123456Z",
-        "user_details": {"user_id": 7},
-        "event_details": {"item_id": 1, "item_name": "lamp", "price": 1.5, **details},
-    }
-
-
 class EtldClient:
     """A daemon, its table and its topics."""
 

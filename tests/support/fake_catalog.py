@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from etld.schemas import shape
+from support import events
 
 PURCHASE: dict[str, Any] = {
     "type": "record",
@@ -50,15 +51,13 @@ PURCHASE: dict[str, Any] = {
 
 
 def event(**details: Any) -> dict[str, Any]:
-    """A valid purchase, with some of its details replaced."""
-    return {
-        "event_id": "00000000-0000-4000-8000-000000000001",
-        "event_name": "added_to_cart",
-        "event_type": "purchase",
-        "triggered_at": "2026-11-24T10:00:00Z",
-        "user_details": {"user_id": 7},
-        "event_details": {"item_id": 1, "item_name": "lamp", "price": 12.5, **details},
-    }
+    """A valid purchase, always the same, with some of its details replaced."""
+    return events.event(
+        details=details,
+        event_id="00000000-0000-4000-8000-000000000001",
+        event_name="added_to_cart",
+        triggered_at="2026-11-24T10:00:00Z",
+    )
 
 
 class FakeTypes:

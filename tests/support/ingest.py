@@ -72,23 +72,6 @@ class Ingest:
         return socket.create_connection(("127.0.0.1", self.port), 10)
 
 
-def event(kind: str = "purchase", **changes: Any) -> dict[str, Any]:
-    """A valid event."""
-    details = {
-        "purchase": ("payment_successful", {"item_id": 1, "item_name": "keyboard", "price": 12.5}),
-        "order": ("order_placed", {"order_id": 1, "order_value": 20.0}),
-        "delivery": ("order_shipped", {"tracking_id": "T1", "carrier": "DHL"}),
-    }[kind]
-    return {
-        "event_name": details[0],
-        "event_type": kind,
-        "triggered_at": "2026-01-31T12:00:00Z",
-        "user_details": {"user_id": 7},
-        "event_details": details[1],
-        **changes,
-    }
-
-
 Start = Callable[..., Ingest]
 
 

@@ -1,6 +1,6 @@
 """Requests at a steady rate, each sent once: whatever is not a 200 is a failure, and nothing is tried again.
 
-A process of its own (`python steady.py HOST PORT RATE KEY`, until the end of its standard input), so that the
+A process of its own (`python -m support.steady HOST PORT RATE KEY`, until the end of its standard input), so that the
 test's work does not make it late. Half of the clients keep their connection while the server lets them, half
 open one for each request.
 """
@@ -16,32 +16,20 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 from urllib.parse import urlsplit
+
+from support.events import event
 
 _CLIENTS = 48
 _ANSWER_WITHIN = 10.0
 _TYPES = ("purchase", "order", "delivery")
-_DETAILS: dict[str, tuple[str, dict[str, Any]]] = {
-    "purchase": ("added_to_cart", {"item_id": 1, "item_name": "cup", "price": 2.5}),
-    "order": ("order_placed", {"order_id": 1, "order_value": 2.5}),
-    "delivery": ("order_shipped", {"tracking_id": "T1", "carrier": "DHL"}),
-}
+TESTS = Path(__file__).resolve().parents[1]
 
 
 def request(number: int, key: str) -> bytes:
     """The n-th request, with an event of its own."""
-    event_type = _TYPES[number % len(_TYPES)]
-    name, details = _DETAILS[event_type]
-    event = {
-        "event_id": str(uuid.uuid4()),
-        "event_name": name,
-        "event_type": event_type,
-        "triggered_at": "2026-01-02T03:04:05Z",
-        "user_details": {"user_id": 7},
-        "event_details": details,
-    }
-    body = json.dumps(event).encode()
+    body = json.dumps(event(_TYPES[number % len(_TYPES)], event_id=str(uuid.uuid4()))).encode()
     head = f"POST /track HTTP/1.1\r\nHost: x\r\nX-Write-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
@@ -121,8 +109,8 @@ class Result:
 def steady(url: str, rate: float, key: str = "none") -> Iterator[Result]:
     """Requests while the body runs; the result is filled after it."""
     place = urlsplit(url)
-    command = [sys.executable, __file__, str(place.hostname), str(place.port), str(rate), key]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "support.steady", str(place.hostname), str(place.port), str(rate), key]
+    child = subprocess.Popen(command, cwd=TESTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     result = Result()
     began = time.monotonic()
     try:

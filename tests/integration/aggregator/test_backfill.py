@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 import uuid
 from pathlib import Path
 
 import pytest
 
 from etld.postgres.connections import Connection
-
-sys.path.insert(0, str(Path(__file__).parent))
-from keeper import CLUSTER, GROUP, Keeper, config, purchase
+from support.aggregator_harness import CLUSTER, GROUP, AggregatorHarness, config, purchase
 
 pytestmark = pytest.mark.integration
 
@@ -28,14 +25,14 @@ def _events(count: int) -> list[dict[str, object]]:
 def test_the_stream_goes_on_where_the_table_ends(conn: Connection, tmp_path: Path) -> None:
     """Offsets before the cut come from the table once the processor has passed it, the others by the stream."""
     events = _events(30)
-    old = Keeper(conn, tmp_path)
+    old = AggregatorHarness(conn, tmp_path)
     old.fill()
     old.count(old.batch([old.value(e) for e in events[:20]]))
     old.position(GROUP, 20)
     for i, event in enumerate(events[:12]):
         old.store(event, i)
     old.position(PROCESSOR, 12)
-    new = Keeper(conn, tmp_path, config(tmp_path, **DAILY))
+    new = AggregatorHarness(conn, tmp_path, config(tmp_path, **DAILY))
     assert new.fill() == [False, False, False]
     new.count(new.batch([new.value(e) for e in events[20:25]], 20))
     new.position(GROUP, 25)
@@ -51,21 +48,21 @@ def test_the_stream_goes_on_where_the_table_ends(conn: Connection, tmp_path: Pat
 
 def test_the_first_start_counts_nothing_twice(conn: Connection, tmp_path: Path) -> None:
     """Filling runs after processors and aggregator have begun."""
-    keeper = Keeper(conn, tmp_path)
+    harness = AggregatorHarness(conn, tmp_path)
     events = _events(10)
     for i, event in enumerate(events):
-        keeper.store(event, i)
-    keeper.position(PROCESSOR, 10)
-    assert keeper.fill() == [False, False, False], "the aggregator has not claimed the partition yet"
-    keeper.position(GROUP, 0)
-    keeper.count(keeper.batch([keeper.value(e) for e in events]))
-    assert keeper.fill() == [True, True, True]
-    assert keeper.compare() == []
+        harness.store(event, i)
+    harness.position(PROCESSOR, 10)
+    assert harness.fill() == [False, False, False], "the aggregator has not claimed the partition yet"
+    harness.position(GROUP, 0)
+    harness.count(harness.batch([harness.value(e) for e in events]))
+    assert harness.fill() == [True, True, True]
+    assert harness.compare() == []
 
 
 def test_rows_of_an_earlier_life_of_a_topic_are_all_in_the_table(conn: Connection, tmp_path: Path) -> None:
     """An in-memory broker begins at offset 0 again."""
-    old = Keeper(conn, tmp_path)
+    old = AggregatorHarness(conn, tmp_path)
     old.fill()
     before, after = _events(8), _events(6)
     for i, event in enumerate(before):
@@ -82,7 +79,7 @@ def test_rows_of_an_earlier_life_of_a_topic_are_all_in_the_table(conn: Connectio
     old.count(old.batch([old.value(e) for e in after[:3]]))
     old.position(GROUP, 3)
     old.position(PROCESSOR, 6)
-    new = Keeper(conn, tmp_path, config(tmp_path, **DAILY))
+    new = AggregatorHarness(conn, tmp_path, config(tmp_path, **DAILY))
     assert new.fill() == [True, True, True]
     new.count(new.batch([new.value(e) for e in after[3:]], 3))
     assert new.compare() == []
@@ -91,17 +88,17 @@ def test_rows_of_an_earlier_life_of_a_topic_are_all_in_the_table(conn: Connectio
 def test_a_summary_that_went_and_came_back_is_filled_anew(conn: Connection, tmp_path: Path) -> None:
     """Its table stayed, and missed what came meanwhile."""
     events = _events(4)
-    keeper = Keeper(conn, tmp_path)
-    keeper.fill()
-    kept = keeper.summaries
-    keeper.summaries = keeper.handler._summaries = [one for one in kept if one.name != "purchase"]
-    assert keeper.sync() == []
+    harness = AggregatorHarness(conn, tmp_path)
+    harness.fill()
+    kept = harness.summaries
+    harness.summaries = harness.handler._summaries = [one for one in kept if one.name != "purchase"]
+    assert harness.sync() == []
     for i, event in enumerate(events):
-        keeper.store(event, i)
-    keeper.count(keeper.batch([keeper.value(e) for e in events]))
-    keeper.position(GROUP, 4)
-    keeper.position(PROCESSOR, 4)
-    keeper.summaries = kept
-    assert keeper.sync() == ["purchase"]
-    assert keeper.fill() == [True, None, None]
-    assert keeper.compare() == []
+        harness.store(event, i)
+    harness.count(harness.batch([harness.value(e) for e in events]))
+    harness.position(GROUP, 4)
+    harness.position(PROCESSOR, 4)
+    harness.summaries = kept
+    assert harness.sync() == ["purchase"]
+    assert harness.fill() == [True, None, None]
+    assert harness.compare() == []

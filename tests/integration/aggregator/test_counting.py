@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import sys
 import uuid
 from pathlib import Path
 
@@ -17,9 +16,7 @@ from etld.aggregator import counted_events
 from etld.postgres.connections import Connection
 from etld.sinks.postgres.positions import Tally
 from etld.summaries import tables
-
-sys.path.insert(0, str(Path(__file__).parent))
-from keeper import Keeper, config, purchase
+from support.aggregator_harness import AggregatorHarness, config, purchase
 
 pytestmark = pytest.mark.integration
 
@@ -54,8 +51,8 @@ def streams(draw: st.DrawFn) -> list[list[dict[str, object]]]:
 
 def test_any_split_with_any_repeats_equals_a_recompute(conn: Connection, tmp_path: Path) -> None:
     """To the last digit: sums are exact decimals."""
-    keeper = Keeper(conn, tmp_path)
-    keeper.fill()
+    harness = AggregatorHarness(conn, tmp_path)
+    harness.fill()
 
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(streams())
@@ -63,31 +60,31 @@ def test_any_split_with_any_repeats_equals_a_recompute(conn: Connection, tmp_pat
         conn.execute("TRUNCATE processed_events, etld.counted_event, etld.summary_purchase")
         offset = 0
         for events in batches:
-            batch = keeper.batch([keeper.value(event) for event in events], offset)
-            new = sum(keeper.store(event, offset + i) for i, event in enumerate(events))
+            batch = harness.batch([harness.value(event) for event in events], offset)
+            new = sum(harness.store(event, offset + i) for i, event in enumerate(events))
             try:
-                tallies = keeper.count(batch)
+                tallies = harness.count(batch)
             except psycopg.errors.UniqueViolation:
-                tallies = keeper.count(batch, "conflict")
+                tallies = harness.count(batch, "conflict")
             assert sum(t.stored for t in tallies[("event_purchase", 0)]) == new
             assert sum(t.stored + t.duplicate for t in tallies[("event_purchase", 0)]) == len(events)
             offset += len(events)
-        assert keeper.compare() == []
+        assert harness.compare() == []
 
     check()
 
 
 def test_a_redelivery_counts_nothing_twice(conn: Connection, tmp_path: Path) -> None:
     """The first try is refused by the unique index, the second leaves out what was counted."""
-    keeper = Keeper(conn, tmp_path)
-    keeper.fill()
+    harness = AggregatorHarness(conn, tmp_path)
+    harness.fill()
     events = [purchase(str(uuid.uuid4()), 19.99, T0) for _ in range(10)]
-    values = [keeper.value(event) for event in events]
-    keeper.count(keeper.batch(values))
-    more = [*values[:4], keeper.value(purchase(str(uuid.uuid4()), 0.01, T0))]
+    values = [harness.value(event) for event in events]
+    harness.count(harness.batch(values))
+    more = [*values[:4], harness.value(purchase(str(uuid.uuid4()), 0.01, T0))]
     with pytest.raises(psycopg.errors.UniqueViolation):
-        keeper.count(keeper.batch(more, 10))
-    tallies = keeper.count(keeper.batch(more, 10), "conflict")
+        harness.count(harness.batch(more, 10))
+    tallies = harness.count(harness.batch(more, 10), "conflict")
     assert tallies[("event_purchase", 0)] == [Tally(stored=5), Tally(stored=-4, duplicate=4)]
     row = conn.execute("SELECT events, revenue::text, average_price FROM etld.summary_purchase").fetchone()
     assert row is not None
@@ -96,8 +93,8 @@ def test_a_redelivery_counts_nothing_twice(conn: Connection, tmp_path: Path) -> 
 
 def test_ids_of_earlier_days_are_known_until_the_window_ends(conn: Connection, tmp_path: Path) -> None:
     """An anti-join over the live partitions; older ones are dropped."""
-    keeper = Keeper(conn, tmp_path)
-    keeper.fill()
+    harness = AggregatorHarness(conn, tmp_path)
+    harness.fill()
     event = purchase(str(uuid.uuid4()), 1.0, T0)
     yesterday = counted_events.today() - dt.timedelta(days=1)
     ancient = counted_events.today() - dt.timedelta(days=9)
@@ -106,55 +103,55 @@ def test_ids_of_earlier_days_are_known_until_the_window_ends(conn: Connection, t
         conn.execute(f"INSERT INTO etld.counted_event VALUES ('{day}', '{event['event_id']}')")
     days = counted_events.keep(conn, counted_events.today(), 7 * 86400)
     assert ancient not in days
-    keeper.handler._days = days
-    tallies = keeper.count(keeper.batch([keeper.value(event)]))
+    harness.handler._days = days
+    tallies = harness.count(harness.batch([harness.value(event)]))
     assert sum(t.stored for t in tallies[("event_purchase", 0)]) == 0
     assert conn.execute("SELECT count(*) FROM etld.summary_purchase").fetchone() == (0,)
 
 
 def test_a_late_event_updates_its_bucket(conn: Connection, tmp_path: Path) -> None:
     """The bucket is of event time, not of counting time."""
-    keeper = Keeper(conn, tmp_path)
-    keeper.fill()
+    harness = AggregatorHarness(conn, tmp_path)
+    harness.fill()
     for i, at in enumerate((T0, T0 + dt.timedelta(hours=2), T0 + dt.timedelta(minutes=3))):
-        keeper.count(keeper.batch([keeper.value(purchase(str(uuid.uuid4()), 2.5, at))], i))
+        harness.count(harness.batch([harness.value(purchase(str(uuid.uuid4()), 2.5, at))], i))
     rows = conn.execute("SELECT events FROM etld.summary_purchase ORDER BY bucket_start").fetchall()
     assert rows == [(2,), (1,)]
 
 
 def test_what_the_processor_dead_letters_is_not_counted(conn: Connection, tmp_path: Path) -> None:
     """Undecodable bytes, a tombstone, a number that is not finite, a name with NUL."""
-    keeper = Keeper(conn, tmp_path)
-    keeper.fill()
-    good = keeper.value(purchase(str(uuid.uuid4()), 1.0, T0))
+    harness = AggregatorHarness(conn, tmp_path)
+    harness.fill()
+    good = harness.value(purchase(str(uuid.uuid4()), 1.0, T0))
     bad = [
         b"{}",
         None,
-        keeper.value(purchase(str(uuid.uuid4()), float("inf"), T0)),
-        keeper.value(purchase(str(uuid.uuid4()), 1.0, T0, "a\0b")),
-        keeper.value(purchase("no uuid", 1.0, T0)),
+        harness.value(purchase(str(uuid.uuid4()), float("inf"), T0)),
+        harness.value(purchase(str(uuid.uuid4()), 1.0, T0, "a\0b")),
+        harness.value(purchase("no uuid", 1.0, T0)),
     ]
-    tallies = keeper.count(keeper.batch([bad[0], good, *bad[1:]]))
+    tallies = harness.count(harness.batch([bad[0], good, *bad[1:]]))
     assert tallies[("event_purchase", 0)] == [Tally(stored=1, dead=5)]
 
 
 def test_two_aggregators_with_different_summaries_do_not_mix(conn: Connection, tmp_path: Path) -> None:
     """The one that started first stands still instead of leaving events out of the new table."""
-    old = Keeper(conn, tmp_path)
+    old = AggregatorHarness(conn, tmp_path)
     changed = config(tmp_path, **{'bucket = "1 h"': 'bucket = "1 d"'})
-    Keeper(conn, tmp_path, changed)
+    AggregatorHarness(conn, tmp_path, changed)
     with pytest.raises(tables.DefinitionsChanged, match="etld restart aggregator"):
         old.count(old.batch([old.value(purchase(str(uuid.uuid4()), 1.0, T0))]))
 
 
 def test_a_difference_is_named(conn: Connection, tmp_path: Path) -> None:
     """With its bucket, group and both values."""
-    keeper = Keeper(conn, tmp_path)
-    keeper.fill()
+    harness = AggregatorHarness(conn, tmp_path)
+    harness.fill()
     event = purchase(str(uuid.uuid4()), 4.5, T0)
-    keeper.store(event)
-    keeper.count(keeper.batch([keeper.value(event)]))
-    assert keeper.compare() == []
+    harness.store(event)
+    harness.count(harness.batch([harness.value(event)]))
+    assert harness.compare() == []
     conn.execute("UPDATE etld.summary_purchase SET events = 5")
-    (text,) = keeper.compare()
+    (text,) = harness.compare()
     assert "event_name added_to_cart: events is 5, recomputed 1" in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import sys
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -23,10 +22,8 @@ from etld.setup.main import set_up
 from etld.summaries import definition, tables
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
+from support.aggregator_harness import ROOT, config, purchase
 from support.waiting import wait_until
-
-sys.path.insert(0, str(Path(__file__).parent))
-from keeper import ROOT, config, purchase
 
 pytestmark = pytest.mark.integration
 

@@ -19,7 +19,8 @@ import psycopg
 import pytest
 
 from support.daemon import Daemon
-from support.etld_client import EtldClient, purchase
+from support.etld_client import EtldClient
+from support.events import purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from support.daemon import Daemon
-from support.etld_client import EtldClient, purchase
+from support.etld_client import EtldClient
+from support.events import purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -87,7 +88,7 @@ def test_repairs_that_the_table_refuses_do_not_stop_live_events(etld: EtldClient
     wait_until(lambda: etld.sql(parked, ids) == [(100,)], 60, "all were repaired, refused and parked")
     live = purchase()
     assert etld.track(live)["status"] == "success"
-    wait_until(lambda: etld.price(live["event_id"]) == 1.5, 30, "the live event is stored")
+    wait_until(lambda: etld.price(live["event_id"]) == 12.5, 30, "the live event is stored")
     assert etld.daemon.status()["state"] == "ready"
 
 

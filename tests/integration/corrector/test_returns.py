@@ -11,7 +11,8 @@ import confluent_kafka
 import pytest
 
 from support.daemon import Daemon
-from support.etld_client import EtldClient, purchase
+from support.etld_client import EtldClient
+from support.events import purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -88,7 +89,7 @@ def test_poison_parks_with_reasons_and_is_announced_once(etld: EtldClient) -> No
     assert "undecodable" in etld.letter(garbage, "parked")["reason"]
     assert "tombstone" in etld.letter(tombstone, "parked")["reason"]
     etld.letter(plain["event_id"], "resolved")
-    assert etld.price(plain["event_id"]) == 1.5
+    assert etld.price(plain["event_id"]) == 12.5
     wait_until(
         lambda: etld.sql("SELECT count(*) FROM etld.dead_letter WHERE state = 'parked' AND NOT announced") == [(0,)],
         20,

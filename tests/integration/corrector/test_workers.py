@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from support.daemon import Daemon
-from support.etld_client import EtldClient, purchase
+from support.etld_client import EtldClient
+from support.events import purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from support.ingest import Ingest, Start, event, read
+from support.events import event
+from support.ingest import Ingest, Start, read
 
 
 def topic_of(ingest: Ingest, kind: str = "purchase") -> str:

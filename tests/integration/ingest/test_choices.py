@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 
 from etld.events.ids import derived
-from support.ingest import Start, event, read
+from support.events import event
+from support.ingest import Start, read
 
 
 def test_a_type_for_repairs_only_is_taken_from_no_client(start: Start, kafka: str) -> None:

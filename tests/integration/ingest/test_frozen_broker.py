@@ -22,7 +22,8 @@ from etld.ingest.broker_contact import STALL
 from etld.ingest.main import run
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
-from support.ingest import Ingest, event, read, running
+from support.events import event
+from support.ingest import Ingest, read, running
 from support.waiting import free_port, wait_until
 
 #: What a 503 may take: the stall, a tick, and this machine's other work.

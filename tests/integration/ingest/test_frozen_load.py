@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 
 from support.daemon import Daemon
-from support.ingest import event
+from support.events import event
 from support.waiting import wait_until
 
 #: Seconds that the broker stands still; the long run: ETLD_FROZEN=30.

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from support.ingest import TYPES, Ingest, event, read
+from support.events import event
+from support.ingest import TYPES, Ingest, read
 
 #: The long run: ETLD_FUZZ=20000.
 REQUESTS = int(os.environ.get("ETLD_FUZZ", "1500"))

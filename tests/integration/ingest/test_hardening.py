@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from support.ingest import Ingest, Start, event
+from support.events import event
+from support.ingest import Ingest, Start
 from support.waiting import wait_until
 
 ZSTD = {"Content-Encoding": "zstd", "Content-Type": "application/x-ndjson"}

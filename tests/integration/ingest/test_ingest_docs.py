@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from support.ingest import ROOT, Ingest, event
+from support.events import event
+from support.ingest import ROOT, Ingest
 
 
 def examples(language: str, ingest: Ingest) -> list[str]:

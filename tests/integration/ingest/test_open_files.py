@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.ingest import ROOT, event
+from support.events import event
+from support.ingest import ROOT
 
 # A process of its own: a hard limit cannot be taken back, and the clients need files too.
 SERVER = """

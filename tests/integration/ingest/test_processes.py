@@ -18,7 +18,7 @@ import pytest
 from etld.events.ids import derived
 from support.clients import Clients, post
 from support.daemon import Daemon
-from support.ingest import event
+from support.events import event
 from support.waiting import wait_until
 
 

@@ -6,7 +6,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from support.ingest import Ingest, Start, event
+from support.events import event
+from support.ingest import Ingest, Start
 from support.waiting import wait_until
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.daemon import Daemon
 from support.etld_client import EtldClient
+from support.events import event
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -17,22 +17,10 @@ pytestmark = pytest.mark.integration
 TOPIC = "event_delivery"
 
 
-def delivery() -> dict[str, Any]:
-    """A valid event."""
-    return {
-        "event_id": str(uuid.uuid4()),
-        "event_name": "order_shipped",
-        "event_type": "delivery",
-        "triggered_at": "2026-11-24T10:00:00Z",
-        "user_details": {"user_id": 7},
-        "event_details": {"tracking_id": "T1", "carrier": "DHL"},
-    }
-
-
 def test_a_topic_with_fewer_partitions_goes_on_when_told(daemon: Daemon) -> None:
     """It stands still and says so, the other types go on, and after the resume the books are right."""
     etld = EtldClient(daemon)
-    etld.send([delivery() for _ in range(60)])
+    etld.send([event("delivery", event_id=str(uuid.uuid4())) for _ in range(60)])
     rows = "SELECT count(*) FROM processed_events WHERE event_type = 'delivery'"
     wait_until(lambda: etld.sql(rows) == [(60,)], 40)
     wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60)
@@ -42,7 +30,9 @@ def test_a_topic_with_fewer_partitions_goes_on_when_told(daemon: Daemon) -> None
     client.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(30)
     wait_until(lambda: "made anew" in daemon.cli("health", check=False).stdout, 60)
     # Ingest's producer may not have seen yet that there are fewer: what it could not write is not acknowledged.
-    accepted = etld.post("/v1/batch", {"batch": [delivery() for _ in range(40)]})["accepted"]
+    accepted = etld.post("/v1/batch", {"batch": [event("delivery", event_id=str(uuid.uuid4())) for _ in range(40)]})[
+        "accepted"
+    ]
     assert accepted > 0
     # Both its readers have come to the new topic before they are told to go on.
     halted = (

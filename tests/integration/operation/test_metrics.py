@@ -11,12 +11,12 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from support import events
 from support.daemon import ROOT, Daemon
 from support.exposition import Exposition, scrape
 from support.waiting import wait_until
@@ -26,15 +26,7 @@ pytestmark = pytest.mark.integration
 
 def purchase(price: Any) -> bytes:
     """An event that is valid, or not, by its price."""
-    event = {
-        "event_id": str(uuid.uuid4()),
-        "event_name": "added_to_cart",
-        "event_type": "purchase",
-        "triggered_at": "2026-01-02T03:04:05Z",
-        "user_details": {"user_id": 7},
-        "event_details": {"item_id": 1, "item_name": "cup", "price": price},
-    }
-    return json.dumps(event).encode()
+    return json.dumps(events.purchase(price=price)).encode()
 
 
 def send(daemon: Daemon, body: bytes) -> int:

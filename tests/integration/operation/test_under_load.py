@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from support.daemon import Daemon
+from support.events import event
 from support.steady import steady
 from support.waiting import wait_until
 
@@ -113,15 +114,8 @@ def test_additions_disturb_nobody(busy: Daemon) -> None:
     after = pids(busy)
     assert {name for name in before if before[name] != after[name]} == {"aggregator-0"}
     assert result.failures == {}
-    event = {
-        "event_id": str(uuid.uuid4()),
-        "event_name": "ASKED",
-        "event_type": "refund",
-        "triggered_at": "2026-01-02T03:04:05Z",
-        "user_details": {"user_id": 7},
-        "event_details": {"order_id": 1, "order_value": 2.5},
-    }
-    request = urllib.request.Request(f"{busy.http}/track", json.dumps(event).encode(), {"X-Write-Key": "k2"})
+    refund = event("order", event_id=str(uuid.uuid4()), event_type="refund", event_name="ASKED")
+    request = urllib.request.Request(f"{busy.http}/track", json.dumps(refund).encode(), {"X-Write-Key": "k2"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 202  # the name is wrong: the new rule repairs it
     wait_until(lambda: rows(busy) == result.accepted + 1, 30, "the refund is stored")

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from etld.serdes.avro import EventSchema, codec, wire
-from support import etld_client
 from support.daemon import ROOT, Daemon
+from support.etld_client import EtldClient
+from support.events import purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -28,12 +29,12 @@ def told(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
 
 def test_nothing_but_its_letter_is_heard_of_it(told: Daemon) -> None:
     """The neighbours are stored, and no trace of a library's panic fills the log."""
-    etld = etld_client.EtldClient(told)
+    etld = EtldClient(told)
     ((schema_id,),) = etld.sql("SELECT id FROM etld.schema_version WHERE subject = 'event_purchase-value'")
     told.cli("pause", "processor")
-    etld.send([etld_client.purchase() for _ in range(GOOD)])
+    etld.send([purchase() for _ in range(GOOD)])
     schema = EventSchema.parse((ROOT / "schemas" / "purchase.avsc").read_text())
-    event = etld_client.purchase() | {"event_id": str(uuid.uuid4()), "triggered_at": 0}
+    event = purchase() | {"event_id": str(uuid.uuid4()), "triggered_at": 0}
     event["user_details"] = {"user_id": 1, "name": None, "email": None, "country": None}
     for _ in range(12):  # one at least for each partition
         etld.produce(str(uuid.uuid4()), wire.pack(schema_id, codec.encode(schema, event))[:-5])

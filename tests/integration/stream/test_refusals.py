@@ -12,13 +12,13 @@ import pytest
 
 from etld.serdes.avro import EventSchema, codec, wire
 from support.daemon import Daemon
-from support.etld_client import EtldClient, purchase
+from support.etld_client import EtldClient
+from support.events import as_avro, purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 REFUSED, GOOD = 2500, 500
-MICROS = 1_760_000_000_000_000
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,7 @@ def write(etld: EtldClient, records: list[tuple[str, bytes]]) -> None:
 
 def record(schema: EventSchema, schema_id: int, event: dict[str, Any]) -> tuple[str, bytes]:
     """Key and value of an event."""
-    full = {**event, "triggered_at": MICROS}
-    full["user_details"] = {"name": None, "email": None, "country": None, **event["user_details"]}
-    return event["event_id"], wire.pack(schema_id, codec.encode(schema, full))
+    return event["event_id"], wire.pack(schema_id, codec.encode(schema, as_avro(event)))
 
 
 def known(etld: EtldClient) -> tuple[str, int]:
@@ -99,4 +97,4 @@ def test_schemas_that_go_into_no_frame_stop_no_partition(etld: EtldClient) -> No
     assert etld.daemon.status()["state"] == "ready"
     last = str(uuid.uuid4())
     etld.track({**purchase(), "event_id": last})
-    wait_until(lambda: etld.price(last) == 1.5, 20)
+    wait_until(lambda: etld.price(last) == 12.5, 20)

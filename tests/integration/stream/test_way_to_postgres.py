@@ -13,7 +13,8 @@ from faults.system import System
 
 from etld.postgres.connections import connect
 from etld.postgres.errors import OperationalError, classify
-from support import etld_client
+from support.etld_client import EtldClient
+from support.events import purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -79,14 +80,14 @@ def test_a_connection_that_is_refused_for_good(database: str, changes: dict[str,
 
 def test_no_worker_is_taken_for_hung(system: System) -> None:
     """Idle ones, one with a batch and one that asks for a schema alike wait it out, and then go on."""
-    sender = etld_client.EtldClient(system.daemon)
-    sender.send([etld_client.purchase() for _ in range(50)])
+    sender = EtldClient(system.daemon)
+    sender.send([purchase() for _ in range(50)])
     stored = "SELECT count(*) FROM processed_events"
     wait_until(lambda: system.sql(stored) == [(50,)], 60)
     before, mark = consumers(system), system.log_end()
     system.proxy.blackhole = True
     began = time.monotonic()
-    sender.send([etld_client.purchase() for _ in range(50)])
+    sender.send([purchase() for _ in range(50)])
     sender.produce("of a schema that nobody knows", b"\0" + (99_999).to_bytes(4) + b"x")
     wait_until(lambda: system.proxy.held, LASTS, "something is held back")
     wait_until(lambda: time.monotonic() >= began + LASTS, LASTS + 5)

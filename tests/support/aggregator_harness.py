@@ -17,6 +17,7 @@ from etld.stream.batch import Batch, Records
 from etld.summaries import backfill, definition, tables
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
+from support.events import as_avro, event, micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from etld.postgres.errors import Verdict
     from etld.sinks.postgres.positions import Tally
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 CLUSTER, GROUP = "cluster", "etld-aggregator"
 TYPES = ("purchase", "order", "delivery")
 
@@ -46,17 +47,11 @@ def config(directory: Path, **changes: Any) -> Config:
 
 def purchase(event_id: str, price: float, at: dt.datetime, name: str = "added_to_cart") -> dict[str, Any]:
     """A purchase, as Avro takes it."""
-    return {
-        "event_id": event_id,
-        "event_name": name,
-        "event_type": "purchase",
-        "triggered_at": int((at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(microseconds=1)),
-        "user_details": {"user_id": 7, "name": None, "email": None, "country": None},
-        "event_details": {"item_id": 1, "item_name": "é", "price": price},
-    }
+    sent = event("purchase", {"item_name": "é", "price": price}, event_id=event_id, event_name=name)
+    return as_avro({**sent, "triggered_at": micros(at)})
 
 
-class Keeper:
+class AggregatorHarness:
     """The handler, a database, and the positions that the loop would keep."""
 
     def __init__(self, conn: Connection, directory: Path, cfg: Config | None = None) -> None:
