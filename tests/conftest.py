@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
 import signal
 import sys
@@ -15,13 +13,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from etld.embedded import choice, jars
-from etld.embedded.kafka import KafkaServer
-from etld.embedded.postgres import PostgresServer, dsn
+from etld.embedded import choice
+from support.cluster import Cluster
 from support.daemon import Daemon
-from support.waiting import free_port
-
-_numbers = itertools.count(1)
 
 
 def pytest_configure() -> None:
@@ -38,63 +32,41 @@ def scratch() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def kafka_cache(scratch: Path) -> Path:
-    """The cache of Kafka's jars."""
-    return jars.cache_dir(scratch / "cache")
+def cluster(scratch: Path) -> Iterator[Cluster]:
+    """Broker and database server of the whole run, started when a test first needs them."""
+    made = Cluster(scratch)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(scope="session")
-def kafka(scratch: Path, kafka_cache: Path) -> Iterator[str]:
+def kafka_cache(cluster: Cluster) -> Path:
+    """The cache of Kafka's jars."""
+    return cluster.kafka_cache
+
+
+@pytest.fixture(scope="session")
+def kafka(cluster: Cluster) -> str:
     """The address of a real Apache Kafka, shared by the whole run: use topics and groups of your own."""
-    lacks = choice.missing(kafka_cache)
+    lacks = choice.missing(cluster.kafka_cache)
     if lacks:
         pytest.skip(f"Apache Kafka needs {lacks}")
-    server = KafkaServer(scratch / "kafka", free_port(), scratch / "log" / "kafka.log", kafka_cache)
-    try:
-        server.start()
-        server.wait_ready(60)
-        yield f"127.0.0.1:{server.port}"
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="session")
-def postgres_server(scratch: Path) -> Iterator[PostgresServer]:
-    """A real PostgreSQL 18, shared by the whole run."""
-    server = PostgresServer(
-        scratch / "postgres", free_port(), scratch / "log" / "postgres.log", scratch / "postgres.pass"
-    )
-    try:
-        server.start()
-        server.wait_ready(60)
-        server.ensure_database()
-        yield server
-    finally:
-        server.stop()
+    return cluster.kafka
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer, scratch: Path) -> Iterator[str]:
+def database(cluster: Cluster) -> Iterator[str]:
     """The DSN (with passfile) of an empty database of the test's own."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    postgres_server.ensure_database(name)
-    yield dsn(postgres_server.port, scratch / "postgres.pass", name)
-    postgres_server.psql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with cluster.database() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
-def make_daemon(scratch: Path) -> Iterator[Callable[[], Daemon]]:
-    """Makes daemons, not started yet (configure() first, then start()); stops them at the end of the run."""
-    made: list[Daemon] = []
-
-    def make() -> Daemon:
-        daemon = Daemon(scratch / f"d{next(_numbers)}")
-        made.append(daemon)
-        return daemon
-
-    yield make
-    for daemon in made:
-        daemon.stop()
+def make_daemon(cluster: Cluster) -> Callable[[], Daemon]:
+    """Makes daemons, not started yet (configure() first, then start()); what is left of them ends with the run."""
+    return cluster.daemon
 
 
 @pytest.fixture

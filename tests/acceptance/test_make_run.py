@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from etld.embedded import choice
-from support.waiting import free_port
+from etld.util.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,13 +18,11 @@ from typing import Any
 import fastavro
 import psycopg
 
-from etld.embedded import jars
-from etld.embedded.kafka import KafkaServer
-from etld.embedded.postgres import PostgresServer, dsn
 from etld.kafka import Admin, Producer
 from etld.postgres.connections import connect
 from etld.postgres.migrate import migrate
-from support.waiting import free_port
+from etld.util.ports import free_port
+from support.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "purchase.avsc"
@@ -41,33 +39,20 @@ class Environment:
         self.quick = quick
         self.cores = len(os.sched_getaffinity(0))
         self.memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9)
-        self._kafka = KafkaServer(
-            directory / "kafka", free_port(), directory / "kafka.log", jars.cache_dir(directory / "cache")
-        )
-        self._postgres = PostgresServer(
-            directory / "postgres", free_port(), directory / "postgres.log", directory / "pass"
-        )
-        self.bootstrap = f"127.0.0.1:{self._kafka.port}"
-        self._databases = 0
+        self._cluster = Cluster(directory)
 
     def start(self) -> None:
         """Start broker and database."""
-        self._kafka.start()
-        self._postgres.start()
-        self._kafka.wait_ready(60)
-        self._postgres.wait_ready(60)
+        self.bootstrap = self._cluster.kafka
+        self._cluster.postgres_server.wait_ready(60)
 
     def stop(self) -> None:
         """End them."""
-        self._kafka.stop()
-        self._postgres.stop()
+        self._cluster.close()
 
     def database(self) -> str:
         """The DSN of a new database."""
-        self._databases += 1
-        name = f"bench{self._databases}"
-        self._postgres.ensure_database(name)
-        return dsn(self._postgres.port, self.directory / "pass", name)
+        return self._cluster.new_database()[1]
 
     def config(self, database: str, **changes: Any) -> Path:
         """A configuration on these servers where no worker runs, with `changes` by key path ("a.b")."""

@@ -12,8 +12,9 @@ from confluent_kafka.admin import AdminClient
 from etld.embedded import jars, process
 from etld.embedded.kafka import SETTINGS, KafkaServer, environment, escaped
 from etld.embedded.server import Tick
+from etld.util.ports import free_port
 from faults.proxy import Proxy
-from support.waiting import free_port, wait_until
+from support.waiting import wait_until
 
 # Later lines of a properties file win. A broker that is only slow shall not lose its session.
 _MORE = """\

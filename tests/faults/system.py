@@ -17,11 +17,12 @@ import psycopg
 from etld.control.client import ask
 from etld.embedded.postgres import PostgresServer, dsn
 from etld.errors import EtldError
+from etld.util.ports import free_port
 from faults.brokers import Brokers
 from faults.proxy import Proxy
 from support.daemon import Daemon
 from support.processes import children
-from support.waiting import free_port, wait_until
+from support.waiting import wait_until
 
 # What the fault tests change of the shipped configuration: who kills at random has no mistake that a FATAL
 # slot would tell him of; and small pictures leave the two cores of a small machine to the faults.

@@ -18,7 +18,8 @@ from typing import Any
 import tomli_w
 
 from etld.embedded import process
-from support.waiting import free_port, wait_until
+from etld.util.ports import free_port
+from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0

@@ -1,14 +1,10 @@
-"""Waiting for a condition, and free ports."""
+"""Waiting for a condition."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
-
-from etld.util.ports import free_port
-
-__all__ = ["free_port", "wait_until"]
 
 T = TypeVar("T")
 

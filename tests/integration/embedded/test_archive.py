@@ -10,7 +10,7 @@ import pytest
 from etld.embedded import choice, jars
 from etld.embedded.kafka import KafkaServer
 from etld.errors import EtldError
-from support.waiting import free_port
+from etld.util.ports import free_port
 
 pytestmark = pytest.mark.integration
 READY = 60.0

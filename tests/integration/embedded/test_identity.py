@@ -13,7 +13,7 @@ import pytest
 
 from etld.embedded import identity
 from etld.embedded.postgres import PostgresServer
-from support.waiting import free_port
+from etld.util.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its identity")]
 

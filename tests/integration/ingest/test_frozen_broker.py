@@ -20,11 +20,12 @@ import pytest
 from etld.embedded.kafka import KafkaServer
 from etld.ingest.broker_contact import STALL
 from etld.ingest.main import run
+from etld.util.ports import free_port
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 from support.events import event
 from support.ingest import Ingest, read, running
-from support.waiting import free_port, wait_until
+from support.waiting import wait_until
 
 #: What a 503 may take: the stall, a tick, and this machine's other work.
 SOON = STALL + 0.9
