@@ -23,6 +23,10 @@ class Unreachable(EtldError):
     exit_code = 3
 
 
+class PortTaken(EtldError):
+    """Another program listens where a part of etld is to listen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in the configuration: key path, line (0: unknown) and what was expected."""

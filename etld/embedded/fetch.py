@@ -11,7 +11,7 @@ from etld.embedded import choice, jars, tansu
 from etld.errors import EtldError
 
 
-class _Line:
+class _ProgressLine:
     """One line rewritten on a terminal; elsewhere a new line when a while has passed."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ def fetch(config: configuration.Config) -> None:
         return
     cache = choice.cache_dir(config)
     if not jars.directory(cache).is_dir():
-        line = _Line()
+        line = _ProgressLine()
         line.end(f"Apache Kafka {jars.version()} is in {jars.fetch(cache, line)}")
 
 

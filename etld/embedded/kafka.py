@@ -13,8 +13,9 @@ from pathlib import Path
 
 from etld.embedded import jars, java, probe, process
 from etld.embedded.archive import ClassArchive
-from etld.embedded.server import Server, Tick, free_port
+from etld.embedded.server import EmbeddedServer, Tick
 from etld.errors import EtldError
+from etld.util.ports import free_port
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _JVM = (
@@ -60,7 +61,7 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-class KafkaServer(Server):
+class KafkaServer(EmbeddedServer):
     """One Kafka broker. `home` holds its settings and, in data/, its topics."""
 
     what = "Apache Kafka"
@@ -109,7 +110,7 @@ class KafkaServer(Server):
         )
 
     def wait_ready(self, timeout: float, tick: Tick = lambda _said: None) -> None:
-        """See `Server.wait_ready`."""
+        """See `EmbeddedServer.wait_ready`."""
         try:
             super().wait_ready(timeout, tick)
         except EtldError:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from etld.embedded import choice, process, tansu
 from etld.embedded.kafka import KafkaServer
 from etld.embedded.postgres import PostgresServer
-from etld.embedded.server import PortTaken, Server
+from etld.embedded.server import EmbeddedServer
+from etld.errors import PortTaken
+from etld.util.ports import LOOPBACK
 from etld.worker import Worker
 
 _READY_SECONDS = 90.0
@@ -20,7 +22,7 @@ _LOOK_SECONDS = 0.25
 log = logging.getLogger("etld.embedded")
 
 
-class _Stopped(Exception):
+class _StoppedEarly(Exception):
     """The supervisor wants the worker to end while its server is still starting."""
 
 
@@ -51,7 +53,7 @@ def run_kafka(worker: Worker) -> None:
     _keep(worker, tansu.TansuServer(port, output))
 
 
-def _keep(worker: Worker, server: Server, once_up: Callable[[], None] = lambda: None) -> None:
+def _keep(worker: Worker, server: EmbeddedServer, once_up: Callable[[], None] = lambda: None) -> None:
     """Start the server, be ready when it is, beat while it answers, stop it at the end."""
     said, at = "", 0.0
 
@@ -62,7 +64,7 @@ def _keep(worker: Worker, server: Server, once_up: Callable[[], None] = lambda: 
             worker.progress(now)
         worker.receive()
         if worker.stopping:
-            raise _Stopped
+            raise _StoppedEarly
 
     try:
         try:
@@ -71,16 +73,16 @@ def _keep(worker: Worker, server: Server, once_up: Callable[[], None] = lambda: 
             worker.fatal(str(error))
         server.wait_ready(_READY_SECONDS, tick)
         once_up()
-        log.info("%s is ready on 127.0.0.1:%d", server.what, server.port)
+        log.info("%s is ready on %s:%d", server.what, LOOPBACK, server.port)
         worker.ready()
         _watch(worker, server)
-    except _Stopped:
+    except _StoppedEarly:
         log.info("%s is stopped before it was ready", server.what)
     finally:
         server.stop()
 
 
-def _watch(worker: Worker, server: Server) -> None:
+def _watch(worker: Worker, server: EmbeddedServer) -> None:
     """Return when the worker is to stop; raise when the server ends.
 
     Only an answer of the server beats: a hung one is killed by the supervisor with this worker.

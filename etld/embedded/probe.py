@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 
+from etld.util.ports import LOOPBACK
+
 _API_VERSIONS = 18
 _PG_PROTOCOL = 196608  # 3.0
 
@@ -34,7 +36,7 @@ def _ask(port: int, request: bytes, want: int, timeout: float) -> bytes:
     """
     answer = b""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout) as conn:
+        with socket.create_connection((LOOPBACK, port), timeout) as conn:
             conn.settimeout(timeout)
             conn.sendall(request)
             while len(answer) < want:

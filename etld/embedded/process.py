@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -12,11 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from etld.errors import EtldError
+from etld.util.parent_death import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
-_CLONE_NEWUSER = 0x10000000
 _LOG_LIMIT = 10 * 1024 * 1024
-_libc = ctypes.CDLL(None, use_errno=True)
 
 Preexec = Callable[[], None]
 
@@ -33,8 +30,7 @@ def spawn(
     """Start argv in a session of its own, its output appended to `log`.
 
     The kernel sends it `death_signal` when the calling thread ends, however it ends.
-    `become` changes the child's credentials first (etld.embedded.identity): changing them later
-    would clear the parent-death signal.
+    `become` changes the child's credentials first (etld.embedded.identity).
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
@@ -132,9 +128,6 @@ def _tied(parent: int, death_signal: signal.Signals, become: Preexec | None) -> 
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         if become is not None:
             become()
-        if _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-        if os.getppid() != parent:  # it died between fork and prctl: no signal will come
-            os._exit(1)
+        end_with_parent(parent, death_signal)  # after `become`, which would undo it
 
     return prepare

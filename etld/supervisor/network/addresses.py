@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etld.config.secrets import split
-from etld.errors import EtldError
-from etld.supervisor.network.listeners import PortTaken
+from etld.errors import EtldError, PortTaken
 from etld.worker import EMBEDDED, Addresses
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import socket
 import struct
 from collections.abc import Iterable, Sequence
 
-from etld.errors import EtldError
+from etld.errors import EtldError, PortTaken
 
 _SO_ATTACH_FILTER = 26
 _SO_ATTACH_REUSEPORT_CBPF = 51
@@ -28,10 +28,6 @@ _MODULO, _JUMP_EQUAL, _RETURN = 0x94, 0x15, 0x06
 _LOAD_FLAGS = (0x30, 0, 0, 13)
 _AND, _SYN_ACK, _SYN, _ALL = 0x54, 0x12, 0x02, 0xFFFFFFFF
 _NO_SYN = (_LOAD_FLAGS, (_AND, 0, 0, _SYN_ACK), (_JUMP_EQUAL, 0, 1, _SYN), (_RETURN, 0, 0, 0), (_RETURN, 0, 0, _ALL))
-
-
-class PortTaken(EtldError):
-    """Something else listens where a part of etld is to listen."""
 
 
 class Listeners:

@@ -12,8 +12,8 @@ import pytest
 from etld.config.secrets import split
 from etld.control import show
 from etld.control.client import state_dir
-from etld.errors import EtldError, UsageError
-from etld.supervisor.network.listeners import Listeners, PortTaken
+from etld.errors import EtldError, PortTaken, UsageError
+from etld.supervisor.network.listeners import Listeners
 from etld.supervisor.observe.systemd import Notifier
 from etld.supervisor.processes.pidfile import AlreadyRunning, PidFile
 
