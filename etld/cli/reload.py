@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from etld.control.client import Refused, ask
+from etld.control.client import RequestRefused, ask
 from etld.errors import ConfigError, Problem
 
 
@@ -20,7 +20,7 @@ def command(config_path: Path | None, dry_run: bool, as_json: bool) -> int:
     """Take the edited configuration. A file with a mistake changes nothing; all its mistakes are named."""
     try:
         reply = ask(config_path, "reload", timeout=None, dry_run=dry_run)
-    except Refused as refused:
+    except RequestRefused as refused:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": refused.error}))
             return 1

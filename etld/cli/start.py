@@ -31,9 +31,8 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
     with it the exit code is 78 for what another start would not mend.
     """
     from etld.config import locate, refuse_unsafe, refuse_unsafe_files
-    from etld.supervisor import main
+    from etld.supervisor import daemonize, main
     from etld.supervisor.config_checks import load
-    from etld.supervisor.processes import daemonize
 
     try:
         refuse_unsafe(locate(config_path))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from etld.control import show
+from etld.cli import status_text
 from etld.control.client import ask
 from etld.errors import Unreachable
 
@@ -47,4 +47,4 @@ def command(config_path: Path | None, as_json: bool, watch: bool, interval: floa
 def _text(config_path: Path | None, as_json: bool) -> str:
     reply = ask(config_path, "status")
     reply.pop("ok")
-    return json.dumps(reply) if as_json else show.status(reply, color=sys.stdout.isatty())
+    return json.dumps(reply) if as_json else status_text.render(reply, color=sys.stdout.isatty())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from etld.control.client import Connection, socket_path
+from etld.control.client import ControlConnection, socket_path
 from etld.errors import EtldError
 
 
@@ -22,7 +22,7 @@ def command(config_path: Path | None, quick: bool, timeout: float) -> int:
     """Stop the daemon; returns when every process is gone. Exit code 3 when it is not running."""
     path = socket_path(config_path)
     began = time.monotonic()
-    with Connection(path) as connection:
+    with ControlConnection(path) as connection:
         pid = connection.ask("stop", quick=quick)["pid"]
         end = _end_of(pid)
         if not connection.wait_end(timeout):

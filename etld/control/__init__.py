@@ -1,1 +1,1 @@
-"""The control socket: one JSON object a line each way, one file a verb."""
+"""The control socket: one JSON object a line each way."""

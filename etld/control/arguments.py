@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from etld.control.daemon import VerbError
+from etld.control.verbs import VerbError
 
 
 def text(request: dict[str, Any], name: str) -> str:

@@ -18,7 +18,7 @@ _SYSTEM_SOCKET = Path("/run/etld/etld.sock")
 _CANDIDATES = (Path("config/etld.toml"), Path("/etc/etld/etld.toml"))
 
 
-class Refused(EtldError):
+class RequestRefused(EtldError):
     """The daemon said no; `error` is its answer."""
 
     def __init__(self, error: dict[str, Any]) -> None:
@@ -57,7 +57,7 @@ def socket_path(config: Path | None) -> Path:
     return path
 
 
-class Connection:
+class ControlConnection:
     """One conversation with the daemon."""
 
     def __init__(self, path: Path, timeout: float | None = 10.0) -> None:
@@ -91,7 +91,7 @@ class Connection:
         self._sock.close()
 
     def ask(self, verb: str, **arguments: object) -> dict[str, Any]:
-        """Send one request and wait for its answer; raises Refused, Unreachable."""
+        """Send one request and wait for its answer; raises RequestRefused, Unreachable."""
         try:
             # A daemon that refuses a client says why before it has heard a word, and closes.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -105,7 +105,7 @@ class Connection:
             raise Unreachable(f"the daemon on {self.path} broke off")
         reply: dict[str, Any] = json.loads(line)
         if not reply.get("ok"):
-            raise Refused(reply.get("error", {}))
+            raise RequestRefused(reply.get("error", {}))
         return reply
 
     def wait_end(self, timeout: float) -> bool:
@@ -125,5 +125,5 @@ class Connection:
 
 def ask(config: Path | None, verb: str, *, timeout: float | None = 10.0, **arguments: object) -> dict[str, Any]:
     """One request to the daemon of this configuration."""
-    with Connection(socket_path(config), timeout) as connection:
+    with ControlConnection(socket_path(config), timeout) as connection:
         return connection.ask(verb, **arguments)

@@ -6,19 +6,19 @@ import contextlib
 import json
 import logging
 import os
-import select
 import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from etld.control.daemon import Daemon, Later, VerbError
+from etld.control import requests
 from etld.control.path import address
-from etld.control.verbs import VERBS
-from etld.errors import ConfigError, EtldError
+from etld.control.session import Session
+from etld.control.verbs import Later, Reply, Verb
+from etld.errors import EtldError
 
 log = logging.getLogger("etld.control")
 
@@ -26,7 +26,7 @@ READ, WRITE = 1, 2
 MAX_CLIENTS = 64
 MAX_REQUEST = 1 << 20
 MAX_UNREAD = 8 << 20
-#: A client that has sent half a request, or does not read its answer, is let go after this long.
+#: A client that has sent half a request, or does not read its answer, is let go after this many seconds.
 PATIENCE = 30.0
 #: When all places are taken, the client that has been idle longest, and longer than this, makes room.
 IDLE = 5.0
@@ -64,57 +64,28 @@ def bind(path: Path) -> socket.socket:
     return sock
 
 
-def failure(code: str, message: str, **details: object) -> dict[str, Any]:
-    """An answer that says no."""
-    return {"ok": False, "error": {"code": code, "message": message, **details}}
+class ControlServer:
+    """Serves verbs to up to 64 clients: the socket's owner, and root.
 
+    `on_abandoned` is called with an answer that nobody waits for any more.
+    """
 
-class _Client:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        selector: Selector,
+        verbs: Mapping[str, Verb],
+        on_abandoned: Callable[[Later], None],
+    ) -> None:
         self.sock = sock
-        self.fd = sock.fileno()
-        self.inbox = bytearray()
-        self.outbox = bytearray()
-        self.later: Later | None = None
-        self.ended = False
-        self.since = time.monotonic()
-        #: Is it in the row of those with something to be answered?
-        self.asking = False
-        self._searched = 0
-
-    def take(self) -> bytes | None:
-        """The next request; None when none is whole. Empty lines cost next to nothing."""
-        if self.inbox[:1].isspace():
-            self.inbox, self._searched = self.inbox.lstrip(), 0
-        end = self.inbox.find(b"\n", self._searched)
-        if end < 0:
-            self._searched = len(self.inbox)
-            return None
-        line = bytes(self.inbox[:end])
-        del self.inbox[: end + 1]
-        self._searched = 0
-        return line
-
-    @property
-    def gone(self) -> bool:
-        """Has it closed the connection, and not only its own direction?"""
-        poll = select.poll()
-        poll.register(self.fd, 0)
-        return bool(poll.poll(0))
-
-
-class Server:
-    """Serves verbs to up to 64 clients: the socket's owner, and root."""
-
-    def __init__(self, sock: socket.socket, daemon: Daemon, selector: Selector) -> None:
-        self.sock = sock
-        self._daemon = daemon
         self._selector = selector
-        self._clients: dict[int, _Client] = {}
-        self._row: deque[_Client] = deque()
+        self._verbs = verbs
+        self._on_abandoned = on_abandoned
+        self._clients: dict[int, Session] = {}
+        self._queue: deque[Session] = deque()
         selector.watch(sock.fileno(), READ, self._accept)
 
-    def pump(self, now: float) -> None:
+    def serve(self, now: float) -> None:
         """Send answers that have become ready, answer what was asked; drop clients that take too long."""
         for client in list(self._clients.values()):
             if client.later is not None:
@@ -123,16 +94,16 @@ class Server:
                 self._drop(client)
         # One request of each client in turn, so that nobody is served at the others' expense.
         until = time.monotonic() + TURN
-        while self._row and time.monotonic() < until:
-            client = self._row.popleft()
-            client.asking = False
+        while self._queue and time.monotonic() < until:
+            client = self._queue.popleft()
+            client.queued = False
             if self._has(client):
                 self._advance(client)
 
     @property
     def busy(self) -> bool:
         """Is there something to be answered at once?"""
-        return bool(self._row)
+        return bool(self._queue)
 
     @property
     def waiting(self) -> bool:
@@ -146,8 +117,10 @@ class Server:
         self._selector.unwatch(self.sock.fileno())
         self.sock.close()
 
+    # -- clients come and go
+
     def _accept(self, _events: int) -> None:
-        for _ in range(2 * MAX_CLIENTS):  # whoever knocks without end does not hold up the rest
+        for _ in range(2 * MAX_CLIENTS):  # connections without end do not hold up the rest
             try:
                 sock, _ = self.sock.accept()
             except OSError:
@@ -157,150 +130,111 @@ class Server:
     def _welcome(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         uid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
-        client = _Client(sock)
+        client = Session(sock)
         if uid not in (0, os.geteuid()):
             log.warning("control: refused a client of user id %d", uid)
-            self._refuse(client, failure("forbidden", "only the daemon's owner and root may do this"))
+            _refuse(sock, requests.failure("forbidden", "only the daemon's owner and root may do this"))
         elif len(self._clients) >= MAX_CLIENTS and not self._make_room(client.since):
-            self._refuse(client, failure("busy", f"{MAX_CLIENTS} clients are connected already"))
+            _refuse(sock, requests.failure("busy", f"{MAX_CLIENTS} clients are connected already"))
         else:
             self._clients[client.fd] = client
-            self._selector.watch(client.fd, READ, lambda events: self._serve(client, events))
+            self._watch(client, READ)
 
     def _make_room(self, now: float) -> bool:
-        idle = [c for c in self._clients.values() if c.later is None and (not c.asking or c.gone)]
+        idle = [c for c in self._clients.values() if c.later is None and (not c.queued or c.gone)]
         oldest = min(idle, key=lambda client: client.since if not client.gone else 0.0, default=None)
         if oldest is None or (now - oldest.since < IDLE and not oldest.gone):
             return False
         self._drop(oldest)
         return True
 
-    def _refuse(self, client: _Client, reply: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):
-            client.sock.send(json.dumps(reply).encode() + b"\n")
-        client.sock.close()
-
-    def _serve(self, client: _Client, events: int) -> None:
-        if events & READ and not client.ended:
-            try:
-                data = client.sock.recv(65536)
-            except BlockingIOError:
-                data = None
-            except OSError:
-                self._drop(client)
-                return
-            if data == b"":
-                client.ended = True
-            elif data:
-                if not client.inbox:
-                    client.since = time.monotonic()
-                client.inbox += data
-        if events & WRITE:
-            self._flush(client)
-        if self._has(client):
-            self._queue(client)
-
-    def _queue(self, client: _Client) -> None:
-        """Let it be answered when its turn comes; until then nothing more is read of it."""
-        if not client.asking:
-            client.asking = True
-            self._row.append(client)
-
-    def _advance(self, client: _Client) -> None:
-        """Answer the client's next request, unless it has to wait for an answer, or to read some."""
-        if client.later is None and len(client.outbox) < MAX_UNREAD:
-            line = client.take()
-            if len(line or client.inbox) > MAX_REQUEST:
-                self._reply(client, failure("too_large", f"a request has at most {MAX_REQUEST} bytes"))
-                if line is None:
-                    client.inbox.clear()
-                    client.ended = True
-            elif line is not None:
-                self._request(client, line)
-            if line is not None:
-                client.since = time.monotonic()
-                self._queue(client)
-        self._flush(client)
-
-    def _request(self, client: _Client, line: bytes) -> None:
-        try:
-            request = json.loads(line)
-        except (ValueError, RecursionError):
-            self._reply(client, failure("bad_json", "a request is one JSON object on one line"))
-            return
-        if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
-            self._reply(client, failure("bad_request", 'a request is an object with a text "verb"'))
-            return
-        if request["verb"] not in VERBS:
-            known = ", ".join(VERBS)
-            self._reply(client, failure("unknown_verb", f"unknown verb {request['verb']!r}; there are {known}"))
-            return
-        run = VERBS[request["verb"]][0]
-        answer = self._guarded(lambda: run(self._daemon, request))
-        if callable(answer):
-            client.later = answer
-        else:
-            self._reply(client, answer if answer is not None else {})
-
-    def _resume(self, client: _Client) -> None:
-        assert client.later is not None
-        if client.gone:
-            self._daemon.forsaken(client.later)
-            self._drop(client)
-            return
-        answer = self._guarded(client.later)
-        if isinstance(answer, dict):
-            client.later = None
-            client.since = time.monotonic()
-            self._reply(client, answer)
-            self._flush(client)
-            if self._has(client):
-                self._queue(client)
-
-    def _guarded(self, call: Callable[[], Any]) -> Any:
-        """A mistake of a verb, or of its caller, ends in an answer, never in the daemon."""
-        try:
-            return call()
-        except VerbError as error:
-            return failure(error.code, str(error), **error.details)
-        except ConfigError as error:
-            problems = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
-            return failure("config", str(error), problems=problems)
-        except EtldError as error:
-            return failure("failed", str(error))
-        except Exception as error:
-            log.exception("a verb failed")
-            return failure("internal", f"{type(error).__name__}: {error}")
-
-    def _reply(self, client: _Client, reply: dict[str, Any]) -> None:
-        client.outbox += json.dumps({"ok": True, **reply}, separators=(",", ":")).encode() + b"\n"
-
-    def _flush(self, client: _Client) -> None:
-        try:
-            while client.outbox:
-                del client.outbox[: client.sock.send(client.outbox)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._drop(client)
-            return
-        if client.ended and not client.outbox and client.later is None and not client.asking:
-            self._drop(client)
-            return
-        full = client.asking or client.later is not None or len(client.outbox) >= MAX_UNREAD
-        reading = 0 if client.ended or full else READ
-        events = reading | (WRITE if client.outbox else 0)
-        if events:
-            self._selector.watch(client.fd, events, lambda events: self._serve(client, events))
-        else:
-            self._selector.unwatch(client.fd)
-
-    def _has(self, client: _Client) -> bool:
+    def _has(self, client: Session) -> bool:
         """Is it still connected? Its descriptor may be another's by now."""
         return self._clients.get(client.fd) is client
 
-    def _drop(self, client: _Client) -> None:
+    def _drop(self, client: Session) -> None:
         if self._has(client):
             del self._clients[client.fd]
             self._selector.unwatch(client.fd)
             client.sock.close()
+
+    # -- requests and answers
+
+    def _watch(self, client: Session, events: int) -> None:
+        self._selector.watch(client.fd, events, lambda events: self._serve(client, events))
+
+    def _serve(self, client: Session, events: int) -> None:
+        if events & READ and not client.ended:
+            try:
+                client.receive()
+            except OSError:
+                self._drop(client)
+                return
+        if events & WRITE:
+            self._flush(client)
+        if self._has(client):
+            self._enqueue(client)
+
+    def _enqueue(self, client: Session) -> None:
+        """Let it be answered when its turn comes; until then nothing more is read of it."""
+        if not client.queued:
+            client.queued = True
+            self._queue.append(client)
+
+    def _advance(self, client: Session) -> None:
+        """Answer the client's next request, unless it has to wait for an answer, or to read some."""
+        if client.later is None and len(client.outbox) < MAX_UNREAD:
+            line = client.next_request()
+            if len(line or client.inbox) > MAX_REQUEST:
+                client.reply(requests.failure("too_large", f"a request has at most {MAX_REQUEST} bytes"))
+                if line is None:
+                    client.inbox.clear()
+                    client.ended = True
+            elif line is not None:
+                answer = requests.answer(line, self._verbs)
+                if callable(answer):
+                    client.later = answer
+                else:
+                    client.reply(answer)
+            if line is not None:
+                client.since = time.monotonic()
+                self._enqueue(client)
+        self._flush(client)
+
+    def _resume(self, client: Session) -> None:
+        """Send the answer that the client waits for, if it is there now."""
+        assert client.later is not None
+        if client.gone:
+            self._on_abandoned(client.later)
+            self._drop(client)
+            return
+        answer = requests.guarded(client.later)
+        if answer is not None:
+            client.later = None
+            client.since = time.monotonic()
+            client.reply(answer)
+            self._flush(client)
+            if self._has(client):
+                self._enqueue(client)
+
+    def _flush(self, client: Session) -> None:
+        try:
+            client.flush()
+        except OSError:
+            self._drop(client)
+            return
+        if client.done:
+            self._drop(client)
+            return
+        full = client.queued or client.later is not None or len(client.outbox) >= MAX_UNREAD
+        events = (0 if client.ended or full else READ) | (WRITE if client.outbox else 0)
+        if events:
+            self._watch(client, events)
+        else:
+            self._selector.unwatch(client.fd)
+
+
+def _refuse(sock: socket.socket, reply: Reply) -> None:
+    with contextlib.suppress(OSError):
+        sock.send(json.dumps(reply).encode() + b"\n")
+    sock.close()

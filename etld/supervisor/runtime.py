@@ -1,4 +1,4 @@
-"""What the daemon holds of the machine: directories, pid file, ports, sockets."""
+"""What the daemon holds of the machine: directories, pid file, sockets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.control import server
-from etld.supervisor.kinds import Kinds, specs
+from etld.supervisor.kinds import Kinds, listening_indices, specs
 from etld.supervisor.network import addresses
 from etld.supervisor.network.listeners import Listeners
 from etld.supervisor.processes.pidfile import PidFile
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from etld.config import Config
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Runtime:
     """Taken before the daemon detaches, so that whoever starts it sees what is wrong."""
 
     pidfile: PidFile
-    ports: dict[str, int]
     listeners: Listeners
     control: socket.socket
 
@@ -36,11 +35,12 @@ class Runtime:
             undo.callback(pidfile.remove)
             ports = addresses.choose_ports(config)
             addresses.check_embedded_ports(config, ports)
-            listeners = Listeners.bind(config.ingest.host, ports["http"], listening_slots(config, kinds))
+            count = len(listening_indices(kinds, specs(kinds, config)))
+            listeners = Listeners.bind(config.ingest.host, ports["http"], count)
             undo.callback(listeners.close)
             control = server.bind(config.socket_path)
             undo.pop_all()
-        return cls(pidfile, ports, listeners, control)
+        return cls(pidfile, listeners, control)
 
     def release(self, config: Config) -> None:
         """Give everything back; the pid file last."""
@@ -55,8 +55,3 @@ class Runtime:
         self.listeners.close()
         self.control.close()
         os.close(self.pidfile.fd)
-
-
-def listening_slots(config: Config, kinds: Kinds) -> int:
-    """How many slots have a socket of their own."""
-    return sum(1 for spec in specs(kinds, config) if kinds[spec.kind].listens)

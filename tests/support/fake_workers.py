@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etld.errors import EtldError
-from etld.supervisor.kinds import Kind
+from etld.supervisor.kinds import WorkerKind
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -183,8 +183,8 @@ def sharer(worker: Worker) -> None:
         worker.beat()
 
 
-def _kind(name: str, function: str, rank: int = 2, count: int = 1, **more: object) -> Kind:
-    return Kind(
+def _kind(name: str, function: str, rank: int = 2, count: int = 1, **more: object) -> WorkerKind:
+    return WorkerKind(
         name,
         rank,
         f"{__name__}:{function}",
@@ -198,7 +198,7 @@ def _ingest(config: Config) -> list[tuple[str | None, int]]:
     return [(None, config.ingest.workers)]
 
 
-def _table(*kinds: Kind) -> dict[str, Kind]:
+def _table(*kinds: WorkerKind) -> dict[str, WorkerKind]:
     return {kind.name: kind for kind in kinds}
 
 
@@ -207,7 +207,7 @@ _SETUP = _kind(
     "setup", "setup", 1, one_shot=True, restart=lambda *_: ("kafka", "event_types"), check=f"{__name__}:check"
 )
 _GOOD = _kind("good", "good", 2, 2, restart=lambda *_: ("processor",), push=lambda *_: ("breaker",))
-_HTTP = Kind(
+_HTTP = WorkerKind(
     "ingest",
     3,
     f"{__name__}:http",
@@ -219,7 +219,7 @@ _HTTP = Kind(
     database=False,
 )
 
-_SHARER = Kind(
+_SHARER = WorkerKind(
     "corrector",
     2,
     f"{__name__}:sharer",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etld.control.client import Connection
+from etld.control.client import ControlConnection
 from etld.errors import Unreachable
 from etld.util.ports import free_port
 from support.waiting import wait_until
@@ -70,7 +70,7 @@ class FakeWorkersDaemon:
     def daemonize(self, kinds: str = WELL) -> subprocess.CompletedProcess[str]:
         """Start in the background by the command line's own code."""
         code = (
-            "from etld import cli; from etld.supervisor.processes import daemonize;"
+            "from etld import cli; from etld.supervisor import daemonize;"
             f"daemonize.start.__defaults__ = ({kinds!r},); cli.main()"
         )
         return subprocess.run(
@@ -97,7 +97,7 @@ class FakeWorkersDaemon:
         return self.state / "etld.sock"
 
     def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        with Connection(self.socket, 60.0) as connection:
+        with ControlConnection(self.socket, 60.0) as connection:
             return connection.ask(verb, **arguments)
 
     def status(self) -> dict[str, Any]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etld.config.secrets import split
 from etld.errors import EtldError, PortTaken
+from etld.util.files import write_atomically
+from etld.util.ports import LOOPBACK, free_port, is_free
 from etld.worker import EMBEDDED, Addresses
 
 if TYPE_CHECKING:
     from etld.config import Config
-
-LOOPBACK = "127.0.0.1"
 
 
 def choose_ports(config: Config) -> dict[str, int]:
@@ -34,7 +33,7 @@ def choose_ports(config: Config) -> dict[str, int]:
     ports = {name: port or known.get(name) or free_port() for name, port in asked.items()}
     chosen = {name: ports[name] for name, port in asked.items() if port == 0}
     if chosen and {**known, **chosen} != known:
-        path.write_text(json.dumps({**known, **chosen}) + "\n")
+        write_atomically(path, json.dumps({**known, **chosen}).encode() + b"\n")
     return ports
 
 
@@ -45,7 +44,7 @@ def check_embedded_ports(config: Config, ports: dict[str, int]) -> None:
         ("postgres", config.postgres.dsn, "the embedded PostgreSQL", "postgres.embedded_port"),
     ]
     for name, value, what, key in parts:
-        if value == EMBEDDED and _listening(ports[name]):
+        if value == EMBEDDED and not is_free(ports[name]):
             raise PortTaken(
                 f"{LOOPBACK}:{ports[name]} is in use by another program, and {what} is to listen there:"
                 f" stop that program, or set {key}"
@@ -75,13 +74,6 @@ def resolve(config: Config, ports: dict[str, int]) -> Addresses:
     )
 
 
-def free_port() -> int:
-    """A TCP port of loopback that nothing listens on now."""
-    with socket.socket() as sock:
-        sock.bind((LOOPBACK, 0))
-        return int(sock.getsockname()[1])
-
-
 def make_directories(config: Config) -> None:
     """Make the state directory and its log directory, for the owner only; raises EtldError."""
     for path in (config.state_dir, config.log_dir, config.runtime_dir):
@@ -99,13 +91,3 @@ def _blame(path: Path) -> Path:
         if part.exists():
             return part if not part.is_dir() or part == path else path
     return path
-
-
-def _listening(port: int) -> bool:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((LOOPBACK, port))
-        except OSError:
-            return True
-    return False

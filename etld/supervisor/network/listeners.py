@@ -52,6 +52,17 @@ class Listeners:
         listeners.ensure(range(count))
         return listeners
 
+    def elsewhere(self, host: str, port: int, count: int) -> Listeners | None:
+        """Bound to another address; None when it is the same. Port 0 is the one that there is. Raises EtldError."""
+        port = port or self.port
+        return None if (host, port) == (self.host, self.port) else Listeners.bind(host, port, count)
+
+    def take_over(self, other: Listeners) -> None:
+        """Use the sockets of another; workers keep their copies of the old ones until they are replaced."""
+        self.close()
+        self.host, self.port = other.host, other.port
+        self._order, self._sockets = other._order, other._sockets
+
     def ensure(self, indices: Iterable[int]) -> None:
         """Have a socket for each of these slots, and give new connections to them only."""
         wanted = list(indices)
@@ -87,10 +98,10 @@ class Listeners:
         if last != index:
             self._order[place] = last
 
-    def hush(self) -> None:
-        """From now on nobody gets in: who knocks is not heard, knocks again after a second, and is refused then.
+    def ignore_new(self) -> None:
+        """From now on drop the SYN of each new connection: the client's kernel sends it again after a second.
 
-        A listener that is closed resets what its queue holds; one that is hushed first has an empty queue by then.
+        A listener that is closed resets the connections in its queue; after this the queue has run empty.
         """
         for sock in self._sockets.values():
             _attach(sock, _SO_ATTACH_FILTER, _NO_SYN)

@@ -48,7 +48,7 @@ class Account:
         return max(0.0, (self.events - events) / max(now - then, 1.0))
 
 
-class Ledger:
+class MetricsStore:
     """Live accounts by pid, and what is left of closed ones."""
 
     def __init__(self) -> None:
@@ -210,21 +210,21 @@ class Ledger:
         }
 
     @classmethod
-    def restore(cls, saved: dict[str, Any], now: float) -> Ledger:
+    def restore(cls, saved: dict[str, Any], now: float) -> MetricsStore:
         """The inverse of save()."""
-        ledger = cls()
+        store = cls()
         for pid, worker, kind, values in saved["live"]:
-            ledger.open(pid, worker, kind)
-            ledger.beat(pid, values, now)
+            store.open(pid, worker, kind)
+            store.beat(pid, values, now)
         for worker, name, labels, value in saved["counters"]:
-            ledger._counters[worker, name, _labels(labels)] = value
+            store._counters[worker, name, _labels(labels)] = value
         for worker, name, labels, buckets, total in saved["histograms"]:
-            ledger._histograms[worker, name, _labels(labels)] = (buckets, total)
+            store._histograms[worker, name, _labels(labels)] = (buckets, total)
         for kind, source, values in saved["totals"]:
-            ledger._totals[kind, source] = values
-        ledger._grown = dict(saved.get("grown", {}))
-        ledger._left = {(kind, source): events for kind, source, events in saved.get("left", ())}
-        return ledger
+            store._totals[kind, source] = values
+        store._grown = dict(saved.get("grown", {}))
+        store._left = {(kind, source): events for kind, source, events in saved.get("left", ())}
+        return store
 
 
 def _labels(pairs: Any) -> Labels:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from etld.worker.metrics import bounds
 
 if TYPE_CHECKING:
-    from etld.supervisor.observe.metrics_store import Ledger
-    from etld.supervisor.slots.machine import Slot
+    from etld.supervisor.observe.metrics_store import MetricsStore
+    from etld.supervisor.slots.machine import WorkerSlot
 
 Pairs = Sequence[tuple[str, str]]
 Sample = tuple[str, Pairs, float]
@@ -65,7 +65,7 @@ class Facts:
     silent: frozenset[str] = frozenset()
 
 
-def render(ledger: Ledger, slots: Iterable[Slot], facts: Facts) -> str:
+def render(ledger: MetricsStore, slots: Iterable[WorkerSlot], facts: Facts) -> str:
     """Everything, one family after the other."""
     families: dict[str, tuple[str, list[Sample]]] = {}
 
@@ -114,7 +114,7 @@ def render(ledger: Ledger, slots: Iterable[Slot], facts: Facts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _up(fault: str, slots: Iterable[Slot], facts: Facts) -> bool:
+def _up(fault: str, slots: Iterable[WorkerSlot], facts: Facts) -> bool:
     """No worker misses this server, and if it is one of ours, its worker runs."""
     ours = (slot for slot in slots if slot.name == f"embedded-{fault}")
     return all(slot.settled and slot.name not in facts.silent for slot in ours) and not any(

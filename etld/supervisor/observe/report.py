@@ -1,140 +1,201 @@
-"""The daemon's state for people and programs (DESIGN section 7)."""
+"""The daemon's state for people and programs: status, health, metrics (their JSON is a contract with users)."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from etld import __version__
-from etld.supervisor.observe import prometheus
 from etld.supervisor.slots import policy
-from etld.supervisor.slots.machine import Slot, State
+from etld.supervisor.slots.machine import SlotState, WorkerSlot
 
 if TYPE_CHECKING:
-    from etld.supervisor.supervisor import Supervisor
+    from etld.config import Config
+    from etld.supervisor.lifecycle import Lifecycle
+    from etld.supervisor.observe.disk import Disk
+    from etld.supervisor.observe.metrics_store import MetricsStore
+    from etld.supervisor.slots.table import SlotTable
+    from etld.worker import Addresses
 
 #: The faults of an ingest worker with which it refuses events; with others it serves.
-_SHUTS = frozenset({"kafka", "silent"})
+_REFUSING = frozenset({"kafka", "silent"})
 
 
-def faults(daemon: Supervisor) -> dict[str, dict[str, str]]:
-    """Worker to (name to message): what workers report, and what the supervisor sees."""
-    found = daemon.tree.ledger.faults()
-    for name, seconds in policy.silent(daemon.tree.slots.values(), time.monotonic()).items():
-        found.setdefault(name, {})["silent"] = f"not a word for {seconds:.0f} s"
-    for slot in daemon.tree.slots.values():
-        if slot.stands_in:
-            found.setdefault(slot.name, {})["successor"] = f"none came up, so it serves on: {slot.last_error}"
-    if not daemon.operations.current:
-        for name, version in daemon.tree.outdated().items():
-            found.setdefault(name, {})["version"] = f"runs etld {version} of before the restart: `etld restart {name}`"
-    if daemon.disk.wrong is not None:
-        found["supervisor"] = {"disk": daemon.disk.wrong}
-    return found
+class WorkerProcess(Protocol):
+    """What is shown of a worker's process. `memory` is bytes."""
+
+    version: str
+    memory: int
+    progress: str | None
 
 
-def state(daemon: Supervisor) -> str:
-    """starting, ready, degraded or stopping."""
-    return policy.state(
-        list(daemon.tree.slots.values()),
-        stopping=daemon.stopping,
-        was_started=daemon.was_started,
-        faults=faults(daemon),
-    )
+class WorkerProcesses(Protocol):
+    """The live processes by pid."""
+
+    def get(self, pid: int | None) -> WorkerProcess | None: ...
 
 
-def status(daemon: Supervisor) -> dict[str, Any]:
-    """Everything that `etld status` shows."""
-    tree, now = daemon.tree, time.monotonic()
-    shown = [slot for slot in tree.slots.values() if not (slot.one_shot and slot.state is State.DONE)]
-    return {
-        "state": state(daemon),
-        "pid": daemon.pid,
-        "uptime_s": round(now - daemon.began, 1),
-        "version": __version__,
-        "config": str(daemon.config.source),
-        "addresses": daemon.addresses.as_dict(),
-        "workers": [_worker(daemon, slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
-        "totals": tree.ledger.totals(),
-        "faults": policy.problems(tree.slots.values(), faults(daemon)),
-        "operation": daemon.operations.current or ("restart" if daemon.reexec else None),
-        "last_operation": daemon.operations.last,
-    }
+class Workers(Protocol):
+    """The slots and their processes."""
+
+    @property
+    def slots(self) -> SlotTable: ...
+
+    @property
+    def children(self) -> WorkerProcesses: ...
+
+    @property
+    def metrics(self) -> MetricsStore: ...
+
+    def outdated(self) -> Mapping[str, str]: ...
 
 
-def _worker(daemon: Supervisor, slot: Slot, now: float) -> dict[str, Any]:
-    account = daemon.tree.ledger.account(slot.pid)
-    process = daemon.tree.processes.get(slot.pid or 0)
-    return {
-        "name": slot.name,
-        "kind": slot.kind,
-        "state": policy.shown_state(slot),
-        "pid": slot.pid,
-        "version": process.version if process else None,
-        "uptime_s": round(now - slot.spawned, 1) if slot.alive else 0.0,
-        "restarts": slot.restarts,
-        "last_error": slot.last_error or None,
-        "rate": round(account.rate(now), 1) if account else 0.0,
-        "lag": sum(account.lags.values()) if account and account.lags else None if not account else 0,
-        "memory_mb": round(daemon.tree.memory.get(slot.name, 0) / 2**20, 1),
-        "progress": daemon.tree.progress.get(slot.name),
-    }
+class InForce(Protocol):
+    """The configuration that the daemon goes by."""
+
+    config: Config
+    addresses: Addresses
 
 
-def health(daemon: Supervisor) -> dict[str, Any]:
-    """`healthy`: all is well; `ready`: events are accepted; `live`: this answer."""
-    slots = daemon.tree.slots.values()
-    wrong = faults(daemon)
-    shut = {name for name, named in wrong.items() if not _SHUTS.isdisjoint(named)}
-    doors = [slot for slot in slots if daemon.kinds[slot.kind].listens and slot.wanted]
-    is_open = any(s.state is State.RUNNING and not s.paused and s.name not in shut for s in doors)
-    no_doors = not any(kind.listens for kind in daemon.kinds.values())
-    now = state(daemon)
-    problems = policy.problems(slots, wrong)
-    if not (is_open or no_doors or problems or daemon.stopping):
-        problems.append("no ingest worker accepts events: they are paused" if doors else "ingest has no worker")
-    return {
-        "healthy": now == "ready",
-        "ready": daemon.was_started and not daemon.stopping and (is_open or no_doors),
-        "live": True,
-        "state": now,
-        "problems": problems,
-    }
+class Progress(Protocol):
+    """The operation under way, and how the last one ended."""
+
+    current: str | None
+    last: dict[str, str | None] | None
 
 
-def public(daemon: Supervisor) -> dict[str, Any]:
-    """The state for those who may ask at the HTTP port: which part and which fault, not the details."""
-    slots = daemon.tree.slots.values()
-    wrong = [f"{slot.name}: {policy.shown_state(slot)}" for slot in slots if slot.wanted and not slot.settled]
-    wrong += [f"{worker}: {name}" for worker, named in faults(daemon).items() for name in named]
-    return {"state": state(daemon), "problems": wrong}
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Reads the daemon, changes nothing."""
 
+    lifecycle: Lifecycle
+    workers: Workers
+    active: InForce
+    operations: Progress
+    disk: Disk
 
-def metrics(daemon: Supervisor) -> str:
-    """Prometheus text."""
-    tree = daemon.tree
-    return prometheus.render(
-        tree.ledger,
-        [slot for slot in tree.slots.values() if not slot.one_shot],
-        prometheus.Facts(
+    def faults(self) -> dict[str, dict[str, str]]:
+        """Worker to (name to message): what workers report, and what the supervisor sees."""
+        found = self.workers.metrics.faults()
+        for name, seconds in policy.silent(self.workers.slots, time.monotonic()).items():
+            found.setdefault(name, {})["silent"] = f"not a word for {seconds:.0f} s"
+        for slot in self.workers.slots:
+            if slot.stands_in:
+                found.setdefault(slot.name, {})["successor"] = f"none came up, so it serves on: {slot.last_error}"
+        if not self.operations.current:
+            for name, version in self.workers.outdated().items():
+                text = f"runs etld {version} of before the restart: `etld restart {name}`"
+                found.setdefault(name, {})["version"] = text
+        if self.disk.wrong is not None:
+            found["supervisor"] = {"disk": self.disk.wrong}
+        return found
+
+    def state(self) -> str:
+        """starting, ready, degraded or stopping."""
+        return policy.state(
+            list(self.workers.slots),
+            stopping=self.lifecycle.stopping,
+            was_started=self.lifecycle.was_started,
+            faults=self.faults(),
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Everything that `etld status` shows."""
+        now = time.monotonic()
+        slots = self.workers.slots
+        shown = [slot for slot in slots if not (slot.one_shot and slot.state is SlotState.DONE)]
+        return {
+            "state": self.state(),
+            "pid": self.lifecycle.pid,
+            "uptime_s": round(now - self.lifecycle.began, 1),
+            "version": __version__,
+            "config": str(self.active.config.source),
+            "addresses": self.active.addresses.as_dict(),
+            "workers": [self._worker(slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
+            "totals": self.workers.metrics.totals(),
+            "faults": policy.problems(slots, self.faults()),
+            "operation": self.operations.current or ("restart" if self.lifecycle.upgrading else None),
+            "last_operation": self.operations.last,
+        }
+
+    def _worker(self, slot: WorkerSlot, now: float) -> dict[str, Any]:
+        account = self.workers.metrics.account(slot.pid)
+        process = self.workers.children.get(slot.pid)
+        return {
+            "name": slot.name,
+            "kind": slot.kind,
+            "state": policy.shown_state(slot),
+            "pid": slot.pid,
+            "version": process.version if process else None,
+            "uptime_s": round(now - slot.spawned, 1) if slot.alive else 0.0,
+            "restarts": slot.restarts,
+            "last_error": slot.last_error or None,
+            "rate": round(account.rate(now), 1) if account else 0.0,
+            "lag": sum(account.lags.values()) if account else None,
+            "memory_mb": round(process.memory / 2**20, 1) if process else 0.0,
+            "progress": process.progress if process else None,
+        }
+
+    def health(self) -> dict[str, Any]:
+        """`healthy`: all is well; `ready`: events are accepted; `live`: this answer."""
+        slots = self.workers.slots
+        faults = self.faults()
+        refusing = {name for name, named in faults.items() if not _REFUSING.isdisjoint(named)}
+        listening = [slot for slot in slots.listening() if slot.wanted]
+        accepts = any(s.state is SlotState.RUNNING and not s.paused and s.name not in refusing for s in listening)
+        nothing_listens = not any(kind.listens for kind in slots.kinds.values())
+        state = self.state()
+        problems = policy.problems(slots, faults)
+        if not (accepts or nothing_listens or problems or self.lifecycle.stopping):
+            why = "no ingest worker accepts events: they are paused" if listening else "ingest has no worker"
+            problems.append(why)
+        up = self.lifecycle.was_started and not self.lifecycle.stopping
+        return {
+            "healthy": state == "ready",
+            "ready": up and (accepts or nothing_listens),
+            "live": True,
+            "state": state,
+            "problems": problems,
+        }
+
+    def public(self) -> dict[str, Any]:
+        """The state for those who may ask at the HTTP port: which part and which fault, not the details."""
+        wanted = self.workers.slots.wanted()
+        wrong = [f"{slot.name}: {policy.shown_state(slot)}" for slot in wanted if not slot.settled]
+        wrong += [f"{worker}: {name}" for worker, named in self.faults().items() for name in named]
+        return {"state": self.state(), "problems": wrong}
+
+    def metrics(self) -> str:
+        """The Prometheus exposition."""
+        from etld.supervisor.observe import prometheus  # its library is large, and not everybody scrapes
+
+        slots = self.workers.slots
+        memory = {slot.name: p.memory for slot in slots if (p := self.workers.children.get(slot.pid)) and p.memory}
+        facts = prometheus.Facts(
             version=__version__,
-            ready=state(daemon) == "ready",
-            uptime=time.monotonic() - daemon.began,
-            faults=faults(daemon),
-            memory=tree.memory,
-            free=daemon.disk.free,
-            silent=frozenset(policy.silent(tree.slots.values(), time.monotonic())),
-        ),
-    )
+            ready=self.state() == "ready",
+            uptime=time.monotonic() - self.lifecycle.began,
+            faults=self.faults(),
+            memory=memory,
+            free=self.disk.free,
+            silent=frozenset(policy.silent(slots, time.monotonic())),
+        )
+        return prometheus.render(self.workers.metrics, [slot for slot in slots if not slot.one_shot], facts)
 
+    def line(self) -> str:
+        """One line for the service manager."""
+        slots = self.workers.slots
+        workers = [slot for slot in slots if not slot.one_shot]
+        up = sum(slot.settled for slot in workers)
+        wrong = policy.problems(slots, self.faults())
+        if not self.lifecycle.was_started:
+            wrong = [*(f"{name}: {text}" for name, text in self.progress().items()), *wrong]
+            wrong.sort(key=lambda text: ": " not in text)  # a reason says more than "is starting"
+        return f"{self.state()}: {up} of {len(workers)} workers run" + (f"; {wrong[0]}" if wrong else "")
 
-def line(daemon: Supervisor) -> str:
-    """One line for the service manager."""
-    everyone = [slot for slot in daemon.tree.slots.values() if not slot.one_shot]
-    up = sum(slot.settled for slot in everyone)
-    wrong = policy.problems(daemon.tree.slots.values(), faults(daemon))
-    if not daemon.was_started:
-        progress = daemon.tree.progress.items()
-        wrong = [*(f"{name}: {text}" for name, text in progress), *wrong]
-        wrong.sort(key=lambda text: ": " not in text)  # a reason says more than "is starting"
-    return f"{state(daemon)}: {up} of {len(everyone)} workers run" + (f"; {wrong[0]}" if wrong else "")
+    def progress(self) -> dict[str, str]:
+        """What slow starts are doing, by worker."""
+        processes = {slot.name: self.workers.children.get(slot.pid) for slot in self.workers.slots}
+        return {name: p.progress for name, p in processes.items() if p is not None and p.progress}

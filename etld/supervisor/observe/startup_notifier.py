@@ -9,39 +9,39 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etld.supervisor.slots import policy
-from etld.supervisor.slots.machine import State
+from etld.supervisor.slots.machine import SlotState
 
 if TYPE_CHECKING:
-    from etld.supervisor.slots.machine import Slot
+    from etld.supervisor.slots.machine import WorkerSlot
     from etld.worker import Addresses
 
 
-class Herald:
+class StartupNotifier:
     """Writes to the pipe until the start is decided; without a pipe it does nothing."""
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = fd
-        self._said: dict[str, str] = {}
+        self._last_told: dict[str, str] = {}
         if fd is not None:
             os.set_blocking(fd, False)
 
-    def progress(self, slots: Iterable[Slot], said: Mapping[str, str]) -> None:
-        """What each worker that is not up is doing, when it changes."""
+    def progress(self, slots: Iterable[WorkerSlot], told: Mapping[str, str]) -> None:
+        """What each worker that is not up is doing, when it changes; `told` is what slow ones report, by name."""
         if self._fd is None:
             return
         for slot in slots:
-            text = said.get(slot.name) or str(policy.shown_state(slot))
-            if slot.state is State.BACKOFF or (slot.failures and not slot.settled):
+            text = told.get(slot.name) or str(policy.shown_state(slot))
+            if slot.state is SlotState.BACKOFF or (slot.failures and not slot.settled):
                 text = slot.last_error
             elif slot.settled:
                 text = "ready"
-            elif slot.state is State.WAITING and not said.get(slot.name):
+            elif slot.state is SlotState.WAITING and not told.get(slot.name):
                 continue
-            if self._said.get(slot.name) != text:
-                self._said[slot.name] = text
+            if self._last_told.get(slot.name) != text:
+                self._last_told[slot.name] = text
                 self._write({"worker": slot.name, "progress": text, "trouble": bool(slot.failures)})
 
-    def started(self, addresses: Addresses, given_up: Iterable[Slot]) -> None:
+    def started(self, addresses: Addresses, given_up: Iterable[WorkerSlot]) -> None:
         """Every worker is up, or given up."""
         wrong = [f"{slot.name}: {slot.last_error}" for slot in given_up]
         self._write({"started": True, "addresses": addresses.as_dict(), "given_up": wrong})
@@ -52,12 +52,12 @@ class Herald:
         self._write({"failed": reason})
 
     def close(self) -> None:
-        """Nothing more will be said."""
+        """Close the pipe."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
     def _write(self, message: dict[str, Any]) -> None:
         if self._fd is not None:
-            with contextlib.suppress(OSError):  # whoever waited has gone
+            with contextlib.suppress(OSError):  # nobody reads it any more
                 os.write(self._fd, json.dumps(message).encode() + b"\n")

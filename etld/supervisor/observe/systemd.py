@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 
-class Notifier:
+class ServiceManager:
     """Tells the service manager how things are; does nothing when there is none."""
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:

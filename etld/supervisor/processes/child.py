@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
-import importlib
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,16 +17,16 @@ from setproctitle import setproctitle
 
 from etld import logs
 from etld.errors import EtldError
-from etld.supervisor.kinds import Kind, Spec
+from etld.supervisor.kinds import SlotSpec, WorkerKind, load_object
 from etld.supervisor.processes import spawn
+from etld.util.parent_death import end_with_parent
 from etld.worker import Addresses, Worker
 from etld.worker.channel import Channel
 
 if TYPE_CHECKING:
     from etld.config import Config
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.CDLL(None)
 _libc.getenv.restype = ctypes.c_void_p
 
 log = logging.getLogger("etld.worker")
@@ -38,8 +36,8 @@ log = logging.getLogger("etld.worker")
 class Birth:
     """What a worker is given by the supervisor."""
 
-    spec: Spec
-    kind: Kind
+    spec: SlotSpec
+    kind: WorkerKind
     config: Config
     addresses: Addresses
     sockets: tuple[socket.socket, ...]
@@ -76,9 +74,7 @@ def _detach(birth: Birth, channel: Channel) -> None:
             with contextlib.suppress(OSError):
                 os.close(int(entry))
     os.setpgrp()
-    _libc.prctl(_PR_SET_PDEATHSIG, int(birth.kind.death_signal), 0, 0, 0)
-    if os.getppid() != birth.supervisor_pid:  # it died between fork and prctl: no signal will come
-        os._exit(1)
+    end_with_parent(birth.supervisor_pid, birth.kind.death_signal)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         os.environ.pop(name, None)
     if not birth.kind.database:
@@ -119,7 +115,7 @@ def _run(birth: Birth, channel: Channel) -> int:
     signal.signal(signal.SIGUSR1, lambda *_: logs.rotate(birth.log_file))
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     try:
-        _role(birth.kind.entry)(worker)
+        load_object(birth.kind.entry)(worker)
     except EtldError as error:
         worker.failed(str(error))
         log.error("%s", error)
@@ -134,9 +130,3 @@ def _run(birth: Birth, channel: Channel) -> int:
         return 0
     worker.failed("ended by itself")
     return 1
-
-
-def _role(entry: str) -> Callable[[Worker], None]:
-    module, _, function = entry.partition(":")
-    role: Callable[[Worker], None] = getattr(importlib.import_module(module), function)
-    return role

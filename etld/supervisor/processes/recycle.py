@@ -5,42 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etld.supervisor.processes.spawn import resident
-from etld.supervisor.slots.machine import Slot, State
+from etld.supervisor.slots.machine import SlotState, WorkerSlot
 
 if TYPE_CHECKING:
-    from etld.supervisor.processes.tree import Tree
+    from etld.supervisor.processes.tree import ProcessTree
 
 
-def measure(tree: Tree, limit: int, events: int, now: float) -> None:
+def measure(tree: ProcessTree, limit: int, events: int, now: float) -> None:
     """Look at every worker, once a second; `limit` is bytes, `events` a number (0: never)."""
-    for process in tree.processes.values():
-        process.flood_bytes = process.flood_messages = 0
-    for slot in sorted(tree.slots.values(), key=lambda slot: slot.spawned):  # the oldest has its turn first
-        if slot.pid is None or slot.pid not in tree.processes:
+    for child in tree.children:
+        child.sent_bytes = child.sent_messages = 0
+    for slot in sorted(tree.slots, key=lambda slot: slot.spawned):  # the oldest has its turn first
+        process = tree.children.get(slot.pid)
+        if process is None:
             continue
-        size = tree.memory[slot.name] = resident(slot.pid)
+        size = process.memory = resident(process.pid)
         if tree.kinds[slot.kind].embedded:
             continue
         if limit and size > 2 * limit:  # no time for a gentle end
-            tree.end(slot, now, f"took {size >> 20} MiB of memory")
+            tree.kill(slot, now, f"took {size >> 20} MiB of memory")
             continue
         why = _outgrown(tree, slot, size, limit, events)
-        if why and slot.state is State.RUNNING and now >= slot.not_before and not _changing(tree, slot.kind):
+        if why and slot.state is SlotState.RUNNING and now >= slot.not_before and not _changing(tree, slot.kind):
             tree.renew(slot.name, now, why)
 
 
-def _outgrown(tree: Tree, slot: Slot, size: int, limit: int, events: int) -> str:
+def _outgrown(tree: ProcessTree, slot: WorkerSlot, size: int, limit: int, events: int) -> str:
     if limit and size > limit:
         return f"took {size >> 20} MiB of memory"
-    account = tree.ledger.account(slot.pid)
+    account = tree.metrics.account(slot.pid)
     if events and account is not None and account.events >= events:
         return f"served {account.events} events"
     return ""
 
 
-def _changing(tree: Tree, kind: str) -> bool:
+def _changing(tree: ProcessTree, kind: str) -> bool:
     """Is one of this kind on its way down or up? One that was given up is not waited for."""
-    siblings = (slot for slot in tree.slots.values() if slot.kind == kind and slot.wanted)
-    return any(not slot.settled and slot.state is not State.FATAL for slot in siblings) or any(
-        tree.processes[pid].kind == kind for pid in tree.retiring if pid in tree.processes
+    siblings = [slot for slot in tree.slots.wanted() if slot.kind == kind]
+    return any(not slot.settled and slot.state is not SlotState.FATAL for slot in siblings) or any(
+        process.kind == kind and process.pid in tree.retiring for process in tree.children
     )

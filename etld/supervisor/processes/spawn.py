@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from etld import __version__
-from etld.supervisor.kinds import Kind, Spec
+from etld.supervisor.kinds import SlotSpec, WorkerKind
 from etld.worker.channel import Channel, pair
 
 log = logging.getLogger("etld.supervisor")
@@ -39,12 +39,17 @@ class Process:
     version: str = __version__
     #: Was it forked by the program that ran before this one (of whatever version)?
     inherited: bool = False
-    #: What it said in the current second, to notice a flood.
-    flood_bytes: int = 0
-    flood_messages: int = 0
-    silenced: bool = False
+    #: Resident memory in bytes, at the last look.
+    memory: int = 0
+    #: What a slow start is doing, in the worker's words.
+    progress: str | None = None
+    #: What it has sent in the current second.
+    sent_bytes: int = 0
+    sent_messages: int = 0
+    #: It sent too much, and is not listened to any more.
+    muted: bool = False
     watched_write: bool = False
-    #: How many new configurations it was told, and how many of them it has taken.
+    #: How many new configurations it was sent, and how many of them it has taken.
     told: int = 0
     taken: int = 0
     #: Why it works on by the old one; None when it took the last.
@@ -72,7 +77,7 @@ class Process:
                 log.error("its stacks: %s", reason, extra={"on_behalf": self.name, "stacks": text})
 
 
-def fork(spec: Spec, kind: Kind, child: ChildMain, now: float) -> Process:
+def fork(spec: SlotSpec, kind: WorkerKind, child: ChildMain, now: float) -> Process:
     """Fork a worker; `child` runs in it and never returns. Raises OSError when the system refuses."""
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:

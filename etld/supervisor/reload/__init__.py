@@ -1,1 +1,1 @@
-"""What a changed configuration means, and the operations that carry it out."""
+"""Changes to the running daemon: reload, scale, pause, drain."""

@@ -5,63 +5,62 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from etld.control.daemon import Answer, VerbError
-from etld.supervisor.slots.machine import State
+from etld.control.verbs import Answer, VerbError
+from etld.supervisor.slots.machine import SlotState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.supervisor.reload.operations import Work
-    from etld.supervisor.supervisor import Supervisor
+    from etld.supervisor.processes.tree import ProcessTree
+    from etld.supervisor.reload.operations import Operations, Work
 
 #: Lags are reported once a second: what was accepted last must have been seen before "nothing" counts.
 _FIRST_LOOK = 1.0
 _QUIET = 2.0
 
 
-def drain(daemon: Supervisor, timeout: float | None) -> Answer:
-    """Refuse new events at the door; done when nothing has been waiting for two seconds."""
-    return daemon.operations.start("drain", _drain(daemon, timeout), lasting=False)
+def drain(tree: ProcessTree, operations: Operations, timeout: float | None) -> Answer:
+    """Refuse new events in ingest; done when nothing has been waiting for two seconds."""
+    return operations.start("drain", _drain(tree, timeout), lasting=False)
 
 
-def _drain(daemon: Supervisor, timeout: float | None) -> Work:
-    tree = daemon.tree
-    doors = [slot.name for slot in tree.slots.values() if daemon.kinds[slot.kind].listens]
-    for name in doors:
+def _drain(tree: ProcessTree, timeout: float | None) -> Work:
+    paused = [slot.name for slot in tree.slots.listening()]
+    for name in paused:
         tree.pause(name, paused=True)
     began = time.monotonic()
     quiet_since = began + _FIRST_LOOK
     while time.monotonic() - quiet_since < _QUIET:
-        for name in doors:
-            if name in tree.slots and not tree.slots[name].paused:
-                raise VerbError("resumed", f"{name} accepts events again, so the drain has ended")
-        behind = _behind(daemon)
+        for slot in filter(None, map(tree.slots.get, paused)):
+            if not slot.paused:
+                raise VerbError("resumed", f"{slot.name} accepts events again, so the drain has ended")
+        behind = _behind(tree)
         if behind:
             quiet_since = time.monotonic()
         if timeout is not None and time.monotonic() - began > timeout:
-            told = "; ".join(behind) or "all was quiet only just now"
-            raise VerbError("timeout", f"not drained within {timeout:g} s: {told}{_stays(doors)}")
+            reasons = "; ".join(behind) or "all was quiet only just now"
+            raise VerbError("timeout", f"not drained within {timeout:g} s: {reasons}{_stays(paused)}")
         yield
-    return {"paused": doors, "totals": tree.ledger.totals()}
+    return {"paused": paused, "totals": tree.metrics.totals()}
 
 
-def _behind(daemon: Supervisor) -> list[str]:
+def _behind(tree: ProcessTree) -> list[str]:
     """What is not finished, in words; a role that is down may have events waiting that nobody counts.
 
     Raises VerbError for one that was given up: waiting would not help.
     """
     found = []
-    for slot in daemon.tree.slots.values():
-        kind = daemon.kinds[slot.kind]
-        if not slot.wanted or kind.embedded or kind.listens or slot.settled:
+    for slot in tree.slots.wanted():
+        kind = tree.kinds[slot.kind]
+        if kind.embedded or kind.listens or slot.settled:
             continue
-        if slot.state is State.FATAL:
+        if slot.state is SlotState.FATAL:
             raise VerbError("failed", f"not drained: {slot.name} is fatal: {slot.last_error}")
         found.append(f"{slot.name} is {slot.state}")
-    for kind_name, source, events in daemon.tree.ledger.waiting():
+    for kind_name, source, events in tree.metrics.waiting():
         found.append(f"{source} has {events:,} events for the {kind_name}")
     return found
 
 
-def _stays(doors: Sequence[str]) -> str:
-    return "; ingest stays paused (`etld resume ingest` lets it go on)" if doors else ""
+def _stays(paused: Sequence[str]) -> str:
+    return "; ingest stays paused (`etld resume ingest` lets it go on)" if paused else ""

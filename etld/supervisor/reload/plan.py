@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.supervisor.kinds import Kinds, Spec, specs
+from etld.supervisor.kinds import Kinds, SlotSpec, WorkerKind, specs
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -19,7 +19,7 @@ _COUNTS = ("workers",)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReloadStep:
     """One thing to do ("start", "stop", "restart", "reload", "run") with one slot, and the keys that ask for it."""
 
     action: str
@@ -32,11 +32,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReloadPlan:
     """`changed`: every key that differs; `refused`: those of them that need a stop and a start."""
 
     changed: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[ReloadStep, ...]
     refused: tuple[str, ...]
 
     def of(self, action: str) -> list[str]:
@@ -76,40 +76,45 @@ def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, .
     return tuple(sorted(k for k in old.keys() | new.keys() if old.get(k, missing) != new.get(k, missing)))
 
 
-def make(
-    kinds: Kinds,
-    old: Config,
-    new: Config,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    running: Sequence[Spec],
-    scale: Mapping[str, int],
-) -> Plan:
-    """From the old configuration (and its snapshot) to the new, for the slots that run now."""
-    changed = changed_keys(before, after)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From one configuration to another; `before` and `after` are their snapshots."""
+
+    old: Config
+    new: Config
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+def make(kinds: Kinds, change: Change, running: Sequence[SlotSpec], scale: Mapping[str, int]) -> ReloadPlan:
+    """What a change asks for, for the slots that run now."""
+    changed = changed_keys(change.before, change.after)
     refused = tuple(key for key in changed if _below(key, FIXED))
-    whole = _whole_tables(before, after)
-    wanted = {spec.name: spec for spec in specs(kinds, new, scale)}
+    wanted = {spec.name: spec for spec in specs(kinds, change.new, scale)}
+    here = {spec.name for spec in running}
     steps = []
     for spec in running:
-        if spec.name not in wanted:
-            steps.append(Step("stop", spec.name, _group_keys(spec, changed)))
-            continue
-        kind = kinds[spec.kind]
-        restart = {*kind.restart(old, spec.event_type), *kind.restart(new, spec.event_type)}
-        push = {*kind.push(old, spec.event_type), *kind.push(new, spec.event_type)}
-        touching = [(key, _longest(key, restart), _longest(key, push)) for key in changed if not _is_count(key)]
-        hard = tuple(key for key, r, p in touching if r > p)
-        soft = tuple(key for key, r, p in touching if p >= r and p > 0)
-        if hard:
-            steps.append(Step("run" if kind.one_shot else "restart", spec.name, _brief(hard, whole)))
-        elif soft:
-            steps.append(Step("reload", spec.name, _brief(soft, whole)))
-    here = {spec.name for spec in running}
-    steps += [Step("start", s.name, _group_keys(s, changed)) for s in wanted.values() if s.name not in here]
+        if spec.name in wanted:
+            steps += _touched(kinds[spec.kind], spec, change, changed)
+        else:
+            steps.append(ReloadStep("stop", spec.name, _group_keys(spec, changed)))
+    steps += [ReloadStep("start", s.name, _group_keys(s, changed)) for s in wanted.values() if s.name not in here]
     order = {name: at for at, name in enumerate(("run", "stop", "start", "reload", "restart"))}
     ranks = {spec.name: kinds[spec.kind].rank for spec in (*running, *wanted.values())}
-    return Plan(changed, tuple(sorted(steps, key=lambda s: (order[s.action], ranks[s.slot]))), refused)
+    return ReloadPlan(changed, tuple(sorted(steps, key=lambda s: (order[s.action], ranks[s.slot]))), refused)
+
+
+def _touched(kind: WorkerKind, spec: SlotSpec, change: Change, changed: Sequence[str]) -> list[ReloadStep]:
+    """What a worker that stays is to do: at most one step."""
+    restart = {*kind.restart(change.old, spec.event_type), *kind.restart(change.new, spec.event_type)}
+    push = {*kind.push(change.old, spec.event_type), *kind.push(change.new, spec.event_type)}
+    touching = [(key, _longest(key, restart), _longest(key, push)) for key in changed if not _is_count(key)]
+    hard = tuple(key for key, r, p in touching if r > p)
+    soft = tuple(key for key, r, p in touching if p >= r and p > 0)
+    whole = _whole_tables(change.before, change.after)
+    if hard:
+        return [ReloadStep("run" if kind.one_shot else "restart", spec.name, _brief(hard, whole))]
+    return [ReloadStep("reload", spec.name, _brief(soft, whole))] if soft else []
 
 
 def _below(key: str, prefixes: Iterable[str]) -> bool:
@@ -124,7 +129,7 @@ def _is_count(key: str) -> bool:
     return key.rpartition(".")[2] in _COUNTS
 
 
-def _group_keys(spec: Spec, changed: Sequence[str]) -> tuple[str, ...]:
+def _group_keys(spec: SlotSpec, changed: Sequence[str]) -> tuple[str, ...]:
     """The keys that say how many of a kind there are."""
     if spec.event_type is not None:
         prefix = f"event_types.{spec.event_type}"

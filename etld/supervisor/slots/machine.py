@@ -23,7 +23,7 @@ from etld.worker import FATAL_EXIT
 _NEXT_TRY = 60.0
 
 
-class State(StrEnum):
+class SlotState(StrEnum):
     """Where a slot is in its life."""
 
     WAITING = "waiting"
@@ -61,7 +61,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class WorkerSlot:
     """One place for one worker process. `wanted` false: it is to go; `admitted`: its rank has been entered."""
 
     name: str
@@ -70,7 +70,7 @@ class Slot:
     rank: int = 2
     event_type: str | None = None
     one_shot: bool = False
-    state: State = State.WAITING
+    state: SlotState = SlotState.WAITING
     pid: int | None = None
     spawned: float = 0.0
     ready: float | None = None
@@ -101,7 +101,7 @@ class Slot:
     @property
     def settled(self) -> bool:
         """Is it where it is meant to be?"""
-        return self.state in (State.RUNNING, State.DONE) and not self.replacing
+        return self.state in (SlotState.RUNNING, SlotState.DONE) and not self.replacing
 
 
 def describe(code: int) -> str:
@@ -114,11 +114,11 @@ def describe(code: int) -> str:
         return f"killed by signal {-code}"
 
 
-def spawned(slot: Slot, pid: int, now: float) -> Slot:
+def spawned(slot: WorkerSlot, pid: int, now: float) -> WorkerSlot:
     """A process was forked for it."""
     return replace(
         slot,
-        state=State.STARTING,
+        state=SlotState.STARTING,
         pid=pid,
         spawned=now,
         ready=None,
@@ -129,48 +129,48 @@ def spawned(slot: Slot, pid: int, now: float) -> Slot:
     )
 
 
-def is_ready(slot: Slot, now: float) -> Slot:
+def is_ready(slot: WorkerSlot, now: float) -> WorkerSlot:
     """The worker said READY."""
     slot = replace(slot, heard=now)
-    if slot.state is State.STARTING and not slot.one_shot:
-        return replace(slot, state=State.RUNNING, ready=now)
+    if slot.state is SlotState.STARTING and not slot.one_shot:
+        return replace(slot, state=SlotState.RUNNING, ready=now)
     return slot
 
 
-def is_heard(slot: Slot, now: float) -> Slot:
+def is_heard(slot: WorkerSlot, now: float) -> WorkerSlot:
     """The worker said anything."""
     return replace(slot, heard=now)
 
 
-def is_at_rest(slot: Slot) -> Slot:
+def is_at_rest(slot: WorkerSlot) -> WorkerSlot:
     """The worker said that nothing is in its hands any more."""
     return replace(slot, rests=slot.paused)
 
 
-def complained(slot: Slot, message: str, *, fatal: bool) -> Slot:
+def complained(slot: WorkerSlot, message: str, *, fatal: bool) -> WorkerSlot:
     """The worker said why it is about to end."""
     return replace(slot, last_error=message, doomed=slot.doomed or fatal)
 
 
-def stop(slot: Slot, now: float, grace: float) -> Slot:
+def stop(slot: WorkerSlot, now: float, grace: float) -> WorkerSlot:
     """It is to go, within `grace` seconds."""
     if not slot.alive:
-        return replace(slot, wanted=False, state=State.STOPPED)
-    return replace(slot, wanted=False, state=State.STOPPING, kill_at=now + grace, replacing="")
+        return replace(slot, wanted=False, state=SlotState.STOPPED)
+    return replace(slot, wanted=False, state=SlotState.STOPPING, kill_at=now + grace, replacing="")
 
 
-def renew(slot: Slot, now: float, grace: float, why: str) -> Slot:
+def renew(slot: WorkerSlot, now: float, grace: float, why: str) -> WorkerSlot:
     """Another process is to take its place; also revives a slot that is fatal or backing off."""
     if not slot.alive:
-        return replace(slot, state=State.WAITING, failures=0, not_before=now, replacing="")
-    return replace(slot, state=State.STOPPING, kill_at=now + grace, replacing=why)
+        return replace(slot, state=SlotState.WAITING, failures=0, not_before=now, replacing="")
+    return replace(slot, state=SlotState.STOPPING, kill_at=now + grace, replacing=why)
 
 
-def vacate(slot: Slot, now: float) -> Slot:
+def vacate(slot: WorkerSlot, now: float) -> WorkerSlot:
     """Its process lives on outside of it, and another is to be started beside that."""
     return replace(
         slot,
-        state=State.WAITING,
+        state=SlotState.WAITING,
         pid=None,
         not_before=now,
         failures=0,
@@ -181,11 +181,11 @@ def vacate(slot: Slot, now: float) -> Slot:
     )
 
 
-def reinstated(slot: Slot, pid: int, began: float, now: float) -> Slot:
+def reinstated(slot: WorkerSlot, pid: int, began: float, now: float) -> WorkerSlot:
     """Its successor was given up: the process that lives outside of it takes the place again."""
     return replace(
         slot,
-        state=State.RUNNING,
+        state=SlotState.RUNNING,
         pid=pid,
         spawned=began,
         ready=began,
@@ -198,39 +198,39 @@ def reinstated(slot: Slot, pid: int, began: float, now: float) -> Slot:
     )
 
 
-def exited(slot: Slot, code: int, now: float, patience: Patience, jitter: float = 1.0) -> Slot:
+def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: float = 1.0) -> WorkerSlot:
     """Its process ended: `code` is negative for a signal, `jitter` a factor around 1 for the delay."""
     gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="", stands_in=False)
     if not slot.wanted:
-        return replace(gone, state=State.STOPPED)
+        return replace(gone, state=SlotState.STOPPED)
     if slot.one_shot and code == 0:
-        return replace(gone, state=State.DONE, failures=0, last_error="")
+        return replace(gone, state=SlotState.DONE, failures=0, last_error="")
     if slot.replacing:
-        return replace(gone, state=State.WAITING, not_before=now, failures=0, restarts=slot.restarts + 1)
+        return replace(gone, state=SlotState.WAITING, not_before=now, failures=0, restarts=slot.restarts + 1)
     said = slot.last_error if slot.last_error and code > 0 else describe(code)
     if slot.kill_at is not None and slot.last_error:
         said = slot.last_error  # we killed it, and noted why
     gone = replace(gone, crashes=slot.crashes + 1)
     if slot.doomed or code == FATAL_EXIT:
-        return replace(gone, state=State.FATAL, last_error=said, doomed=True)
+        return replace(gone, state=SlotState.FATAL, last_error=said, doomed=True)
     gone = replace(gone, restarts=slot.restarts + 1, last_error=said)
     if slot.ready is not None and now - slot.spawned >= patience.start_seconds:
-        return replace(gone, state=State.WAITING, failures=0, not_before=now)
+        return replace(gone, state=SlotState.WAITING, failures=0, not_before=now)
     if slot.kill_at is None and code == -signal.SIGKILL:
         # Somebody else killed it: no sign that it cannot start, however often it happens. One that had not
         # begun to serve waits longer, since the kernel may have done it for want of memory.
         pause = patience.backoff_first * (1 if slot.ready is not None else 4)
-        return replace(gone, state=State.BACKOFF, not_before=now + pause * jitter)
+        return replace(gone, state=SlotState.BACKOFF, not_before=now + pause * jitter)
     failures = slot.failures + 1
     if failures >= patience.max_failures > 0 and not slot.one_shot:
-        return replace(gone, state=State.FATAL, failures=failures)
+        return replace(gone, state=SlotState.FATAL, failures=failures)
     delay = min(patience.backoff_max, patience.backoff_first * 2.0 ** min(failures - 1, 30)) * jitter
-    return replace(gone, state=State.BACKOFF, failures=failures, not_before=now + delay)
+    return replace(gone, state=SlotState.BACKOFF, failures=failures, not_before=now + delay)
 
 
-def tick(slot: Slot, now: float, patience: Patience) -> tuple[Slot, Action | None]:
+def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, Action | None]:
     """What is due by now."""
-    if slot.state in (State.WAITING, State.BACKOFF):
+    if slot.state in (SlotState.WAITING, SlotState.BACKOFF):
         return slot, Action.SPAWN if slot.admitted and now >= slot.not_before else None
     if not slot.alive:
         return slot, None
@@ -247,8 +247,8 @@ def tick(slot: Slot, now: float, patience: Patience) -> tuple[Slot, Action | Non
     return slot, None
 
 
-def due(slot: Slot) -> float | None:
+def due(slot: WorkerSlot) -> float | None:
     """When tick() should be called again, besides once a second."""
-    if slot.state in (State.WAITING, State.BACKOFF) and slot.admitted:
+    if slot.state in (SlotState.WAITING, SlotState.BACKOFF) and slot.admitted:
         return slot.not_before
     return slot.kill_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from etld.supervisor.slots.machine import Slot, State
+from etld.supervisor.slots.machine import SlotState, WorkerSlot
 
 #: Slots below this rank carry all others: nothing starts without them.
 FIRST_ROLE_RANK = 2
@@ -13,7 +13,7 @@ FIRST_ROLE_RANK = 2
 SILENCE = 3.5
 
 
-def admit(slots: Iterable[Slot]) -> list[Slot]:
+def admit(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
     """The slots that may start from now on: every slot of a lower rank is up, or given up."""
     all_slots = list(slots)
     admitted = []
@@ -26,40 +26,40 @@ def admit(slots: Iterable[Slot]) -> list[Slot]:
     return admitted
 
 
-def _up(slot: Slot) -> bool:
-    return slot.settled or (slot.state is State.FATAL and slot.rank >= FIRST_ROLE_RANK)
+def _up(slot: WorkerSlot) -> bool:
+    return slot.settled or (slot.state is SlotState.FATAL and slot.rank >= FIRST_ROLE_RANK)
 
 
-def next_to_stop(slots: Iterable[Slot]) -> list[Slot]:
+def next_to_stop(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
     """The slots of the highest rank that still has a process."""
     alive = [slot for slot in slots if slot.alive]
     rank = max((slot.rank for slot in alive), default=0)
     return [slot for slot in alive if slot.rank == rank]
 
 
-def started(slots: Iterable[Slot]) -> bool:
+def started(slots: Iterable[WorkerSlot]) -> bool:
     """Has every slot come up, or been given up?"""
-    return all(slot.settled or slot.state is State.FATAL for slot in slots if slot.wanted)
+    return all(slot.settled or slot.state is SlotState.FATAL for slot in slots if slot.wanted)
 
 
-def hopeless(slots: Iterable[Slot]) -> list[Slot]:
+def hopeless(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
     """Slots given up without which no other can start."""
-    return [slot for slot in slots if slot.state is State.FATAL and slot.rank < FIRST_ROLE_RANK]
+    return [slot for slot in slots if slot.state is SlotState.FATAL and slot.rank < FIRST_ROLE_RANK]
 
 
-def shut(doors: Sequence[Slot]) -> list[Slot]:
+def unreachable(listening: Sequence[WorkerSlot]) -> list[WorkerSlot]:
     """The slots that listen, when all of them were given up: a daemon that nobody can reach has not started."""
-    given_up = [slot for slot in doors if slot.state is State.FATAL]
-    return given_up if len(given_up) == len(doors) else []
+    given_up = [slot for slot in listening if slot.state is SlotState.FATAL]
+    return given_up if len(given_up) == len(listening) else []
 
 
-def silent(slots: Iterable[Slot], now: float) -> dict[str, float]:
+def silent(slots: Iterable[WorkerSlot], now: float) -> dict[str, float]:
     """Seconds of silence by name, of workers that ought to have said something; they may be about to hang."""
     heard = {slot.name: now - slot.heard for slot in slots if slot.settled and slot.alive and slot.heard is not None}
     return {name: seconds for name, seconds in heard.items() if seconds > SILENCE}
 
 
-def state(slots: Sequence[Slot], *, stopping: bool, was_started: bool, faults: Iterable[str]) -> str:
+def state(slots: Sequence[WorkerSlot], *, stopping: bool, was_started: bool, faults: Iterable[str]) -> str:
     """The daemon's state: starting, ready, degraded or stopping; `faults` are whatever is wrong besides the slots."""
     if stopping:
         return "stopping"
@@ -70,16 +70,16 @@ def state(slots: Sequence[Slot], *, stopping: bool, was_started: bool, faults: I
     return "ready"
 
 
-def shown_state(slot: Slot) -> str:
+def shown_state(slot: WorkerSlot) -> str:
     """A slot's state in the words of the status."""
-    if slot.state is State.WAITING:
+    if slot.state is SlotState.WAITING:
         return "starting"
-    if slot.state is State.RUNNING and slot.paused and slot.rests:
+    if slot.state is SlotState.RUNNING and slot.paused and slot.rests:
         return "paused"
-    return "stopping" if slot.state is State.STOPPED else str(slot.state)
+    return "stopping" if slot.state is SlotState.STOPPED else str(slot.state)
 
 
-def problems(slots: Iterable[Slot], faults: Mapping[str, Mapping[str, str]]) -> list[str]:
+def problems(slots: Iterable[WorkerSlot], faults: Mapping[str, Mapping[str, str]]) -> list[str]:
     """What is wrong, one line each; `faults` is worker to (name to message)."""
     lines = []
     for slot in slots:
@@ -91,7 +91,7 @@ def problems(slots: Iterable[Slot], faults: Mapping[str, Mapping[str, str]]) -> 
     return lines
 
 
-def select(slots: Iterable[Slot], target: str) -> list[Slot]:
+def select(slots: Iterable[WorkerSlot], target: str) -> list[WorkerSlot]:
     """The slots that a kind, a name, or a prefix of names (ending at a dash) means."""
     everyone = list(slots)
     for matches in (

@@ -7,21 +7,25 @@ understood so is refused by the check, before anything is handed over; a change 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from etld.errors import EtldError
-from etld.supervisor.kinds import Kinds, Spec
+from etld.supervisor.kinds import Kinds, SlotSpec, load_object
 from etld.supervisor.network import addresses
-from etld.supervisor.observe.metrics_store import Ledger
-from etld.supervisor.slots.machine import Slot, State
+from etld.supervisor.observe.metrics_store import MetricsStore
+from etld.supervisor.slots.machine import SlotState, WorkerSlot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from etld.config import Config
-    from etld.supervisor.supervisor import Supervisor
+    from etld.supervisor.lifecycle import Lifecycle
+    from etld.supervisor.processes.tree import ProcessTree
+    from etld.supervisor.reload.active_config import ActiveConfig
+    from etld.supervisor.runtime import Runtime
 
 FORMAT = 1
 T = TypeVar("T")
@@ -60,36 +64,50 @@ class Handed:
     ports: dict[str, int]
     control: int
     listeners: tuple[str, int, list[tuple[int, int]]]
-    slots: list[Slot]
-    specs: list[Spec]
+    slots: list[WorkerSlot]
+    specs: list[SlotSpec]
     processes: list[Child]
-    ledger: Ledger
+    metrics: MetricsStore
     retiring: list[tuple[int, float | None]] = dataclasses.field(default_factory=list)
     scaled: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
-def save(daemon: Supervisor) -> int:
-    """The descriptor of a file in memory with the daemon's state; who execs makes what it names inheritable."""
-    runtime, tree = daemon.runtime, daemon.tree
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """The parts of the running daemon that another program takes over."""
+
+    active: ActiveConfig
+    tree: ProcessTree
+    runtime: Runtime
+    lifecycle: Lifecycle
+    log_file: Path | None
+
+
+def save(running: Running) -> int:
+    """The descriptor of a file in memory with the daemon's state; who execs makes what it names inheritable.
+
+    Its keys are a format between versions: they keep their names whatever the code calls the things.
+    """
+    active, tree, runtime = running.active, running.tree, running.runtime
     state = {
         "format": FORMAT,
-        "config": str(daemon.config.source),
-        "kinds": daemon.kinds_ref,
-        "log_file": str(daemon.log_file) if daemon.log_file else None,
-        "began": daemon.began,
-        "scaled": daemon.scaled,
+        "config": str(active.config.source),
+        "kinds": active.kinds_ref,
+        "log_file": str(running.log_file) if running.log_file else None,
+        "began": running.lifecycle.began,
+        "scaled": active.scaled,
         "pidfile": [str(runtime.pidfile.path), runtime.pidfile.fd],
-        "ports": runtime.ports,
+        "ports": active.ports,
         "control": runtime.control.fileno(),
         "listeners": [runtime.listeners.host, runtime.listeners.port, runtime.listeners.save()],
-        "slots": [dataclasses.asdict(slot) for slot in tree.slots.values()],
-        "specs": [dataclasses.asdict(spec) for spec in tree.specs.values()],
+        "slots": [dataclasses.asdict(slot) for slot in tree.slots],
+        "specs": [dataclasses.asdict(spec) for spec in tree.slots.specs.values()],
         "processes": [
             dataclasses.asdict(Child(p.name, p.kind, p.pid, p.began, p.channel.fileno(), *p.channel.save(), p.version))
-            for p in tree.processes.values()
+            for p in tree.children
         ],
         "retiring": list(tree.retiring.items()),
-        "ledger": tree.ledger.save(),
+        "ledger": tree.metrics.save(),
     }
     fd = os.memfd_create("etld-state", 0)
     with open(fd, "wb", closefd=False) as file:
@@ -110,11 +128,11 @@ def read(fd: int) -> Handed:
             Handed,
             {
                 **saved,
-                "slots": [_known(Slot, {**slot, "state": State(slot["state"])}) for slot in saved["slots"]],
-                "specs": [_known(Spec, spec) for spec in saved["specs"]],
+                "slots": [_known(WorkerSlot, {**slot, "state": SlotState(slot["state"])}) for slot in saved["slots"]],
+                "specs": [_known(SlotSpec, spec) for spec in saved["specs"]],
                 "processes": [_known(Child, process) for process in saved["processes"]],
                 "retiring": [(int(pid), kill_at) for pid, kill_at in saved.get("retiring", ())],
-                "ledger": Ledger.restore(saved["ledger"], saved["began"]),
+                "metrics": MetricsStore.restore(saved["ledger"], saved["began"]),
             },
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -127,8 +145,7 @@ def check(state: Handed, kinds: Kinds, config: Config) -> None:
         raise NotUnderstood(f"this etld has no workers of the kind {kind}")
     where = addresses.resolve(config, state.ports)
     for entry in filter(None, (kind.check for kind in kinds.values())):
-        module, _, function = entry.partition(":")
-        getattr(importlib.import_module(module), function)(config, where)
+        load_object(entry)(config, where)
 
 
 def _known(cls: type[T], values: Mapping[str, Any]) -> T:

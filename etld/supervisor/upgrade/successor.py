@@ -10,14 +10,14 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from etld.control.daemon import VerbError
+from etld.control.verbs import VerbError
 from etld.supervisor.upgrade import handover
 
 if TYPE_CHECKING:
-    from etld.supervisor.supervisor import Supervisor
+    from etld.supervisor.upgrade.handover import Running
 
 _WITHIN = 60.0
-_MOST_SAID = 16384
+_LONGEST_REASON = 16384
 
 
 class Successor:
@@ -33,18 +33,21 @@ class Successor:
         self._check.poll()
         return True
 
-    def ask(self, daemon: Supervisor) -> Generator[None, None, None]:
-        """Wait until it has said yes to the configuration, the state, the database. Raises VerbError with its reasons, or when it says nothing for a minute."""
+    def ask(self, running: Running) -> Generator[None, None, None]:
+        """Wait until it has accepted the configuration, the state and the database.
+
+        Raises VerbError with its reasons, or when it has no answer within a minute.
+        """
         # A file and no pipe: nobody reads before the end.
-        with open(os.memfd_create("etld-check"), "r+b") as said:
-            state = handover.save(daemon)
+        with open(os.memfd_create("etld-check"), "r+b") as output:
+            state = handover.save(running)
             argv = [sys.executable, "-m", "etld.supervisor", "--check", "--state", str(state)]
-            argv += ["--config", str(daemon.config.source), "--kinds", daemon.kinds_ref]
+            argv += ["--config", str(running.active.config.source), "--kinds", running.active.kinds_ref]
             self._check = check = subprocess.Popen(
                 argv,
                 pass_fds=(state,),
                 stdin=subprocess.DEVNULL,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
             os.close(state)
@@ -62,6 +65,6 @@ class Successor:
                     check.kill()
                 check.wait()
             if check.returncode != 0:
-                said.seek(0)
-                reason = said.read(_MOST_SAID).decode(errors="replace").strip()
+                output.seek(0)
+                reason = output.read(_LONGEST_REASON).decode(errors="replace").strip()
                 raise VerbError("failed", f"the new program would not run, so the old one stays:\n{reason}")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from etld.control.client import Connection
+from etld.control.client import ControlConnection
 from etld.embedded import probe
 from support.daemon import Daemon
 from support.waiting import wait_until
@@ -49,7 +49,7 @@ def get(daemon: Daemon, path: str) -> tuple[int, dict[str, Any]]:
 
 def health(daemon: Daemon) -> dict[str, Any]:
     """What `etld health` is told."""
-    with Connection(daemon.state_dir / "etld.sock", 10.0) as connection:
+    with ControlConnection(daemon.state_dir / "etld.sock", 10.0) as connection:
         return connection.ask("health")
 
 

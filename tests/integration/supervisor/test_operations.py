@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from etld.control.client import Connection, Refused
+from etld.control.client import ControlConnection, RequestRefused
 from support.fake_workers import SLOW
 from support.fake_workers_daemon import FakeWorkersDaemon
 from support.waiting import wait_until
@@ -180,7 +180,7 @@ def test_ingest_sees_no_database(etld: FakeWorkersDaemon) -> None:
     etld.start("support.fake_workers:WELL")
     assert "postgres=postgresql://" in etld.said("good-0")[0]
     from etld.config import load
-    from etld.supervisor.supervisor import without_database
+    from etld.supervisor.reload.active_config import without_database
 
     assert without_database(load(etld.config)).postgres.dsn == "embedded"
 
@@ -309,7 +309,7 @@ def test_a_signal_while_the_program_changes(etld: FakeWorkersDaemon, number: sig
     etld.start()
     process = etld.process
     assert process is not None
-    with Connection(etld.socket) as asker:
+    with ControlConnection(etld.socket) as asker:
         asker._sock.sendall(b'{"verb":"restart"}\n')
         cmdline = Path(f"/proc/{process.pid}/cmdline")
         deadline = time.monotonic() + 20
@@ -344,16 +344,16 @@ def test_a_drain_that_comes_to_no_end(etld: FakeWorkersDaemon) -> None:
     assert done.returncode == 1
     assert "event_x:0 has 5 events for the behind" in done.stderr
     assert etld.status()["operation"] is None
-    with Connection(etld.socket) as asker:
+    with ControlConnection(etld.socket) as asker:
         asker._sock.sendall(b'{"verb":"drain"}\n')
         wait_until(lambda: etld.status()["operation"] == "drain")
     wait_until(lambda: etld.status()["operation"] is None, what="the drain that nobody waits for ends")
-    answers: list[Refused] = []
+    answers: list[RequestRefused] = []
 
     def ask() -> None:
         try:
             etld.ask("drain")
-        except Refused as refused:
+        except RequestRefused as refused:
             answers.append(refused)
 
     waiting = threading.Thread(target=ask)

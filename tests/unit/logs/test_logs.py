@@ -264,8 +264,8 @@ def test_levels_are_kept_apart(desk: Desk) -> None:
 
 def test_what_is_shown_of_a_line_cannot_forge_another() -> None:
     """`etld logs`, `etld status` and `etld health` undo JSON's escapes: the terminal gets them escaped again."""
+    from etld.cli import status_text
     from etld.cli.logs import _render
-    from etld.control import show
 
     evil = "x\n2026-01-01 error   ingest-0: forged\x1b[2J"
     line = json.dumps({"ts": "t", "level": "error", "worker": "w", "msg": evil, "key": evil, "trace": f"a\n{evil}"})
@@ -287,4 +287,4 @@ def test_what_is_shown_of_a_line_cannot_forge_another() -> None:
         "totals": {},
         "faults": [evil],
     }
-    assert show.status(reply, color=False).splitlines()[-1].startswith("    2026")
+    assert status_text.render(reply, color=False).splitlines()[-1].startswith("    2026")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from etld.cli import status_text
 from etld.config.secrets import split
-from etld.control import show
 from etld.control.client import state_dir
 from etld.errors import EtldError, PortTaken, UsageError
 from etld.supervisor.network.listeners import Listeners
-from etld.supervisor.observe.systemd import Notifier
+from etld.supervisor.observe.systemd import ServiceManager
 from etld.supervisor.processes.pidfile import AlreadyRunning, PidFile
 
 
@@ -113,7 +113,7 @@ def test_notifications(tmp_path: Path) -> None:
         manager.bind(str(tmp_path / "n"))
         manager.setblocking(False)
         env = {"NOTIFY_SOCKET": str(tmp_path / "n"), "WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(os.getpid())}
-        notifier = Notifier(env)
+        notifier = ServiceManager(env)
         for now in (0.0, 1.0, 2.0, 3.9, 4.0):
             notifier.alive(now)
         notifier.status("a")
@@ -125,9 +125,9 @@ def test_notifications(tmp_path: Path) -> None:
             except BlockingIOError:
                 break
     assert said == [b"WATCHDOG=1"] * 3 + [b"STATUS=a"]
-    Notifier({}).ready("nobody listens")
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("it has gone")
-    assert Notifier({"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}).watchdog is None
+    ServiceManager({}).ready("nobody listens")
+    ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready("it has gone")
+    assert ServiceManager({"WATCHDOG_USEC": "1", "WATCHDOG_PID": "1"}).watchdog is None
 
 
 def test_the_client_finds_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_the_status_is_a_table() -> None:
         "totals": {"accepted": 1000},
         "faults": ["ingest-0 is backoff: port"],
     }
-    assert show.status(reply, color=False).splitlines() == [
+    assert status_text.render(reply, color=False).splitlines() == [
         "etld 1  degraded  pid 7  up 1d01h",
         "",
         "worker    state    pid  uptime  restarts   rate/s    lag",
@@ -180,4 +180,4 @@ def test_the_status_is_a_table() -> None:
         "",
         "! ingest-0 is backoff: port",
     ]
-    assert "\033[31mdegraded\033[0m" in show.status(reply, color=True)
+    assert "\033[31mdegraded\033[0m" in status_text.render(reply, color=True)

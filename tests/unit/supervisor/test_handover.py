@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from etld.supervisor.observe.metrics_store import Ledger
-from etld.supervisor.slots.machine import State
+from etld.supervisor.observe.metrics_store import MetricsStore
+from etld.supervisor.slots.machine import SlotState
 from etld.supervisor.upgrade import handover
 
 ROOT = Path(__file__).parents[3]
@@ -36,7 +36,7 @@ def state() -> dict[str, Any]:
         "specs": [{"name": "ingest-0", "kind": "ingest", "index": 0}],
         "processes": [{"name": "ingest-0", "kind": "ingest", "pid": 7, "began": 1.0, "channel": 6}],
         "retiring": [[7, None]],
-        "ledger": Ledger().save(),
+        "ledger": MetricsStore().save(),
     }
 
 
@@ -54,7 +54,7 @@ def test_fields_that_only_one_of_the_two_knows() -> None:
     del values["scaled"], values["retiring"]
     found = handover.read(handed(values))
     (slot,) = found.slots
-    assert (slot.state, slot.pid, slot.restarts, slot.failures) == (State.RUNNING, 7, 2, 0)
+    assert (slot.state, slot.pid, slot.restarts, slot.failures) == (SlotState.RUNNING, 7, 2, 0)
     assert (found.specs[0].event_type, found.processes[0].version, found.retiring) == (None, "?", [])
 
 

@@ -10,24 +10,24 @@ import pytest
 from histories import PATIENCE, live
 
 from etld.supervisor.slots import machine
-from etld.supervisor.slots.machine import Action, Slot, State
+from etld.supervisor.slots.machine import Action, SlotState, WorkerSlot
 
-Event = Callable[[Slot, float], Slot]
+Event = Callable[[WorkerSlot, float], WorkerSlot]
 
 
-def nothing(slot: Slot, _now: float) -> Slot:
+def nothing(slot: WorkerSlot, _now: float) -> WorkerSlot:
     return slot
 
 
-def spawn(slot: Slot, now: float) -> Slot:
+def spawn(slot: WorkerSlot, now: float) -> WorkerSlot:
     return machine.spawned(slot, 100 + int(now), now)
 
 
-def ready(slot: Slot, now: float) -> Slot:
+def ready(slot: WorkerSlot, now: float) -> WorkerSlot:
     return machine.is_ready(slot, now)
 
 
-def beat(slot: Slot, now: float) -> Slot:
+def beat(slot: WorkerSlot, now: float) -> WorkerSlot:
     return machine.is_heard(slot, now)
 
 
@@ -39,15 +39,15 @@ def says(message: str, *, fatal: bool = False) -> Event:
     return lambda slot, _now: machine.complained(slot, message, fatal=fatal)
 
 
-def stop(slot: Slot, now: float) -> Slot:
+def stop(slot: WorkerSlot, now: float) -> WorkerSlot:
     return machine.stop(slot, now, 4.0)
 
 
-def renew(slot: Slot, now: float) -> Slot:
+def renew(slot: WorkerSlot, now: float) -> WorkerSlot:
     return machine.renew(slot, now, 4.0, "reload")
 
 
-S, A = State, Action
+S, A = SlotState, Action
 killed = exit_with(-signal.SIGKILL)
 
 
@@ -219,37 +219,37 @@ def test_a_replaced_worker_is_no_failure() -> None:
 
 def test_renewing_revives_what_was_given_up() -> None:
     """`etld restart WORKER` gives it another chance."""
-    slot = Slot("w", "w", state=State.FATAL, failures=3, admitted=True)
+    slot = WorkerSlot("w", "w", state=SlotState.FATAL, failures=3, admitted=True)
     slot, action = machine.tick(machine.renew(slot, 50, 4, "restart"), 50, PATIENCE)
-    assert (slot.state, slot.failures, action) == (State.WAITING, 0, Action.SPAWN)
+    assert (slot.state, slot.failures, action) == (SlotState.WAITING, 0, Action.SPAWN)
 
 
 def test_failures_are_forgiven_after_a_healthy_time() -> None:
     """The count is of failures in a row."""
-    slot = Slot("w", "w", state=State.RUNNING, pid=1, failures=2, spawned=0, ready=1, heard=6, admitted=True)
+    slot = WorkerSlot("w", "w", state=SlotState.RUNNING, pid=1, failures=2, spawned=0, ready=1, heard=6, admitted=True)
     assert machine.tick(slot, 4.9, PATIENCE)[0].failures == 2
     assert machine.tick(slot, 5.0, PATIENCE)[0].failures == 0
 
 
 def test_nothing_is_spawned_before_it_is_admitted() -> None:
     """The ranks below come first."""
-    assert machine.tick(Slot("w", "w"), 5, PATIENCE)[1] is None
+    assert machine.tick(WorkerSlot("w", "w"), 5, PATIENCE)[1] is None
 
 
 def test_an_overlapped_slot_starts_its_successor_beside_the_old_process() -> None:
     """vacate() leaves no pid behind."""
-    slot = Slot("w", "w", state=State.RUNNING, pid=7, ready=1, admitted=True)
+    slot = WorkerSlot("w", "w", state=SlotState.RUNNING, pid=7, ready=1, admitted=True)
     slot, action = machine.tick(machine.vacate(slot, 9), 9, PATIENCE)
     assert (slot.pid, slot.restarts, action) == (None, 1, Action.SPAWN)
 
 
 def test_due_times_tell_the_loop_when_to_look() -> None:
     """Backoff and deadlines; nothing for a slot that only runs."""
-    slot = Slot("w", "w", state=State.BACKOFF, not_before=3.5, admitted=True)
+    slot = WorkerSlot("w", "w", state=SlotState.BACKOFF, not_before=3.5, admitted=True)
     assert machine.due(slot) == 3.5
     assert machine.due(replace(slot, admitted=False)) is None
-    assert machine.due(machine.stop(replace(slot, pid=3, state=State.RUNNING), 1, 4)) == 5
-    assert machine.due(replace(slot, pid=3, state=State.RUNNING)) is None
+    assert machine.due(machine.stop(replace(slot, pid=3, state=SlotState.RUNNING), 1, 4)) == 5
+    assert machine.due(replace(slot, pid=3, state=SlotState.RUNNING)) is None
 
 
 def test_exit_codes_in_words() -> None:
@@ -262,7 +262,7 @@ def test_exit_codes_in_words() -> None:
 def test_who_is_never_given_up() -> None:
     """max_failures 0, as of an embedded part that ran before: a full disk may be emptied."""
     patience = replace(PATIENCE, max_failures=0)
-    slot = machine.spawned(Slot("db", "db"), 1, 0.0)
+    slot = machine.spawned(WorkerSlot("db", "db"), 1, 0.0)
     for number in range(1, 30):
         slot = machine.exited(slot, 1, 0.1, patience)
         assert (slot.state, slot.failures) == (S.BACKOFF, number)

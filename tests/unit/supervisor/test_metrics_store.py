@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 
 from etld.supervisor.observe import prometheus
-from etld.supervisor.observe.metrics_store import Ledger
-from etld.supervisor.slots.machine import Slot, State
+from etld.supervisor.observe.metrics_store import MetricsStore
+from etld.supervisor.slots.machine import SlotState, WorkerSlot
 from etld.worker.metrics import Metrics, key
 
 
-def beat(ledger: Ledger, pid: int, metrics: Metrics, now: float) -> None:
+def beat(ledger: MetricsStore, pid: int, metrics: Metrics, now: float) -> None:
     """As it comes over the channel."""
     ledger.beat(pid, json.loads(json.dumps(metrics.changes())), now)
 
 
 def test_counters_go_on_after_a_restart() -> None:
     """The second process begins at zero; the sum does not."""
-    ledger = Ledger()
+    ledger = MetricsStore()
     for pid, accepted in ((1, 5), (2, 3)):
         ledger.open(pid, "ingest-0", "ingest")
         metrics = Metrics()
@@ -33,7 +33,7 @@ def test_counters_go_on_after_a_restart() -> None:
 
 def test_totals_come_from_the_kind_that_owns_them() -> None:
     """The aggregator reads the same topics; its numbers are not the table's."""
-    ledger = Ledger()
+    ledger = MetricsStore()
     for pid, kind, values in (
         (1, "processor", {"stored": 4, "duplicate": 1, "dead": 2}),
         (2, "aggregator", {"stored": 4}),
@@ -57,7 +57,7 @@ def test_totals_come_from_the_kind_that_owns_them() -> None:
 
 def test_the_rate_is_of_the_last_seconds() -> None:
     """100 a second, then nothing."""
-    ledger = Ledger()
+    ledger = MetricsStore()
     ledger.open(1, "w", "w")
     metrics = Metrics()
     for second in range(20):
@@ -73,7 +73,7 @@ def test_the_rate_is_of_the_last_seconds() -> None:
 
 def test_faults_come_and_go_with_their_process() -> None:
     """A dead worker complains of nothing."""
-    ledger, metrics = Ledger(), Metrics()
+    ledger, metrics = MetricsStore(), Metrics()
     ledger.open(1, "w", "w")
     metrics.fault("kafka", "away")
     beat(ledger, 1, metrics, 1.0)
@@ -89,7 +89,7 @@ def test_faults_come_and_go_with_their_process() -> None:
 
 def test_saved_and_restored_it_says_the_same() -> None:
     """What a re-exec hands over."""
-    ledger, metrics = Ledger(), Metrics()
+    ledger, metrics = MetricsStore(), Metrics()
     ledger.open(1, "old", "ingest")
     metrics.count(key("accepted", {"ack": "all"}), 2)
     metrics.observe(key("batch_records", {}), 30, 1)
@@ -101,7 +101,7 @@ def test_saved_and_restored_it_says_the_same() -> None:
     ledger.close(1)
     ledger.open(2, "new", "processor")
     beat(ledger, 2, metrics, 1.0)
-    again = Ledger.restore(json.loads(json.dumps(ledger.save())), 2.0)
+    again = MetricsStore.restore(json.loads(json.dumps(ledger.save())), 2.0)
     for part in ("counters", "histograms", "gauges", "lags"):
         assert list(getattr(again, part)()) == list(getattr(ledger, part)()), part
     assert (again.totals(), again.faults()) == (ledger.totals(), ledger.faults())
@@ -109,14 +109,14 @@ def test_saved_and_restored_it_says_the_same() -> None:
 
 def test_prometheus_text() -> None:
     """Cumulative buckets, escaped labels, one TYPE a family."""
-    ledger, metrics = Ledger(), Metrics()
+    ledger, metrics = MetricsStore(), Metrics()
     ledger.open(1, "p-0", "processor")
     metrics.count(key("accepted", {"why": 'a"b\\c\nd'}), 2)
     metrics.observe(key("wait_seconds", {}), 0.003, 1)
     metrics.observe(key("wait_seconds", {}), 99.0, 1)
     metrics.lag("event_x:3", 12)
     ledger.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t:0": {"stored": 3}}})), 1.0)
-    slot = Slot("p-0", "processor", state=State.RUNNING, restarts=3, crashes=2)
+    slot = WorkerSlot("p-0", "processor", state=SlotState.RUNNING, restarts=3, crashes=2)
     facts = prometheus.Facts(
         version="1", ready=True, uptime=5, faults={"p-0": {"kafka": "gone"}}, memory={"p-0": 1024}, free={"/x": 7}
     )
@@ -142,7 +142,7 @@ def test_prometheus_text() -> None:
 
 def test_what_may_fall_in_the_table_never_falls_as_a_counter() -> None:
     """Parked letters that are replayed are parked no more; that they were is still true, also after a re-exec."""
-    ledger, metrics = Ledger(), Metrics()
+    ledger, metrics = MetricsStore(), Metrics()
     ledger.open(1, "corrector-0", "corrector")
     seen = []
     for parked in (10, 15, 2, 4):
@@ -151,19 +151,19 @@ def test_what_may_fall_in_the_table_never_falls_as_a_counter() -> None:
         seen.append({name: value for name, _, value in ledger.database_counters()}["parked"])
     assert seen == [0, 5, 5, 7]
     assert ledger.totals()["parked"] == 4
-    again = Ledger.restore(json.loads(json.dumps(ledger.save())), 2.0)
+    again = MetricsStore.restore(json.loads(json.dumps(ledger.save())), 2.0)
     assert list(again.database_counters()) == list(ledger.database_counters())
 
 
 def test_what_waited_is_remembered_until_another_reads_it() -> None:
     """By kind, since each kind reads a topic at its own pace; a new program remembers it too."""
-    ledger = Ledger()
+    ledger = MetricsStore()
     ledger.open(1, "processor-x-0", "processor")
     ledger.open(2, "processor-x-1", "processor")
     ledger.open(3, "aggregator-0", "aggregator")
     ledger.beat(1, {"lags": {"t:0": 5, "t:1": 0}}, 1.0)
     ledger.close(1)
-    ledger = Ledger.restore(ledger.save(), 1.0)
+    ledger = MetricsStore.restore(ledger.save(), 1.0)
     ledger.beat(3, {"lags": {"t:0": 0}}, 1.0)
     assert list(ledger.waiting()) == [("processor", "t:0", 5)]
     ledger.beat(2, {"lags": {"t:0": 2}}, 2.0)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etld import logs
 from etld.supervisor import main
 from etld.supervisor.kinds import load_kinds
-from etld.supervisor.observe.startup_notifier import Herald
+from etld.supervisor.observe.startup_notifier import StartupNotifier
 from etld.supervisor.processes.spawn import flush
 from etld.supervisor.runtime import Runtime
+from etld.supervisor.supervisor import Startup
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -32,17 +32,17 @@ def start(config: Config, kinds: str = main.KINDS) -> int:
     flush()
     pid = os.fork()
     if pid == 0:
-        _daemon(config, kinds, runtime, log_file, reader, writer)
+        os.close(reader)
+        _daemon(config, Startup(kinds, log_file, StartupNotifier(writer)), runtime)
     os.close(writer)
     runtime.forget()
     os.waitpid(pid, 0)
     return reader
 
 
-def _daemon(config: Config, kinds: str, runtime: Runtime, log_file: Path | None, reader: int, writer: int) -> None:
+def _daemon(config: Config, startup: Startup, runtime: Runtime) -> None:
     code = 1
     try:
-        os.close(reader)
         os.setsid()
         if os.fork() != 0:  # never a session leader, so never a controlling terminal
             os._exit(0)
@@ -50,10 +50,10 @@ def _daemon(config: Config, kinds: str, runtime: Runtime, log_file: Path | None,
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
-        if log_file is not None:
-            logs.reopen(log_file)
+        if startup.log_file is not None:
+            logs.reopen(startup.log_file)
         os.close(null)
-        code = main.serve(config, kinds, runtime, log_file=log_file, herald=Herald(writer))
+        code = main.serve(config, startup, runtime)
     except BaseException as error:
         if not isinstance(error, SystemExit):
             logging.getLogger("etld.supervisor").critical("the daemon ends", exc_info=error)

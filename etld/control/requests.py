@@ -1,0 +1,58 @@
+"""One request: parsed, given to its verb, and answered whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from etld.control.verbs import Answer, Reply, Request, Verb, VerbError
+from etld.errors import ConfigError, EtldError
+
+log = logging.getLogger("etld.control")
+T = TypeVar("T")
+
+
+def failure(code: str, message: str, **details: object) -> Reply:
+    """An answer that says no."""
+    return {"ok": False, "error": {"code": code, "message": message, **details}}
+
+
+def answer(line: bytes, verbs: Mapping[str, Verb]) -> Answer:
+    """What the verb of a request (one line of JSON) answers."""
+    return guarded(lambda: _run(line, verbs))
+
+
+def guarded(call: Callable[[], T]) -> T | Reply:
+    """A mistake of a verb, or of its caller, ends in an answer, never in the daemon."""
+    try:
+        return call()
+    except VerbError as error:
+        return failure(error.code, str(error), **error.details)
+    except ConfigError as error:
+        problems = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
+        return failure("config", str(error), problems=problems)
+    except EtldError as error:
+        return failure("failed", str(error))
+    except Exception as error:
+        log.exception("a verb failed")
+        return failure("internal", f"{type(error).__name__}: {error}")
+
+
+def _run(line: bytes, verbs: Mapping[str, Verb]) -> Answer:
+    request = _parse(line)
+    verb = verbs.get(request["verb"])
+    if verb is None:
+        raise VerbError("unknown_verb", f"unknown verb {request['verb']!r}; there are {', '.join(verbs)}")
+    return verb(request)
+
+
+def _parse(line: bytes) -> Request:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise VerbError("bad_json", "a request is one JSON object on one line") from None
+    if not isinstance(request, dict) or not isinstance(request.get("verb"), str):
+        raise VerbError("bad_request", 'a request is an object with a text "verb"')
+    return request
