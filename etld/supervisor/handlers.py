@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from etld.control.arguments import flag, number, seconds, text
 from etld.control.verbs import Answer, Request, Verb
@@ -28,12 +28,6 @@ _MOST_LINES = 1000
 _LINES = 100
 
 
-class Stop(Protocol):
-    """Begins the daemon's end, or hastens it."""
-
-    def __call__(self, *, quick: bool) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """What verbs may use of the daemon."""
@@ -42,7 +36,8 @@ class Daemon:
     parts: Parts
     running: Running
     successor: Successor
-    stop: Stop
+    #: Begins the daemon's end, or hastens it: quick or not.
+    stop: Callable[[bool], None]
 
 
 Handler = Callable[[Daemon, Request], Answer]
@@ -61,19 +56,19 @@ def _verb(handler: Handler) -> Handler:
 
 
 @_verb
-def status(daemon: Daemon, request: Request) -> Answer:
+def status(daemon: Daemon, _request: Request) -> Answer:
     """Workers, addresses, totals."""
     return daemon.report.status()
 
 
 @_verb
-def health(daemon: Daemon, request: Request) -> Answer:
+def health(daemon: Daemon, _request: Request) -> Answer:
     """Whether the daemon is live, ready, well, and what is wrong."""
     return daemon.report.health()
 
 
 @_verb
-def metrics(daemon: Daemon, request: Request) -> Answer:
+def metrics(daemon: Daemon, _request: Request) -> Answer:
     """Prometheus text for the whole daemon."""
     return {"text": daemon.report.metrics()}
 
@@ -88,7 +83,7 @@ def logs(daemon: Daemon, request: Request) -> Answer:
 @_verb
 def stop(daemon: Daemon, request: Request) -> Answer:
     """{"quick"?}: end the daemon; quick does not wait for what is under way."""
-    daemon.stop(quick=flag(request, "quick"))
+    daemon.stop(flag(request, "quick"))
     return {"pid": daemon.running.lifecycle.pid}
 
 

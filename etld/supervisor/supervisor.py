@@ -76,7 +76,7 @@ class Supervisor:
         self._disk = Disk()
         self.report = Report(self.lifecycle, tree, active, self.operations, self._disk)
         self.parts = Parts(active, tree, runtime.listeners, self.operations, self.lifecycle, self.service_manager)
-        daemon = handlers.Daemon(self.report, self.parts, self.running, self._successor, self.stop)
+        daemon = handlers.Daemon(self.report, self.parts, self.running, self._successor, self._stop)
         self.server = ControlServer(runtime.control, self.reactor, handlers.bound_to(daemon), self.operations.abandoned)
         self._shutdown: Shutdown | None = None
         self._broadcast_state = ""
@@ -188,9 +188,9 @@ class Supervisor:
         log.error("not started: %s", reason)
         self._startup_notifier.failed(reason)
         self.lifecycle.exit_code = code
-        self.stop(quick=False)
+        self._stop(False)
 
-    def stop(self, *, quick: bool) -> None:
+    def _stop(self, quick: bool) -> None:
         """Begin the end, or hasten it."""
         if self._shutdown is None:
             log.info("stopping")
@@ -206,7 +206,7 @@ class Supervisor:
 
     def _signal(self, number: signal.Signals) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self.stop(quick=self.lifecycle.stopping)
+            self._stop(self.lifecycle.stopping)
         elif number == signal.SIGHUP:
             self._hangup()
         elif number == signal.SIGUSR1:

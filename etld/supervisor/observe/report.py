@@ -34,22 +34,22 @@ class WorkerProcess(Protocol):
 class WorkerProcesses(Protocol):
     """The live processes by pid."""
 
-    def get(self, pid: int | None) -> WorkerProcess | None: ...
+    def get(self, pid: int | None) -> WorkerProcess | None:
+        """None when there is no such process."""
 
 
 class Workers(Protocol):
     """The slots and their processes."""
 
-    @property
-    def slots(self) -> SlotTable: ...
+    slots: SlotTable
+    metrics: MetricsStore
 
     @property
-    def children(self) -> WorkerProcesses: ...
+    def children(self) -> WorkerProcesses:
+        """The processes in the slots, and those before them."""
 
-    @property
-    def metrics(self) -> MetricsStore: ...
-
-    def outdated(self) -> Mapping[str, str]: ...
+    def outdated(self) -> Mapping[str, str]:
+        """Versions by name, of the workers that another version has started."""
 
 
 class InForce(Protocol):

@@ -12,11 +12,11 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_hushed_door(host: str) -> None:
-    """Who is in stays in and can send; who comes later hears nothing, and then that the door is shut."""
+def test_a_listener_that_ignores_new_connections(host: str) -> None:
+    """Who is connected stays so and can send; a later client hears nothing, and is refused then."""
     listeners = Listeners.bind(host, 0, 2)
     early = [socket.create_connection((host, listeners.port)) for _ in range(8)]
-    listeners.hush()
+    listeners.ignore_new()
     late = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     late.settimeout(0.3)
     with pytest.raises(TimeoutError):
@@ -25,10 +25,10 @@ def test_a_hushed_door(host: str) -> None:
         client.sendall(b"hello")
     taken = []
     for index in range(2):
-        door = listeners.get(index)
+        sock = listeners.get(index)
         while True:
             try:
-                taken.append(door.accept()[0])
+                taken.append(sock.accept()[0])
             except BlockingIOError:
                 break
     assert sorted(sock.recv(9) for sock in taken) == [b"hello"] * 8

@@ -254,7 +254,7 @@ def test_a_successor_that_does_not_come_up(etld: FakeWorkersDaemon) -> None:
 
 
 def test_ready_is_whether_events_are_accepted(etld: FakeWorkersDaemon) -> None:
-    """Not with no worker, not with a door that a fault shuts; with any other fault they are."""
+    """Not with no worker, not with one whose fault makes it refuse them; with any other fault they are."""
     etld.start()
     for fault, code in (("kafka", 1), ("reload", 0)):
         (etld.state / "ingest.fault").write_text(fault)

@@ -10,41 +10,41 @@ from etld.supervisor.slots.machine import SlotState, WorkerSlot
 from etld.worker.metrics import Metrics, key
 
 
-def beat(ledger: MetricsStore, pid: int, metrics: Metrics, now: float) -> None:
+def beat(store: MetricsStore, pid: int, metrics: Metrics, now: float) -> None:
     """As it comes over the channel."""
-    ledger.beat(pid, json.loads(json.dumps(metrics.changes())), now)
+    store.beat(pid, json.loads(json.dumps(metrics.changes())), now)
 
 
 def test_counters_go_on_after_a_restart() -> None:
     """The second process begins at zero; the sum does not."""
-    ledger = MetricsStore()
+    store = MetricsStore()
     for pid, accepted in ((1, 5), (2, 3)):
-        ledger.open(pid, "ingest-0", "ingest")
+        store.open(pid, "ingest-0", "ingest")
         metrics = Metrics()
         metrics.count(key("accepted", {}), accepted)
         metrics.observe(key("wait_seconds", {}), 0.02, 1)
-        beat(ledger, pid, metrics, 1.0)
+        beat(store, pid, metrics, 1.0)
         if pid == 1:
-            ledger.close(pid)
-    assert ledger.totals()["accepted"] == 8
-    ((_, (buckets, total)),) = ledger.histograms()
+            store.close(pid)
+    assert store.totals()["accepted"] == 8
+    ((_, (buckets, total)),) = store.histograms()
     assert (sum(buckets), round(total, 6)) == (2, 0.04)
 
 
 def test_totals_come_from_the_kind_that_owns_them() -> None:
     """The aggregator reads the same topics; its numbers are not the table's."""
-    ledger = MetricsStore()
+    store = MetricsStore()
     for pid, kind, values in (
         (1, "processor", {"stored": 4, "duplicate": 1, "dead": 2}),
         (2, "aggregator", {"stored": 4}),
         (3, "corrector", {"dead": 3, "repaired": 1, "parked": 1, "stored": 9}),
     ):
-        ledger.open(pid, f"{kind}-0", kind)
+        store.open(pid, f"{kind}-0", kind)
         metrics = Metrics()
         metrics.total("t:0", values)
-        beat(ledger, pid, metrics, 1.0)
-        ledger.close(pid)
-    assert ledger.totals() == {
+        beat(store, pid, metrics, 1.0)
+        store.close(pid)
+    assert store.totals() == {
         "accepted": 0,
         "rejected": 0,
         "stored": 4,
@@ -57,14 +57,14 @@ def test_totals_come_from_the_kind_that_owns_them() -> None:
 
 def test_the_rate_is_of_the_last_seconds() -> None:
     """100 a second, then nothing."""
-    ledger = MetricsStore()
-    ledger.open(1, "w", "w")
+    store = MetricsStore()
+    store.open(1, "w", "w")
     metrics = Metrics()
     for second in range(20):
         if second < 10:
             metrics.add_events(100)
-        beat(ledger, 1, metrics, float(second))
-        account = ledger.account(1)
+        beat(store, 1, metrics, float(second))
+        account = store.account(1)
         assert account is not None
         if second == 9:
             assert account.rate(9.0) == 100.0
@@ -73,54 +73,54 @@ def test_the_rate_is_of_the_last_seconds() -> None:
 
 def test_faults_come_and_go_with_their_process() -> None:
     """A dead worker complains of nothing."""
-    ledger, metrics = MetricsStore(), Metrics()
-    ledger.open(1, "w", "w")
+    store, metrics = MetricsStore(), Metrics()
+    store.open(1, "w", "w")
     metrics.fault("kafka", "away")
-    beat(ledger, 1, metrics, 1.0)
-    assert ledger.faults() == {"w": {"kafka": "away"}}
+    beat(store, 1, metrics, 1.0)
+    assert store.faults() == {"w": {"kafka": "away"}}
     metrics.fault("kafka", None)
-    beat(ledger, 1, metrics, 2.0)
-    assert ledger.faults() == {}
+    beat(store, 1, metrics, 2.0)
+    assert store.faults() == {}
     metrics.fault("disk", "full")
-    beat(ledger, 1, metrics, 3.0)
-    ledger.close(1)
-    assert ledger.faults() == {}
+    beat(store, 1, metrics, 3.0)
+    store.close(1)
+    assert store.faults() == {}
 
 
 def test_saved_and_restored_it_says_the_same() -> None:
     """What a re-exec hands over."""
-    ledger, metrics = MetricsStore(), Metrics()
-    ledger.open(1, "old", "ingest")
+    store, metrics = MetricsStore(), Metrics()
+    store.open(1, "old", "ingest")
     metrics.count(key("accepted", {"ack": "all"}), 2)
     metrics.observe(key("batch_records", {}), 30, 1)
     metrics.gauge(key("queue_depth", {}), 3)
     metrics.lag("t:0", 7)
     metrics.total("t:0", {"stored": 1})
     metrics.fault("disk", "full")
-    beat(ledger, 1, metrics, 1.0)
-    ledger.close(1)
-    ledger.open(2, "new", "processor")
-    beat(ledger, 2, metrics, 1.0)
-    again = MetricsStore.restore(json.loads(json.dumps(ledger.save())), 2.0)
+    beat(store, 1, metrics, 1.0)
+    store.close(1)
+    store.open(2, "new", "processor")
+    beat(store, 2, metrics, 1.0)
+    again = MetricsStore.restore(json.loads(json.dumps(store.save())), 2.0)
     for part in ("counters", "histograms", "gauges", "lags"):
-        assert list(getattr(again, part)()) == list(getattr(ledger, part)()), part
-    assert (again.totals(), again.faults()) == (ledger.totals(), ledger.faults())
+        assert list(getattr(again, part)()) == list(getattr(store, part)()), part
+    assert (again.totals(), again.faults()) == (store.totals(), store.faults())
 
 
 def test_prometheus_text() -> None:
     """Cumulative buckets, escaped labels, one TYPE a family."""
-    ledger, metrics = MetricsStore(), Metrics()
-    ledger.open(1, "p-0", "processor")
+    store, metrics = MetricsStore(), Metrics()
+    store.open(1, "p-0", "processor")
     metrics.count(key("accepted", {"why": 'a"b\\c\nd'}), 2)
     metrics.observe(key("wait_seconds", {}), 0.003, 1)
     metrics.observe(key("wait_seconds", {}), 99.0, 1)
     metrics.lag("event_x:3", 12)
-    ledger.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t:0": {"stored": 3}}})), 1.0)
+    store.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t:0": {"stored": 3}}})), 1.0)
     slot = WorkerSlot("p-0", "processor", state=SlotState.RUNNING, restarts=3, crashes=2)
     facts = prometheus.Facts(
         version="1", ready=True, uptime=5, faults={"p-0": {"kafka": "gone"}}, memory={"p-0": 1024}, free={"/x": 7}
     )
-    text = prometheus.render(ledger, [slot], facts)
+    text = prometheus.render(store, [slot], facts)
     lines = text.splitlines()
     assert 'etld_accepted_total{worker="p-0",why="a\\"b\\\\c\\nd"} 2' in lines
     assert 'etld_wait_seconds_bucket{worker="p-0",le="0.0025"} 0' in lines
@@ -142,31 +142,31 @@ def test_prometheus_text() -> None:
 
 def test_what_may_fall_in_the_table_never_falls_as_a_counter() -> None:
     """Parked letters that are replayed are parked no more; that they were is still true, also after a re-exec."""
-    ledger, metrics = MetricsStore(), Metrics()
-    ledger.open(1, "corrector-0", "corrector")
+    store, metrics = MetricsStore(), Metrics()
+    store.open(1, "corrector-0", "corrector")
     seen = []
     for parked in (10, 15, 2, 4):
         metrics.total("dead_letters", {"dead": 20, "repaired": 0, "parked": parked})
-        beat(ledger, 1, metrics, 1.0)
-        seen.append({name: value for name, _, value in ledger.database_counters()}["parked"])
+        beat(store, 1, metrics, 1.0)
+        seen.append({name: value for name, _, value in store.database_counters()}["parked"])
     assert seen == [0, 5, 5, 7]
-    assert ledger.totals()["parked"] == 4
-    again = MetricsStore.restore(json.loads(json.dumps(ledger.save())), 2.0)
-    assert list(again.database_counters()) == list(ledger.database_counters())
+    assert store.totals()["parked"] == 4
+    again = MetricsStore.restore(json.loads(json.dumps(store.save())), 2.0)
+    assert list(again.database_counters()) == list(store.database_counters())
 
 
 def test_what_waited_is_remembered_until_another_reads_it() -> None:
     """By kind, since each kind reads a topic at its own pace; a new program remembers it too."""
-    ledger = MetricsStore()
-    ledger.open(1, "processor-x-0", "processor")
-    ledger.open(2, "processor-x-1", "processor")
-    ledger.open(3, "aggregator-0", "aggregator")
-    ledger.beat(1, {"lags": {"t:0": 5, "t:1": 0}}, 1.0)
-    ledger.close(1)
-    ledger = MetricsStore.restore(ledger.save(), 1.0)
-    ledger.beat(3, {"lags": {"t:0": 0}}, 1.0)
-    assert list(ledger.waiting()) == [("processor", "t:0", 5)]
-    ledger.beat(2, {"lags": {"t:0": 2}}, 2.0)
-    assert list(ledger.waiting()) == [("processor", "t:0", 2)]
-    ledger.beat(2, {"lags": {"t:0": 0}}, 3.0)
-    assert list(ledger.waiting()) == []
+    store = MetricsStore()
+    store.open(1, "processor-x-0", "processor")
+    store.open(2, "processor-x-1", "processor")
+    store.open(3, "aggregator-0", "aggregator")
+    store.beat(1, {"lags": {"t:0": 5, "t:1": 0}}, 1.0)
+    store.close(1)
+    store = MetricsStore.restore(store.save(), 1.0)
+    store.beat(3, {"lags": {"t:0": 0}}, 1.0)
+    assert list(store.waiting()) == [("processor", "t:0", 5)]
+    store.beat(2, {"lags": {"t:0": 2}}, 2.0)
+    assert list(store.waiting()) == [("processor", "t:0", 2)]
+    store.beat(2, {"lags": {"t:0": 0}}, 3.0)
+    assert list(store.waiting()) == []
