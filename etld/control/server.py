@@ -16,7 +16,7 @@ from typing import Protocol
 
 from etld.control import requests
 from etld.control.path import address
-from etld.control.session import Session
+from etld.control.session import ControlSession
 from etld.control.verbs import Later, Reply, Verb
 from etld.errors import EtldError
 
@@ -81,8 +81,8 @@ class ControlServer:
         self._selector = selector
         self._verbs = verbs
         self._on_abandoned = on_abandoned
-        self._clients: dict[int, Session] = {}
-        self._queue: deque[Session] = deque()
+        self._clients: dict[int, ControlSession] = {}
+        self._queue: deque[ControlSession] = deque()
         selector.watch(sock.fileno(), READ, self._accept)
 
     def serve(self, now: float) -> None:
@@ -130,7 +130,7 @@ class ControlServer:
     def _welcome(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         uid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
-        client = Session(sock)
+        client = ControlSession(sock)
         if uid not in (0, os.geteuid()):
             log.warning("control: refused a client of user id %d", uid)
             _refuse(sock, requests.failure("forbidden", "only the daemon's owner and root may do this"))
@@ -148,11 +148,11 @@ class ControlServer:
         self._drop(oldest)
         return True
 
-    def _has(self, client: Session) -> bool:
+    def _has(self, client: ControlSession) -> bool:
         """Is it still connected? Its descriptor may be another's by now."""
         return self._clients.get(client.fd) is client
 
-    def _drop(self, client: Session) -> None:
+    def _drop(self, client: ControlSession) -> None:
         if self._has(client):
             del self._clients[client.fd]
             self._selector.unwatch(client.fd)
@@ -160,10 +160,10 @@ class ControlServer:
 
     # -- requests and answers
 
-    def _watch(self, client: Session, events: int) -> None:
+    def _watch(self, client: ControlSession, events: int) -> None:
         self._selector.watch(client.fd, events, lambda events: self._serve(client, events))
 
-    def _serve(self, client: Session, events: int) -> None:
+    def _serve(self, client: ControlSession, events: int) -> None:
         if events & READ and not client.ended:
             try:
                 client.receive()
@@ -175,13 +175,13 @@ class ControlServer:
         if self._has(client):
             self._enqueue(client)
 
-    def _enqueue(self, client: Session) -> None:
+    def _enqueue(self, client: ControlSession) -> None:
         """Let it be answered when its turn comes; until then nothing more is read of it."""
         if not client.queued:
             client.queued = True
             self._queue.append(client)
 
-    def _advance(self, client: Session) -> None:
+    def _advance(self, client: ControlSession) -> None:
         """Answer the client's next request, unless it has to wait for an answer, or to read some."""
         if client.later is None and len(client.outbox) < MAX_UNREAD:
             line = client.next_request()
@@ -201,7 +201,7 @@ class ControlServer:
                 self._enqueue(client)
         self._flush(client)
 
-    def _resume(self, client: Session) -> None:
+    def _resume(self, client: ControlSession) -> None:
         """Send the answer that the client waits for, if it is there now."""
         assert client.later is not None
         if client.gone:
@@ -217,7 +217,7 @@ class ControlServer:
             if self._has(client):
                 self._enqueue(client)
 
-    def _flush(self, client: Session) -> None:
+    def _flush(self, client: ControlSession) -> None:
         try:
             client.flush()
         except OSError:

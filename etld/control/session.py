@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from etld.control.verbs import Later, Reply
 
 
-class Session:
+class ControlSession:
     """`inbox` is what has come and is not answered, `outbox` what the client has not read."""
 
     def __init__(self, sock: socket.socket) -> None:

@@ -17,7 +17,7 @@ from etld.supervisor.reload import scale as scaling
 from etld.supervisor.upgrade import restart as restarting
 
 if TYPE_CHECKING:
-    from etld.supervisor.observe.report import Report
+    from etld.supervisor.observe.report import DaemonReport
     from etld.supervisor.reload.parts import Parts
     from etld.supervisor.upgrade.handover import Running
     from etld.supervisor.upgrade.successor import Successor
@@ -32,7 +32,7 @@ _LINES = 100
 class Daemon:
     """What verbs may use of the daemon."""
 
-    report: Report
+    report: DaemonReport
     parts: Parts
     running: Running
     successor: Successor

@@ -18,7 +18,7 @@ from etld.supervisor import handlers
 from etld.supervisor.lifecycle import Lifecycle
 from etld.supervisor.observe.disk import Disk
 from etld.supervisor.observe.metrics_store import MetricsStore
-from etld.supervisor.observe.report import Report
+from etld.supervisor.observe.report import DaemonReport
 from etld.supervisor.observe.startup_notifier import StartupNotifier
 from etld.supervisor.observe.systemd import ServiceManager
 from etld.supervisor.processes import child, recycle
@@ -30,7 +30,7 @@ from etld.supervisor.reload.operations import Operations
 from etld.supervisor.reload.parts import Parts
 from etld.supervisor.shutdown import Shutdown
 from etld.supervisor.slots import policy
-from etld.supervisor.slots.limits import Limits
+from etld.supervisor.slots.limits import WorkerLimits
 from etld.supervisor.upgrade import takeover
 from etld.supervisor.upgrade.handover import Handed, Running
 from etld.supervisor.upgrade.restart import after_upgrade
@@ -74,7 +74,7 @@ class Supervisor:
         self._startup_notifier = startup.notifier
         self._successor = Successor()
         self._disk = Disk()
-        self.report = Report(self.lifecycle, tree, active, self.operations, self._disk)
+        self.report = DaemonReport(self.lifecycle, tree, active, self.operations, self._disk)
         self.parts = Parts(active, tree, runtime.listeners, self.operations, self.lifecycle, self.service_manager)
         daemon = handlers.Daemon(self.report, self.parts, self.running, self._successor, self._stop)
         self.server = ControlServer(runtime.control, self.reactor, handlers.bound_to(daemon), self.operations.abandoned)
@@ -100,7 +100,7 @@ class Supervisor:
         self.operations.start("restart", after_upgrade(self.parts))
 
     def _configure(self, config: Config) -> None:
-        self.tree.limits = Limits.of_config(config.supervisor)
+        self.tree.limits = WorkerLimits.of_config(config.supervisor)
         logs.setup("supervisor", without_password_file(config).log_settings())
 
     # -- the loop

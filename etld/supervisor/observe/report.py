@@ -67,7 +67,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DaemonReport:
     """Reads the daemon, changes nothing."""
 
     lifecycle: Lifecycle

@@ -18,7 +18,7 @@ from etld.supervisor.processes.spawn import Process, fork
 from etld.supervisor.processes.worker_messages import WorkerMessages
 from etld.supervisor.reactor import Reactor
 from etld.supervisor.slots import machine, policy
-from etld.supervisor.slots.limits import Limits
+from etld.supervisor.slots.limits import WorkerLimits
 from etld.supervisor.slots.machine import Action, Patience, SlotState, WorkerSlot
 from etld.supervisor.slots.table import SlotTable
 from etld.worker.channel import Channel
@@ -43,7 +43,7 @@ class ProcessTree:
         messages = WorkerMessages(self.slots, self.metrics, self.release)
         self.children = Children(reactor, Channels(reactor, messages.take, self._flooded), self._ended)
         self.retiring: dict[int, float | None] = {}
-        self.limits = Limits()
+        self.limits = WorkerLimits()
         #: The daemon has been up once.
         self.was_up = False
         #: Called with a slot's spec once the slot is gone for good.

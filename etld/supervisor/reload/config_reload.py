@@ -29,7 +29,7 @@ def reload(parts: Parts, *, dry_run: bool) -> Answer:
     refuse_unsafe(source)
     new = load(source)
     refuse_unsafe_files(new)
-    change = plan.Change(active.config, new, active.snapshot, plan.snapshot(new))
+    change = plan.ConfigChange(active.config, new, active.snapshot, plan.snapshot(new))
     running = [parts.tree.slots.specs[slot.name] for slot in parts.tree.slots.wanted()]
     todo = plan.make(active.kinds, change, running, active.scaled)
     if todo.refused:
@@ -41,7 +41,7 @@ def reload(parts: Parts, *, dry_run: bool) -> Answer:
     return parts.operations.start("reload", _reload(parts, change, todo, answer))
 
 
-def _reload(parts: Parts, change: plan.Change, todo: plan.ReloadPlan, answer: Reply) -> Work:
+def _reload(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan, answer: Reply) -> Work:
     tree, new = parts.tree, change.new
     # A taken port: EtldError, nothing changed.
     listeners = parts.listeners.elsewhere(new.ingest.host, new.ingest.port, len(parts.active.listening(new)))
@@ -71,7 +71,7 @@ def _reload(parts: Parts, change: plan.Change, todo: plan.ReloadPlan, answer: Re
     return answer
 
 
-def _adopt(parts: Parts, change: plan.Change, todo: plan.ReloadPlan) -> Waiting:
+def _adopt(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan) -> Waiting:
     """Work by the new configuration up to and with set-up; by the old one again when that fails."""
     active, tree = parts.active, parts.tree
     try:

@@ -77,7 +77,7 @@ def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, .
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigChange:
     """From one configuration to another; `before` and `after` are their snapshots."""
 
     old: Config
@@ -86,7 +86,7 @@ class Change:
     after: Mapping[str, Any]
 
 
-def make(kinds: Kinds, change: Change, running: Sequence[SlotSpec], scale: Mapping[str, int]) -> ReloadPlan:
+def make(kinds: Kinds, change: ConfigChange, running: Sequence[SlotSpec], scale: Mapping[str, int]) -> ReloadPlan:
     """What a change asks for, for the slots that run now."""
     changed = changed_keys(change.before, change.after)
     refused = tuple(key for key in changed if _below(key, FIXED))
@@ -104,7 +104,7 @@ def make(kinds: Kinds, change: Change, running: Sequence[SlotSpec], scale: Mappi
     return ReloadPlan(changed, tuple(sorted(steps, key=lambda s: (order[s.action], ranks[s.slot]))), refused)
 
 
-def _touched(kind: WorkerKind, spec: SlotSpec, change: Change, changed: Sequence[str]) -> list[ReloadStep]:
+def _touched(kind: WorkerKind, spec: SlotSpec, change: ConfigChange, changed: Sequence[str]) -> list[ReloadStep]:
     """What a worker that stays is to do: at most one step."""
     restart = {*kind.restart(change.old, spec.event_type), *kind.restart(change.new, spec.event_type)}
     push = {*kind.push(change.old, spec.event_type), *kind.push(change.new, spec.event_type)}

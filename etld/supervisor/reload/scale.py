@@ -25,7 +25,7 @@ _LAST_ACCEPT = 0.25
 
 
 def scale(parts: Parts, target: str, count: int) -> Answer:
-    """Change a kind's (or one event type's) number of workers until the next start."""
+    """ConfigChange a kind's (or one event type's) number of workers until the next start."""
     groups = _groups(parts.active, target)
     if not groups:
         raise unknown(parts.tree.slots, target)

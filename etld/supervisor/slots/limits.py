@@ -18,7 +18,7 @@ _GRACE_SHARE = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WorkerLimits:
     """`grace`: seconds that a worker has to finish when it is asked to stop."""
 
     roles: Patience = field(default_factory=Patience)
@@ -26,7 +26,7 @@ class Limits:
     grace: float = 30.0
 
     @classmethod
-    def of_config(cls, section: SupervisorSection) -> Limits:
+    def of_config(cls, section: SupervisorSection) -> WorkerLimits:
         """From the section [supervisor] of the configuration."""
         roles = Patience(
             section.start_seconds, section.max_failures, backoff_max=section.backoff_max, hang=section.hang_timeout

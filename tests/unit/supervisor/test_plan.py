@@ -23,7 +23,7 @@ def read(text: str) -> Config:
 def compare(text: str, scale: dict[str, int] | None = None) -> plan.ReloadPlan:
     old, new = read(TEXT), read(text)
     before, after = plan.snapshot(old), plan.snapshot(new)
-    return plan.make(KINDS, plan.Change(old, new, before, after), specs(KINDS, old, scale), scale or {})
+    return plan.make(KINDS, plan.ConfigChange(old, new, before, after), specs(KINDS, old, scale), scale or {})
 
 
 def edit(old: str, new: str) -> Callable[[], str]:
@@ -101,7 +101,7 @@ def test_a_schema_files_content_counts(tmp_path: Path) -> None:
     schema.write_text(schema.read_text() + "\n")
     after = plan.snapshot(config)
     assert plan.changed_keys(before, after) == ("event_types.purchase.schema.content",)
-    steps = plan.make(KINDS, plan.Change(config, config, before, after), specs(KINDS, config), {}).steps
+    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), specs(KINDS, config), {}).steps
     assert "run setup" in [f"{step.action} {step.slot}" for step in steps]
 
 
@@ -125,7 +125,7 @@ def test_a_rotated_secret_is_a_change(tmp_path: Path, key: str, renewed: set[str
     (tmp_path / "next").rename(secret)
     after = plan.snapshot(config)
     assert plan.changed_keys(before, after) == (f"{section}.{key}.content",)
-    steps = plan.make(KINDS, plan.Change(config, config, before, after), specs(KINDS, config), {}).steps
+    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), specs(KINDS, config), {}).steps
     assert {step.slot.partition("-")[0] for step in steps} == renewed
 
 
