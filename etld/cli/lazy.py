@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.util.suggest import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    Entries = Mapping[str, tuple[str, str]]
+
 
 class LazyGroup(click.Group):
-    """`lazy`: by its name each command's module, which defines `command`, and the line that the group's help shows."""
+    """`lazy`: by its name each command's module, which defines `command`, and the line that the group's help shows.
 
-    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **options: Any) -> None:
+    `hidden_lazy`: the same for commands that the help leaves out.
+    """
+
+    def __init__(self, *args: Any, lazy: Entries, hidden_lazy: Entries | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._lazy = lazy
+        self._all = {**lazy, **(hidden_lazy or {})}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In their own order."""
@@ -24,10 +32,18 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import it."""
-        if cmd_name not in self._lazy:
+        if cmd_name not in self._all:
             return None
-        command: click.Command = importlib.import_module(self._lazy[cmd_name][0]).command
+        command: click.Command = importlib.import_module(self._all[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest of the names for one that is not known."""
+        if args[0] not in self._all:
+            ctx.fail(f"there is no command {args[0]!r}{did_you_mean(args[0], self._lazy)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Without importing any."""
