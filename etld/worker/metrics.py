@@ -8,16 +8,10 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from etld.worker.declared_metrics import bounds
+
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[str, Labels]
-
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-SIZES = (1.0, 10.0, 100.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 20000.0, 50000.0, 100000.0)
-
-
-def bounds(name: str) -> tuple[float, ...]:
-    """A histogram's upper bounds, by the unit that its name ends with."""
-    return SECONDS if name.endswith("_seconds") else SIZES
 
 
 def key(name: str, labels: Mapping[str, object]) -> Key:

@@ -1,60 +1,28 @@
-"""The daemon's numbers in Prometheus's text format (exposition format 0.0.4)."""
+"""The daemon's numbers for Prometheus, in its text format (exposition format 0.0.4)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etld.worker.metrics import bounds
+from prometheus_client import generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from etld.worker.declared_metrics import bounds, help_of
 
 if TYPE_CHECKING:
-    from etld.supervisor.observe.metrics_store import MetricsStore
+    from etld.supervisor.observe.metrics_store import MetricsStore, Series
     from etld.supervisor.slots.machine import WorkerSlot
-
-Pairs = Sequence[tuple[str, str]]
-Sample = tuple[str, Pairs, float]
-
-HELP = {
-    "etld_build_info": "Always 1; the version is a label.",
-    "etld_ready": "1 when every worker runs and none reports a fault.",
-    "etld_uptime_seconds": "Since the daemon started.",
-    "etld_broker_up": "1 when Kafka answers, as far as any worker knows.",
-    "etld_database_up": "1 when PostgreSQL answers, as far as any worker knows.",
-    "etld_disk_free_bytes": "Free for etld where it writes.",
-    "etld_worker_up": "1 when the worker is ready and gives signs of life, else 0.",
-    "etld_worker_restarts_total": "Processes of a worker that ended unasked: crashed, hung, or killed; not those that were replaced.",
-    "etld_worker_memory_bytes": "Resident memory of a worker.",
-    "etld_fault": "1 while a worker reports this fault, such as postgres, kafka, disk or breaker.",
-    "etld_accepted_total": "Events accepted over HTTP, dead letters among them.",
-    "etld_rejected_total": "Events refused over HTTP as the client's mistake.",
-    "etld_dead_lettered_total": "Events accepted over HTTP into the dead letter queue.",
-    "etld_sampled_total": "Events accepted over HTTP that the sampling left out.",
-    "etld_unavailable_total": "Requests and events answered 503.",
-    "etld_limited_total": "Requests answered 429.",
-    "etld_http_requests_total": "Requests over HTTP.",
-    "etld_key_events_total": "Events by write key and result; a request refused as a whole (400, 413, 429) counts as one.",
-    "etld_stored_total": "Events stored in processed_events, since the database was made.",
-    "etld_duplicate_total": "Events that were stored already, since the database was made.",
-    "etld_filtered_total": "Events that a transform left out, since the database was made.",
-    "etld_dead_total": "Dead letters of ingest and of the processors, since the daemon started.",
-    "etld_repaired_total": "Dead letters repaired, sent back and stored, since the daemon started.",
-    "etld_parked_total": "Dead letters parked because no rule repairs them, since the daemon started.",
-    "etld_dead_letters": "Dead letters by their state now.",
-    "etld_dead_letters_received_total": "Records read from the dead letter queue.",
-    "etld_charts_drawn_total": "Pictures of summaries.",
-    "etld_connections": "Open HTTP connections.",
-    "etld_queue_depth": "What waits in ingest: requests for their answer, records for Kafka's acknowledgement.",
-    "etld_consumer_lag": "Records of a partition not yet processed.",
-    "etld_end_to_end_seconds": "From an event's acceptance to its commit in PostgreSQL.",
-    "etld_batch_records": "Records in a batch.",
-    "etld_batch_duration_seconds": "Time to write a batch.",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the ledger does not know. `free`: bytes by path; `memory`: bytes by worker; `silent`: names of workers."""
+    """What the metrics store does not know.
+
+    `free`: bytes by path; `memory`: bytes by worker; `silent`: names of workers.
+    """
 
     version: str
     ready: bool
@@ -65,73 +33,117 @@ class Facts:
     silent: frozenset[str] = frozenset()
 
 
-def render(ledger: MetricsStore, slots: Iterable[WorkerSlot], facts: Facts) -> str:
+def render(store: MetricsStore, slots: Iterable[WorkerSlot], facts: Facts) -> str:
     """Everything, one family after the other."""
-    families: dict[str, tuple[str, list[Sample]]] = {}
-
-    def add(name: str, kind: str, labels: Pairs, value: float, suffix: str = "") -> None:
-        families.setdefault(name, (kind, []))[1].append((name + suffix, labels, value))
-
-    everyone = list(slots)
-    add("etld_build_info", "gauge", (("version", facts.version),), 1)
-    add("etld_ready", "gauge", (), float(facts.ready))
-    add("etld_uptime_seconds", "gauge", (), round(facts.uptime, 3))
-    for part, fault in (("broker", "kafka"), ("database", "postgres")):
-        add(f"etld_{part}_up", "gauge", (), float(_up(fault, everyone, facts)))
-    for path, free in facts.free.items():
-        add("etld_disk_free_bytes", "gauge", (("path", path),), free)
-    for slot in everyone:
-        who: Pairs = (("worker", slot.name),)
-        add("etld_worker_up", "gauge", who, float(slot.settled and slot.name not in facts.silent))
-        add("etld_worker_restarts_total", "counter", who, slot.crashes)
-        if slot.name in facts.memory:
-            add("etld_worker_memory_bytes", "gauge", who, facts.memory[slot.name])
-    for worker, faults in facts.faults.items():
-        for fault in faults:
-            add("etld_fault", "gauge", (("worker", worker), ("fault", fault)), 1)
-    for name, source, value in ledger.database_counters():
-        add(f"etld_{name}_total", "counter", _place(source), value)
-    for (worker, name, labels), value in ledger.counters():
-        add(f"etld_{name}_total", "counter", (("worker", worker), *labels), value)
-    for (worker, name, labels), gauge in ledger.gauges():
-        add(f"etld_{name}", "gauge", (("worker", worker), *labels), gauge)
-    for worker, source, events in ledger.lags():
-        add("etld_consumer_lag", "gauge", (("worker", worker), *_place(source)), events)
-    for (worker, name, labels), (buckets, total) in ledger.histograms():
-        whose: Pairs = (("worker", worker), *labels)
-        running = 0
-        for bound, count in zip((*bounds(name), float("inf")), buckets, strict=False):
-            running += count
-            le = "+Inf" if bound == float("inf") else f"{bound:g}"
-            add(f"etld_{name}", "histogram", (*whose, ("le", le)), running, "_bucket")
-        add(f"etld_{name}", "histogram", whose, total, "_sum")
-        add(f"etld_{name}", "histogram", whose, running, "_count")
-    lines = []
-    for name, (kind, samples) in families.items():
-        lines.append(f"# HELP {name} {HELP.get(name, 'Counted by a worker.')}")
-        lines.append(f"# TYPE {name} {kind}")
-        lines += [f"{sample}{_braces(labels)} {value:.17g}" for sample, labels, value in samples]
-    return "\n".join(lines) + "\n"
+    return generate_latest(DaemonCollector(store, list(slots), facts)).decode()
 
 
-def _up(fault: str, slots: Iterable[WorkerSlot], facts: Facts) -> bool:
-    """No worker misses this server, and if it is one of ours, its worker runs."""
-    ours = (slot for slot in slots if slot.name == f"embedded-{fault}")
-    return all(slot.settled and slot.name not in facts.silent for slot in ours) and not any(
-        fault in named for named in facts.faults.values()
-    )
+class DaemonCollector(Collector):
+    """What the supervisor sees of its workers, and what they have counted."""
+
+    def __init__(self, store: MetricsStore, slots: Sequence[WorkerSlot], facts: Facts) -> None:
+        self._store = store
+        self._slots = slots
+        self._facts = facts
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family that has a sample."""
+        for family in (*self._of_daemon(), *self._of_workers(), *self._counted()):
+            if family.samples:
+                yield family
+
+    def _of_daemon(self) -> Iterator[Metric]:
+        facts = self._facts
+        build = GaugeMetricFamily("etld_build_info", "Always 1; the version is a label.", labels=["version"])
+        build.add_metric([facts.version], 1)
+        yield build
+        yield _gauge("etld_ready", "1 when every worker runs and none reports a fault.", facts.ready)
+        yield _gauge("etld_uptime_seconds", "Since the daemon started.", round(facts.uptime, 3))
+        yield _gauge("etld_broker_up", "1 when Kafka answers, as far as any worker knows.", self._is_up("kafka"))
+        yield _gauge(
+            "etld_database_up", "1 when PostgreSQL answers, as far as any worker knows.", self._is_up("postgres")
+        )
+        free = GaugeMetricFamily("etld_disk_free_bytes", "Free for etld where it writes.", labels=["path"])
+        for path, size in facts.free.items():
+            free.add_metric([path], size)
+        yield free
+
+    def _of_workers(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily(
+            "etld_worker_up", "1 when the worker is ready and gives signs of life, else 0.", labels=["worker"]
+        )
+        restarts = CounterMetricFamily(
+            "etld_worker_restarts",
+            "Processes of a worker that ended unasked: crashed, hung, or killed; not those that were replaced.",
+            labels=["worker"],
+        )
+        memory = GaugeMetricFamily("etld_worker_memory_bytes", "Resident memory of a worker.", labels=["worker"])
+        for slot in self._slots:
+            up.add_metric([slot.name], float(self._answers(slot)))
+            restarts.add_metric([slot.name], slot.crashes)
+            if slot.name in self._facts.memory:
+                memory.add_metric([slot.name], self._facts.memory[slot.name])
+        faults = GaugeMetricFamily(
+            "etld_fault",
+            "1 while a worker reports this fault, such as postgres, kafka, disk or breaker.",
+            labels=["worker", "fault"],
+        )
+        for worker, named in self._facts.faults.items():
+            for fault in named:
+                faults.add_metric([worker, fault], 1)
+        yield from (up, restarts, memory, faults)
+
+    def _counted(self) -> Iterator[Metric]:
+        """What workers count, and what they read in the database (declared_metrics.py)."""
+        families: dict[str, Metric] = {}
+
+        def family(name: str, kind: str) -> Metric:
+            if name not in families:
+                families[name] = Metric(f"etld_{name}", help_of(name), kind)
+            return families[name]
+
+        for name, source, value in self._store.database_counters():
+            family(name, "counter").add_sample(f"etld_{name}_total", _place(source), value)
+        for series, value in self._store.counters():
+            family(series[1], "counter").add_sample(f"etld_{series[1]}_total", _labels(series), value)
+        for series, gauge in self._store.gauges():
+            family(series[1], "gauge").add_sample(f"etld_{series[1]}", _labels(series), gauge)
+        for worker, source, events in self._store.lags():
+            place = {"worker": worker, **_place(source)}
+            family("consumer_lag", "gauge").add_sample("etld_consumer_lag", place, events)
+        for series, (buckets, total) in self._store.histograms():
+            _add_histogram(family(series[1], "histogram"), _labels(series), buckets, total)
+        yield from families.values()
+
+    def _answers(self, slot: WorkerSlot) -> bool:
+        return slot.settled and slot.name not in self._facts.silent
+
+    def _is_up(self, server: str) -> bool:
+        """No worker misses this server, and if it is one of ours, its worker runs."""
+        ours = (slot for slot in self._slots if slot.name == f"embedded-{server}")
+        return all(map(self._answers, ours)) and not any(server in named for named in self._facts.faults.values())
 
 
-def _place(source: str) -> Pairs:
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _add_histogram(family: Metric, labels: dict[str, str], buckets: Iterable[int], total: float) -> None:
+    """Buckets come one by one, and go cumulated."""
+    running = 0
+    for bound, count in zip((*bounds(family.name.removeprefix("etld_")), float("inf")), buckets, strict=False):
+        running += count
+        le = "+Inf" if bound == float("inf") else f"{bound:g}"
+        family.add_sample(f"{family.name}_bucket", {**labels, "le": le}, running)
+    family.add_sample(f"{family.name}_sum", labels, total)
+    family.add_sample(f"{family.name}_count", labels, running)
+
+
+def _labels(series: Series) -> dict[str, str]:
+    worker, _, labels = series
+    return {"worker": worker, **dict(labels)}
+
+
+def _place(source: str) -> dict[str, str]:
     topic, _, partition = source.rpartition(":")
-    return (("topic", topic), ("partition", partition)) if topic else ()
-
-
-def _braces(labels: Pairs) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels) + "}"
-
-
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return {"topic": topic, "partition": partition} if topic else {}

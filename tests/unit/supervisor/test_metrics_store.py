@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-from etld.supervisor.observe import prometheus
 from etld.supervisor.observe.metrics_store import MetricsStore
-from etld.supervisor.slots.machine import SlotState, WorkerSlot
 from etld.worker.metrics import Metrics, key
 
 
@@ -105,39 +103,6 @@ def test_saved_and_restored_it_says_the_same() -> None:
     for part in ("counters", "histograms", "gauges", "lags"):
         assert list(getattr(again, part)()) == list(getattr(store, part)()), part
     assert (again.totals(), again.faults()) == (store.totals(), store.faults())
-
-
-def test_prometheus_text() -> None:
-    """Cumulative buckets, escaped labels, one TYPE a family."""
-    store, metrics = MetricsStore(), Metrics()
-    store.open(1, "p-0", "processor")
-    metrics.count(key("accepted", {"why": 'a"b\\c\nd'}), 2)
-    metrics.observe(key("wait_seconds", {}), 0.003, 1)
-    metrics.observe(key("wait_seconds", {}), 99.0, 1)
-    metrics.lag("event_x:3", 12)
-    store.beat(1, json.loads(json.dumps({**metrics.changes(), "totals": {"t:0": {"stored": 3}}})), 1.0)
-    slot = WorkerSlot("p-0", "processor", state=SlotState.RUNNING, restarts=3, crashes=2)
-    facts = prometheus.Facts(
-        version="1", ready=True, uptime=5, faults={"p-0": {"kafka": "gone"}}, memory={"p-0": 1024}, free={"/x": 7}
-    )
-    text = prometheus.render(store, [slot], facts)
-    lines = text.splitlines()
-    assert 'etld_accepted_total{worker="p-0",why="a\\"b\\\\c\\nd"} 2' in lines
-    assert 'etld_wait_seconds_bucket{worker="p-0",le="0.0025"} 0' in lines
-    assert 'etld_wait_seconds_bucket{worker="p-0",le="0.005"} 1' in lines
-    assert 'etld_wait_seconds_bucket{worker="p-0",le="+Inf"} 2' in lines
-    assert 'etld_wait_seconds_count{worker="p-0"} 2' in lines
-    assert 'etld_consumer_lag{worker="p-0",topic="event_x",partition="3"} 12' in lines
-    assert 'etld_worker_restarts_total{worker="p-0"} 2' in lines
-    assert 'etld_stored_total{topic="t",partition="0"} 3' in lines
-    assert 'etld_disk_free_bytes{path="/x"} 7' in lines
-    assert [line for line in lines if line.startswith(("etld_broker_up", "etld_database_up"))] == [
-        "etld_broker_up 0",
-        "etld_database_up 1",
-    ]
-    assert "etld_ready 1" in lines
-    kinds = [line for line in lines if line.startswith("# TYPE")]
-    assert len(kinds) == len(set(kinds))
 
 
 def test_what_may_fall_in_the_table_never_falls_as_a_counter() -> None:

@@ -1,0 +1,76 @@
+"""Every number that workers count, for Prometheus: a new one is a line here, and a call where it is counted.
+
+The names go without the prefix "etld_", and counters without "_total"; units are base units (seconds, bytes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+RECORDS = (1.0, 10.0, 100.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 20000.0, 50000.0, 100000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredMetric:
+    """`buckets`: the upper bounds of a histogram, without the last, +Inf."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+
+_METRICS = (
+    # Ingest.
+    DeclaredMetric("accepted", "counter", "Events accepted over HTTP, dead letters among them."),
+    DeclaredMetric("rejected", "counter", "Events refused over HTTP as the client's mistake."),
+    DeclaredMetric("dead_lettered", "counter", "Events accepted over HTTP into the dead letter queue."),
+    DeclaredMetric("sampled", "counter", "Events accepted over HTTP that the sampling left out."),
+    DeclaredMetric("unavailable", "counter", "Requests and events answered 503."),
+    DeclaredMetric("limited", "counter", "Requests answered 429."),
+    DeclaredMetric("http_requests", "counter", "Requests over HTTP."),
+    DeclaredMetric(
+        "key_events",
+        "counter",
+        "Events by write key and result; a request refused as a whole (400, 413, 429) counts as one.",
+    ),
+    DeclaredMetric("connections", "gauge", "Open HTTP connections."),
+    DeclaredMetric(
+        "queue_depth", "gauge", "What waits in ingest: requests for their answer, records for Kafka's acknowledgement."
+    ),
+    # What the database counts: Worker.totals().
+    DeclaredMetric("stored", "counter", "Events stored in processed_events, since the database was made."),
+    DeclaredMetric("duplicate", "counter", "Events that were stored already, since the database was made."),
+    DeclaredMetric("filtered", "counter", "Events that a transform left out, since the database was made."),
+    DeclaredMetric("dead", "counter", "Dead letters of ingest and of the processors, since the daemon started."),
+    DeclaredMetric("repaired", "counter", "Dead letters repaired, sent back and stored, since the daemon started."),
+    DeclaredMetric("parked", "counter", "Dead letters parked because no rule repairs them, since the daemon started."),
+    # Roles that read topics.
+    DeclaredMetric("consumer_lag", "gauge", "Records of a partition not yet processed."),
+    DeclaredMetric("batch_records", "histogram", "Records in a batch.", RECORDS),
+    DeclaredMetric("batch_duration_seconds", "histogram", "Time to write a batch.", SECONDS),
+    DeclaredMetric(
+        "end_to_end_seconds", "histogram", "From an event's acceptance to its commit in PostgreSQL.", SECONDS
+    ),
+    DeclaredMetric("charts_drawn", "counter", "Pictures of summaries."),
+    DeclaredMetric("dead_letters", "gauge", "Dead letters by their state now."),
+    DeclaredMetric("dead_letters_received", "counter", "Records read from the dead letter queue."),
+)
+
+DECLARED: dict[str, DeclaredMetric] = {metric.name: metric for metric in _METRICS}
+
+
+def bounds(name: str) -> tuple[float, ...]:
+    """A histogram's upper bounds; a name that only another version declares has those of its unit."""
+    declared = DECLARED.get(name)
+    if declared is not None:
+        return declared.buckets
+    return SECONDS if name.endswith("_seconds") else RECORDS
+
+
+def help_of(name: str) -> str:
+    """What a metric counts."""
+    declared = DECLARED.get(name)
+    return declared.help if declared is not None else "Counted by a worker."
