@@ -7,11 +7,14 @@ import pickle
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
 
 from etld.config import Config, load, locate, parse, refuse_unsafe, refuse_unsafe_files
+from etld.config.key_path import KeyPath
+from etld.config.mistakes import Mistake
 from etld.errors import ConfigError, EtldError
 from etld.supervisor.config_checks import CHECKS
 
@@ -183,6 +186,23 @@ def test_no_mistake_hides_another() -> None:
     assert "etld itself" in found["event_types.delivery.topic"][1]
     lines = [line for line, _message in found.values()]
     assert lines == sorted(lines)
+
+
+def test_a_part_may_bring_a_check_of_its_own() -> None:
+    """It gets the config and what stands in the file; what it finds is told like the rest, at its line."""
+    seen = []
+
+    def check(config: Config, data: dict[str, Any], removed: frozenset[KeyPath]) -> list[Mistake]:
+        seen.append((config.ingest.port, data["ingest"]["workers"], removed))
+        return [Mistake(("breaker", "window"), "too wide"), Mistake(("ingest", "workers"), "told already")]
+
+    with pytest.raises(ConfigError) as raised:
+        parse(broken(("workers = 1", 'workers = "x"')), DEFAULT, {}, [check])
+    assert seen == [(8080, "x", frozenset({("ingest", "workers")}))]
+    told = {p.path: (p.line, p.message) for p in raised.value.problems}
+    assert told["breaker.window"] == (line_of(TEXT, "window = "), "too wide")
+    assert told["ingest.workers"][1] == "expected a whole number, got 'x'"
+    assert len(told) == len(raised.value.problems) == 2
 
 
 def test_a_mistake_makes_no_second_one() -> None:
