@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from etld import logs
 from etld.config.secrets import inside, split
-from etld.config.sections.base import AnyPath, FileSchema, Like, Section
+from etld.config.sections.base import AnyPath, FileSchema, Matching, Section
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
 from etld.config.sections.ingest import IngestSection
 from etld.config.sections.operation import CorrectorSection, LogSection, SupervisorSection
@@ -29,7 +29,7 @@ def _section(model: Any, description: str) -> Any:
 class Config(Section):
     """Every key of the TOML file, by its path."""
 
-    node_id: Annotated[str, Like(r"[A-Za-z0-9._-]{0,200}", "letters, digits, dots, - and _")] = Field(
+    node_id: Annotated[str, Matching(r"[A-Za-z0-9._-]{0,200}", "letters, digits, dots, - and _")] = Field(
         "", description='Names this daemon among others of the same cluster; "" means the host name.'
     )
     state_dir: AnyPath = Field(

@@ -8,7 +8,7 @@ from fractions import Fraction
 from etld.util.text import shortened
 
 _SIZES = {"B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 1000, "MB": 10**6, "GB": 10**9}
-_SPANS: dict[str, Fraction | int] = {"MS": Fraction(1, 1000), "S": 1, "MIN": 60, "H": 3600, "D": 86400}
+_DURATIONS: dict[str, Fraction | int] = {"MS": Fraction(1, 1000), "S": 1, "MIN": 60, "H": 3600, "D": 86400}
 # ASCII digits only: \d would take those of every script.
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 _LONGEST = 40
@@ -26,7 +26,7 @@ def parse_size(value: object) -> int:
 def parse_duration(value: object) -> float:
     """Seconds of "500 ms", "10 s", "5 min", "1 h" or "7 d"; raises ValueError."""
     expected = 'a duration such as "500 ms", "10 s", "5 min" or "7 d"'
-    return float(_quantity(value, _SPANS, _MAX_SECONDS, expected))
+    return float(_quantity(value, _DURATIONS, _MAX_SECONDS, expected))
 
 
 def format_size(size: object) -> object:

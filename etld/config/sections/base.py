@@ -23,8 +23,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from etld.config.units import format_duration, format_size, parse_duration, parse_size
 
-_SPAN = {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|min|h|d)\s*$"}
-_BYTES = {"anyOf": [{"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|[kKMG]i?B)\s*$"}, {"type": "integer"}]}
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|min|h|d)\s*$"}
+_SIZE_SCHEMA = {
+    "anyOf": [{"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|[kKMG]i?B)\s*$"}, {"type": "integer"}]
+}
 
 
 class Section(BaseModel):
@@ -48,7 +50,7 @@ class FileSchema(GenerateJsonSchema):
 
 
 @dataclass(frozen=True)
-class Like:
+class Matching:
     """Text that matches a pattern as a whole, with words for who wrote something else."""
 
     pattern: str
@@ -77,7 +79,7 @@ def at_least(least: float, shown: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def written(default: str, description: str) -> Any:
+def quantity(default: str, description: str) -> Any:
     """A size's or a duration's field, with its default as the file writes it."""
     return Field(default, description=description)
 
@@ -91,22 +93,22 @@ Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, when_used="json"),
-    WithJsonSchema(_SPAN),
+    WithJsonSchema(_DURATION_SCHEMA),
 ]
 #: Bytes; in the file "64 KiB", "1 MiB".
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
     PlainSerializer(format_size, when_used="json"),
-    WithJsonSchema(_BYTES),
+    WithJsonSchema(_SIZE_SCHEMA),
 ]
 #: A duration that is not nothing.
-Span = Annotated[Duration, at_least(0.001, "1 ms")]
+PositiveDuration = Annotated[Duration, at_least(0.001, "1 ms")]
 #: A directory or a file; a relative one is made absolute by load.
 AnyPath = Annotated[Path, Field(strict=False)]
 #: A file that may be left out, by "" too.
-File = Annotated[AnyPath | None, BeforeValidator(_none_if_empty)]
+OptionalFile = Annotated[AnyPath | None, BeforeValidator(_none_if_empty)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Workers = Annotated[int, Field(ge=0, le=64)]
-Function = Annotated[str, Like(r"([A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*)?", '"module:function"')]
+FunctionName = Annotated[str, Matching(r"([A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*)?", '"module:function"')]
 Strings = Annotated[tuple[str, ...], Field(strict=False)]

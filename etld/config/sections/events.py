@@ -7,17 +7,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etld.config.sections.base import Duration, File, Function, Like, Section, Size, Strings, Workers, at_least, written
+from etld.config.sections.base import (
+    Duration,
+    FunctionName,
+    Matching,
+    OptionalFile,
+    Section,
+    Size,
+    Strings,
+    Workers,
+    at_least,
+    quantity,
+)
 
-TypeName = Annotated[str, Like(r"[a-z][a-z0-9_]{0,62}", "a name of a-z, 0-9 and _ that begins with a letter")]
-Topic = Annotated[str, Like(r"[A-Za-z0-9._-]{0,249}", "a topic of at most 249 letters, digits, dots, - and _")]
+TypeName = Annotated[str, Matching(r"[a-z][a-z0-9_]{0,62}", "a name of a-z, 0-9 and _ that begins with a letter")]
+Topic = Annotated[str, Matching(r"[A-Za-z0-9._-]{0,249}", "a topic of at most 249 letters, digits, dots, - and _")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class EventTypeSection(Section):
     """One kind of event: its schema, its topic, who processes it."""
 
-    schema_: File = Field(
+    schema_: OptionalFile = Field(
         None, alias="schema", description="Where its Avro schema is; the default is schemas/<type>.avsc."
     )
     topic: Topic = Field("", description='Its Kafka topic; "" means event_<type>.')
@@ -27,7 +38,7 @@ class EventTypeSection(Section):
     unknown_fields: Literal["reject", "drop"] = Field(
         "reject", description="A field the schema does not know makes the event invalid, or is left out."
     )
-    transform: Function = Field(
+    transform: FunctionName = Field(
         "", description='A function "module:function" (frame) -> frame that every batch goes through; "" for none.'
     )
     accept: bool = Field(
@@ -50,8 +61,8 @@ class ProcessorSection(Section):
     batch_max_records: int = Field(
         10000, ge=1, description="A batch is closed when it holds this many records, or when nothing more is waiting."
     )
-    batch_max_bytes: Annotated[Size, at_least(1024, "1 KiB")] = written("4 MiB", "The same in bytes of Kafka values.")
-    linger: Duration = written("50 ms", "How long a record may wait for company.")
+    batch_max_bytes: Annotated[Size, at_least(1024, "1 KiB")] = quantity("4 MiB", "The same in bytes of Kafka values.")
+    linger: Duration = quantity("50 ms", "How long a record may wait for company.")
 
 
 class BreakerSection(Section):
@@ -61,4 +72,4 @@ class BreakerSection(Section):
         0.5, description="When more than this share of the last `window` records is dead, pause and alarm; 0: never."
     )
     window: int = Field(1000, ge=1, description="How many records are looked at.")
-    retry_after: Duration = written("30 s", "One batch is let through after this long; 0 s waits for `etld resume`.")
+    retry_after: Duration = quantity("30 s", "One batch is let through after this long; 0 s waits for `etld resume`.")

@@ -7,7 +7,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from etld.config.sections.base import Duration, File, Port, Section, Size, Span, Strings, Workers, at_least, written
+from etld.config.sections.base import (
+    Duration,
+    OptionalFile,
+    Port,
+    PositiveDuration,
+    Section,
+    Size,
+    Strings,
+    Workers,
+    at_least,
+    quantity,
+)
 
 SEGMENT_MAP = {
     "event_id": "messageId",
@@ -22,7 +33,7 @@ SEGMENT_MAP = {
 }
 
 Rate = Annotated[float, Field(ge=0)]
-SomeBytes = Annotated[Size, at_least(1, "1 B")]
+PositiveSize = Annotated[Size, at_least(1, "1 B")]
 
 
 class IngestSection(Section):
@@ -39,17 +50,17 @@ class IngestSection(Section):
         "dead_letter", description="An invalid event is kept in the dead letter queue (202) or refused (422)."
     )
     timezone: str = Field("UTC", description="For a triggered_at without a zone.")
-    max_age: Duration = written("0 s", "A triggered_at older than this is a violation; 0 s means no limit.")
-    max_ahead: Duration = written("0 s", "A triggered_at further ahead than this is a violation; 0 s: no limit.")
-    max_body: SomeBytes = written("1 MiB", "The largest body, unpacked; past it the answer is 413.")
-    max_event: SomeBytes = written("64 KiB", "The largest event; past it the answer is 413.")
+    max_age: Duration = quantity("0 s", "A triggered_at older than this is a violation; 0 s means no limit.")
+    max_ahead: Duration = quantity("0 s", "A triggered_at further ahead than this is a violation; 0 s: no limit.")
+    max_body: PositiveSize = quantity("1 MiB", "The largest body, unpacked; past it the answer is 413.")
+    max_event: PositiveSize = quantity("64 KiB", "The largest event; past it the answer is 413.")
     max_batch: int = Field(1000, ge=1, description="Events in one batch.")
     max_depth: int = Field(32, ge=3, le=1000, description="How deep an event's JSON may nest.")
     max_connections: int = Field(1024, ge=1, description="Connections open at once, for each process.")
-    header_timeout: Span = written("15 s", "How long a client may take for its headers.")
-    body_timeout: Span = written("30 s", "How long a client may take for its body.")
-    ack_timeout: Span = written("5 s", "How long an event may wait for Kafka before the answer is 503.")
-    queue_limit: Annotated[Size, at_least(1 << 20, "1 MiB")] = written(
+    header_timeout: PositiveDuration = quantity("15 s", "How long a client may take for its headers.")
+    body_timeout: PositiveDuration = quantity("30 s", "How long a client may take for its body.")
+    ack_timeout: PositiveDuration = quantity("5 s", "How long an event may wait for Kafka before the answer is 503.")
+    queue_limit: Annotated[Size, at_least(1 << 20, "1 MiB")] = quantity(
         "32 MiB", "Bytes that may wait for Kafka; past it the answer is 503."
     )
     rate_per_key: Rate = Field(0, description="Events a second for each write key; 0 means no limit.")
@@ -59,7 +70,9 @@ class IngestSection(Section):
     )
     trusted_proxies: Strings = Field((), description="Addresses of proxies whose X-Forwarded-For is believed.")
     segment: bool = Field(True, description="Accept Segment's spelling of events on /v1/*.")
-    keys_file: File = Field(None, description='A file of write keys, one table each; "" means no key is asked for.')
+    keys_file: OptionalFile = Field(
+        None, description='A file of write keys, one table each; "" means no key is asked for.'
+    )
     segment_map: dict[str, str] = Field(
         default_factory=lambda: dict(SEGMENT_MAP),
         description="Segment's spelling to etld's: target path = source path. Only read when segment = true.",

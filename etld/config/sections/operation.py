@@ -6,9 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from etld.config.sections.base import Duration, Function, Section, Size, Span, Workers, at_least, written
+from etld.config.sections.base import (
+    Duration,
+    FunctionName,
+    PositiveDuration,
+    Section,
+    Size,
+    Workers,
+    at_least,
+    quantity,
+)
 
-Second = Annotated[Duration, at_least(1, "1 s")]
+SecondOrMore = Annotated[Duration, at_least(1, "1 s")]
 
 
 class RuleSection(Section):
@@ -22,7 +31,7 @@ class RuleSection(Section):
     steps: Annotated[tuple[dict[str, Any], ...], Field(strict=False)] = Field(
         (), description="What is done, in order: one table with one key each."
     )
-    hook: Function = Field("", description='A function "module:function" instead of or after the steps.')
+    hook: FunctionName = Field("", description='A function "module:function" instead of or after the steps.')
 
 
 class CorrectorSection(Section):
@@ -31,7 +40,7 @@ class CorrectorSection(Section):
     workers: Workers = Field(1, description="Corrector workers.")
     max_attempts: int = Field(3, ge=1, description="An event that failed this often is parked.")
     rate: float = Field(2000, ge=0, description="Repaired events sent back a second; 0 means no limit.")
-    keep_resolved: Span = written("30 d", "Resolved and discarded dead letters are kept this long.")
+    keep_resolved: PositiveDuration = quantity("30 d", "Resolved and discarded dead letters are kept this long.")
     rules: Annotated[tuple[RuleSection, ...], Field(strict=False)] = Field(
         (), description="Tried in order; the first whose result is valid wins."
     )
@@ -40,14 +49,16 @@ class CorrectorSection(Section):
 class SupervisorSection(Section):
     """Patience with workers."""
 
-    hang_timeout: Second = written("10 s", "A worker that says nothing for this long is dumped, killed and replaced.")
-    embedded_hang_timeout: Second = written("60 s", "The same for embedded parts.")
-    start_seconds: Duration = written("5 s", "A worker that ends sooner than this failed to start.")
+    hang_timeout: SecondOrMore = quantity(
+        "10 s", "A worker that says nothing for this long is dumped, killed and replaced."
+    )
+    embedded_hang_timeout: SecondOrMore = quantity("60 s", "The same for embedded parts.")
+    start_seconds: Duration = quantity("5 s", "A worker that ends sooner than this failed to start.")
     max_failures: int = Field(5, ge=1, description="After so many failed starts a worker is fatal.")
-    backoff_max: Span = written("30 s", "The longest pause between two starts of a worker.")
-    start_timeout: Span = written("120 s", "How long `etld start` waits for every worker.")
-    stop_timeout: Span = written("30 s", "How long `etld stop` waits for the drain.")
-    max_memory: Size = written("1 GiB", "A worker past this size is replaced between two batches; 0 B means never.")
+    backoff_max: PositiveDuration = quantity("30 s", "The longest pause between two starts of a worker.")
+    start_timeout: PositiveDuration = quantity("120 s", "How long `etld start` waits for every worker.")
+    stop_timeout: PositiveDuration = quantity("30 s", "How long `etld stop` waits for the drain.")
+    max_memory: Size = quantity("1 GiB", "A worker past this size is replaced between two batches; 0 B means never.")
     max_events: int = Field(0, ge=0, description="A worker past this many events is replaced; 0 means never.")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etld.config.sections.base import Duration, File, Port, Section, Span, at_least, written
+from etld.config.sections.base import Duration, OptionalFile, Port, PositiveDuration, Section, at_least, quantity
 
 
 class KafkaSection(Section):
@@ -27,12 +27,12 @@ class KafkaSection(Section):
         "", description="For sasl_plaintext and sasl_ssl."
     )
     sasl_username: str = Field("", description="Who etld is to the brokers.")
-    sasl_password_file: File = Field(None, description="Holds the password: one line.")
-    ssl_ca_file: File = Field(None, description="The CA that signed the brokers' certificates (PEM).")
-    session_timeout: Annotated[Duration, at_least(1, "1 s")] = written(
+    sasl_password_file: OptionalFile = Field(None, description="Holds the password: one line.")
+    ssl_ca_file: OptionalFile = Field(None, description="The CA that signed the brokers' certificates (PEM).")
+    session_timeout: Annotated[Duration, at_least(1, "1 s")] = quantity(
         "6 s", "A static member's partitions are taken over after this long."
     )
-    max_poll_interval: Annotated[Duration, at_least(1, "1 s")] = written(
+    max_poll_interval: Annotated[Duration, at_least(1, "1 s")] = quantity(
         "5 min", "A consumer that has not asked for records for so long loses its partitions; at least session_timeout."
     )
 
@@ -42,9 +42,9 @@ class PostgresSection(Section):
 
     dsn: str = Field("embedded", min_length=1, description='"embedded", or a DSN: "postgresql://etld@db.example/etld".')
     embedded_port: Port = Field(15432, description="Port of the embedded server; 0 takes any free one.")
-    password_file: File = Field(None, description="Holds the password, so that it stands in no DSN: one line.")
-    connect_timeout: Annotated[Duration, at_least(1, "1 s")] = written("5 s", "How long to try one connection.")
-    statement_timeout: Span = written("30 s", "How long one statement may take.")
+    password_file: OptionalFile = Field(None, description="Holds the password, so that it stands in no DSN: one line.")
+    connect_timeout: Annotated[Duration, at_least(1, "1 s")] = quantity("5 s", "How long to try one connection.")
+    statement_timeout: PositiveDuration = quantity("30 s", "How long one statement may take.")
 
 
 class SchemaRegistrySection(Section):
@@ -56,8 +56,8 @@ class SchemaRegistrySection(Section):
         description='"embedded" (a table in PostgreSQL), or the URL of a Confluent-compatible registry.',
     )
     username: str = Field("", description="For a registry that asks who you are.")
-    password_file: File = Field(None, description="Holds the password: one line.")
+    password_file: OptionalFile = Field(None, description="Holds the password: one line.")
     compatibility: Literal["BACKWARD", "FORWARD", "FULL", "NONE"] = Field(
         "BACKWARD", description="What a new schema version must be to the versions before it."
     )
-    timeout: Span = written("5 s", "How long to wait for an answer.")
+    timeout: PositiveDuration = quantity("5 s", "How long to wait for an answer.")

@@ -6,12 +6,22 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from etld.config.sections.base import AnyPath, Duration, Like, Section, Span, Strings, Workers, at_least, written
+from etld.config.sections.base import (
+    AnyPath,
+    Duration,
+    Matching,
+    PositiveDuration,
+    Section,
+    Strings,
+    Workers,
+    at_least,
+    quantity,
+)
 
-SummaryName = Annotated[str, Like(r"[a-z][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, beginning with a letter")]
-Column = Annotated[str, Like(r"[a-z_][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, not beginning with a digit")]
+SummaryName = Annotated[str, Matching(r"[a-z][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, beginning with a letter")]
+Column = Annotated[str, Matching(r"[a-z_][a-z0-9_]{0,40}", "at most 41 of a-z, 0-9 and _, not beginning with a digit")]
 ChartName = Annotated[
-    str, Like(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "at most 64 letters, digits, - and _ (it becomes a file's name)")
+    str, Matching(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "at most 64 letters, digits, - and _ (it becomes a file's name)")
 ]
 _ONE_MEASURE = 'expected "count" or one of { sum = "…" }, { avg = "…" }, { min = "…" }, { max = "…" }'
 
@@ -21,7 +31,7 @@ class AggregatorSection(Section):
 
     workers: Workers = Field(1, description="Aggregator workers.")
     batch_max_records: int = Field(10000, ge=1, description="Records in one batch.")
-    dedup_window: Annotated[Duration, at_least(3600, "1 h")] = written(
+    dedup_window: Annotated[Duration, at_least(3600, "1 h")] = quantity(
         "7 d", "An event id is remembered this long, so that a retry is not counted twice."
     )
 
@@ -30,9 +40,9 @@ class ChartsSection(Section):
     """When charts are drawn, and where."""
 
     dir: AnyPath = Field("./event_summary_charts", description="Where the pictures go.", validate_default=True)
-    every: Span = written("5 min", "Draw after this long, when something came.")
+    every: PositiveDuration = quantity("5 min", "Draw after this long, when something came.")
     every_events: int = Field(1000, ge=1, description="Draw after this many events.")
-    idle: Span = written("2 s", "Draw when nothing came for this long.")
+    idle: PositiveDuration = quantity("2 s", "Draw when nothing came for this long.")
     keep: int = Field(20, ge=1, description="Kept of each chart, besides <name>_latest.png.")
     dpi: int = Field(300, ge=50, le=1200, description="Dots per inch.")
 
@@ -97,7 +107,7 @@ class SummarySection(Section):
     measures: dict[Column, AnyMeasure] = Field(
         min_length=1, description='Measures: "count", or { sum|avg|min|max = field path }.'
     )
-    bucket: Span = written("1 h", "Width of the bucket of event time.")
+    bucket: PositiveDuration = quantity("1 h", "Width of the bucket of event time.")
     chart: ChartSection | None = Field(None, description="The picture of it.")
 
     @field_validator("filter", mode="before")
