@@ -40,7 +40,7 @@ _PARTITIONS_EVERY = 600.0
 
 @dataclass
 class Sums(Work):
-    """A batch summed up: the frames of its distinct events, their ids, also as bytes for COPY, and the rows for each summary."""
+    """A batch summed up: the frames of its distinct events, their ids (as bytes for COPY too), each summary's rows."""
 
     keys: list[Key] = field(default_factory=list)
     frames: list[pl.DataFrame] = field(default_factory=list)

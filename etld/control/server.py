@@ -37,9 +37,11 @@ TURN = 0.01
 class Selector(Protocol):
     """What the server needs of the daemon's loop."""
 
-    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None: ...
+    def watch(self, fd: int, events: int, callback: Callable[[int], None]) -> None:
+        """Call back when `fd` is ready for one of `events`."""
 
-    def unwatch(self, fd: int) -> None: ...
+    def unwatch(self, fd: int) -> None:
+        """Forget a descriptor."""
 
 
 def bind(path: Path) -> socket.socket:

@@ -35,6 +35,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
+        """Was no difference found?"""
         return not self.differences
 
     def as_json(self) -> dict[str, Any]:

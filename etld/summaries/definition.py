@@ -1,5 +1,6 @@
-"""From `[summaries.<name>]` to what a summary is. Pure but for reading schema files; no client is imported,
-so that the config's own check can call `check`.
+"""From `[summaries.<name>]` to what a summary is.
+
+Pure but for reading schema files; no client is imported, so that a check of the configuration can call `check`.
 """
 
 from __future__ import annotations

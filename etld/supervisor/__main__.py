@@ -34,11 +34,11 @@ def run() -> int:
             return main.foreground(config, options.kinds)
         if options.state is not None:
             handover.check(handover.read(options.state), kinds, config)
-        return 0
     except EtldError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"etld: {line}\n")
         return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":

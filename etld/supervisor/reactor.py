@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -36,10 +37,8 @@ class Reactor:
 
     def unwatch(self, fd: int) -> None:
         """Forget a descriptor; an unknown one is fine."""
-        try:
+        with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(fd)
-        except (KeyError, ValueError):
-            pass
 
     def run_once(self, timeout: float) -> None:
         """Wait at most `timeout` seconds, then call back for all that is ready."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -88,10 +89,8 @@ class Worker:
 
     def receive(self) -> None:
         """Take the supervisor's messages, and its end, without blocking."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._wake)
-        except BlockingIOError:
-            pass
         if self._channel is not None and not self._channel.closed:
             for message in self._channel.receive():
                 self._take(message)
@@ -161,7 +160,7 @@ class Worker:
     # -- numbers
 
     def events(self, n: int) -> None:
-        """n of the role's main unit were done; gives the rate."""
+        """Note that n of the role's main unit were done; gives the rate."""
         self.metrics.add_events(n)
 
     def count(self, name: str, n: int = 1, **labels: object) -> None:

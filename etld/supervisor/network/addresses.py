@@ -54,7 +54,7 @@ def check_embedded_ports(config: Config, ports: dict[str, int]) -> None:
 def resolve(config: Config, ports: dict[str, int]) -> Addresses:
     """What a client connects to; no password is in that of PostgreSQL."""
     host = config.ingest.host
-    if host in ("0.0.0.0", ""):
+    if host in ("0.0.0.0", ""):  # noqa: S104  # nothing is bound here
         host = LOOPBACK
     elif ":" in host:
         host = "[::1]" if host == "::" else f"[{host}]"

@@ -25,7 +25,7 @@ def answer(log_file: Path | None, lines: int) -> dict[str, Any]:
 def _file_of(fd: int) -> Path | None:
     try:
         if stat.S_ISREG(os.fstat(fd).st_mode):
-            path = Path(os.readlink(f"/proc/self/fd/{fd}"))
+            path = Path(f"/proc/self/fd/{fd}").readlink()
             return path if path.is_file() else None
     except OSError:
         pass

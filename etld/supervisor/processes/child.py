@@ -69,10 +69,10 @@ def _detach(birth: Birth, channel: Channel) -> None:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     keep = {0, 1, 2, spawn.stacks_fd, channel.fileno(), *(sock.fileno() for sock in birth.sockets)}
-    for entry in os.listdir("/proc/self/fd"):
-        if int(entry) not in keep:
+    for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if fd not in keep:
             with contextlib.suppress(OSError):
-                os.close(int(entry))
+                os.close(fd)
     os.setpgrp()
     end_with_parent(birth.supervisor_pid, birth.kind.death_signal)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):

@@ -45,7 +45,7 @@ class Children:
         """Listen to a process, and wait for its end."""
         self._processes[process.pid] = process
         self._channels.watch(process)
-        self._reactor.watch(process.pidfd, READ, lambda events: self.reap(process.pid))
+        self._reactor.watch(process.pidfd, READ, lambda _events: self.reap(process.pid))
 
     def send(self, pid: int | None, message: dict[str, Any]) -> None:
         """Send a worker a message."""

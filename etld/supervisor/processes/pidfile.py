@@ -36,7 +36,7 @@ class PidFile:
                 os.close(fd)
                 raise AlreadyRunning(f"already running (pid {pid or 'not yet known'})") from None
             with contextlib.suppress(FileNotFoundError):
-                if os.stat(path).st_ino == os.fstat(fd).st_ino:
+                if path.stat().st_ino == os.fstat(fd).st_ino:
                     return cls(path, fd)
             os.close(fd)  # its holder removed it while we waited for nothing: begin anew
 

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from etld import __version__
@@ -79,7 +80,7 @@ class Process:
 
 def fork(spec: SlotSpec, kind: WorkerKind, child: ChildMain, now: float) -> Process:
     """Fork a worker; `child` runs in it and never returns. Raises OSError when the system refuses."""
-    threads = len(os.listdir("/proc/self/task"))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
         raise RuntimeError(f"the supervisor has {threads} threads: a fork could inherit a lock held for ever")
     ours, theirs = pair()
@@ -107,9 +108,9 @@ def fork(spec: SlotSpec, kind: WorkerKind, child: ChildMain, now: float) -> Proc
 def _find_stacks(pid: int) -> int | None:
     """The descriptor of a live child's file for stacks, by way of its own."""
     with contextlib.suppress(OSError):
-        for entry in os.scandir(f"/proc/{pid}/fd"):
-            if os.readlink(entry.path).startswith(f"/memfd:{_STACKS}"):
-                return os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC)
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            if str(entry.readlink()).startswith(f"/memfd:{_STACKS}"):
+                return os.open(entry, os.O_RDONLY | os.O_CLOEXEC)
     return None
 
 
@@ -125,7 +126,6 @@ def flush() -> None:
 def resident(pid: int) -> int:
     """A process's resident memory in bytes; 0 when it is gone."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
         return 0

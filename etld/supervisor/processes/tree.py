@@ -47,7 +47,7 @@ class ProcessTree:
         #: The daemon has been up once.
         self.was_up = False
         #: Called with a slot's spec once the slot is gone for good.
-        self.on_removed: Callable[[SlotSpec], None] = lambda spec: None
+        self.on_removed: Callable[[SlotSpec], None] = lambda _spec: None
         self._child = child
 
     # -- what is wanted
@@ -155,7 +155,7 @@ class ProcessTree:
             level = logging.INFO if asked else logging.ERROR
             log.log(level, "%s: the process before (pid %d) %s", process.name, process.pid, machine.describe(code))
             return
-        jitter = random.uniform(0.8, 1.2)
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311  # no secret
         slot = machine.exited(before, code, time.monotonic(), self.patience_of(before), jitter)
         self.slots.put(slot)
         _log_end(before, slot, code)

@@ -32,7 +32,7 @@ class ActiveConfig:
         self.kinds_ref = kinds_ref
         self.kinds = load_kinds(kinds_ref)
         self.scaled: dict[str, int] = {}
-        self.on_adopted: Callable[[Config], None] = lambda config: None
+        self.on_adopted: Callable[[Config], None] = lambda _config: None
         self._listeners = listeners
         self.adopt(config, plan.snapshot(config))
 
@@ -80,7 +80,7 @@ def _keys_of(group: str) -> tuple[str, str]:
 
 
 def without_password_file(config: Config) -> Config:
-    """The configuration for the supervisor's log: it reads no password of the database, so that no child inherits it."""
+    """The configuration for the supervisor's log: it reads no password of the database that a child could inherit."""
     return config.model_copy(update={"postgres": config.postgres.model_copy(update={"password_file": None})})
 
 

@@ -62,7 +62,6 @@ class Operations:
             return
         try:
             next(self._work)
-            return
         except StopIteration as end:
             result: Reply | BaseException = end.value
             log.info("%s: done", self.current)
@@ -72,6 +71,8 @@ class Operations:
                 log.error("%s: %s", self.current, error)
             else:
                 log.exception("%s failed", self.current)
+        else:
+            return
         self._end(result)
 
     def tell(self, text: str) -> None:

@@ -31,7 +31,7 @@ def execute(running: Running, operations: Operations, reactor: Reactor) -> None:
             return
         _keep_open(running)
         fd = handover.save(running)
-        os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])
+        os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])  # noqa: S606  # ourselves
     except OSError as error:
         running.lifecycle.upgrading = False
         failure = f"the new program cannot be run, so the old one stays: {error.strerror}"

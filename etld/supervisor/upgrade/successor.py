@@ -39,7 +39,7 @@ class Successor:
         Raises VerbError with its reasons, or when it has no answer within a minute.
         """
         # A file and no pipe: nobody reads before the end.
-        with open(os.memfd_create("etld-check"), "r+b") as output:
+        with os.fdopen(os.memfd_create("etld-check"), "r+b") as output:
             state = handover.save(running)
             argv = [sys.executable, "-m", "etld.supervisor", "--check", "--state", str(state)]
             argv += ["--config", str(running.active.config.source), "--kinds", running.active.kinds_ref]
