@@ -32,7 +32,7 @@ def command(config_path: Path | None, target: str | None, timeout: float) -> int
     if error := _error(reply):
         raise EtldError(f"etld {reply['version']} runs, but not every worker was replaced: {error}")
     if reply["state"] != "ready":
-        raise EtldError("restarted, but not well:\n" + "\n".join(f"  {fault}" for fault in reply["faults"]))
+        raise EtldError("restarted, but degraded:\n" + "\n".join(f"  {fault}" for fault in reply["faults"]))
     click.echo(f"restarted as etld {reply['version']} after {time.monotonic() - began:.1f} s")
     return 0
 

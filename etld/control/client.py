@@ -79,7 +79,7 @@ class ControlConnection:
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             raise Unreachable(f"not running (nobody listens on {self.path})") from None
         except PermissionError:
-            raise Unreachable(f"may not speak to the daemon on {self.path}: only its owner and root may") from None
+            raise Unreachable(f"the daemon on {self.path} serves only its owner and root") from None
         except OSError as error:
             raise Unreachable(f"cannot reach the daemon on {self.path}: {error}") from error
 
@@ -93,16 +93,16 @@ class ControlConnection:
     def ask(self, verb: str, **arguments: object) -> dict[str, Any]:
         """Send one request and wait for its answer; raises RequestRefused, Unreachable."""
         try:
-            # A daemon that refuses a client says why before it has heard a word, and closes.
+            # A daemon that refuses a client says why before it has read anything, and closes.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._sock.sendall(json.dumps({"verb": verb, **arguments}).encode() + b"\n")
             line = self._file.readline()
         except TimeoutError:
             raise Unreachable(f"the daemon on {self.path} does not answer") from None
         except OSError as error:
-            raise Unreachable(f"the daemon on {self.path} broke off: {error}") from error
+            raise Unreachable(f"the daemon on {self.path} broke the connection: {error}") from error
         if not line:
-            raise Unreachable(f"the daemon on {self.path} broke off")
+            raise Unreachable(f"the daemon on {self.path} closed the connection")
         reply: dict[str, Any] = json.loads(line)
         if not reply.get("ok"):
             raise RequestRefused(reply.get("error", {}))

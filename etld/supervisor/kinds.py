@@ -8,23 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.worker import EMBEDDED
+from etld.worker import EMBEDDED, SlotSpec
 
 if TYPE_CHECKING:
     from etld.config import Config
 
 Counts = Iterable[tuple[str | None, int]]
 Paths = Callable[["Config", str | None], Iterable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class SlotSpec:
-    """One slot that the configuration asks for."""
-
-    name: str
-    kind: str
-    index: int
-    event_type: str | None = None
 
 
 def _nothing(_config: Config, _event_type: str | None) -> Iterable[str]:

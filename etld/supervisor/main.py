@@ -69,5 +69,5 @@ def _loop(daemon: Supervisor) -> int:
             sys.stderr.flush()
             reexec.execute(daemon.running, daemon.operations, daemon.reactor)
     except Exception:
-        log.exception("a mistake in the code of the supervisor; it ends, and every worker with it")
+        log.exception("internal error in the supervisor; it ends, and every worker with it")
         return 1

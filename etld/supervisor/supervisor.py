@@ -39,8 +39,8 @@ from etld.worker.channel import Channel
 
 if TYPE_CHECKING:
     from etld.config import Config
-    from etld.supervisor.kinds import SlotSpec
     from etld.supervisor.runtime import Runtime
+    from etld.worker import SlotSpec
 
 log = logging.getLogger("etld.supervisor")
 
@@ -136,7 +136,10 @@ class Supervisor:
     def _turn(self, now: float) -> None:
         stopping = self.lifecycle.stopping
         if now - self._last_turn > _AWAY:
-            log.warning("was away for %.0f s; no worker is blamed for its silence", now - self._last_turn)
+            log.warning(
+                "the supervisor was suspended for %.0f s; the workers' silence meanwhile is not counted",
+                now - self._last_turn,
+            )
             self.tree.slots.forgive(now)
         self._last_turn = now
         if self._shutdown is not None:
@@ -213,7 +216,7 @@ class Supervisor:
             logs.rotate(self.running.log_file)
             self.tree.children.signal_all(signal.SIGUSR1)
         elif number == signal.SIGCHLD and self.lifecycle.pid == 1:
-            self._reap_strangers()
+            self.tree.children.reap_orphans(self._successor.reap)
 
     def _hangup(self) -> None:
         try:
@@ -225,20 +228,6 @@ class Supervisor:
             self.service_manager.reloading()
             self.service_manager.ready("reload failed; the old configuration stays (see the log)")
 
-    def _reap_strangers(self) -> None:
-        """As process 1: orphans of others end here too."""
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None:
-                return
-            if found.si_pid in self.tree.children:
-                self.tree.children.reap(found.si_pid)
-            elif not self._successor.reap(found.si_pid):
-                os.waitpid(found.si_pid, 0)
-
     # -- workers
 
     def _child(self, spec: SlotSpec, channel: Channel) -> NoReturn:
@@ -246,16 +235,9 @@ class Supervisor:
         active, runtime = self.running.active, self.running.runtime
         kind = active.kinds[spec.kind]
         sockets = (runtime.listeners.get(spec.index),) if kind.listens else ()
-        place = child.Birth(
-            spec,
-            kind,
-            active.for_worker(kind.name),
-            active.addresses_for(kind.name),
-            sockets,
-            self.lifecycle.pid,
-            self.running.log_file,
-        )
-        child.main(place, channel)
+        config, addresses = active.for_worker(kind.name), active.addresses_for(kind.name)
+        birth = child.Birth(spec, kind, config, addresses, sockets, self.lifecycle.pid, self.running.log_file)
+        child.main(birth, channel)
 
     def _removed(self, spec: SlotSpec) -> None:
         if self.running.active.kinds[spec.kind].listens:

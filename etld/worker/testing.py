@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.worker.addresses import Addresses
 from etld.worker.metrics import key
+from etld.worker.slot import SlotSpec
 from etld.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -29,11 +30,10 @@ class LocalWorker(Worker):
         name: str,
         addresses: Addresses,
         *,
-        index: int = 0,
         event_type: str | None = None,
         sockets: Sequence[socket.socket] = (),
     ) -> None:
-        super().__init__(config, kind, name, addresses, index=index, event_type=event_type, sockets=sockets)
+        super().__init__(config, SlotSpec(name, kind, event_type=event_type), addresses, sockets=sockets)
         self.ready_event = threading.Event()
         self.messages: list[dict[str, Any]] = []
         self.beats = 0

@@ -16,6 +16,7 @@ from etld.errors import EtldError
 from etld.worker import channel as wire
 from etld.worker.addresses import Addresses
 from etld.worker.metrics import Metrics, key
+from etld.worker.slot import SlotSpec
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -38,21 +39,18 @@ class Worker:
     def __init__(
         self,
         config: Config,
-        kind: str,
-        name: str,
+        slot: SlotSpec,
         addresses: Addresses,
         *,
-        index: int = 0,
-        event_type: str | None = None,
         sockets: Sequence[socket.socket] = (),
         channel: wire.Channel | None = None,
     ) -> None:
         self.config = config
-        self.kind = kind
-        self.name = name
+        self.kind = slot.kind
+        self.name = slot.name
+        self.index = slot.index
+        self.event_type = slot.event_type
         self.addresses = addresses
-        self.index = index
-        self.event_type = event_type
         self.sockets = list(sockets)
         self.stopping = False
         self.paused = False

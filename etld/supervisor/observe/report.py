@@ -80,7 +80,7 @@ class DaemonReport:
         """Worker to (name to message): what workers report, and what the supervisor sees."""
         found = self.workers.metrics.faults()
         for name, seconds in policy.silent(self.workers.slots, time.monotonic()).items():
-            found.setdefault(name, {})["silent"] = f"not a word for {seconds:.0f} s"
+            found.setdefault(name, {})["silent"] = f"no message for {seconds:.0f} s"
         for slot in self.workers.slots:
             if slot.stands_in:
                 found.setdefault(slot.name, {})["successor"] = f"none came up, so it serves on: {slot.last_error}"

@@ -17,10 +17,10 @@ from setproctitle import setproctitle
 
 from etld import logs
 from etld.errors import EtldError
-from etld.supervisor.kinds import SlotSpec, WorkerKind, load_object
+from etld.supervisor.kinds import WorkerKind, load_object
 from etld.supervisor.processes import spawn
 from etld.util.parent_death import end_with_parent
-from etld.worker import Addresses, Worker
+from etld.worker import Addresses, SlotSpec, Worker
 from etld.worker.channel import Channel
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def main(birth: Birth, channel: Channel) -> NoReturn:
         logs.setup(birth.spec.name, birth.config.log_settings())
         code = _run(birth, channel)
     except BaseException:
-        logging.getLogger("etld.worker").exception("could not begin")
+        logging.getLogger("etld.worker").exception("could not start")
     finally:
         with contextlib.suppress(BaseException):
             spawn.flush()
@@ -98,16 +98,7 @@ def _forget(prefix: str) -> None:
 
 
 def _run(birth: Birth, channel: Channel) -> int:
-    worker = Worker(
-        birth.config,
-        birth.kind.name,
-        birth.spec.name,
-        birth.addresses,
-        index=birth.spec.index,
-        event_type=birth.spec.event_type,
-        sockets=birth.sockets,
-        channel=channel,
-    )
+    worker = Worker(birth.config, birth.spec, birth.addresses, sockets=birth.sockets, channel=channel)
     worker.on_config = lambda config: logs.setup(birth.spec.name, config.log_settings())
     signal.signal(signal.SIGTERM, lambda *_: worker.request_stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -124,7 +115,7 @@ def _run(birth: Birth, channel: Channel) -> int:
         return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
     except BaseException as error:
         worker.failed(f"{type(error).__name__}: {error}")
-        log.exception("a mistake in the code of this worker")
+        log.exception("internal error in this worker")
         return 1
     if worker.stopping or birth.kind.one_shot:
         return 0

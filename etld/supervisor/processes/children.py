@@ -100,3 +100,17 @@ class Children:
         process.close()
         del self._processes[pid]
         self._on_end(process, os.waitstatus_to_exitcode(status))
+
+    def reap_orphans(self, is_known: Callable[[int], bool]) -> None:
+        """As process 1: orphans of other processes end here too; `is_known` reaps what somebody else waits for."""
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None:
+                return
+            if found.si_pid in self:
+                self.reap(found.si_pid)
+            elif not is_known(found.si_pid):
+                os.waitpid(found.si_pid, 0)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from etld import __version__
-from etld.supervisor.kinds import SlotSpec, WorkerKind
+from etld.supervisor.kinds import WorkerKind
+from etld.worker import SlotSpec
 from etld.worker.channel import Channel, pair
 
 log = logging.getLogger("etld.supervisor")
@@ -75,7 +76,7 @@ class Process:
             os.close(self.stacks)
             if text:
                 reason = text.partition("\n")[0]
-                log.error("its stacks: %s", reason, extra={"on_behalf": self.name, "stacks": text})
+                log.error("stacks of its threads: %s", reason, extra={"on_behalf": self.name, "stacks": text})
 
 
 def fork(spec: SlotSpec, kind: WorkerKind, child: ChildMain, now: float) -> Process:

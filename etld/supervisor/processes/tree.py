@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
-from etld.supervisor.kinds import Kinds, SlotSpec
+from etld.supervisor.kinds import Kinds
 from etld.supervisor.observe.metrics_store import MetricsStore
 from etld.supervisor.processes.channels import Channels
 from etld.supervisor.processes.children import Children
@@ -21,6 +21,7 @@ from etld.supervisor.slots import machine, policy
 from etld.supervisor.slots.limits import WorkerLimits
 from etld.supervisor.slots.machine import Action, Patience, SlotState, WorkerSlot
 from etld.supervisor.slots.table import SlotTable
+from etld.worker import SlotSpec
 from etld.worker.channel import Channel
 
 log = logging.getLogger("etld.supervisor")

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from etld.supervisor.kinds import SlotSpec, listening_indices, load_kinds, specs
+from etld.supervisor.kinds import listening_indices, load_kinds, specs
 from etld.supervisor.network import addresses
 from etld.supervisor.reload import plan
+from etld.worker import SlotSpec
 
 if TYPE_CHECKING:
     from etld.config import Config

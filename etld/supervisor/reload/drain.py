@@ -38,7 +38,7 @@ def _drain(tree: ProcessTree, timeout: float | None) -> Work:
         if behind:
             quiet_since = time.monotonic()
         if timeout is not None and time.monotonic() - began > timeout:
-            reasons = "; ".join(behind) or "all was quiet only just now"
+            reasons = "; ".join(behind) or f"idle for less than {_QUIET:g} s"
             raise VerbError("timeout", f"not drained within {timeout:g} s: {reasons}{_stays(paused)}")
         yield
     return {"paused": paused, "totals": tree.metrics.totals()}

@@ -82,15 +82,15 @@ class Operations:
 
     def cancel(self) -> None:
         """The daemon stops."""
-        self._break_off(VerbError("stopping", "the daemon is stopping"))
+        self._cancel(VerbError("stopping", "the daemon is stopping"))
 
     def abandoned(self, later: Later) -> None:
         """Whoever waited for this answer has gone."""
         if later is self._later and self._work is not None and not self._lasting:
-            log.info("%s: broken off, since nobody waits for it any more", self.current)
-            self._break_off(VerbError("abandoned", "nobody waits for it any more"))
+            log.info("%s: cancelled, since its client has gone", self.current)
+            self._cancel(VerbError("abandoned", "cancelled, since its client has gone"))
 
-    def _break_off(self, why: VerbError) -> None:
+    def _cancel(self, why: VerbError) -> None:
         if self._work is not None:
             self._work.close()
             self._end(why)

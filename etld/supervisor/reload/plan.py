@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.supervisor.kinds import Kinds, SlotSpec, WorkerKind, specs
+from etld.supervisor.kinds import Kinds, WorkerKind, specs
+from etld.worker import SlotSpec
 
 if TYPE_CHECKING:
     from etld.config import Config

@@ -240,7 +240,7 @@ def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, 
         return slot, None
     silent = now - (slot.spawned if slot.heard is None else slot.heard)
     if silent > patience.hang * (patience.first_word if slot.heard is None else 1.0):
-        why = f"hung: not a word for {silent:.0f} s"
+        why = f"hung: no message for {silent:.0f} s"
         return replace(slot, last_error=why, kill_at=now + patience.dump), Action.ABORT
     if slot.failures and slot.ready is not None and now - slot.spawned >= patience.start_seconds:
         slot = replace(slot, failures=0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from etld.supervisor.kinds import Kinds, SlotSpec
+from etld.supervisor.kinds import Kinds
 from etld.supervisor.slots import machine, policy
 from etld.supervisor.slots.machine import SlotState, WorkerSlot
+from etld.worker import SlotSpec
 
 
 class SlotTable:

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from etld.errors import EtldError
-from etld.supervisor.kinds import Kinds, SlotSpec, load_object
+from etld.supervisor.kinds import Kinds, load_object
 from etld.supervisor.network import addresses
 from etld.supervisor.observe.metrics_store import MetricsStore
 from etld.supervisor.slots.machine import SlotState, WorkerSlot
+from etld.worker import SlotSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

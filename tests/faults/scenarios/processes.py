@@ -178,7 +178,7 @@ def freeze_ingest(run: Run) -> None:
         old = run.kill("ingest-0", signal.SIGSTOP)
         run.replaced("ingest-0", old, timeout=60)
         run.accepted_again(began)
-        run.expect(run.system.said("hung", "not a word", since=mark), "the supervisor does not say that ingest hung")
+        run.expect(run.system.said("hung", "no message", since=mark), "the supervisor does not say that ingest hung")
 
 
 _SPINNING = """\
@@ -216,7 +216,7 @@ def spin(run: Run) -> None:
     with run.load():
         mark, old, other = system.log_end(), system.pid(name), system.pid("processor-purchase-0")
         system.flag.touch()
-        run.until(lambda: str(system.worker(name).get("last_error")).startswith("hung: not a word"), "it is found hung")
+        run.until(lambda: str(system.worker(name).get("last_error")).startswith("hung: no message"), "it is found hung")
         run.replaced(name, old)
         run.expect(system.dumped("spinning.py", since=mark), "the log does not show where it hung")
         run.flowing(100, f"{PROCESSORS}purchase")

@@ -41,8 +41,8 @@ def test_a_hung_worker_is_dumped_and_replaced(etld: FakeWorkersDaemon, name: str
     etld.start(f"support.fake_workers:{name.upper()}")
     before = undisturbed(etld)
     wait_until(lambda: etld.worker(f"{name}-0")["restarts"] >= 1, 10, "a restart")
-    assert etld.worker(f"{name}-0")["last_error"].startswith("hung: not a word for")
-    told = next(row for row in etld.log() if "its stacks" in row["msg"])
+    assert etld.worker(f"{name}-0")["last_error"].startswith("hung: no message for")
+    told = next(row for row in etld.log() if "stacks of its threads" in row["msg"])
     assert (told["worker"], told["level"]) == (f"{name}-0", "error")
     assert "Fatal Python error: Aborted" in told["msg"]
     assert f"in {name}\n" in told["trace"]
@@ -56,7 +56,7 @@ def test_the_stacks_of_a_child_of_the_program_before(etld: FakeWorkersDaemon) ->
     assert etld.cli("restart").returncode == 0
     os.kill(etld.pids()["ground"], signal.SIGSEGV)
     wait_until(lambda: etld.worker("ground")["restarts"] == 1)
-    told = next(row for row in etld.log() if "its stacks" in row["msg"])
+    told = next(row for row in etld.log() if "stacks of its threads" in row["msg"])
     assert (told["worker"], "in ground\n" in told["trace"]) == ("ground", True)
 
 

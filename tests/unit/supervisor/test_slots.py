@@ -183,7 +183,7 @@ def test_a_silent_worker_is_dumped_then_killed(history: list[object], when: floa
         ]
     )
     slot = machine.exited(slot, -signal.SIGABRT, when + 2, PATIENCE)
-    assert slot.last_error.startswith("hung: not a word for")
+    assert slot.last_error.startswith("hung: no message for")
 
 
 def test_a_worker_that_does_not_stop_is_killed() -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from etld.errors import EtldError
-from etld.worker import Addresses, Worker
+from etld.worker import Addresses, SlotSpec, Worker
 from etld.worker.channel import LIMIT, Channel, pack, pair, unpack
 from etld.worker.metrics import Metrics, key
 from etld.worker.testing import LocalWorker
 
 WHERE = Addresses("http://h:1", "k:1", "postgresql://p", "embedded", "/s")
+SLOT = SlotSpec("k-0", "k")
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_only_changes_are_told() -> None:
 
 def test_a_worker_stops_when_its_supervisor_is_gone(ends: tuple[Channel, Channel]) -> None:
     ours, theirs = ends
-    worker = Worker(None, "k", "k-0", WHERE, channel=theirs)  # type: ignore[arg-type]
+    worker = Worker(None, SLOT, WHERE, channel=theirs)  # type: ignore[arg-type]
     stops: list[bool] = []
     worker.on_stop = lambda: stops.append(True)
     worker.ready()
@@ -101,7 +102,7 @@ def test_a_worker_stops_when_its_supervisor_is_gone(ends: tuple[Channel, Channel
 
 def test_a_worker_takes_messages_while_it_waits(ends: tuple[Channel, Channel]) -> None:
     ours, theirs = ends
-    worker = Worker(None, "k", "k-0", WHERE, channel=theirs)  # type: ignore[arg-type]
+    worker = Worker(None, SLOT, WHERE, channel=theirs)  # type: ignore[arg-type]
     ours.send({"type": "pause"})
     assert not worker.wait(5)
     assert worker.paused
@@ -113,7 +114,7 @@ def test_a_worker_takes_messages_while_it_waits(ends: tuple[Channel, Channel]) -
 
 def test_a_reload_that_is_not_taken_is_a_fault(ends: tuple[Channel, Channel]) -> None:
     ours, theirs = ends
-    worker = Worker(None, "k", "k-0", WHERE, channel=theirs)  # type: ignore[arg-type]
+    worker = Worker(None, SLOT, WHERE, channel=theirs)  # type: ignore[arg-type]
 
     def refuse(_config: object) -> None:
         raise EtldError("no such rule")
@@ -132,7 +133,7 @@ def test_a_reload_that_is_not_taken_is_a_fault(ends: tuple[Channel, Channel]) ->
 def test_fatal_says_why_and_ends(ends: tuple[Channel, Channel]) -> None:
     ours, theirs = ends
     with pytest.raises(SystemExit) as leaving:
-        Worker(None, "k", "k-0", WHERE, channel=theirs).fatal("fenced")  # type: ignore[arg-type]
+        Worker(None, SLOT, WHERE, channel=theirs).fatal("fenced")  # type: ignore[arg-type]
     assert leaving.value.code == 78
     assert ours.receive() == [{"type": "fatal", "reason": "fenced"}]
 
@@ -171,4 +172,4 @@ def test_addresses_as_json() -> None:
 
 def test_sockets_are_given_as_they_are() -> None:
     with socket.socket() as sock:
-        assert Worker(None, "k", "k-0", WHERE, sockets=[sock]).sockets == [sock]  # type: ignore[arg-type]
+        assert Worker(None, SLOT, WHERE, sockets=[sock]).sockets == [sock]  # type: ignore[arg-type]
