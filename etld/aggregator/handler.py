@@ -13,10 +13,11 @@ from etld.aggregator import counted_events
 from etld.aggregator.drawing import Drawing
 from etld.aggregator.filling import Filling
 from etld.aggregator.totals import totals
-from etld.frames import load_transform, ready, to_binary
+from etld.frames import load_transform, ready
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
-from etld.serdes.avro.columnar import decode
+from etld.serdes import formats
+from etld.sinks.postgres.copy_binary import to_binary
 from etld.stream import Batch, Handler, Tally, Work
 from etld.summaries import definition, tables
 
@@ -88,7 +89,7 @@ class AggregatorHandler(Handler[Sums]):
         work = Sums(batch)
         numbered: list[tuple[Key, pl.DataFrame]] = []
         for part in batch:
-            decoded = decode(part.values, self._schemas)
+            decoded = formats.decode_batch(part.values, self._schemas)
             stored = left_out = 0
             for piece in decoded.frames:
                 frame, filtered, _ = ready(piece, self._transforms[part.topic], self._types[part.topic])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.config import Config
-    from etld.samples.events import Kind
+    from etld.schemas.catalog import EventType
 
 
 @click.command("generate")
@@ -95,7 +95,7 @@ def _run(work: Any) -> None:
         raise first from None
 
 
-def _events(kinds: list[Kind], count: int, invalid: int, seed: int | None) -> Iterator[dict[str, Any]]:
+def _events(kinds: list[EventType], count: int, invalid: int, seed: int | None) -> Iterator[dict[str, Any]]:
     from etld.samples import broken
     from etld.samples.events import make, plan
 
@@ -110,20 +110,17 @@ def _events(kinds: list[Kind], count: int, invalid: int, seed: int | None) -> It
         yield event
 
 
-def _kinds(config: Config, only: tuple[str, ...]) -> list[Kind]:
-    from etld.samples.events import Kind
+def _kinds(config: Config, only: tuple[str, ...]) -> list[EventType]:
+    from etld.schemas import catalog
 
     unknown = [name for name in only if name not in config.event_types]
     if unknown:
         raise UsageError(f"--event-type {unknown[0]}: expected one of {', '.join(config.event_types)}")
-    kinds = []
-    for name, settings in config.event_types.items():
-        if (name in only) if only else settings.accept:
-            path = settings.schema
-            try:
-                kinds.append(Kind(name, tuple(settings.event_names), json.loads(path.read_text("utf-8"))))
-            except (OSError, ValueError) as error:
-                raise EtldError(f"the schema of event type {name}, {path}, cannot be read: {error}") from error
+    kinds = [
+        catalog.of_file(config, name)
+        for name, settings in config.event_types.items()
+        if ((name in only) if only else settings.accept)
+    ]
     if not kinds:
         raise UsageError("no event type to make events of: none is configured that clients may send")
     return kinds

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from etld.corrector.cpu_pressure import CpuPressure
 from etld.corrector.repair_breaker import RepairBreaker
 from etld.corrector.repair_round import RepairRound, RepairSetup, rate_limit
-from etld.deadletters import catalog as catalogs
+from etld.deadletters.repair_types import RepairTypes
 from etld.deadletters.repairer import Repairer
 from etld.deadletters.rules.engine import compile_rules
 from etld.deadletters.rules.steps.base import RuleError
 from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError
+from etld.schemas import catalog
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class RepairLoop:
         rate = config.corrector.rate / max(1, config.corrector.workers)
         return RepairSetup(
             config,
-            Repairer(rules, catalogs.load(config), self._schema_for),
+            Repairer(rules, RepairTypes(catalog.of_registered_and_files(config)), self._schema_for),
             RepairBreaker(config.breaker),
             rate_limit(rate, time.monotonic()),
             rate,

@@ -14,9 +14,9 @@ from etld.errors import EtldError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from etld.deadletters.catalog import Catalog
     from etld.deadletters.decode import DecodedLetter
     from etld.deadletters.letters import PendingLetter
+    from etld.deadletters.repair_types import RepairTypes
 
 
 class NotReplayed(EtldError):
@@ -54,7 +54,7 @@ def with_fields(of: Draft, fields: Iterable[tuple[paths.Path, Any]]) -> dict[str
     return event
 
 
-def problems(of: Draft, event: Any, types: Catalog) -> tuple[str, ...]:
+def problems(of: Draft, event: Any, types: RepairTypes) -> tuple[str, ...]:
     """Why an edited event cannot be sent; nothing when it can."""
     found = types.problems(event)
     if isinstance(event, dict) and event.get("event_id") != of.event.get("event_id"):
@@ -62,7 +62,7 @@ def problems(of: Draft, event: Any, types: Catalog) -> tuple[str, ...]:
     return found
 
 
-def decide(of: Draft, event: dict[str, Any], attempt: int, types: Catalog) -> Decision:
+def decide(of: Draft, event: dict[str, Any], attempt: int, types: RepairTypes) -> Decision:
     """The letter as repaired by hand, in the attempt of this number; raises `EtldError` when it cannot be sent."""
     audit = Attempt(of.letter.id, attempt, BY_HAND, of.before, event, None, "repaired")
     return Decision(

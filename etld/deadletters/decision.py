@@ -14,9 +14,9 @@ from etld.events.ids import canonical
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.deadletters.catalog import Catalog
     from etld.deadletters.decode import DecodedLetter
     from etld.deadletters.letters import LockedLetter, PendingLetter
+    from etld.deadletters.repair_types import RepairTypes
     from etld.deadletters.rules.engine import CorrectionRule, Tried
 
 # A schema id that nobody knows may be registered any moment; after this long the letter parks,
@@ -79,7 +79,7 @@ def decide(
     decoded: DecodedLetter,
     history: Sequence[Attempt],
     rules: Sequence[CorrectionRule],
-    catalog: Catalog,
+    catalog: RepairTypes,
     *,
     stored: bool = False,
 ) -> Decision:
@@ -134,7 +134,7 @@ def why(tried: Sequence[Tried], failure: Failure, problems: Sequence[str]) -> st
 
 
 def _repaired(
-    letter: PendingLetter, number: int, rule: str, before: dict[str, Any], after: dict[str, Any], catalog: Catalog
+    letter: PendingLetter, number: int, rule: str, before: dict[str, Any], after: dict[str, Any], catalog: RepairTypes
 ) -> Decision:
     try:
         repair = catalog.repair(after)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from etld.schemas.event_schema import SchemaError
-from etld.serdes.avro import DecodeError, UnknownSchema, codec, wire
+from etld.schemas.registry import UnknownSchema
+from etld.schemas.tree import SchemaError
+from etld.serdes import formats
+from etld.serdes.base import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from etld.schemas.event_schema import EventSchema
-
-    SchemaFor = Callable[[int], EventSchema]
+    from etld.serdes.base import SchemaFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +30,11 @@ def decode(value: bytes | None, schema_for: SchemaFor) -> DecodedLetter:
     """What the value of a dead letter says. Whatever `schema_for` raises but UnknownSchema goes through."""
     if value is None:
         return DecodedLetter(None, "the record has no value (a tombstone)")
-    if value[:1] != wire.MAGIC:
+    form = formats.recognised(value)
+    if form is None:
         return _json(value)
     try:
-        schema_id, body = wire.unpack(value)
+        schema_id = form.schema_id(value)
     except DecodeError as error:
         return DecodedLetter(None, str(error))
     try:
@@ -45,10 +44,9 @@ def decode(value: bytes | None, schema_for: SchemaFor) -> DecodedLetter:
     except SchemaError as error:
         return DecodedLetter(None, f"the schema {schema_id} is no event's: {error}")
     try:
-        event = codec.decode(schema, body)
+        return DecodedLetter(form.decode(schema, value))
     except DecodeError as error:
         return DecodedLetter(None, f"undecodable: {error}")
-    return DecodedLetter(codec.to_json(schema, event))
 
 
 def _json(value: bytes) -> DecodedLetter:

@@ -12,7 +12,7 @@ from etld.events.ids import canonical, dead_letter_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.serdes.avro.columnar import Bad
+    from etld.serdes.base import BadRecord
     from etld.stream import Batch
 
 
@@ -30,7 +30,7 @@ _FIELDS = {
 }
 
 
-def letter(cluster_id: str, event_type: str, batch: Batch, bad: Bad, sqlstate: str | None) -> Letter:
+def letter(cluster_id: str, event_type: str, batch: Batch, bad: BadRecord, sqlstate: str | None) -> Letter:
     """The letter for row `bad.row` of the batch: its bytes as they are, and why it is dead."""
     records, index = batch.locate(bad.row)
     offset = records.offsets[index]

@@ -11,14 +11,14 @@ from etld.deadletters import decision, lifecycle, outcomes, repository
 from etld.deadletters.decode import DecodedLetter, decode
 from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError
-from etld.schemas.event_schema import SchemaError
-from etld.serdes.avro import UnknownSchema
+from etld.schemas.registry import UnknownSchema
+from etld.schemas.tree import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from etld.deadletters.catalog import Catalog
     from etld.deadletters.letters import Decision, PendingLetter
+    from etld.deadletters.repair_types import RepairTypes
     from etld.deadletters.rules.engine import CorrectionRule
     from etld.postgres.connections import Connection
     from etld.schemas.event_schema import EventSchema
@@ -33,7 +33,7 @@ class Repairer:
     """The rules and event types of one configuration, applied to the table."""
 
     def __init__(
-        self, rules: Sequence[CorrectionRule], catalog: Catalog, schema_for: Callable[[int], EventSchema]
+        self, rules: Sequence[CorrectionRule], catalog: RepairTypes, schema_for: Callable[[int], EventSchema]
     ) -> None:
         self.rules = rules
         self.catalog = catalog

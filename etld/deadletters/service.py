@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from etld.deadletters import by_hand, catalog, queries, repository
+from etld.deadletters import by_hand, queries, repository
 from etld.deadletters.by_hand import Draft, NotReplayed
+from etld.deadletters.repair_types import RepairTypes
 from etld.deadletters.repairer import Repairer
 from etld.deadletters.reports import LetterReport, TrialReport, letter_report, trial_report
 from etld.deadletters.rules.engine import compile_rules
 from etld.deadletters.rules.steps.base import RuleError
 from etld.errors import EtldError, UsageError
+from etld.schemas import catalog
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
 
@@ -84,7 +86,9 @@ def open_repairer(config: Config, addresses: Addresses, rules: Any = None, only:
         compiled = tuple(rule for rule in compiled if rule.name == only)
         if not compiled:
             raise UsageError(f"there is no rule {only!r}; the rules are {known}")
-    return Repairer(compiled, catalog.load(config), SchemaCache(open_registry(config, addresses)))
+    return Repairer(
+        compiled, RepairTypes(catalog.of_registered_and_files(config)), SchemaCache(open_registry(config, addresses))
+    )
 
 
 class DeadLetterService:

@@ -1,18 +1,17 @@
-"""Checks compiled from a schema: one closure a type, `check(value, errors) -> value for Avro`.
+"""What checks of an event's values are made of: one closure a type, `check(value, errors) -> value for Avro`.
 
 A check that finds a mistake appends a `Violation` and returns anything. Paths are relative to the
-nearest array or map, which puts its own place in front.
+nearest array or map, which puts its own place in front. `etld.schemas.checks` puts them together for a schema.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from etld.events import times
-from etld.events.ids import canonical
 from etld.events.limits import (
     EXACT_DOUBLE,
     EXACT_FLOAT,
@@ -25,52 +24,26 @@ from etld.events.limits import (
 )
 from etld.events.violation import Errors, Violation, show
 
-if TYPE_CHECKING:
-    from etld.schemas.tree import Type
-
 Check = Callable[[Any, Errors], Any]
 
 STORABLE_TEXT = "a string without U+0000 and lone surrogates"
 _NUMBER = "a finite number"
 
 
-def compile_check(of: Type, path: str, local_zone: str, drop_unknown: bool) -> Check:
-    """The check of one type at `path`."""
-    if of.kind == "record":
-        fields = [(f.name, compile_check(f.type, _join(path, f.name), local_zone, drop_unknown), f) for f in of.fields]
-        return record(
-            path,
-            [(name, check, default_of(f.type, f.default), bool(f.default)) for name, check, f in fields],
-            drop_unknown,
-        )
-    if of.kind == "union":
-        checks = [(branch.kind, compile_check(branch, path, local_zone, drop_unknown)) for branch in of.branches]
-        return _union(path, checks)
-    if of.items is not None:
-        inner = compile_check(of.items, "", local_zone, drop_unknown)
-        return _array(path, inner) if of.kind == "array" else _map(path, inner)
-    if of.logical:
-        return _logical(of, path, local_zone)
-    return _plain(of, path)
+@dataclass(frozen=True, slots=True)
+class CheckedField:
+    """A field of an object: its check, and the value that it has when it is missing, if it is `optional`."""
+
+    name: str
+    check: Check
+    default: Any = None
+    optional: bool = False
 
 
-def default_of(of: Type, default: tuple[Any, ...]) -> Any:
-    """A field's default as the value that Avro writes, None when there is none."""
-    if not default:
-        return None
-    value = default[0]
-    if of.kind == "union":
-        return default_of(of.branches[0], default)
-    if of.kind == "record" and isinstance(value, dict):
-        return {f.name: default_of(f.type, (value[f.name],) if f.name in value else f.default) for f in of.fields}
-    if of.logical == "decimal" and isinstance(value, str):
-        return Decimal(int.from_bytes(value.encode("latin-1"), signed=True)).scaleb(-of.scale)
-    return value
-
-
-def record(path: str, fields: list[tuple[str, Check, Any, bool]], drop_unknown: bool) -> Check:
-    """A check of an object with these fields: (name, check, default, has a default)."""
-    known = frozenset(name for name, _, _, _ in fields)
+def record(path: str, fields: Sequence[CheckedField], *, drop_unknown: bool) -> Check:
+    """A check of an object with these fields; one that it does not know is dropped, or a violation."""
+    known = frozenset(field.name for field in fields)
+    steps = [(field.name, field.check, field.default, field.optional) for field in fields]
     prefix = f"{path}." if path else ""
     missing = object()
 
@@ -80,7 +53,7 @@ def record(path: str, fields: list[tuple[str, Check, Any, bool]], drop_unknown: 
             return None
         out = {}
         seen = 0
-        for name, inner, default, optional in fields:
+        for name, inner, default, optional in steps:
             found = value.get(name, missing)
             if found is not missing:
                 seen += 1
@@ -118,24 +91,34 @@ def text(path: str) -> Check:
     return check
 
 
-def _plain(of: Type, path: str) -> Check:
-    if of.kind == "string":
-        return text(path)
-    if of.kind == "long":
-        return _integer(path, INT64_MIN, INT64_MAX, "an integer from -2^63 to 2^63-1")
-    if of.kind == "int":
-        return _integer(path, INT32_MIN, INT32_MAX, "an integer from -2^31 to 2^31-1")
-    if of.kind == "double":
-        return _number(path, EXACT_DOUBLE, math.inf)
-    if of.kind == "float":
-        return _number(path, EXACT_FLOAT, FLOAT_MAX)
-    if of.kind == "boolean":
-        return _one_of(path, (True, False), "true or false")
-    if of.kind == "null":
-        return _one_of(path, (None,), "null")
-    if of.kind == "enum":
-        return _enum(path, of.symbols)
-    return _bytes(path, of.size if of.kind == "fixed" else None)
+def long(path: str) -> Check:
+    """A check of a 64-bit integer."""
+    return _integer(path, INT64_MIN, INT64_MAX, "an integer from -2^63 to 2^63-1")
+
+
+def int_(path: str) -> Check:
+    """A check of a 32-bit integer."""
+    return _integer(path, INT32_MIN, INT32_MAX, "an integer from -2^31 to 2^31-1")
+
+
+def double(path: str) -> Check:
+    """A check of a number that a double holds exactly, if it is an integer."""
+    return _number(path, EXACT_DOUBLE, math.inf)
+
+
+def float_(path: str) -> Check:
+    """The same of a float of 32 bits."""
+    return _number(path, EXACT_FLOAT, FLOAT_MAX)
+
+
+def boolean(path: str) -> Check:
+    """A check of true or false."""
+    return _one_of(path, (True, False), "true or false")
+
+
+def null(path: str) -> Check:
+    """A check of null."""
+    return _one_of(path, (None,), "null")
 
 
 def _integer(path: str, low: int, high: int, expected: str) -> Check:
@@ -174,7 +157,8 @@ def _one_of(path: str, values: tuple[Any, ...], expected: str) -> Check:
     return check
 
 
-def _enum(path: str, symbols: tuple[str, ...]) -> Check:
+def enum(path: str, symbols: tuple[str, ...]) -> Check:
+    """A check of one of these texts."""
     known = frozenset(symbols)
     listed = ", ".join(symbols[:8]) + (", …" if len(symbols) > 8 else "")
 
@@ -187,7 +171,8 @@ def _enum(path: str, symbols: tuple[str, ...]) -> Check:
     return check
 
 
-def _bytes(path: str, size: int | None) -> Check:
+def bytes_(path: str, size: int | None) -> Check:
+    """A check of bytes as Avro's JSON has them: a character up to U+00FF each."""
     expected = "a string of characters up to U+00FF, one a byte" + ("" if size is None else f", {size} of them")
 
     def check(value: Any, errors: Errors) -> Any:
@@ -200,21 +185,6 @@ def _bytes(path: str, size: int | None) -> Check:
         return raw
 
     return check
-
-
-def _logical(of: Type, path: str, local_zone: str) -> Check:
-    if of.logical == "decimal":
-        return _decimal(of, path)
-    if of.logical == "uuid":
-        return parsed(path, "a UUID", lambda value: canonical(value) if type(value) is str else _no())
-    if of.logical == "date":
-        return parsed(path, "a date as YYYY-MM-DD", times.parse_date)
-    divisor = 1000 if of.logical.endswith("millis") else 1
-    if of.logical.startswith("time-"):
-        return parsed(path, "a time of day as HH:MM:SS", lambda value: times.parse_clock(value) // divisor)
-    # A local timestamp has no zone of its own: the digits count, as if they were UTC.
-    zone = "UTC" if of.logical.startswith("local-") else local_zone
-    return parsed(path, times.EXPECTED, lambda value: times.parse_time(value, zone) // divisor)
 
 
 def parsed(path: str, expected: str, parse: Callable[[Any], Any]) -> Check:
@@ -230,13 +200,10 @@ def parsed(path: str, expected: str, parse: Callable[[Any], Any]) -> Check:
     return check
 
 
-def _no() -> Any:
-    raise ValueError
-
-
-def _decimal(of: Type, path: str) -> Check:
-    whole = of.precision - of.scale
-    expected = f"a decimal with at most {whole} digits before and {of.scale} after the point"
+def decimal(path: str, precision: int, scale: int) -> Check:
+    """A check of a number or its text, without rounding."""
+    whole = precision - scale
+    expected = f"a decimal with at most {whole} digits before and {scale} after the point"
 
     def parse(value: Any) -> Decimal:
         if type(value) not in (str, int, float) or (type(value) is str and len(value) > 200):
@@ -252,14 +219,15 @@ def _decimal(of: Type, path: str) -> Check:
             raise ValueError  # noqa: TRY004 - a value (NaN), not a type
         text = "".join(map(str, digits))
         trailing = len(text) - len(text.rstrip("0"))
-        if number and (number.adjusted() >= whole or -(exponent + trailing) > of.scale):
+        if number and (number.adjusted() >= whole or -(exponent + trailing) > scale):
             raise ValueError
         return number or Decimal(0)
 
     return parsed(path, expected, parse)
 
 
-def _union(path: str, checks: list[tuple[str, Check]]) -> Check:
+def union(path: str, checks: list[tuple[str, Check]]) -> Check:
+    """A check of whichever branch fits best; each is given with Avro's name of its kind."""
     others = [check for kind, check in checks if kind != "null"]
     nullable = len(others) < len(checks)
     if nullable and len(others) == 1:
@@ -292,7 +260,9 @@ def _union(path: str, checks: list[tuple[str, Check]]) -> Check:
     return check
 
 
-def _array(path: str, inner: Check) -> Check:
+def array(path: str, inner: Check) -> Check:
+    """A check of an array whose items all pass `inner`."""
+
     def check(value: Any, errors: Errors) -> Any:
         if type(value) is not list:
             errors.append(Violation(path, "an array", show(value)))
@@ -302,7 +272,8 @@ def _array(path: str, inner: Check) -> Check:
     return check
 
 
-def _map(path: str, inner: Check) -> Check:
+def map_(path: str, inner: Check) -> Check:
+    """A check of an object with any keys, whose values all pass `inner`."""
     key = text(path)
 
     def check(value: Any, errors: Errors) -> Any:
@@ -323,7 +294,3 @@ def _below(inner: Check, item: Any, errors: Errors, place: str) -> Any:
         joined = f"{place}{one.path}" if not one.path or one.path[0] == "[" else f"{place}.{one.path}"
         errors.append(Violation(joined, one.expected, one.got))
     return result
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from etld.util.suggest import did_you_mean
+from etld.util.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,13 +87,4 @@ def show(value: Any) -> str:
     except (TypeError, ValueError):
         # Integers beyond 64 bits, lone surrogates, NaN's kin: as Python writes them.
         text = ascii(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "price"?` when a known name is near, else nothing."""
-    if len(word) > 64:
-        return ""
-    folded = {name.lower().replace("_", ""): name for name in known}
-    near = difflib.get_close_matches(word.lower().replace("_", "").replace("-", ""), folded, 1, 0.7)
-    return f'; did you mean "{folded[near[0]]}"?' if near else ""
+    return shortened(text, _SHOWN)

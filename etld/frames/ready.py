@@ -11,7 +11,7 @@ import polars as pl
 
 from etld.frames.storable import unstorable
 from etld.frames.transform import TransformBroken
-from etld.serdes.avro.columnar import Bad
+from etld.serdes.base import BadRecord
 
 if TYPE_CHECKING:
     from etld.frames.transform import Transform
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def ready(
     frame: pl.DataFrame, transform: Transform | None, event_type: str | None
-) -> tuple[pl.DataFrame, pl.DataFrame, list[Bad]]:
+) -> tuple[pl.DataFrame, pl.DataFrame, list[BadRecord]]:
     """(rows that stay, rows that the transform filtered out, rows that are bad).
 
     Raises `TransformBroken` when the transform does not keep its contract.
@@ -34,7 +34,7 @@ def ready(
     return frame, filtered, bad + more + still
 
 
-def transformed(transform: Transform, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[Bad]]:
+def transformed(transform: Transform, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list[BadRecord]]:
     """(kept, filtered, bad): a function that raises is bisected down to the rows it raises for."""
     if not frame.height:
         return frame, frame.clear(), []
@@ -44,7 +44,7 @@ def transformed(transform: Transform, frame: pl.DataFrame) -> tuple[pl.DataFrame
         raise
     except Exception as error:
         if frame.height == 1:
-            bad = Bad(int(frame["row"][0]), "TRANSFORM", type(error).__name__, str(error) or "no message")
+            bad = BadRecord(int(frame["row"][0]), "TRANSFORM", type(error).__name__, str(error) or "no message")
             return frame.clear(), frame.clear(), [bad]
     else:
         return kept, filtered, []
@@ -54,7 +54,7 @@ def transformed(transform: Transform, frame: pl.DataFrame) -> tuple[pl.DataFrame
     return pl.concat([left[0], right[0]]), pl.concat([left[1], right[1]]), left[2] + right[2]
 
 
-def _without(frame: pl.DataFrame, bad: list[Bad]) -> tuple[pl.DataFrame, list[Bad]]:
+def _without(frame: pl.DataFrame, bad: list[BadRecord]) -> tuple[pl.DataFrame, list[BadRecord]]:
     if not bad:
         return frame, bad
     return frame.filter(~pl.col("row").is_in([one.row for one in bad])), bad

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etld.events.limits import TIME_MAX, TIME_MIN
-from etld.serdes.avro.columnar import Bad
+from etld.serdes.base import BadRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-
 _NUL = "\0"
 
 
-def unstorable(frame: pl.DataFrame, event_type: str | None = None) -> list[Bad]:
+def unstorable(frame: pl.DataFrame, event_type: str | None = None) -> list[BadRecord]:
     """The rows that PostgreSQL would refuse, each with the first reason found; [] for nearly every batch.
 
     `event_type` is the type the topic carries: a record that says another is refused too.
@@ -29,11 +29,11 @@ def unstorable(frame: pl.DataFrame, event_type: str | None = None) -> list[Bad]:
     checks = list(_checks(frame.schema, event_type))
     flags = frame.select([expr.any(ignore_nulls=True).alias(str(i)) for i, (_, _, expr) in enumerate(checks)])
     hit = [i for i, value in enumerate(flags.row(0)) if value]
-    found: dict[int, Bad] = {}
+    found: dict[int, BadRecord] = {}
     for i in hit:
         error_class, message, expr = checks[i]
         for row in frame.filter(expr.fill_null(False))["row"].to_list():
-            found.setdefault(row, Bad(row, STAGE, error_class, message))
+            found.setdefault(row, BadRecord(row, STAGE, error_class, message))
     return [found[row] for row in sorted(found)]
 
 

@@ -10,22 +10,22 @@ from etld.events.violation import Room
 from etld.ingest.admission import Denied
 from etld.ingest.http.answers import Answer, json_answer, problem
 from etld.ingest.http.body import BodyProblem, undo
-from etld.ingest.intake import Intake, Origin, Outcome, Record, Refusal, Sampled
 from etld.ingest.pending import PendingBatch, PendingEvent, unavailable
 from etld.ingest.producer_thread import KafkaUnavailable
 from etld.ingest.producers import ACKS
 from etld.ingest.segment import SegmentMap
 from etld.ingest.strict_json import NotJson, check, parse
+from etld.ingest.triage import Origin, Outcome, OutgoingRecord, Refusal, Sampled, Triage
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
     from etld.config import Config
-    from etld.ingest.catalog import Catalog
     from etld.ingest.http.connection import Connection
     from etld.ingest.keys import Key
     from etld.ingest.producers import Ack, Producers
     from etld.ingest.service import Service
+    from etld.schemas.catalog import Catalog
 
 NDJSON = frozenset(
     {
@@ -50,7 +50,7 @@ class EventEndpoints:
         self._ingest = ingest
         self._ack: Ack = ingest.ack
         self._segment = SegmentMap(ingest.segment_map, catalog) if ingest.segment else None
-        self._intake = Intake(
+        self._triage = Triage(
             catalog,
             keep_invalid=ingest.invalid == "dead_letter",
             max_event=ingest.max_event,
@@ -74,9 +74,9 @@ class EventEndpoints:
             raise Denied(_event_too_large(self._max_event))
         event = _parse(body, self._max_depth)
         ack = self._level(headers)
-        outcome = self._intake.judge(event, body, 0, self._origin(headers, key, message.path), Room())
+        outcome = self._triage.decide(event, body, 0, self._origin(headers, key, message.path), Room())
         counters = service.counters
-        if type(outcome) is not Record:
+        if type(outcome) is not OutgoingRecord:
             counters.count_key(key, "rejected" if type(outcome) is Refusal else "accepted")
             connection.answer(_unkept(outcome, service, ack))
             return
@@ -135,8 +135,8 @@ class EventEndpoints:
         origin = self._origin(headers, key, message.path)
         room = Room()
         if texts is None:
-            judge = self._intake.judge
-            outcomes = [judge(event, None, index, origin, room) for index, event in enumerate(events)]
+            decide = self._triage.decide
+            outcomes = [decide(event, None, index, origin, room) for index, event in enumerate(events)]
         else:
             outcomes = [self._line(text, index, origin, room) for index, text in enumerate(texts)]
         self._send_all(service, connection, outcomes, ack, key)
@@ -158,7 +158,7 @@ class EventEndpoints:
             send = producer.send
             try:
                 for item in outcomes:
-                    if type(item) is Record:
+                    if type(item) is OutgoingRecord:
                         send(item.topic, item.event_id, item.value, item.headers, target)
                         sent += 1
             except KafkaUnavailable as error:
@@ -181,7 +181,7 @@ class EventEndpoints:
             except NotJson as error:
                 return Refusal(400, "not_json", f"line {index + 1} is not JSON: {error}", [])
             raise
-        return self._intake.judge(event, text, index, origin, room)
+        return self._triage.decide(event, text, index, origin, room)
 
     def _admit(self, service: Service, connection: Connection, headers: Any) -> Key | None:
         admission = service.admission

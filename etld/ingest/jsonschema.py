@@ -6,12 +6,11 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from etld.events.limits import FLOAT_MAX, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, MAX_NAME, TIME_MAX, TIME_MIN
-from etld.schemas import tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from etld.ingest.catalog import EventType
+    from etld.schemas.catalog import EventType
     from etld.schemas.tree import Type
 
 _MOMENT = "2026-01-31T12:00:00Z"
@@ -49,7 +48,7 @@ _LOGICAL: dict[str, tuple[dict[str, Any], Any]] = {
 
 def event_schema(kind: EventType) -> dict[str, Any]:
     """The JSON Schema of one event type, from its Avro schema."""
-    schema = _type(tree.parse(dict(kind.avro)))
+    schema = _type(kind.schema.tree)
     properties = schema["properties"]
     properties["event_id"] = {"type": ["string", "null"], "format": "uuid", "description": "Repeat it to retry safely"}
     properties["event_type"] = {"const": kind.name}
@@ -63,7 +62,7 @@ def event_schema(kind: EventType) -> dict[str, Any]:
 
 def example(kind: EventType) -> dict[str, Any]:
     """A small event of the type."""
-    value: dict[str, Any] = _value(tree.parse(dict(kind.avro)))
+    value: dict[str, Any] = _value(kind.schema.tree)
     value.pop("event_id", None)
     value["event_name"] = kind.event_names[0] if kind.event_names else "something_happened"
     value["event_type"] = kind.name
@@ -196,7 +195,7 @@ def _value(of: Type) -> Any:
         case "record":
             return {field.name: _value(field.type) for field in of.fields if not field.default}
         case "union":
-            return _value(next((branch for branch in of.branches if branch.kind != "null"), of.branches[0]))
+            return _value((of.not_null or of.branches)[0])
         case "enum":
             return of.symbols[0]
     return _EXAMPLES[of.kind]

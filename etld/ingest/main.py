@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import uvloop
 from aiohttp import http_parser
 
+from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC
 from etld.errors import EtldError
-from etld.ingest import catalog, openapi
+from etld.ingest import openapi
 from etld.ingest.admission import Admission
 from etld.ingest.endpoints import EventEndpoints
 from etld.ingest.http.connection import Connection
@@ -20,9 +21,11 @@ from etld.ingest.http.host import State
 from etld.ingest.probes import Probes
 from etld.ingest.producers import Producers
 from etld.ingest.service import TICK, Service
+from etld.schemas import catalog
 
 if TYPE_CHECKING:
     from etld.config import Config
+    from etld.schemas.catalog import Catalog
     from etld.worker import Worker
 
 log = logging.getLogger("etld.ingest")
@@ -48,7 +51,7 @@ def run(worker: Worker) -> None:
 
 async def _serve(worker: Worker) -> None:
     loop = asyncio.get_running_loop()
-    types = catalog.load(worker.config)
+    types = catalog.of_registered(worker.config)
     producers = Producers(loop, worker.config, worker.addresses, topics(types))
     service = Service(worker, loop, EventEndpoints(worker.config, types, producers), Admission(worker.config))
     service.spread = ConnectionBalancer(worker.config.state_dir / "ingest-connections", worker.index)
@@ -94,15 +97,15 @@ async def _serve(worker: Worker) -> None:
         raise EtldError(f"the Kafka producer cannot go on, a new process makes a new one: {producers.broken}")
 
 
-def topics(types: catalog.Catalog) -> list[str]:
+def topics(types: Catalog) -> list[str]:
     """Every topic that events go to; the first is the one that tells whether Kafka is there."""
-    return list(dict.fromkeys([*(kind.topic for kind in types), types.dead_letters]))
+    return list(dict.fromkeys([*(kind.topic for kind in types), DEAD_LETTER_TOPIC]))
 
 
 def reload(service: Service, config: Config) -> None:
     """Take a new configuration, schemas and keys; what is broken leaves the old ones in force."""
     try:
-        types = catalog.load(config)
+        types = catalog.of_registered(config)
         endpoints, admission = EventEndpoints(config, types, service.endpoints.producers), Admission(config)
     except EtldError as error:
         log.error("the reload is not taken: %s", error)
@@ -112,7 +115,7 @@ def reload(service: Service, config: Config) -> None:
     service.endpoints, service.admission = endpoints, admission
     service.max_body = config.ingest.max_body
     endpoints.producers.configure(config, topics(types))
-    log.info("new configuration taken: %d event types", len(types.types))
+    log.info("new configuration taken: %d event types", len(types))
 
 
 async def _last_call(service: Service) -> None:

@@ -15,10 +15,10 @@ from etld.ingest.openapi_parts import SHARED, answered, any_of, problems, ref
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
 
-    from etld.ingest.catalog import EventType
     from etld.ingest.http.connection import Connection
     from etld.ingest.probes import Probes
     from etld.ingest.service import Routes, Service
+    from etld.schemas.catalog import EventType
 
 
 def routes(service: Service, probes: Probes) -> Routes:

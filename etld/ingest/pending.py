@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from etld.ingest.http.answers import JSON, json_answer, opening, problem
-from etld.ingest.intake import Outcome, Record, Refusal, Sampled
 from etld.ingest.producer_thread import PendingRequest
+from etld.ingest.triage import Outcome, OutgoingRecord, Refusal, Sampled
 
 if TYPE_CHECKING:
     from etld.ingest.counters import IngestCounters
@@ -31,7 +31,7 @@ class PendingEvent(PendingRequest):
         self,
         producer: ProducerThread,
         connection: Connection,
-        record: Record,
+        record: OutgoingRecord,
         ack: Ack,
         counters: IngestCounters,
         started: float,
@@ -104,7 +104,7 @@ class PendingBatch(PendingRequest):
         # A late batch has parts that are written and parts that are not: the ids make all of it safe to repeat.
         if late or self.failed or self.reason:
             self._partly(late)
-        elif all(type(item) is Record and item.errors is None for item in outcomes):
+        elif all(type(item) is OutgoingRecord and item.errors is None for item in outcomes):
             counters.accepted += len(outcomes)
             if self.key is not None:
                 counters.by_key[self.key.name, "accepted"] += len(outcomes)
@@ -125,7 +125,7 @@ class PendingBatch(PendingRequest):
         results = []
         position = 0
         for index, item in enumerate(self.outcomes):
-            if type(item) is Record:
+            if type(item) is OutgoingRecord:
                 position += 1
                 if late or position > self.sent or item.event_id in lost:
                     self.counters.unavailable += 1
@@ -143,7 +143,7 @@ class PendingBatch(PendingRequest):
     def _result(self, index: int, item: Outcome) -> dict[str, Any]:
         counters = self.counters
         counters.count_key(self.key, "rejected" if type(item) is Refusal else "accepted")
-        if type(item) is Record:
+        if type(item) is OutgoingRecord:
             counters.accepted += 1
             if item.errors is None:
                 return _item(index, 200, "success", item.event_id)

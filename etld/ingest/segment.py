@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from etld.events.ids import canonical, derived
 from etld.events.limits import FIELDS
-from etld.events.violation import Violation, did_you_mean, show
+from etld.events.violation import Violation, show
+from etld.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from etld.ingest.catalog import Catalog
+    from etld.schemas.catalog import Catalog
+    from etld.schemas.tree import Type
 
 _MISSING = object()
 _MARKS = ("messageId", "event", "properties", "userId", "anonymousId")
@@ -38,7 +40,7 @@ class SegmentMap:
             for source in sources:
                 source.taken = [path[len(source.path) :] for path in paths if _below(path, source.path)]
         self._catalog = catalog
-        self._numbers = {kind.name: _number_fields(kind.avro) for kind in catalog}
+        self._numbers = {kind.name: _number_fields(kind.schema.tree) for kind in catalog}
 
     def applies(self, event: Mapping[str, Any]) -> bool:
         """Is it spelt as Segment spells it?"""
@@ -75,7 +77,7 @@ class SegmentMap:
         if out.get("event_type") is None:
             kind = self._catalog.of_event(out.get("event_name"))
             if kind is not None:
-                out["event_type"] = kind
+                out["event_type"] = kind.name
         # A call other than track has no event, whatever else it has: `explain` says so.
         call = event.get("type", "track")
         if call != "track":
@@ -186,17 +188,20 @@ def _without(value: dict[str, Any], paths: list[list[str]]) -> dict[str, Any]:
     return out
 
 
-def _number_fields(avro: Mapping[str, Any]) -> list[list[str]]:
-    """Paths of the plain int and long fields inside the details."""
-    paths = []
-    for field in avro["fields"]:
-        inner = field["type"]
-        if isinstance(inner, dict) and inner.get("type") == "record":
-            for part in inner["fields"]:
-                branches = part["type"] if isinstance(part["type"], list) else [part["type"]]
-                if {"int", "long"} & {item for item in branches if isinstance(item, str)} and "string" not in branches:
-                    paths.append([field["name"], part["name"]])
-    return paths
+def _number_fields(top: Type) -> list[list[str]]:
+    """Paths of the plain integers directly inside the details."""
+    return [
+        [details.name, field.name]
+        for details in top.fields
+        for field in (details.type.optional or details.type).fields
+        if _is_number(field.type)
+    ]
+
+
+def _is_number(of: Type) -> bool:
+    types = of.branches or (of,)
+    integers = any(one.kind in ("int", "long") and not one.logical for one in types)
+    return integers and not any(one.kind == "string" for one in types)
 
 
 def _to_number(out: dict[str, Any], path: list[str]) -> None:

@@ -13,14 +13,16 @@ import polars as pl
 from etld.deadletters import letter_headers, outbox
 from etld.deadletters.from_record import letter, live, tell
 from etld.deadletters.relay import Relay
-from etld.frames import Transform, load_transform, ready, to_binary
+from etld.frames import Transform, load_transform, ready
 from etld.kafka.settings import client_settings
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.processor.breaker import Breaker
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
-from etld.serdes.avro.columnar import Bad, decode
+from etld.serdes import formats
+from etld.serdes.base import BadRecord
 from etld.sinks.postgres import event_rows
+from etld.sinks.postgres.copy_binary import to_binary
 from etld.stream import Batch, Handler, Tally, Work
 from etld.stream.handler import PIECE, TooManyRefused
 
@@ -46,7 +48,7 @@ class Rows(Work):
 
     frames: list[pl.DataFrame] = field(default_factory=list)
     rows: bytes = b""
-    bad: list[Bad] = field(default_factory=list)
+    bad: list[BadRecord] = field(default_factory=list)
     letters: list[outbox.Letter] = field(default_factory=list)
     #: Of the transaction tried last: `letters`, and those of rows that PostgreSQL refused.
     written: list[outbox.Letter] = field(default_factory=list)
@@ -83,10 +85,10 @@ class ProcessorHandler(Handler[Rows]):
     def prepare(self, batch: Batch) -> Rows:
         """Decode the whole batch natively, transform it, and make the bytes for COPY."""
         assert self._schemas is not None
-        decoded = decode(batch.values, self._schemas)
+        decoded = formats.decode_batch(batch.values, self._schemas)
         frames: list[pl.DataFrame] = []
         filtered: list[int] = []
-        more: list[Bad] = []
+        more: list[BadRecord] = []
         for part in decoded.frames:
             frame, out, wrong = ready(part, self._transform, self._event_type)
             frames.append(_with_coordinates(frame, batch))
@@ -110,7 +112,7 @@ class ProcessorHandler(Handler[Rows]):
             if work.letters:
                 outbox.add(cur, work.letters)
             return changes
-        refused: list[tuple[Bad, str | None]] = []
+        refused: list[tuple[BadRecord, str | None]] = []
         event_rows.stage(cur)
         stored: dict[int, int] = {}
         for frame in work.frames:
@@ -173,7 +175,7 @@ class ProcessorHandler(Handler[Rows]):
             self._worker.beat()
         self._worker.fault("relay", self._relay.problem)
 
-    def _store(self, cur: Cursor, frame: pl.DataFrame, refused: list[tuple[Bad, str | None]]) -> dict[int, int]:
+    def _store(self, cur: Cursor, frame: pl.DataFrame, refused: list[tuple[BadRecord, str | None]]) -> dict[int, int]:
         """Merge a frame row-exactly: what PostgreSQL refuses is bisected down to the record."""
         if not frame.height:
             return {}
@@ -186,7 +188,7 @@ class ProcessorHandler(Handler[Rows]):
             if frame.height == 1:
                 row = int(frame["row"][0])
                 text = " ".join(str(error).split()) or type(error).__name__
-                refused.append((Bad(row, "TASK_PUT", type(error).__name__, text), sqlstate(error)))
+                refused.append((BadRecord(row, "TASK_PUT", type(error).__name__, text), sqlstate(error)))
                 if len(refused) > PIECE:
                     raise TooManyRefused(f"PostgreSQL refuses more than {PIECE} records of a batch") from error
                 return {}
@@ -197,7 +199,7 @@ class ProcessorHandler(Handler[Rows]):
             _add(stored, self._store(cur, piece, refused))
         return stored
 
-    def _letter(self, batch: Batch, bad: Bad, state: str | None) -> outbox.Letter:
+    def _letter(self, batch: Batch, bad: BadRecord, state: str | None) -> outbox.Letter:
         return letter(self.cluster_id, self._event_type, batch, bad, state)
 
     def _latency(self, work: Rows) -> None:
@@ -229,7 +231,7 @@ def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     return frame.with_columns(partitions.gather(rows).alias(_PARTITION), offsets.gather(rows).alias(_OFFSET))
 
 
-def _tallies(batch: Batch, bad: list[Bad], filtered: list[int]) -> dict[Key, Tally]:
+def _tallies(batch: Batch, bad: list[BadRecord], filtered: list[int]) -> dict[Key, Tally]:
     dead: dict[Key, int] = {}
     out: dict[Key, int] = {}
     for one in bad:

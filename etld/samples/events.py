@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etld.events.ids import new_event_id
+
+if TYPE_CHECKING:
+    from etld.schemas.catalog import EventType
+    from etld.schemas.tree import Type
 
 _FIRST = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Radia", "Ken", "Margaret", "Linus", "Zoë", "José")
 _LAST = ("Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "Knuth", "Perlman", "Thompson", "Hamilton", "Müller")
@@ -32,22 +35,13 @@ _SPREAD = timedelta(hours=6)
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """An event type to make events of: its name, event names and Avro schema."""
-
-    name: str
-    event_names: tuple[str, ...]
-    avro: Mapping[str, Any]
-
-
-def make(kind: Kind, random: Random, now: datetime) -> Event:
+def make(kind: EventType, random: Random, now: datetime) -> Event:
     """One valid event, at some time in the hours before `now`; everything but its id comes from `random`."""
     names = kind.event_names or ("something_happened",)
     weights = _WEIGHTS.get(kind.name, ())
     name = random.choices(names, weights if len(weights) == len(names) else None)[0]
     moment = now - random.random() * _SPREAD
-    fields = {field["name"]: field["type"] for field in kind.avro["fields"]}
+    fields = {field.name: field.type for field in kind.schema.tree.fields}
     details = _DETAILS.get(kind.name)
     event_details = details(random) if details else None
     if event_details is None or set(event_details) != _names(fields["event_details"]):
@@ -62,11 +56,11 @@ def make(kind: Kind, random: Random, now: datetime) -> Event:
     }
 
 
-def _names(avro: Any) -> set[str]:
-    return {field["name"] for field in avro.get("fields", ())} if isinstance(avro, dict) else set()
+def _names(of: Type) -> set[str]:
+    return {field.name for field in of.fields}
 
 
-def _user(avro: Any, random: Random, now: datetime) -> Any:
+def _user(of: Type, random: Random, now: datetime) -> Any:
     first, last = random.choice(_FIRST), random.choice(_LAST)
     user = {
         "user_id": random.randint(1, 5000),
@@ -74,7 +68,7 @@ def _user(avro: Any, random: Random, now: datetime) -> Any:
         "email": f"{first}.{last}@example.com".lower().encode("ascii", "ignore").decode(),
         "country": random.choice(_COUNTRIES),
     }
-    return user if _names(avro) == set(user) else value(avro, random, now)
+    return user if _names(of) == set(user) else value(of, random, now)
 
 
 def _purchase(random: Random) -> Event:
@@ -94,32 +88,25 @@ def _delivery(random: Random) -> Event:
 _DETAILS: Mapping[str, Callable[[Random], Event]] = {"purchase": _purchase, "order": _order, "delivery": _delivery}
 
 
-def value(avro: Any, random: Random, now: datetime) -> Any:
-    """Some JSON value that fits an Avro type."""
-    if isinstance(avro, list):
-        others = [branch for branch in avro if branch != "null"]
-        if "null" in avro and (not others or random.random() < 0.2):
+def value(of: Type, random: Random, now: datetime) -> Any:
+    """Some JSON value that fits a type."""
+    if of.kind == "union":
+        others = of.not_null
+        if len(others) < len(of.branches) and (not others or random.random() < 0.2):
             return None
         return value(random.choice(others), random, now)
-    if isinstance(avro, str):
-        avro = {"type": avro}
-    inner = avro["type"]
-    if isinstance(inner, dict | list):
-        return value(inner, random, now)
-    logical = avro.get("logicalType", "")
-    if logical:
-        found = _logical(logical, avro, random, now)
-        if found is not None:
-            return found
-    match inner:
+    if of.logical:
+        return _logical(of, random, now)
+    if of.items is not None:
+        inner, count = of.items, random.randint(0, 3)
+        if of.kind == "array":
+            return [value(inner, random, now) for _ in range(count)]
+        return {f"key{n}": value(inner, random, now) for n in range(count)}
+    match of.kind:
         case "record":
-            return {field["name"]: value(field["type"], random, now) for field in avro["fields"]}
-        case "array":
-            return [value(avro["items"], random, now) for _ in range(random.randint(0, 3))]
-        case "map":
-            return {f"key{n}": value(avro["values"], random, now) for n in range(random.randint(0, 3))}
+            return {field.name: value(field.type, random, now) for field in of.fields}
         case "enum":
-            return random.choice(avro["symbols"])
+            return random.choice(of.symbols)
         case "boolean":
             return random.random() < 0.5
         case "int" | "long":
@@ -131,25 +118,25 @@ def value(avro: Any, random: Random, now: datetime) -> Any:
     return f"text {random.randint(1, 100)}"
 
 
-def _logical(name: str, avro: Mapping[str, Any], random: Random, now: datetime) -> Any:
+def _logical(of: Type, random: Random, now: datetime) -> Any:
     moment = now - random.random() * _SPREAD
-    if name.startswith("timestamp-"):
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if name.startswith("local-timestamp-"):
-        return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
-    if name == "date":
-        return moment.date().isoformat()
-    if name.startswith("time-"):
-        return moment.time().isoformat(timespec="milliseconds")
-    if name == "uuid":
-        return new_event_id()
-    if name == "decimal":
-        scale = int(avro.get("scale", 0))
-        return f"{random.randint(1, 9)}.{random.randrange(10**scale):0{scale}d}" if scale else str(random.randint(1, 9))
-    return None
+    match of.logical:
+        case "timestamp-millis" | "timestamp-micros":
+            return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case "local-timestamp-millis" | "local-timestamp-micros":
+            return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
+        case "date":
+            return moment.date().isoformat()
+        case "time-millis" | "time-micros":
+            return moment.time().isoformat(timespec="milliseconds")
+        case "uuid":
+            return new_event_id()
+    # A decimal of as few digits as its type may have before the point.
+    whole = random.randint(1, 9) if of.precision > of.scale else 0
+    return f"{whole}.{random.randrange(10**of.scale):0{of.scale}d}" if of.scale else str(whole)
 
 
-def plan(kinds: Sequence[Kind], count: int, invalid: int, random: Random) -> list[tuple[Kind, bool]]:
+def plan(kinds: Sequence[EventType], count: int, invalid: int, random: Random) -> list[tuple[EventType, bool]]:
     """`count` events spread evenly over the types; `invalid` of them, at random places, are to be broken."""
     broken = set(random.sample(range(count), min(invalid, count)))
     return [(kinds[index % len(kinds)], index in broken) for index in range(count)]

@@ -1,121 +1,56 @@
-"""The Avro schema of an event type: what etld asks of it, and the forms its decoders need."""
+"""The Avro schema of an event type, and what etld asks of it."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import fastavro
-
 from etld.events.limits import FIELDS
+from etld.schemas import tree
 from etld.schemas.tree import SchemaError, Type
-from etld.schemas.tree import parse as parse_tree
-
-__all__ = ["EventSchema", "SchemaError", "bare", "problems"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from etld.serdes.avro.writer import Write
-
 _TOP = dict.fromkeys(("event_id", "event_name", "event_type"), "string")
 
 
-@dataclass(frozen=True)
+# By identity: codecs and readers are kept by their schema.
+@dataclass(frozen=True, eq=False)
 class EventSchema:
     """A schema that events can be written and read with. Make it with `parse`."""
 
     text: str
     tree: Type
-    raw: dict[str, Any] = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> EventSchema:
         """The schema of that JSON text; raises `SchemaError` with every reason against it."""
-        raw, tree = _load(text)
-        reasons = list(_problems(tree))
+        top = _record(text)
+        reasons = list(_problems(top))
         if reasons:
             raise SchemaError("; ".join(reasons))
-        return cls(text, tree, raw)
-
-    @cached_property
-    def has_decimal(self) -> bool:
-        """Whether a decimal is anywhere in it."""
-        return _has_decimal(self.tree)
-
-    @cached_property
-    def plain(self) -> Any:
-        """For fastavro, without logical types: values are what is on the wire (times are integers)."""
-        return fastavro.parse_schema(bare(self.tree, keep_decimal=False))
-
-    @cached_property
-    def write(self) -> Write | None:
-        """A writer without detours, for every schema without decimals and mixed unions."""
-        from etld.serdes.avro.writer import compile_writer
-
-        return compile_writer(self.tree)
-
-    @cached_property
-    def writer(self) -> Any:
-        """For fastavro's writer: as `plain`, but decimals are given as Decimal."""
-        return fastavro.parse_schema(bare(self.tree, keep_decimal=True))
+        return cls(text, top)
 
 
 def problems(text: str) -> list[str]:
     """Every reason why etld cannot use a schema, each with its field; [] when it can."""
     try:
-        _raw, tree = _load(text)
+        return list(_problems(_record(text)))
     except SchemaError as error:
         return [str(error)]
-    return list(_problems(tree))
 
 
-def bare(of: Type, *, keep_decimal: bool) -> Any:
-    """The schema of a tree with names made anew, so that no name is used twice, and no logical types."""
-    numbers = iter(range(1 << 30))
-
-    def build(one: Type) -> Any:
-        if one.kind == "record":
-            name = f"r{next(numbers)}"
-            fields = [{"name": f.name, "type": build(f.type)} for f in one.fields]
-            return {"type": "record", "name": name, "fields": fields}
-        if one.kind == "union":
-            return [build(branch) for branch in one.branches]
-        if one.items is not None:
-            return {"type": one.kind, "items" if one.kind == "array" else "values": build(one.items)}
-        if one.kind == "enum":
-            return {"type": "enum", "name": f"e{next(numbers)}", "symbols": list(one.symbols)}
-        made: dict[str, Any] = {"type": one.kind}
-        if one.kind == "fixed":
-            made |= {"name": f"f{next(numbers)}", "size": one.size}
-        if one.logical == "decimal" and keep_decimal:
-            made |= {"logicalType": "decimal", "precision": one.precision, "scale": one.scale}
-        return made if len(made) > 1 else one.kind
-
-    return build(of)
-
-
-def _has_decimal(of: Type) -> bool:
-    return of.logical == "decimal" or any(map(_has_decimal, of.below()))
-
-
-def _load(text: str) -> tuple[dict[str, Any], Type]:
-    try:
-        raw = json.loads(text)
-    except ValueError as error:
-        raise SchemaError(f"schema: not JSON: {error}") from None
-    except RecursionError:
-        raise SchemaError("schema: nested too deeply") from None
-    tree = parse_tree(raw)
-    if not isinstance(raw, dict) or tree.kind != "record":
+def _record(text: str) -> Type:
+    top = tree.read(text)
+    if top.kind != "record":
         raise SchemaError("schema: expected a record")
-    return raw, tree
+    return top
 
 
-def _problems(tree: Type) -> Iterator[str]:
-    names = tuple(f.name for f in tree.fields)
+def _problems(top: Type) -> Iterator[str]:
+    names = tuple(f.name for f in top.fields)
     if names != FIELDS:
         missing = [name for name in FIELDS if name not in names]
         extra = [name for name in names if name not in FIELDS]
@@ -125,7 +60,7 @@ def _problems(tree: Type) -> Iterator[str]:
             yield f"{name}: not a field of an event; move it into event_details"
         if not missing and not extra:
             yield f"schema: the fields must stand in the order {', '.join(FIELDS)}"
-    for f in tree.fields:
+    for f in top.fields:
         if f.name in _TOP and f.type != Type("string"):
             yield f"{f.name}: must be a string"
         elif f.name == "triggered_at" and f.type != Type("long", "timestamp-micros"):

@@ -1,16 +1,15 @@
-"""The schemas of a configuration: read, checked, registered, written down for ingest."""
+"""The schemas of a configuration: read, checked, registered."""
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
-from etld.schemas.event_schema import EventSchema, SchemaError
+from etld.schemas.event_schema import EventSchema
+from etld.schemas.registered import RegisteredSchema
 from etld.schemas.registry import Incompatible
-from etld.util.files import write_atomically
+from etld.schemas.tree import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,27 +65,11 @@ def register(registry: Registry, loaded: Mapping[str, tuple[str, EventSchema]]) 
     return ids
 
 
-def write(
-    config: Config, cluster_id: str, loaded: Mapping[str, tuple[str, EventSchema]], ids: Mapping[str, int]
-) -> None:
-    """Write `schemas.json` so that a reader sees the old file or the new one; raises `EtldError`."""
-    document = {
-        "cluster_id": cluster_id,
-        "event_types": {
-            name: {
-                "id": ids[name],
-                "topic": config.event_types[name].topic,
-                "subject": subject_name,
-                "schema": schema.raw,
-            }
-            for name, (subject_name, schema) in loaded.items()
-        },
-        "dead_letter_queue": {"topic": DEAD_LETTER_TOPIC},
-        "parked_events": {"topic": PARKED_TOPIC},
+def registered(
+    config: Config, loaded: Mapping[str, tuple[str, EventSchema]], ids: Mapping[str, int]
+) -> dict[str, RegisteredSchema]:
+    """What the file of registered schemas is to hold of each event type."""
+    return {
+        name: RegisteredSchema(ids[name], config.event_types[name].topic, subject_name, schema.text)
+        for name, (subject_name, schema) in loaded.items()
     }
-    path = config.schemas_path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(document, indent=2).encode())
-    except OSError as error:
-        raise EtldError(f"cannot write {path}: {error.strerror or error}") from error

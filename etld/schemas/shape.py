@@ -1,14 +1,16 @@
-"""What an Avro schema says about each field, in the words that the steps need."""
+"""What an Avro schema says about each field, in the words that correction steps need."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TIMES = frozenset({"timestamp-millis", "timestamp-micros", "timestamp-nanos"})
+    from etld.schemas.tree import Type
+
+_TIMES = frozenset({"timestamp-millis", "timestamp-micros"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +43,20 @@ class Shape:
         return here
 
 
-def of(schema: Any) -> Shape:
-    """The shape of a parsed Avro schema."""
-    return _shape(schema, {}, (), frozenset())
-
-
-def _shape(schema: Any, named: dict[str, Any], default: tuple[Any, ...], above: frozenset[str]) -> Shape:
-    if isinstance(schema, list):
-        others = [branch for branch in schema if branch != "null"]
+def of(schema: Type, default: tuple[Any, ...] = ()) -> Shape:
+    """The shape of a type; `default` of the field whose type it is."""
+    if schema.kind == "union":
+        others = schema.not_null
+        nullable = len(others) < len(schema.branches)
         if len(others) != 1:
-            return Shape("other", nullable="null" in schema, default=default)
-        inner = _shape(others[0], named, default, above)
-        return Shape(inner.kind, True, inner.fields, inner.items, inner.symbols, default)
-    if isinstance(schema, str):
-        if schema not in named or schema in above:
-            return Shape("other" if schema in named else schema, default=default)
-        return _shape(named[schema], named, default, above)
-    kind = schema["type"]
-    if isinstance(kind, list | dict):
-        return _shape(kind, named, default, above)
-    if schema.get("logicalType") in _TIMES:
+            return Shape("other", nullable=nullable, default=default)
+        return replace(of(others[0], default), nullable=nullable)
+    if schema.logical in _TIMES:
         return Shape("timestamp", default=default)
-    if schema.get("logicalType") == "date":
+    if schema.logical == "date":
         return Shape("date", default=default)
-    name = schema.get("name")
-    if name is not None and kind in {"record", "enum", "fixed"}:
-        named[name] = schema
-        above = above | {name}
-    if kind == "record":
-        fields = {
-            entry["name"]: _shape(entry["type"], named, (entry["default"],) if "default" in entry else (), above)
-            for entry in schema["fields"]
-        }
-        return Shape("record", fields=fields, default=default)
-    if kind in {"array", "map"}:
-        items = _shape(schema["items" if kind == "array" else "values"], named, (), above)
-        return Shape(kind, items=items, default=default)
-    if kind == "enum":
-        return Shape("enum", symbols=tuple(schema["symbols"]), default=default)
-    return Shape("other" if schema.get("logicalType") == "decimal" else kind, default=default)
+    if schema.logical == "decimal":
+        return Shape("other", default=default)
+    fields = {field.name: of(field.type, field.default) for field in schema.fields}
+    items = None if schema.items is None else of(schema.items)
+    return Shape(schema.kind, fields=fields, items=items, symbols=schema.symbols, default=default)

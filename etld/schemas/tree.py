@@ -1,13 +1,19 @@
-"""An Avro schema as a tree: names resolved, shapes checked, nothing left to look up.
+"""An Avro schema as a tree: names resolved, forms checked, nothing left to look up. The only reader of its JSON.
+
+A type that is named once and used again by its name is in the tree at each of its places. Light, so that the
+config's check can read schemas.
 
 https://avro.apache.org/docs/1.12.0/specification/
 """
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from etld.util.text import shortened
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 # Logical types by the Avro type they annotate; an unknown or misplaced one is ignored, as Avro demands.
@@ -32,22 +38,27 @@ class SchemaError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class RecordField:
     """One field of a record. `default` is a 1-tuple when there is one, in Avro's JSON encoding."""
 
     name: str
     type: Type
     default: tuple[Any, ...] = ()
+    doc: str = field(default="", compare=False)
+    aliases: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One type. `kind` is Avro's name of it; what does not belong to the kind is empty."""
+    """One type. `kind` is Avro's name of it; what does not belong to the kind is empty.
+
+    `name` is the full name of a record, an enum or a fixed. `weight` counts the types in it, itself included.
+    """
 
     kind: str
     logical: str = ""
     name: str = ""
-    fields: tuple[Field, ...] = ()
+    fields: tuple[RecordField, ...] = ()
     items: Type | None = None
     branches: tuple[Type, ...] = ()
     symbols: tuple[str, ...] = ()
@@ -55,16 +66,34 @@ class Type:
     precision: int = 0
     scale: int = 0
     weight: int = 1
+    doc: str = field(default="", compare=False)
+    aliases: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def not_null(self) -> tuple[Type, ...]:
+        """The branches of a union that are not null."""
+        return tuple(branch for branch in self.branches if branch.kind != "null")
 
     @property
     def optional(self) -> Type | None:
         """The other branch of a union of null and one type, in either order; else None."""
-        others = [branch for branch in self.branches if branch.kind != "null"]
+        others = self.not_null
         return others[0] if len(self.branches) == 2 and len(others) == 1 else None
 
     def below(self) -> tuple[Type, ...]:
         """The types directly inside this one."""
         return (*(f.type for f in self.fields), *((self.items,) if self.items else ()), *self.branches)
+
+
+def read(text: str) -> Type:
+    """The tree of the schema in that JSON text; raises `SchemaError`."""
+    try:
+        schema = json.loads(text)
+    except ValueError as error:
+        raise SchemaError(f"schema: not JSON: {error}") from None
+    except RecursionError:
+        raise SchemaError("schema: nested too deeply") from None
+    return parse(schema)
 
 
 def parse(schema: Any) -> Type:
@@ -134,7 +163,8 @@ class _Parser:
             size = schema.get("size")
             if not isinstance(size, int) or isinstance(size, bool) or size < 0:
                 raise SchemaError(f"{path}: fixed needs a size, got {_short(size)}")
-            made = _logical(Type("fixed", name=full, size=size), schema, path)
+            plain = Type("fixed", name=full, size=size, doc=_doc(schema), aliases=_aliases(schema))
+            made = _logical(plain, schema, path)
         else:
             made = self._record(schema, full, path)
         self._named[full] = made
@@ -147,7 +177,7 @@ class _Parser:
         for symbol in symbols:
             if not isinstance(symbol, str) or not _NAME.fullmatch(symbol):
                 raise SchemaError(f"{path}: {_short(symbol)} is no symbol; use letters, digits and _")
-        return Type("enum", name=full, symbols=tuple(symbols))
+        return Type("enum", name=full, symbols=tuple(symbols), doc=_doc(schema), aliases=_aliases(schema))
 
     def _record(self, schema: dict[str, Any], full: str, path: str) -> Type:
         entries = schema.get("fields")
@@ -163,10 +193,12 @@ class _Parser:
             below = name if path == "schema" else f"{path}.{name}"
             # A logical type beside the name instead of inside the type is a common slip; Avro ignores it.
             of = self.type(entry["type"], full.rpartition(".")[0], below)
-            fields.append(Field(name, of, (entry["default"],) if "default" in entry else ()))
-        if len({field.name for field in fields}) != len(fields):
+            default = (entry["default"],) if "default" in entry else ()
+            fields.append(RecordField(name, of, default, _doc(entry), _aliases(entry)))
+        if len({one.name for one in fields}) != len(fields):
             raise SchemaError(f"{path}: record {full} has a field twice")
-        return _sized(Type("record", name=full, fields=tuple(fields)), path)
+        made = Type("record", name=full, fields=tuple(fields), doc=_doc(schema), aliases=_aliases(schema))
+        return _sized(made, path)
 
 
 def _fullname(name: str, namespace: Any) -> str:
@@ -178,20 +210,29 @@ def _logical(plain: Type, schema: dict[str, Any], path: str) -> Type:
     if not isinstance(logical, str) or plain.kind not in LOGICAL.get(logical, ()):
         return plain
     if logical != "decimal":
-        return Type(plain.kind, logical, plain.name, size=plain.size)
+        return replace(plain, logical=logical)
     precision, scale = schema.get("precision"), schema.get("scale", 0)
     if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision or precision < 1:
         raise SchemaError(f"{path}: decimal needs precision >= 1 and scale from 0 to precision")
-    return Type(plain.kind, logical, plain.name, size=plain.size, precision=precision, scale=scale)
+    return replace(plain, logical=logical, precision=precision, scale=scale)
 
 
 def _sized(made: Type, path: str) -> Type:
     weight = 1 + sum(inner.weight for inner in made.below())
     if weight > _MAX_SIZE:
         raise SchemaError(f"{path}: more than {_MAX_SIZE} fields and types")
-    return Type(made.kind, made.logical, made.name, made.fields, made.items, made.branches, made.symbols, weight=weight)
+    return replace(made, weight=weight)
+
+
+def _doc(schema: dict[str, Any]) -> str:
+    doc = schema.get("doc")
+    return doc if isinstance(doc, str) else ""
+
+
+def _aliases(schema: dict[str, Any]) -> tuple[str, ...]:
+    aliases = schema.get("aliases")
+    return tuple(one for one in aliases if isinstance(one, str)) if isinstance(aliases, list) else ()
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return shortened(repr(value), 60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
 from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem
@@ -12,7 +13,7 @@ from etld.kafka.settings import client_settings
 from etld.postgres import connections
 from etld.postgres.errors import DatabaseProblem, classify
 from etld.postgres.migrate import migrate
-from etld.schemas import registration
+from etld.schemas import registered, registration
 from etld.schemas.registration import SchemasRefused
 from etld.schemas.registry import RegistryUnavailable, open_registry
 from etld.setup import topics
@@ -71,7 +72,9 @@ def set_up(worker: Worker) -> None:
         topics.ensure(admin, config)
         worker.beat()
         ids = registration.register(open_registry(config, addresses, conn), loaded)
-    registration.write(config, admin.cluster_id(), loaded, ids)
+    schemas = registration.registered(config, loaded, ids)
+    own_topics = {"dead_letter_queue": DEAD_LETTER_TOPIC, "parked_events": PARKED_TOPIC}
+    registered.write(config.schemas_path, admin.cluster_id(), schemas, own_topics)
 
 
 def _server_away(error: Exception) -> str | None:

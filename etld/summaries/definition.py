@@ -5,16 +5,18 @@ Pure but for reading schema files; no client is imported, so that a check of the
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etld.errors import EtldError
+from etld.schemas import tree
 from etld.schemas.fields import Known, lookup
 from etld.summaries.model import Field, Filter, Group, Measure, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from etld.schemas.tree import Type
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _FUNCTIONS = ("sum", "avg", "min", "max")
@@ -66,15 +68,13 @@ def check(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[
     return problems
 
 
-def _schemas(event_types: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = {}
+def _schemas(event_types: Mapping[str, Any]) -> dict[str, Type]:
+    found = {}
     for name, kind in event_types.items():
         try:
-            schema = json.loads(kind.schema.read_text())
+            found[name] = tree.read(kind.schema.read_text("utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(schema, dict):
-            found[name] = schema
     return found
 
 
@@ -85,7 +85,7 @@ class _Reader:
         self,
         name: str,
         table: Any,
-        schemas: Mapping[str, Mapping[str, Any]],
+        schemas: Mapping[str, Type],
         problems: list[Problem],
     ) -> None:
         self._name = name

@@ -13,9 +13,6 @@ from typing import Any, Literal
 Function = Literal["count", "sum", "avg", "min", "max"]
 Path = tuple[str, ...]
 
-#: Top fields of an event are columns of processed_events, the rest lies below its two jsonb columns.
-COLUMNS = frozenset({"event_name", "event_type", "triggered_at"})
-DETAILS = frozenset({"user_details", "event_details"})
 #: Where buckets are counted from: a Monday, so that a bucket of 7 days is a week.
 ORIGIN = "2001-01-01 00:00:00+00"
 ORIGIN_SECONDS = 978_307_200

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etld.postgres.compose import SQL, Composable, Composed, Identifier, Literal
-from etld.summaries.model import COLUMNS, ORIGIN
+from etld.schemas.fields import COLUMNS
+from etld.summaries.model import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from etld.aggregator.handler import AggregatorHandler
 from etld.config import load
 from etld.postgres.migrate import migrate
 from etld.schemas.event_schema import EventSchema
-from etld.serdes.avro.codec import encode
+from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.wire import pack
 from etld.stream.batch import Batch, Records
 from etld.summaries import backfill, definition, tables
@@ -81,7 +81,7 @@ class AggregatorHarness:
     def value(self, event: Mapping[str, Any]) -> bytes:
         """The event as a record's value."""
         number = TYPES.index(event["event_type"])
-        return pack(number, encode(self.schemas[number], dict(event)))
+        return pack(number, codec_of(self.schemas[number]).encode(dict(event)))
 
     def batch(
         self, values: Sequence[bytes | None], offset: int = 0, part: int = 0, topic: str = "event_purchase"

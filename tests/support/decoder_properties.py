@@ -13,7 +13,12 @@ import fastavro
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etld.serdes.avro import EventSchema, UnknownSchema, batch_scan, codec, columnar, wire
+from etld.schemas.event_schema import EventSchema
+from etld.schemas.registry import UnknownSchema
+from etld.serdes.avro import batch_scan, columnar, wire
+from etld.serdes.avro.codec import codec_of
+from etld.serdes.avro.columnar_plan import plan
+from etld.serdes.base import DecodedBatch
 from support.event_schemas import columnar_schemas, schemas, values, versions
 
 Batch = tuple[list[bytes | None], dict[int, EventSchema]]
@@ -30,7 +35,7 @@ def holds(name: str, examples: int) -> None:
     limited(given(*strategies)(check))()
 
 
-def _both(batch: list[bytes | None], by_id: dict[int, EventSchema]) -> tuple[columnar.Decoded, columnar.Decoded]:
+def _both(batch: list[bytes | None], by_id: dict[int, EventSchema]) -> tuple[DecodedBatch, DecodedBatch]:
     def schema_for(schema_id: int) -> EventSchema:
         if schema_id not in by_id:
             raise UnknownSchema(schema_id)
@@ -58,7 +63,7 @@ def _good(draw: st.DrawFn, found: st.SearchStrategy[list[EventSchema]]) -> tuple
     for _ in range(draw(st.integers(1, 8))):
         schema_id = draw(st.sampled_from(sorted(by_id)))
         schema = by_id[schema_id]
-        batch.append(wire.pack(schema_id, codec.encode(schema, draw(values(schema.tree)))))
+        batch.append(wire.pack(schema_id, codec_of(schema).encode(draw(values(schema.tree)))))
     return batch, by_id
 
 
@@ -95,7 +100,7 @@ def suspects_the_broken_and_no_other(made: tuple[list[bytes], dict[int, EventSch
     """Good records all fit their schema; one that was cut, or has bytes too many, does not."""
     batch, by_id = made
     tree = by_id[_ID].tree
-    assert columnar.plan(tree) is not None
+    assert plan(tree) is not None
     assert batch_scan.misfits(tree, batch) == []
     at = data.draw(st.integers(0, len(batch) - 1))
     if len(batch[at]) > wire.HEADER and data.draw(st.booleans()):
@@ -109,7 +114,7 @@ def suspects_are_bad(made: Batch) -> None:
     """Whatever happened to the records: none is read by itself for nothing."""
     batch, by_id = made
     mine = [value for value in batch if value is not None and value[: wire.HEADER] == wire.header(_ID)]
-    assert columnar.plan(by_id[_ID].tree) is not None
+    assert plan(by_id[_ID].tree) is not None
     _, exact = _both([*mine], by_id)
     assert set(batch_scan.misfits(by_id[_ID].tree, mine)) <= {bad.row for bad in exact.bad}
 
@@ -119,7 +124,7 @@ def decode_and_encode_are_inverse(made: tuple[list[bytes], dict[int, EventSchema
     batch, by_id = made
     for value in batch:
         _, body = wire.unpack(value)
-        assert codec.encode(by_id[_ID], codec.decode(by_id[_ID], body)) == body
+        assert codec_of(by_id[_ID]).encode(codec_of(by_id[_ID]).decode(body)) == body
 
 
 def writes_what_fastavro_writes(data: st.DataObject) -> None:
@@ -127,8 +132,8 @@ def writes_what_fastavro_writes(data: st.DataObject) -> None:
     schema = data.draw(schemas())
     event = data.draw(values(schema.tree))
     buffer = io.BytesIO()
-    fastavro.schemaless_writer(buffer, schema.writer, event)
-    assert codec.encode(schema, event) == buffer.getvalue()
+    fastavro.schemaless_writer(buffer, codec_of(schema).for_fastavro, event)
+    assert codec_of(schema).encode(event) == buffer.getvalue()
 
 
 _columnar = columnar_schemas().map(lambda schema: [schema])

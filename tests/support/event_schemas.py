@@ -10,8 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from etld.schemas.event_schema import EventSchema
 from etld.schemas.tree import Type
-from etld.serdes.avro import EventSchema
 
 _TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6)
 _LONG = st.one_of(st.integers(-70, 70), st.integers(-(2**63), 2**63 - 1))
@@ -152,7 +152,7 @@ def _schema(user: Any, event: Any) -> EventSchema:
 
 
 def values(of: Type) -> st.SearchStrategy[Any]:
-    """Values of a type, as `codec.encode` takes them."""
+    """Values of a type, as `AvroCodec.encode` takes them."""
     if of.kind == "record":
         return st.fixed_dictionaries({f.name: values(f.type) for f in of.fields})
     if of.kind == "union":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from etld.schemas import shape
+from etld.schemas import shape, tree
 from support import events
 
 PURCHASE: dict[str, Any] = {
@@ -66,7 +66,7 @@ class FakeTypes:
     _wanted = {"string": str, "long": int, "double": float, "boolean": bool, "array": list, "enum": str}
 
     def __init__(self) -> None:
-        self._shape = shape.of(PURCHASE)
+        self._shape = shape.of(tree.parse(PURCHASE))
 
     def shape(self, event_type: Any) -> shape.Shape | None:
         return self._shape if event_type == "purchase" else None

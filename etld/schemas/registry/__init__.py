@@ -1,5 +1,15 @@
 """Schema ids: who gives them, and which schema each one is."""
 
-from etld.schemas.registry.base import Incompatible, Registry, RegistryUnavailable, Version, open_registry
+from etld.schemas.registry.base import Incompatible, Registry, RegistryUnavailable, UnknownSchema, Version
+from etld.schemas.registry.cache import SchemaCache
+from etld.schemas.registry.opening import open_registry
 
-__all__ = ["Incompatible", "Registry", "RegistryUnavailable", "Version", "open_registry"]
+__all__ = [
+    "Incompatible",
+    "Registry",
+    "RegistryUnavailable",
+    "SchemaCache",
+    "UnknownSchema",
+    "Version",
+    "open_registry",
+]

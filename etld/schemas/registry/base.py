@@ -1,4 +1,4 @@
-"""The port, what can go wrong behind it, and the choice of an implementation."""
+"""What a registry is asked, and what can go wrong behind it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from etld.config import Config
-    from etld.postgres.connections import Connection
-    from etld.worker import Addresses
 
 
 class Incompatible(EtldError):
@@ -27,6 +23,14 @@ class Incompatible(EtldError):
 # A ConnectionError, so that whoever retries lost connections retries this.
 class RegistryUnavailable(EtldError, ConnectionError):
     """The registry does not answer, or not in its protocol. Nothing is known about the schema."""
+
+
+class UnknownSchema(EtldError):
+    """No schema has this id."""
+
+    def __init__(self, schema_id: int) -> None:
+        self.schema_id = schema_id
+        super().__init__(f"no schema has the id {schema_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Registry(Protocol):
         """The id of `schema` under `subject`, a new version if it is new; raises `Incompatible`."""
 
     def by_id(self, schema_id: int) -> str:
-        """The schema with that id; raises `etld.serdes.avro.UnknownSchema`."""
+        """The schema with that id; raises `UnknownSchema`."""
 
     def latest(self, subject: str) -> Version | None:
         """The newest version, None for a subject without one."""
@@ -56,40 +60,3 @@ class Registry(Protocol):
 
     def check(self, subject: str, schema: str) -> list[str]:
         """Why `register` would refuse; [] when it would not."""
-
-
-def open_registry(config: Config, addresses: Addresses, connection: Connection | None = None) -> Registry:
-    """The registry of a configuration: rows in PostgreSQL, or Confluent's REST API.
-
-    The table uses `connection` when given, else one of its own for each call.
-    """
-    settings = config.schema_registry
-    if addresses.schema_registry != "embedded":
-        from etld.schemas.registry.rest import RestRegistry
-
-        return RestRegistry(
-            addresses.schema_registry,
-            username=settings.username or None,
-            password=config.secret("schema_registry"),
-            timeout=settings.timeout,
-            compatibility=settings.compatibility,
-        )
-    from etld.postgres import connections
-    from etld.schemas.registry.table import TableRegistry
-
-    # A worker that asks for a schema says nothing meanwhile: both waits together must end before it counts as hung.
-    patience = config.supervisor.hang_timeout * 0.4
-
-    def connect() -> Connection:
-        if addresses.postgres is None:
-            raise RegistryUnavailable("the schema registry is a table, and this worker has no database")
-        return connections.connect(
-            addresses.postgres,
-            password=config.secret("postgres"),
-            application_name="etld schemas",
-            connect_timeout=min(config.postgres.connect_timeout, patience),
-            statement_timeout=min(config.postgres.statement_timeout, patience),
-            answer_within=patience,
-        )
-
-    return TableRegistry(connect, settings.compatibility, connection)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from etld.schemas.event_schema import EventSchema, SchemaError
-from etld.serdes.errors import UnknownSchema
+from etld.schemas.event_schema import EventSchema
+from etld.schemas.registry.base import UnknownSchema
+from etld.schemas.tree import SchemaError
 
 if TYPE_CHECKING:
     from etld.schemas.registry.base import Registry

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from etld.errors import EtldError
-from etld.schemas.registry.base import Incompatible, RegistryUnavailable, Version
-from etld.serdes.errors import UnknownSchema
+from etld.schemas.registry.base import Incompatible, RegistryUnavailable, UnknownSchema, Version
 
 if TYPE_CHECKING:
     from etld.schemas.compatibility import Level

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from etld.postgres.errors import classify
 from etld.schemas import compatibility
 from etld.schemas.registry import rows
-from etld.schemas.registry.base import Incompatible, RegistryUnavailable, Version
-from etld.serdes.errors import UnknownSchema
+from etld.schemas.registry.base import Incompatible, RegistryUnavailable, UnknownSchema, Version
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,8 +80,7 @@ class TableRegistry:
         except Exception as error:
             if isinstance(error, RegistryUnavailable) or classify(error) != "retry":
                 raise
-            text = " ".join(str(error).split())
-            raise RegistryUnavailable(f"the schema registry (PostgreSQL) does not answer: {text}") from error
+            raise RegistryUnavailable(f"the schema registry (PostgreSQL) does not answer: {one_line(error)}") from error
 
 
 def _fingerprint(schema: str) -> str:

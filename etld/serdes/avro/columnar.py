@@ -4,7 +4,7 @@ An Avro container block is nothing but record bodies back to back. So the schema
 that begins with the wire format's header and ends with a nonce of this batch, and the values, joined by
 the nonce, are read as one block. When that way refuses a batch, the records that do not have the schema's
 shape are left out, and what is refused still is halved until the bad records are few; those go one by one
-through `codec.decode`, which says what is wrong with them.
+through `AvroCodec.decode`, which says what is wrong with them.
 """
 
 from __future__ import annotations
@@ -12,22 +12,27 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.schemas.event_schema import EventSchema, SchemaError
-from etld.serdes.avro import batch_scan, codec, columns, wire
-from etld.serdes.avro.plan import NONCE, Plan, plan
-from etld.serdes.errors import DecodeError, UnknownSchema
+from etld.schemas.registry.base import UnknownSchema
+from etld.schemas.tree import SchemaError
+from etld.serdes.avro import batch_scan, columns, wire
+from etld.serdes.avro.codec import codec_of
+from etld.serdes.avro.columnar_plan import NONCE, ColumnarPlan, plan
+from etld.serdes.avro.varint import long
+from etld.serdes.base import STAGE, BadRecord, DecodedBatch, DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    SchemaFor = Callable[[int], EventSchema]
+    from etld.schemas.event_schema import EventSchema
+    from etld.serdes.base import SchemaFor
 
-STAGE = "VALUE_CONVERTER"
+_KEPT = 256
 _NEVER = 1 << 62
 _HEAD = itemgetter(slice(wire.HEADER))
 
@@ -50,40 +55,13 @@ USUAL = Limits()
 EXACT = Limits(_NEVER, _NEVER)
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """A record that cannot be stored: its row in the batch, the stage it failed at, and why."""
-
-    row: int
-    stage: str
-    error_class: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """The good records as frames (`row`, then the fields of an event), the bad ones with their reasons.
-
-    One frame, unless records of schemas whose columns do not go together came in one batch.
-    """
-
-    frames: list[pl.DataFrame]
-    bad: list[Bad]
-
-    @property
-    def frame(self) -> pl.DataFrame:
-        """All good records, where their schemas go into one frame; raises ValueError where they do not."""
-        (frame,) = self.frames
-        return frame
-
-
-def decode(values: Sequence[bytes | None], schema_for: SchemaFor, limits: Limits = USUAL) -> Decoded:
+def decode(values: Sequence[bytes | None], schema_for: SchemaFor, limits: Limits = USUAL) -> DecodedBatch:
     """Decode a batch, columnar or record by record: both ways give equal frames.
 
     `schema_for` raises `UnknownSchema` for an id that no schema has: its records are bad. Whatever else
     it raises comes through, since a registry that is away makes no record bad.
     """
-    bad: list[Bad] = []
+    bad: list[BadRecord] = []
     frames = []
     for head, rows in _groups(values, bad).items():
         reader = _reader(head, schema_for, rows, bad)
@@ -92,8 +70,8 @@ def decode(values: Sequence[bytes | None], schema_for: SchemaFor, limits: Limits
     bad.sort(key=lambda one: one.row)
     frames = [frame for frame in frames if frame.height]
     if not frames:
-        return Decoded([EMPTY.clone()], bad)
-    return Decoded([frames[0]] if len(frames) == 1 else _joined(frames), bad)
+        return DecodedBatch([EMPTY.clone()], bad)
+    return DecodedBatch([frames[0]] if len(frames) == 1 else _joined(frames), bad)
 
 
 def _joined(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -132,7 +110,7 @@ EMPTY = pl.DataFrame(
 )
 
 
-def _groups(values: Sequence[bytes | None], bad: list[Bad]) -> dict[bytes, Sequence[int]]:
+def _groups(values: Sequence[bytes | None], bad: list[BadRecord]) -> dict[bytes, Sequence[int]]:
     """Rows by the header of their value; what has none is bad."""
     try:
         heads = set(map(_HEAD, values))  # type: ignore[arg-type]
@@ -153,21 +131,22 @@ def _groups(values: Sequence[bytes | None], bad: list[Bad]) -> dict[bytes, Seque
         else:
             reason = wire.refusal(value)
             assert reason is not None
-            bad.append(Bad(row, STAGE, reason.error_class, str(reason)))
+            bad.append(BadRecord(row, STAGE, reason.error_class, str(reason)))
     return dict(groups)
 
 
-class _Reader:
+class _SchemaReader:
     """Reads the records of one schema."""
 
     def __init__(self, head: bytes, schema: EventSchema) -> None:
         self._head = head
-        self._schema = schema
+        self._tree = schema.tree
+        self._decode = codec_of(schema).decode
         self._plan = plan(schema.tree)
         self._convert = columns.converter(schema.tree)
 
     def read(
-        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], limits: Limits
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
     ) -> list[pl.DataFrame]:
         """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
         if self._plan is None or len(rows) <= limits.few:
@@ -176,7 +155,7 @@ class _Reader:
         frame = _columnar(self._plan, self._head, mine, rows)
         if frame is not None:
             return [frame]
-        suspects = set(batch_scan.misfits(self._schema.tree, mine))  # type: ignore[arg-type]
+        suspects = set(batch_scan.misfits(self._tree, mine))  # type: ignore[arg-type]
         if not suspects:
             return self._halved(values, rows, bad, limits)
         others = [row for at, row in enumerate(rows) if at not in suspects]
@@ -184,7 +163,7 @@ class _Reader:
         return [*self._halving(values, others, bad, limits.few, limits), apart]
 
     def _halving(
-        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], few: int, limits: Limits
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], few: int, limits: Limits
     ) -> list[pl.DataFrame]:
         """As `read`, without a scan: the rest is halved until the bad records are few."""
         if self._plan is None or len(rows) <= few:
@@ -193,55 +172,59 @@ class _Reader:
         return [frame] if frame is not None else self._halved(values, rows, bad, limits)
 
     def _halved(
-        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad], limits: Limits
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
     ) -> list[pl.DataFrame]:
         middle = len(rows) // 2
         left = self._halving(values, rows[:middle], bad, limits.halved_to, limits)
         return left + self._halving(values, rows[middle:], bad, limits.halved_to, limits)
 
-    def _exact(self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[Bad]) -> pl.DataFrame:
+    def _exact(self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord]) -> pl.DataFrame:
         good, events = [], []
         for row in rows:
             value = values[row]
             assert value is not None
             try:
-                events.append(self._convert(codec.decode(self._schema, value[wire.HEADER :])))
+                events.append(self._convert(self._decode(value[wire.HEADER :])))
                 good.append(row)
             except DecodeError as error:
-                bad.append(Bad(row, STAGE, error.error_class, str(error)))
-        return columns.frame(self._schema.tree, good, events)
+                bad.append(BadRecord(row, STAGE, error.error_class, str(error)))
+        return columns.frame(self._tree, good, events)
 
 
-def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[Bad]) -> _Reader | None:
+def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[BadRecord]) -> _SchemaReader | None:
     schema_id = int.from_bytes(head[1:])
     try:
         schema = schema_for(schema_id)
     except UnknownSchema as error:
-        bad.extend(Bad(row, STAGE, "UnknownSchemaId", str(error)) for row in rows)
+        bad.extend(BadRecord(row, STAGE, "UnknownSchemaId", str(error)) for row in rows)
         return None
     except SchemaError as error:
         text = f"schema {schema_id} is no event's: {error}"
-        bad.extend(Bad(row, STAGE, "NotAnEventSchema", text) for row in rows)
+        bad.extend(BadRecord(row, STAGE, "NotAnEventSchema", text) for row in rows)
         return None
-    cached: _Reader | None = schema.__dict__.get("_reader")
-    if cached is None or cached._head != head:
-        cached = schema.__dict__["_reader"] = _Reader(head, schema)
-    return cached
+    return _reader_of(head, schema)
 
 
-def _columnar(way: Plan, head: bytes, values: Sequence[bytes | None], rows: Sequence[int]) -> pl.DataFrame | None:
+@lru_cache(_KEPT)
+def _reader_of(head: bytes, schema: EventSchema) -> _SchemaReader:
+    return _SchemaReader(head, schema)
+
+
+def _columnar(
+    way: ColumnarPlan, head: bytes, values: Sequence[bytes | None], rows: Sequence[int]
+) -> pl.DataFrame | None:
     """The frame of `values`, None when it is not certain that they were read right."""
     nonce = os.urandom(NONCE)
     sync = os.urandom(16)
     head_of_file = b"".join(
         (
             b"Obj\x01\x04\x16avro.schema",
-            _zigzag(len(way.wrapped)),
+            long(len(way.wrapped)),
             way.wrapped,
             b"\x14avro.codec\x08null\x00",
             sync,
-            _zigzag(len(values)),
-            _zigzag(sum(map(len, values)) + NONCE * len(values)),  # type: ignore[arg-type]
+            long(len(values)),
+            long(sum(map(len, values)) + NONCE * len(values)),  # type: ignore[arg-type]
         )
     )
     # One join, since each copies the whole batch.
@@ -262,13 +245,3 @@ def _columnar(way: Plan, head: bytes, values: Sequence[bytes | None], rows: Sequ
     except BaseException:
         # ComputeError, OSError, or PanicException, which is no Exception: the exact way finds the reason.
         return None
-
-
-def _zigzag(number: int) -> bytes:
-    number <<= 1
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

@@ -11,8 +11,8 @@ import orjson
 import polars as pl
 
 from etld.events.limits import DATE_MAX, DATE_MIN, DAY_MICROS, TIME_MAX, TIME_MIN
-from etld.serdes.avro.codec import type_to_json
-from etld.serdes.errors import DecodeError
+from etld.serdes.avro.as_json import as_json
+from etld.serdes.base import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ def _in_range(of: Type, path: str) -> Convert:
 
 def _json_text(of: Type, value: Any, path: str) -> str:
     _finite(value, path)
-    return orjson.dumps(type_to_json(of, value), default=_default).decode()
+    return orjson.dumps(as_json(of, value), default=_default).decode()
 
 
 def _default(value: Any) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etld.events.limits import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN
-from etld.serdes.errors import DecodeError
+from etld.serdes.base import DecodeError
 
 if TYPE_CHECKING:
     from etld.schemas.tree import Type
@@ -22,14 +22,14 @@ def read(of: Type, data: bytes) -> Any:
     Times are integers as on the wire, decimals `Decimal`. Nothing is allocated on the word of a length
     that the bytes do not back.
     """
-    reader = _Reader(data)
+    reader = _BodyReader(data)
     value = reader.value(of, "")
     if reader.at != len(data):
         raise DecodeError("TrailingBytes", f"{len(data) - reader.at} bytes are left after the last field")
     return value
 
 
-class _Reader:
+class _BodyReader:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.at = 0

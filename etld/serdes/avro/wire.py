@@ -5,7 +5,7 @@ https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-d
 
 from __future__ import annotations
 
-from etld.serdes.errors import DecodeError
+from etld.serdes.base import DecodeError
 
 MAGIC = b"\0"
 HEADER = 5

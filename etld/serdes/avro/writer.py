@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from etld.events.limits import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN
+from etld.serdes.avro.varint import FEW, SMALL, long
 
 if TYPE_CHECKING:
     from etld.schemas.tree import Type
@@ -15,26 +16,6 @@ Write = Callable[[Any, bytearray], None]
 
 _FLOAT = struct.Struct("<f").pack
 _DOUBLE = struct.Struct("<d").pack
-# Two bytes at a time, both with the bit that says that more follow.
-_PAIRS = [bytes((i & 0x7F | 0x80, i >> 7 | 0x80)) for i in range(1 << 14)]
-
-
-def _varint(number: int) -> bytes:
-    zigzag = (number << 1) ^ (number >> 63)
-    out = bytearray()
-    while zigzag > 0x3FFF:
-        out += _PAIRS[zigzag & 0x3FFF]
-        zigzag >>= 14
-    if zigzag > 0x7F:
-        out.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    out.append(zigzag)
-    return bytes(out)
-
-
-# Lengths and ids are mostly small.
-_TABLE_SIZE = 4096
-_TABLE = [_varint(i) for i in range(_TABLE_SIZE)]
 
 
 def compile_writer(of: Type) -> Write | None:
@@ -80,7 +61,7 @@ def _optional(inner: Write, *, null_first: bool) -> Write:
 def _array(inner: Write) -> Write:
     def write(value: Any, out: bytearray) -> None:
         if value:
-            out += _varint(len(value))
+            out += long(len(value))
             for item in value:
                 inner(item, out)
         out.append(0)
@@ -91,7 +72,7 @@ def _array(inner: Write) -> Write:
 def _map(inner: Write) -> Write:
     def write(value: Any, out: bytearray) -> None:
         if value:
-            out += _varint(len(value))
+            out += long(len(value))
             for key, item in value.items():
                 _string(key, out)
                 inner(item, out)
@@ -101,7 +82,7 @@ def _map(inner: Write) -> Write:
 
 
 def _enum(symbols: tuple[str, ...]) -> Write:
-    index = {symbol: _varint(i) for i, symbol in enumerate(symbols)}
+    index = {symbol: long(i) for i, symbol in enumerate(symbols)}
 
     def write(value: Any, out: bytearray) -> None:
         out += index[value]
@@ -112,15 +93,15 @@ def _enum(symbols: tuple[str, ...]) -> Write:
 def _string(value: Any, out: bytearray) -> None:
     raw = value.encode()
     size = len(raw)
-    out += _TABLE[size] if size < _TABLE_SIZE else _varint(size)
+    out += SMALL[size] if size < FEW else long(size)
     out += raw
 
 
 def _long(value: Any, out: bytearray) -> None:
-    if 0 <= value < _TABLE_SIZE:
-        out += _TABLE[value]
+    if 0 <= value < FEW:
+        out += SMALL[value]
     elif INT64_MIN <= value <= INT64_MAX:
-        out += _varint(value)
+        out += long(value)
     else:
         raise ValueError(f"{value} does not fit 64 bits")
 
@@ -128,7 +109,7 @@ def _long(value: Any, out: bytearray) -> None:
 def _int(value: Any, out: bytearray) -> None:
     if not INT32_MIN <= value <= INT32_MAX:
         raise ValueError(f"{value} does not fit 32 bits")
-    out += _varint(value)
+    out += long(value)
 
 
 def _double(value: Any, out: bytearray) -> None:

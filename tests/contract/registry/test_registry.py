@@ -15,11 +15,10 @@ import pytest
 
 from etld.postgres import connections
 from etld.postgres.migrate import migrate
-from etld.schemas.registry import Incompatible, Registry, RegistryUnavailable
+from etld.schemas.registry import Incompatible, Registry, RegistryUnavailable, UnknownSchema
 from etld.schemas.registry.cache import SchemaCache
 from etld.schemas.registry.rest import RestRegistry
 from etld.schemas.registry.table import TableRegistry
-from etld.serdes.avro import UnknownSchema
 from support.fake_registry import FakeRegistry
 
 _PURCHASE = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()

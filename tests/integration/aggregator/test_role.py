@@ -16,7 +16,7 @@ from etld.kafka.producer import Producer
 from etld.kafka.settings import client_settings
 from etld.postgres.connections import Connection
 from etld.schemas.event_schema import EventSchema
-from etld.serdes.avro.codec import encode
+from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.wire import pack
 from etld.setup.main import set_up
 from etld.summaries import definition, tables
@@ -47,7 +47,7 @@ def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, con
 
     def send(some: list[dict[str, object]]) -> None:
         for event in some:
-            producer.produce(topic, str(event["event_id"]).encode(), pack(number, encode(schema, event)))
+            producer.produce(topic, str(event["event_id"]).encode(), pack(number, codec_of(schema).encode(event)))
         producer.flush(10)
 
     def counted() -> tuple[int, Decimal]:

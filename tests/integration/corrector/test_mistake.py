@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 
-from etld.deadletters.catalog import Catalog
+from etld.deadletters.repair_types import RepairTypes
 from etld.deadletters.repairer import Repairer
 from etld.postgres.connections import connect
 from etld.postgres.migrate import migrate
+from etld.schemas.catalog import Catalog
 
 LETTER = """
 INSERT INTO etld.dead_letter (id, event_id, event_type, state, stage, error_class, error, value)
@@ -16,7 +17,7 @@ VALUES (%s, %s, 'lamp', 'new', 'VALIDATION', 'InvalidEvent', 'broken', %s)
 """
 
 
-class Fragile(Catalog):
+class Fragile(RepairTypes):
     """Falls over one kind of event."""
 
     def problems(self, event: object) -> tuple[str, ...]:
@@ -34,7 +35,7 @@ def test_one_letter_that_cannot_be_worked_on_stops_no_other(database: str) -> No
         for place, one in enumerate(ids):
             event = {"event_type": "lamp", "fragile": place == 2}
             conn.execute(LETTER, (one, one, json.dumps(event).encode()))
-        repairer = Repairer([], Fragile({}), lambda number: (_ for _ in ()).throw(LookupError(number)))
+        repairer = Repairer([], Fragile(Catalog({})), lambda number: (_ for _ in ()).throw(LookupError(number)))
         assert repairer.repair_due(conn, 10, 1000) == 5
         found = dict(conn.execute("SELECT id::text, reason FROM etld.dead_letter WHERE state = 'parked'").fetchall())
         audit = conn.execute("SELECT count(*) FROM etld.dead_letter_attempt").fetchone()

@@ -124,7 +124,9 @@ def announced(kafka: str) -> list[str]:
 def test_an_unknown_schema_id_is_taken_up_when_it_is_known(etld: EtldClient) -> None:
     """Parked by itself after a while, and new by itself when the registry has the id."""
     from etld.events.times import parse_time
-    from etld.serdes.avro import EventSchema, codec, wire
+    from etld.schemas.event_schema import EventSchema
+    from etld.serdes.avro import wire
+    from etld.serdes.avro.codec import codec_of
 
     ((schema, version, new_id),) = etld.sql(
         "SELECT schema, 1 + (SELECT max(version) FROM etld.schema_version), 1000 + max(id) FROM etld.schema_version"
@@ -134,7 +136,7 @@ def test_an_unknown_schema_id_is_taken_up_when_it_is_known(etld: EtldClient) -> 
     parsed = EventSchema.parse(schema)
     full = {**event, "triggered_at": parse_time(event["triggered_at"])}
     full["user_details"] = {"name": None, "email": None, "country": None, **event["user_details"]}
-    etld.produce(event["event_id"], wire.pack(new_id, codec.encode(parsed, full)))
+    etld.produce(event["event_id"], wire.pack(new_id, codec_of(parsed).encode(full)))
     # One that turns out to be no event's schema: it holds the other's revival up by nothing.
     odd = str(uuid.uuid4())
     etld.produce(odd, wire.pack(new_id - 1, b"\2a"))

@@ -11,18 +11,21 @@ from typing import Any
 import pytest
 
 from etld.config import Config, load
-from etld.events.validate import Valid, Validator
+from etld.events.validate import Valid
 from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem
 from etld.postgres import connections
 from etld.postgres.errors import DatabaseProblem
 from etld.postgres.migrate import available, migrate
+from etld.schemas.event_schema import EventSchema
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
-from etld.serdes.avro import EventSchema, codec, columnar, wire
+from etld.serdes.avro import columnar, wire
+from etld.serdes.avro.codec import codec_of
 from etld.setup import check, main, topics
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
+from support.event_types import validator
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -92,7 +95,7 @@ def test_a_new_event_type_is_a_schema_and_a_table(place: Place) -> None:
     entry = json.loads(place.config().schemas_path.read_text())["event_types"]["refund"]
     assert (entry["topic"], entry["subject"]) == (place.topic, f"{place.topic}-value")
     schema = EventSchema.parse(json.dumps(entry["schema"]))
-    validated = Validator(entry["schema"], event_type="refund").validate(
+    validated = validator(entry["schema"], "refund").validate(
         {
             "event_name": "refunded",
             "event_type": "refund",
@@ -102,7 +105,7 @@ def test_a_new_event_type_is_a_schema_and_a_table(place: Place) -> None:
         }
     )
     assert isinstance(validated, Valid)
-    value = wire.pack(entry["id"], codec.encode(schema, validated.event))
+    value = wire.pack(entry["id"], codec_of(schema).encode(validated.event))
     cache = SchemaCache(open_registry(place.config(), place.addresses))
     decoded = columnar.decode([value], cache)
     assert decoded.bad == []

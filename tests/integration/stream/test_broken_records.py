@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from etld.serdes.avro import EventSchema, codec, wire
+from etld.schemas.event_schema import EventSchema
+from etld.serdes.avro import wire
+from etld.serdes.avro.codec import codec_of
 from support.daemon import ROOT, Daemon
 from support.etld_client import EtldClient
 from support.events import purchase
@@ -37,7 +39,7 @@ def test_nothing_but_its_letter_is_heard_of_it(told: Daemon) -> None:
     event = purchase() | {"event_id": str(uuid.uuid4()), "triggered_at": 0}
     event["user_details"] = {"user_id": 1, "name": None, "email": None, "country": None}
     for _ in range(12):  # one at least for each partition
-        etld.produce(str(uuid.uuid4()), wire.pack(schema_id, codec.encode(schema, event))[:-5])
+        etld.produce(str(uuid.uuid4()), wire.pack(schema_id, codec_of(schema).encode(event))[:-5])
     told.cli("resume", "processor")
     wait_until(lambda: etld.sql("SELECT count(*) FROM processed_events") == [(GOOD,)], 30)
     dead = "SELECT count(*) FROM etld.dead_letter WHERE error_class = 'Truncated'"

@@ -10,7 +10,9 @@ from typing import Any
 import confluent_kafka
 import pytest
 
-from etld.serdes.avro import EventSchema, codec, wire
+from etld.schemas.event_schema import EventSchema
+from etld.serdes.avro import wire
+from etld.serdes.avro.codec import codec_of
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import as_avro, purchase
@@ -46,7 +48,7 @@ def write(etld: EtldClient, records: list[tuple[str, bytes]]) -> None:
 
 def record(schema: EventSchema, schema_id: int, event: dict[str, Any]) -> tuple[str, bytes]:
     """Key and value of an event."""
-    return event["event_id"], wire.pack(schema_id, codec.encode(schema, as_avro(event)))
+    return event["event_id"], wire.pack(schema_id, codec_of(schema).encode(as_avro(event)))
 
 
 def known(etld: EtldClient) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from etld.deadletters.letters import Attempt, Decision, LockedLetter, PendingLet
 from etld.deadletters.repository import as_json, clean
 from etld.deadletters.rules.engine import compile_rules
 from etld.errors import EtldError
-from etld.schemas.event_schema import SchemaError
+from etld.schemas.tree import SchemaError
 from support.fake_catalog import FakeTypes, event
 
 ID = "00000000-0000-5000-8000-00000000000a"

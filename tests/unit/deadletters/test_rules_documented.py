@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from etld.config import load
-from etld.deadletters import catalog as catalogs
 from etld.deadletters.failure import Failure
+from etld.deadletters.repair_types import RepairTypes
 from etld.deadletters.rules import steps
 from etld.deadletters.rules.engine import check, compile_rules, correct
 from etld.errors import EtldError
-from etld.serdes.avro import codec, wire
+from etld.schemas import catalog as catalogs
+from etld.serdes.avro import wire
+from etld.serdes.avro.codec import codec_of
 from support.broken_events import KINDS, pairs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,16 +28,18 @@ RULES = tomllib.loads(TEXT)["corrector"]["rules"]
 
 
 @pytest.fixture(scope="module")
-def catalog() -> catalogs.Catalog:
+def catalog() -> RepairTypes:
     """The shipped event types, by their schema files."""
-    return catalogs.load(load(ROOT / "config" / "etld.toml", {"ETLD_STATE_DIR": "/nowhere"}))
+    return RepairTypes(
+        catalogs.of_registered_and_files(load(ROOT / "config" / "etld.toml", {"ETLD_STATE_DIR": "/nowhere"}))
+    )
 
 
 def utc(event: dict[str, Any]) -> dict[str, Any]:
     return {**event, "triggered_at": event["triggered_at"].replace("+00:00", "").removesuffix("Z")}
 
 
-def test_the_ten_kinds(catalog: catalogs.Catalog) -> None:
+def test_the_ten_kinds(catalog: RepairTypes) -> None:
     """Each is invalid, and the first rule whose result is valid makes the right event of it."""
     rules = compile_rules(RULES)
     assert check(RULES) == []
@@ -68,7 +72,7 @@ def test_every_step_has_its_line_in_the_docs() -> None:
         assert f"| `{name}` | {first} |" in DOCS
 
 
-def test_every_example_of_a_step_does_what_the_docs_say(catalog: catalogs.Catalog) -> None:
+def test_every_example_of_a_step_does_what_the_docs_say(catalog: RepairTypes) -> None:
     """Each block of three lines: the step, an event, the event after it."""
     (block,) = re.findall(r"```text\n(\{ cast.*?)```", DOCS, re.DOTALL)
     shown = set()
@@ -82,7 +86,7 @@ def test_every_example_of_a_step_does_what_the_docs_say(catalog: catalogs.Catalo
     assert shown == set(steps.STEPS)
 
 
-def test_several_mistakes_at_once(catalog: catalogs.Catalog) -> None:
+def test_several_mistakes_at_once(catalog: RepairTypes) -> None:
     """The last rule of the file."""
     (_, right) = pairs(1)[0]
     details = {"item_id": "1", "Item-Name": " lamp 1 ", "price": "1,5"}
@@ -101,23 +105,23 @@ def test_several_mistakes_at_once(catalog: catalogs.Catalog) -> None:
     assert last.event["event_details"] == right["event_details"]
 
 
-def test_a_repair_is_the_event_in_avro(catalog: catalogs.Catalog) -> None:
+def test_a_repair_is_the_event_in_avro(catalog: RepairTypes) -> None:
     """Topic, key and value; not before the schema has an id."""
     (_, right) = pairs(1)[0]
     with pytest.raises(EtldError, match="not registered"):
         catalog.repair(right)
     from dataclasses import replace
 
-    types = {name: replace(kind, schema_id=7) for name, kind in catalog._types.items()}
-    made = catalogs.Catalog(types).repair(right)
+    types = {kind.name: replace(kind, schema_id=7) for kind in catalog._catalog}
+    made = RepairTypes(catalogs.Catalog(types)).repair(right)
     assert (made.topic, made.key) == ("event_purchase", right["event_id"])
     schema_id, body = wire.unpack(made.value)
     schema = types["purchase"].schema
     assert schema_id == 7
-    assert codec.to_json(schema, codec.decode(schema, body))["event_details"] == right["event_details"]
+    assert codec_of(schema).to_json(codec_of(schema).decode(body))["event_details"] == right["event_details"]
 
 
-def test_unknown_types_are_named(catalog: catalogs.Catalog) -> None:
+def test_unknown_types_are_named(catalog: RepairTypes) -> None:
     """With the ones there are."""
     for kind in ("PURCHASE", None, 7, ["purchase"]):
         assert "delivery, order, purchase" in catalog.problems({"event_type": kind})[0]

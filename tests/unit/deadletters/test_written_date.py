@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from etld.deadletters.rules import steps
-from etld.schemas import shape
+from etld.schemas import shape, tree
 from support.fake_catalog import PURCHASE, event
 
-SHAPE = shape.of(PURCHASE)
+SHAPE = shape.of(tree.parse(PURCHASE))
 
 
 def applied(step: dict[str, Any], to: dict[str, Any], known: bool = True) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from etld.events.validate import Invalid, Valid, Validator, Violation
+from etld.events.validate import Invalid, Valid, Validator
+from etld.events.violation import Violation
+from support.event_types import validator
 
 _SCHEMAS = Path(__file__).parents[3] / "schemas"
 _ID = "0190b5a4-7e1c-7c3a-9d4e-5f6a7b8c9d0e"
@@ -36,7 +38,7 @@ def _details(**changes: Any) -> dict[str, Any]:
     return _event(event_details={"item_id": 1, "item_name": "lamp", "price": 9.5} | changes)
 
 
-VALIDATOR = Validator(_schema(), event_type="purchase", event_names=("added_to_cart", "payment_successful"))
+VALIDATOR = validator(_schema(), event_names=("added_to_cart", "payment_successful"))
 
 
 def _valid(event: Any, validator: Validator = VALIDATOR) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def _errors(event: Any, validator: Validator = VALIDATOR) -> dict[str, Violation
 def _typed(kind: Any, **settings: Any) -> Validator:
     schema = _schema()
     schema["fields"][5]["type"]["fields"] = [{"name": "x", "type": kind}]
-    return Validator(schema, event_type="purchase", **settings)
+    return validator(schema, **settings)
 
 
 def test_fields_in_order_defaults_filled_in() -> None:
@@ -124,7 +126,7 @@ def test_every_violation_at_once() -> None:
 
 def test_unknown_fields_can_be_dropped() -> None:
     """By configuration, per event type."""
-    dropping = Validator(_schema(), event_type="purchase", unknown_fields="drop")
+    dropping = validator(_schema(), unknown_fields="drop")
     assert "colour" not in _valid(_details(colour="red") | {"extra": 1}, dropping)["event_details"]
 
 
@@ -146,7 +148,7 @@ def test_a_thousand_wrong_fields_are_not_a_thousand_lines() -> None:
 
 def test_window_around_now() -> None:
     """Too old and too far ahead, when the configuration says so."""
-    window = Validator(_schema(), event_type="purchase", max_age=3600, max_ahead=60)
+    window = validator(_schema(), max_age=3600, max_ahead=60)
     assert _valid(_event(triggered_at=time.time()), window)
     assert "ago" in _errors(_event(triggered_at=time.time() - 7200), window)["triggered_at"].expected
     assert "ahead" in _errors(_event(triggered_at=time.time() + 7200), window)["triggered_at"].expected

@@ -12,8 +12,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etld.frames import load_transform, to_binary, unstorable
+from etld.frames import load_transform, unstorable
 from etld.frames.transform import TransformBroken
+from etld.sinks.postgres.copy_binary import to_binary
 
 ROOT = Path(__file__).parents[3]
 ID = "0190d5a0-0000-7000-8000-00000000000{}"

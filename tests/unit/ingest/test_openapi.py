@@ -8,20 +8,16 @@ from typing import Any
 import jsonschema_rs
 from hypothesis import given, settings
 
-from etld.events.validate import Valid, Validator
-from etld.ingest.catalog import EventType
+from etld.events.validate import Valid
 from etld.ingest.openapi import document
-from etld.serdes.avro import EventSchema
+from etld.schemas import checks
+from etld.schemas.catalog import EventType
+from etld.schemas.event_schema import EventSchema
 from support.event_schemas import schemas
+from support.event_types import event_type
 
 MAPPING = {"event_id": "messageId", "event_name": "event", "triggered_at": "timestamp", "event_details": "properties"}
 NAMED = {"type": "enum", "name": "Colour", "symbols": ["red", "green"]}
-
-
-def event_type(avro: dict[str, Any]) -> EventType:
-    schema = EventSchema.parse(json.dumps(avro))
-    validator = Validator(avro, event_type="parcel")
-    return EventType("parcel", "event_parcel", b"", schema, validator, True, {}, avro, (), None)
 
 
 def check(kind: EventType) -> dict[str, Any]:
@@ -29,7 +25,7 @@ def check(kind: EventType) -> dict[str, Any]:
     made = document({"parcel": kind}, ["/track", "/v1/batch"], segment_map=MAPPING)
     schema: dict[str, Any] = made["components"]["schemas"]["Event_parcel"]
     example = schema["examples"][0]
-    verdict = kind.validator.validate(json.loads(json.dumps(example)))
+    verdict = checks.validator(kind).validate(json.loads(json.dumps(example)))
     assert isinstance(verdict, Valid), verdict
     whole = {**schema, "components": made["components"]}
     jsonschema_rs.validator_for(whole, validate_formats=True).validate(example)
@@ -40,7 +36,7 @@ def check(kind: EventType) -> dict[str, Any]:
 @settings(max_examples=200, deadline=None)
 @given(schemas())
 def test_every_example_is_a_valid_event(schema: EventSchema) -> None:
-    check(event_type(json.loads(schema.text)))
+    check(event_type(json.loads(schema.text), "parcel"))
 
 
 def test_named_types_and_narrow_decimals() -> None:
@@ -64,14 +60,14 @@ def test_named_types_and_narrow_decimals() -> None:
             },
         },
     ]
-    schema = check(event_type({"type": "record", "name": "Event", "fields": fields}))
+    schema = check(event_type({"type": "record", "name": "Event", "fields": fields}, "parcel"))
     assert schema["properties"]["event_details"]["properties"]["again"] == {"enum": ["red", "green"]}
     triggered = schema["properties"]["triggered_at"]["anyOf"]
     assert [item["type"] for item in triggered] == ["string", "number"]
 
 
 def test_a_key_is_needed_where_keys_are() -> None:
-    kinds = {"parcel": event_type(json.loads(_PLAIN))}
+    kinds = {"parcel": event_type(json.loads(_PLAIN), "parcel")}
     assert document(kinds, ["/track"])["security"] == []
     assert {} not in document(kinds, ["/track"], keys=True)["security"]
     paths = document(kinds, ["/track", "/v1/track"], segment_map=MAPPING)["paths"]

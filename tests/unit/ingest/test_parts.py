@@ -23,7 +23,9 @@ from etld.ingest.http.answers import problem
 from etld.ingest.http.proxies import Proxies
 from etld.ingest.rate_limits import RateLimits, share
 from etld.ingest.segment import SegmentMap, event_id_of
+from etld.schemas.catalog import Catalog
 from etld.util.token_bucket import TokenBucket
+from support.event_types import event_type
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -179,27 +181,12 @@ def test_depth() -> None:
         strict_json.parse(b'{"a":' * 6 + b"1" + b"}" * 6, 5)
 
 
-class Types:
-    """Two event types as `SegmentMap` sees a catalog."""
-
-    def __init__(self) -> None:
-        fields = [
-            {
-                "name": "user_details",
-                "type": {"type": "record", "name": "U", "fields": [{"name": "user_id", "type": "long"}]},
-            },
-            {
-                "name": "event_details",
-                "type": {"type": "record", "name": "E", "fields": [{"name": "sku", "type": "string"}]},
-            },
-        ]
-        self._kinds = [type("Kind", (), {"name": "purchase", "avro": {"fields": fields}})]
-
-    def __iter__(self) -> Any:
-        return iter(self._kinds)
-
-    def of_event(self, name: object) -> str | None:
-        return "purchase" if name == "bought" else None
+def _catalog() -> Catalog:
+    user = {"type": "record", "name": "U", "fields": [{"name": "user_id", "type": "long"}]}
+    details = {"type": "record", "name": "E", "fields": [{"name": "sku", "type": "string"}]}
+    fields = [{"name": "user_details", "type": user}, {"name": "event_details", "type": details}]
+    avro = {"type": "record", "name": "Event", "fields": fields}
+    return Catalog({"purchase": event_type(avro, event_names=("bought",))})
 
 
 MAPPING = {
@@ -214,7 +201,7 @@ MAPPING = {
 
 
 def test_segments_spelling() -> None:
-    segment = SegmentMap(MAPPING, Types())  # type: ignore[arg-type]
+    segment = SegmentMap(MAPPING, _catalog())
     call = {
         "messageId": "m-1",
         "type": "track",
@@ -244,7 +231,7 @@ def test_segments_spelling() -> None:
 
 
 def test_the_first_source_that_is_there_counts() -> None:
-    segment = SegmentMap({"event_name": "event", "triggered_at": "timestamp | sentAt | receivedAt"}, Types())  # type: ignore[arg-type]
+    segment = SegmentMap({"event_name": "event", "triggered_at": "timestamp | sentAt | receivedAt"}, _catalog())
     call = {"event": "bought", "timestamp": None, "sentAt": "2026-01-31T12:00:00Z", "receivedAt": "never"}
     assert segment.rewrite(call)["triggered_at"] == "2026-01-31T12:00:00Z"
     del call["sentAt"]
@@ -252,7 +239,7 @@ def test_the_first_source_that_is_there_counts() -> None:
 
 
 def test_a_batch_says_once_what_holds_for_each_call() -> None:
-    segment = SegmentMap(MAPPING, Types())  # type: ignore[arg-type]
+    segment = SegmentMap(MAPPING, _catalog())
     own = {"event": "bought", "context": {"ip": "1"}, "sentAt": "2"}
     odd = {"event": "bought", "context": 5}
     native = {"event_name": "bought"}

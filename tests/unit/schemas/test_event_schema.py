@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from etld.cli.schemas import command
-from etld.schemas.event_schema import problems
-from etld.serdes.avro import EventSchema, SchemaError
+from etld.schemas.event_schema import EventSchema, problems
+from etld.schemas.tree import SchemaError
 
 _SCHEMAS = Path(__file__).parents[3] / "schemas"
 
@@ -25,7 +25,7 @@ def _with(kind: Any, **field: Any) -> str:
 @pytest.mark.parametrize("path", sorted(_SCHEMAS.glob("*.avsc")), ids=lambda path: path.stem)
 def test_the_samples_are_good(path: Path) -> None:
     """And go the columnar way."""
-    from etld.serdes.avro.plan import plan
+    from etld.serdes.avro.columnar_plan import plan
 
     assert problems(path.read_text()) == []
     assert plan(EventSchema.parse(path.read_text()).tree) is not None

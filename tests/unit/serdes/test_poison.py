@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from etld.schemas.registry import RegistryUnavailable
-from etld.serdes.avro import EventSchema, UnknownSchema, codec, columnar, wire
+from etld.schemas.event_schema import EventSchema
+from etld.schemas.registry import RegistryUnavailable, UnknownSchema
+from etld.serdes.avro import columnar, wire
+from etld.serdes.avro.codec import codec_of
 
 _TEXT = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()
 SCHEMA = EventSchema.parse(_TEXT)
@@ -35,7 +37,7 @@ def _event(i: int) -> dict[str, Any]:
 
 
 def _good(i: int) -> bytes:
-    return wire.pack(7, codec.encode(SCHEMA, _event(i)))
+    return wire.pack(7, codec_of(SCHEMA).encode(_event(i)))
 
 
 def _union(value: bytes) -> bytes:
@@ -104,7 +106,7 @@ def test_two_versions_in_one_batch() -> None:
     )
     event = _event(1)
     event["event_details"]["coupon"] = "X1"
-    batch = [_good(0), wire.pack(9, codec.encode(newer, event)), _good(2)]
+    batch = [_good(0), wire.pack(9, codec_of(newer).encode(event)), _good(2)]
     decoded = columnar.decode(batch, {7: SCHEMA, 9: newer}.__getitem__)
     assert decoded.bad == []
     assert decoded.frame["event_details"].struct.field("coupon").to_list() == [None, "X1", None]

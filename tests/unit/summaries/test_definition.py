@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from etld.schemas import tree
 from etld.schemas.fields import Known, Unknown, lookup
 from etld.summaries import definition
 
@@ -63,7 +64,7 @@ SCHEMA = {
 )
 def test_a_field_has_the_type_of_its_schema(path: str, expected: str) -> None:
     """Unions with null, named types and nested records are looked through."""
-    assert lookup(SCHEMA, path) == Known(expected)
+    assert lookup(tree.parse(SCHEMA), path) == Known(expected)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_a_field_has_the_type_of_its_schema(path: str, expected: str) -> None:
 )
 def test_a_path_to_nothing_says_why(path: str, says: str) -> None:
     """With the name that was meant, when one is near."""
-    found = lookup(SCHEMA, path)
+    found = lookup(tree.parse(SCHEMA), path)
     assert isinstance(found, Unknown)
     assert says in found.reason
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.schemas.event_schema import bare
+from etld.serdes.avro.bare_schema import bare
 from etld.serdes.avro.columns import RANGES, dtype
 from etld.serdes.avro.wire import HEADER
 
@@ -28,7 +28,7 @@ _ONE_BYTE = 64
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnarPlan:
     """`wrapped`: the schema to read with. `columns`: the columns in their agreed types. `proof`: true where
     a record (column `_value`: its bytes) is exactly what was read, once the columns `lengths` are added.
     """
@@ -39,7 +39,7 @@ class Plan:
     columns: tuple[pl.Expr, ...]
 
 
-def plan(top: Type) -> Plan | None:
+def plan(top: Type) -> ColumnarPlan | None:
     """The plan for a schema, None when only the exact path reads it."""
     if not _readable(top, in_array=False):
         return None
@@ -54,7 +54,7 @@ def plan(top: Type) -> Plan | None:
     for f in top.fields:
         proof.field(f.type, pl.col(f.name), checked=f.name != "triggered_at")
     taken = tuple(_column(f.type, pl.col(f.name)).alias(f.name) for f in top.fields)
-    return Plan(wrapped, tuple(proof.lengths), proof.expr(), taken)
+    return ColumnarPlan(wrapped, tuple(proof.lengths), proof.expr(), taken)
 
 
 def _readable(of: Type, *, in_array: bool) -> bool:

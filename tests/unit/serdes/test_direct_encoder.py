@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etld.events.validate import Valid, Validator
-from etld.ingest.fast import compile_event, long, varint
-from etld.schemas.event_schema import EventSchema
-from etld.serdes.avro import codec
+from etld.events.validate import Valid
+from etld.schemas.checks import validator
+from etld.serdes.avro.direct import compile_encoder
+from etld.serdes.avro.varint import long, varint
+from etld.serdes.formats import written
+from support.event_types import event_type
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("payment_successful", "added_to_cart")
@@ -31,9 +33,10 @@ def avro(**details: Any) -> dict[str, Any]:
 
 
 RAW = avro()
-SCHEMA = EventSchema.parse(json.dumps(RAW))
-EXACT = Validator(RAW, event_type="purchase", event_names=NAMES, zone="Europe/Berlin")
-FAST = compile_event(RAW, "purchase", NAMES, "Europe/Berlin")
+KIND = event_type(RAW, event_names=NAMES, zone="Europe/Berlin")
+EXACT = validator(KIND)
+ENCODE = written().encoder(KIND.schema, 7)
+FAST = compile_encoder(KIND)
 
 texts = st.text(max_size=20) | st.sampled_from(["", "a\0b", "x" * 9000, "ü€😀"])
 numbers = st.integers(-(2**70), 2**70) | st.integers(-10, 9000) | st.floats() | st.booleans() | st.none() | texts
@@ -85,7 +88,7 @@ def fast(event: dict[str, Any]) -> bytes | None:
 
 def both(event: dict[str, Any]) -> tuple[bytes | None, bytes | None]:
     verdict = EXACT.validate(event)
-    return fast(event), codec.encode(SCHEMA, verdict.event) if isinstance(verdict, Valid) else None
+    return fast(event), ENCODE(verdict.event) if isinstance(verdict, Valid) else None
 
 
 def test_a_plain_event_goes_the_short_way() -> None:
@@ -117,8 +120,9 @@ def test_one_change_of_a_good_event(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(("age", "ahead"), [(60, 0), (0, 60), (60, 60)])
 def test_a_window_of_time_goes_the_short_way(age: float, ahead: float) -> None:
-    exact = Validator(RAW, event_type="purchase", event_names=NAMES, max_age=age, max_ahead=ahead)
-    short = compile_event(RAW, "purchase", NAMES, "UTC", age, ahead)
+    kind = event_type(RAW, event_names=NAMES, max_age=age, max_ahead=ahead)
+    exact = validator(kind)
+    short = compile_encoder(kind)
     assert short is not None
     for seconds in (-90, -30, 0, 30, 90):
         event = {**good(), "triggered_at": clock.time() + seconds}
@@ -136,4 +140,4 @@ def test_numbers(value: int) -> None:
 def test_rarer_types_go_the_exact_way(kind: Any) -> None:
     raw = avro()
     raw["fields"][5]["type"]["fields"].append({"name": "more", "type": kind})
-    assert compile_event(raw, "purchase", NAMES, "UTC") is None
+    assert compile_encoder(event_type(raw, event_names=NAMES)) is None

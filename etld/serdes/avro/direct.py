@@ -1,66 +1,30 @@
-"""The short way of a plainly valid event: from parsed JSON to its Avro body in one pass.
+"""The short way of a plainly valid event: from parsed JSON to the value of its Kafka record in one pass.
 
-A function is generated for each schema, as `dataclasses` does: straight code without a call a field. It
-answers None for whatever is not plainly valid (a violation, a coercion, a rarer type), and then
-`Validator` and `codec.encode` decide: the two ways must give the same bytes, and a test holds them together.
+A function is generated for each event type, as `dataclasses` does: straight code without a call a field. It
+answers None for whatever is not plainly valid (a violation, a coercion, a rarer type), and then the validator
+and the codec decide: the two ways must give the same bytes, and a test holds them together.
 """
 
 from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etld.events import times
 from etld.events.ids import is_canonical
-from etld.events.limits import EXACT_DOUBLE, MAX_NAME
-from etld.schemas.tree import parse as parse_tree
+from etld.events.limits import EXACT_DOUBLE, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, MAX_NAME
+from etld.serdes.avro import wire
+from etld.serdes.avro.varint import SMALL, SMALL_OPTIONAL, long
 
 if TYPE_CHECKING:
-    from etld.schemas.tree import Field, Type
-
-#: An event to its Avro body, or None; raises KeyError, TypeError, ValueError or AttributeError likewise.
-Fast = Callable[[dict[str, Any]], bytes | None]
-
-
-def varint(value: int) -> bytes:
-    """A long as Avro writes it: zigzag, seven bits a byte."""
-    rest = (value << 1) ^ (value >> 63)
-    out = bytearray()
-    while rest > 127:
-        out.append(rest & 127 | 128)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
+    from etld.schemas.catalog import EventType
+    from etld.schemas.tree import RecordField, Type
+    from etld.serdes.base import DirectEncode
 
 
-#: The lengths and numbers that come all the time; with the index of the second branch of a union before them.
-_SMALL = [varint(number) for number in range(8192)]
-_SMALL_OPTIONAL = [b"\x02" + number for number in _SMALL]
-
-
-def long(value: int) -> bytes:
-    """`varint`, faster for small ones; unrolled, since a loop costs twice as much."""
-    if 0 <= value < 8192:
-        return _SMALL[value]
-    z = (value << 1) ^ (value >> 63)
-    if z < 1 << 21:
-        return bytes((z & 127 | 128, z >> 7 & 127 | 128, z >> 14)) if z >= 1 << 14 else varint(value)
-    if 1 << 49 <= z < 1 << 56:  # microseconds since 1970, from 1978 to 2541
-        return bytes(
-            (
-                z & 127 | 128,
-                z >> 7 & 127 | 128,
-                z >> 14 & 127 | 128,
-                z >> 21 & 127 | 128,
-                z >> 28 & 127 | 128,
-                z >> 35 & 127 | 128,
-                z >> 42 & 127 | 128,
-                z >> 49,
-            )
-        )
-    return varint(value)
+class _Rarer(Exception):
+    """The schema has something that only the exact way knows."""
 
 
 def text(value: str) -> bytes:
@@ -68,67 +32,62 @@ def text(value: str) -> bytes:
     body = value.encode()
     if b"\0" in body:
         raise ValueError("NUL")
-    size = len(body)
-    return (_SMALL[size] if size < 8192 else varint(size)) + body
+    return long(len(body)) + body
 
 
-def compile_event(
-    raw: Mapping[str, Any],
-    event_type: str,
-    event_names: tuple[str, ...],
-    zone: str,
-    max_age: float = 0,
-    max_ahead: float = 0,
-) -> Fast | None:
-    """The function for one schema, or None when the schema has something that only the exact way knows."""
-    tree = parse_tree(dict(raw))
-    names = {name: text(name) for name in event_names if 0 < len(name) <= MAX_NAME}
-    lines: list[str] = []
+def compile_encoder(kind: EventType) -> DirectEncode | None:
+    """The function for an event type, None when its schema has something that only the exact way knows.
+
+    `kind` is registered.
+    """
+    assert kind.schema_id is not None
+    zone = kind.zone
     scope: dict[str, Any] = {
+        "header": wire.header(kind.schema_id),
         "long": long,
         "text": text,
         "canonical": is_canonical,
-        "names": names,
-        "kind": event_type,
-        "kind_bytes": text(event_type),
+        "names": {name: text(name) for name in kind.event_names if 0 < len(name) <= MAX_NAME},
+        "kind": kind.name,
+        "kind_bytes": text(kind.name),
         "moment": times.parse_time if zone == "UTC" else lambda value: times.parse_time(value, zone),
         "clock": time.time,
         "double": struct.Struct("<d").pack,
         "missing": object(),
-        "SMALL": _SMALL,
-        "SMALL_OPTIONAL": _SMALL_OPTIONAL,
+        "SMALL": SMALL,
+        "SMALL_OPTIONAL": SMALL_OPTIONAL,
     }
-    writer = _Writer(lines, scope)
+    writer = _SourceWriter()
     try:
-        writer.event(tree, bool(event_names), max_age, max_ahead)
-    except NotImplementedError:
+        writer.event(kind)
+    except _Rarer:
         return None
-    source = "def fast(e):\n" + "\n".join(f"    {line}" for line in lines) + "\n"
-    exec(compile(source, f"<etld {event_type}>", "exec"), scope)  # noqa: S102 - made of the schema's tree alone
-    made: Fast = scope["fast"]
+    source = "def encode(e):\n" + "\n".join(f"    {line}" for line in writer.lines) + "\n"
+    exec(compile(source, f"<etld {kind.name}>", "exec"), scope)  # noqa: S102 - made of the schema's tree alone
+    made: DirectEncode = scope["encode"]
     return made
 
 
-class _Writer:
-    """Writes the body of `fast`; each value becomes one expression in the final join."""
+class _SourceWriter:
+    """Writes the body of `encode`; each value becomes one expression in the final join."""
 
-    def __init__(self, lines: list[str], scope: dict[str, Any]) -> None:
-        self._lines = lines
-        self._scope = scope
-        self._parts: list[str] = []
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._parts = ["header"]
         self._count = 0
 
-    def event(self, tree: Type, named: bool, max_age: float, max_ahead: float) -> None:
+    def event(self, kind: EventType) -> None:
         """All of it: `e` is the event."""
-        self._line("if len(e) != 6: return None")
-        for field in tree.fields:
+        fields = kind.schema.tree.fields
+        self._line(f"if len(e) != {len(fields)}: return None")
+        for field in fields:
             match field.name:
                 case "event_id":
                     self._line("v = e['event_id']")
                     self._line("if type(v) is not str or not canonical(v): return None")
                     self._parts.append("b'\\x48'")  # 36, as Avro writes it
                     self._keep("v.encode()")
-                case "event_name" if named:
+                case "event_name" if kind.event_names:
                     self._keep("names[e['event_name']]")
                 case "event_name":
                     self._line("v = e['event_name']")
@@ -139,18 +98,18 @@ class _Writer:
                     self._parts.append("kind_bytes")
                 case "triggered_at":
                     self._line("t = moment(e['triggered_at'])")
-                    if max_age:
-                        self._line(f"if clock() - t / 1e6 > {max_age!r}: return None")
-                    if max_ahead:
-                        self._line(f"if t / 1e6 - clock() > {max_ahead!r}: return None")
+                    if kind.max_age:
+                        self._line(f"if clock() - t / 1e6 > {kind.max_age!r}: return None")
+                    if kind.max_ahead:
+                        self._line(f"if t / 1e6 - clock() > {kind.max_ahead!r}: return None")
                     self._keep("long(t)")
                 case _:
                     self._record(field, "e")
         self._line(f"return b''.join(({', '.join(self._parts)},))")
 
-    def _record(self, field: Field, parent: str) -> None:
+    def _record(self, field: RecordField, parent: str) -> None:
         if field.type.kind != "record":
-            raise NotImplementedError
+            raise _Rarer
         name = self._name()
         self._line(f"{name} = {parent}[{field.name!r}]")
         self._line(f"if type({name}) is not dict: return None")
@@ -165,12 +124,12 @@ class _Writer:
         if counted:
             self._line(f"if len({name}) != {name}n: return None")
 
-    def _field(self, field: Field, parent: str) -> None:
+    def _field(self, field: RecordField, parent: str) -> None:
         if field.default:
             # Only the usual form, null or something, null when it is missing.
             branches = field.type.branches
             if len(branches) != 2 or branches[0].kind != "null" or field.default[0] is not None:
-                raise NotImplementedError
+                raise _Rarer
             out = self._name()
             absent = f"{out}, {out}b = b'\\0', b''" if branches[1].kind == "string" else f"{out} = b'\\0'"
             self._line(f"v = {parent}.get({field.name!r}, missing)")
@@ -192,7 +151,7 @@ class _Writer:
         self._parts.append(out)
         endpoints = f"{branch!r} + " if branch else ""
         if of.logical:
-            raise NotImplementedError
+            raise _Rarer
         match of.kind:
             case "string":
                 # `text`, without a call.
@@ -203,10 +162,10 @@ class _Writer:
                 self._line(f"{indent}if n > 8191 or b'\\0' in {out}b: return None")
                 self._line(f"{indent}{out} = {'SMALL_OPTIONAL' if branch else 'SMALL'}[n]")
             case "long":
-                self._line(f"{indent}if type(v) is not int or not {-(2**63)} <= v <= {2**63 - 1}: return None")
+                self._line(f"{indent}if type(v) is not int or not {INT64_MIN} <= v <= {INT64_MAX}: return None")
                 self._line(f"{indent}{out} = {endpoints}(SMALL[v] if 0 <= v < 8192 else long(v))")
             case "int":
-                self._line(f"{indent}if type(v) is not int or not {-(2**31)} <= v <= {2**31 - 1}: return None")
+                self._line(f"{indent}if type(v) is not int or not {INT32_MIN} <= v <= {INT32_MAX}: return None")
                 self._line(f"{indent}{out} = {endpoints}long(v)")
             case "double":
                 self._line(f"{indent}if type(v) is int:")
@@ -217,7 +176,7 @@ class _Writer:
                 self._line(f"{indent}if type(v) is not bool: return None")
                 self._line(f"{indent}{out} = {endpoints}(b'\\1' if v else b'\\0')")
             case _:
-                raise NotImplementedError
+                raise _Rarer
 
     def _keep(self, expression: str) -> None:
         out = self._name()
@@ -225,7 +184,7 @@ class _Writer:
         self._parts.append(out)
 
     def _line(self, line: str) -> None:
-        self._lines.append(line)
+        self.lines.append(line)
 
     def _name(self) -> str:
         self._count += 1

@@ -12,19 +12,21 @@ import orjson
 from etld.deadletters import letter_headers
 from etld.events.ids import canonical, derived, misplaced, new_event_id, request_dead_letter_id
 from etld.events.limits import MAX_NAME
-from etld.events.validate import Invalid, Violation
-from etld.events.violation import Room, show
+from etld.events.validate import Invalid
+from etld.events.violation import Room, Violation, show
+from etld.ingest.compiled import compile_type
 
 if TYPE_CHECKING:
-    from etld.ingest.catalog import Catalog, EventType
+    from etld.ingest.compiled import CompiledType
     from etld.ingest.keys import Key
     from etld.ingest.segment import SegmentMap
+    from etld.schemas.catalog import Catalog
 
 Errors = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
-class Record:
+class OutgoingRecord:
     """An event for Kafka."""
 
     topic: str
@@ -52,7 +54,7 @@ class Refusal:
     event_id: str | None = None
 
 
-Outcome = Record | Sampled | Refusal
+Outcome = OutgoingRecord | Sampled | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +66,16 @@ class Origin:
     segment: SegmentMap | None = None
 
 
-class Intake:
+class Triage:
     """Decides about events by a catalog; `keep_invalid`: an invalid one becomes a dead letter."""
 
     def __init__(self, catalog: Catalog, *, keep_invalid: bool, max_event: int) -> None:
         self._catalog = catalog
-        self._types = catalog.types
+        self._types = {kind.name: compile_type(kind) for kind in catalog}
         self._keep_invalid = keep_invalid
         self._max_event = max_event
 
-    def judge(self, event: Any, text: bytes | None, index: int, origin: Origin, room: Room) -> Outcome:
+    def decide(self, event: Any, text: bytes | None, index: int, origin: Origin, room: Room) -> Outcome:
         """What becomes of one event; `text` is its JSON where it came by itself, `room` its request's."""
         if type(event) is not dict:
             return Refusal(400, "not_an_object", "an event is a JSON object", [])
@@ -94,13 +96,14 @@ class Intake:
             return _forbidden(f"events of type {kind.name} are not taken from clients", name)
         if origin.key is not None and not origin.key.allows(name):
             return _forbidden(f"key {origin.key.name} may not send events of type {kind.name}", name)
-        if kind.fast is not None and not kind.sample:
-            made = _quickly(kind, event, own_id is None and origin.idempotency_key is None)
-            if made is not None:
-                value = kind.header + made
+        if kind.direct is not None:
+            value = _quickly(kind, event, own_id is None and origin.idempotency_key is None)
+            if value is not None:
                 event_id = event["event_id"]
                 return (
-                    Record(kind.topic, event_id, value) if len(value) <= self._max_event else self._too_large(event_id)
+                    OutgoingRecord(kind.topic, event_id, value)
+                    if len(value) <= self._max_event
+                    else self._too_large(event_id)
                 )
         verdict = kind.validator.validate(event, room)
         if isinstance(verdict, Invalid) or (call is not None and "type" in event):
@@ -110,10 +113,10 @@ class Intake:
         event_id = good["event_id"]
         if kind.sample and not kind.keeps(good["event_name"], event_id):
             return Sampled(event_id)
-        value = kind.value(good)
+        value = kind.encode(good)
         if len(value) > self._max_event:
             return self._too_large(event_id)
-        return Record(kind.topic, event_id, value)
+        return OutgoingRecord(kind.topic, event_id, value)
 
     def _unknown(self, name: Any, room: Room) -> tuple[Violation, ...]:
         hint = room.hint(name, self._types) if type(name) is str else ""
@@ -168,20 +171,20 @@ class Intake:
         )
         if call is not None:
             headers.append((letter_headers.ORIGINAL, sent))
-        return Record(self._catalog.dead_letters, event_id, value, headers, errors)
+        return OutgoingRecord(letter_headers.DEAD_LETTER_TOPIC, event_id, value, headers, errors)
 
     def _too_large(self, event_id: str) -> Refusal:
         limit = self._max_event
         return Refusal(413, "event_too_large", f"an event may have {limit} bytes", [], event_id)
 
 
-def _quickly(kind: EventType, event: dict[str, Any], anonymous: bool) -> bytes | None:
-    """The Avro body of a plainly valid event; an anonymous one gets its id, and loses it when it is not."""
-    assert kind.fast is not None
+def _quickly(kind: CompiledType, event: dict[str, Any], anonymous: bool) -> bytes | None:
+    """The record's value of a plainly valid event; an anonymous one gets its id, and loses it when it is not."""
+    assert kind.direct is not None
     if anonymous:
         event["event_id"] = new_event_id()
     try:
-        made = kind.fast(event)
+        made = kind.direct(event)
     except (KeyError, TypeError, ValueError, AttributeError):
         made = None
     if made is None and anonymous:

@@ -1,0 +1,113 @@
+"""The checks of an event, put together from its schema."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from etld.events import checks, envelope, times
+from etld.events.checks import CheckedField
+from etld.events.ids import canonical
+from etld.events.validate import Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etld.events.checks import Check
+    from etld.schemas.catalog import EventType
+    from etld.schemas.tree import RecordField, Type
+
+_PLAIN: dict[str, Callable[[str], Check]] = {
+    "string": checks.text,
+    "long": checks.long,
+    "int": checks.int_,
+    "double": checks.double,
+    "float": checks.float_,
+    "boolean": checks.boolean,
+    "null": checks.null,
+}
+
+
+def validator(kind: EventType) -> Validator:
+    """What checks the events of a type."""
+    own = envelope.checks(kind.name, kind.event_names, kind.zone, kind.max_age, kind.max_ahead)
+    inner = _Compiler(kind.zone, drop_unknown=kind.unknown_fields == "drop")
+    fields = [
+        CheckedField(
+            field.name,
+            own.get(field.name) or inner.check(field.type, field.name),
+            default_of(field),
+            bool(field.default) or field.name == "event_id",
+        )
+        for field in kind.schema.tree.fields
+    ]
+    return Validator(checks.record("", fields, drop_unknown=inner.drop_unknown))
+
+
+def default_of(field: RecordField) -> Any:
+    """A field's default as the value that Avro writes, None when there is none."""
+    return _default(field.type, field.default[0]) if field.default else None
+
+
+def _default(of: Type, value: Any) -> Any:
+    if of.kind == "union":
+        return _default(of.branches[0], value)
+    if of.kind == "record" and isinstance(value, dict):
+        return {f.name: _default(f.type, value[f.name]) if f.name in value else default_of(f) for f in of.fields}
+    if of.logical == "decimal" and isinstance(value, str):
+        return Decimal(int.from_bytes(value.encode("latin-1"), signed=True)).scaleb(-of.scale)
+    return value
+
+
+class _Compiler:
+    """Makes checks; `zone` is for times that name none."""
+
+    def __init__(self, zone: str, *, drop_unknown: bool) -> None:
+        self._zone = zone
+        self.drop_unknown = drop_unknown
+
+    def check(self, of: Type, path: str) -> Check:
+        """The check of one type at `path`."""
+        if of.kind == "record":
+            fields = [
+                CheckedField(
+                    field.name,
+                    self.check(field.type, f"{path}.{field.name}" if path else field.name),
+                    default_of(field),
+                    bool(field.default),
+                )
+                for field in of.fields
+            ]
+            return checks.record(path, fields, drop_unknown=self.drop_unknown)
+        if of.kind == "union":
+            return checks.union(path, [(branch.kind, self.check(branch, path)) for branch in of.branches])
+        if of.items is not None:
+            inner = self.check(of.items, "")
+            return checks.array(path, inner) if of.kind == "array" else checks.map_(path, inner)
+        if of.logical:
+            return self._logical(of, path)
+        if of.kind == "enum":
+            return checks.enum(path, of.symbols)
+        if of.kind in _PLAIN:
+            return _PLAIN[of.kind](path)
+        return checks.bytes_(path, of.size if of.kind == "fixed" else None)
+
+    def _logical(self, of: Type, path: str) -> Check:
+        if of.logical == "decimal":
+            return checks.decimal(path, of.precision, of.scale)
+        if of.logical == "uuid":
+            return checks.parsed(path, "a UUID", _uuid)
+        if of.logical == "date":
+            return checks.parsed(path, "a date as YYYY-MM-DD", times.parse_date)
+        divisor = 1000 if of.logical.endswith("millis") else 1
+        if of.logical.startswith("time-"):
+            return checks.parsed(path, "a time of day as HH:MM:SS", lambda value: times.parse_clock(value) // divisor)
+        # A local timestamp has no zone of its own: the digits count, as if they were UTC.
+        zone = "UTC" if of.logical.startswith("local-") else self._zone
+        return checks.parsed(path, times.EXPECTED, lambda value: times.parse_time(value, zone) // divisor)
+
+
+def _uuid(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError
+    return canonical(value)

@@ -1,0 +1,50 @@
+"""The registry that a configuration names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etld.schemas.registry.base import RegistryUnavailable
+
+if TYPE_CHECKING:
+    from etld.config import Config
+    from etld.postgres.connections import Connection
+    from etld.schemas.registry.base import Registry
+    from etld.worker import Addresses
+
+
+def open_registry(config: Config, addresses: Addresses, connection: Connection | None = None) -> Registry:
+    """The registry of a configuration: rows in PostgreSQL, or Confluent's REST API.
+
+    The table uses `connection` when given, else one of its own for each call.
+    """
+    settings = config.schema_registry
+    if addresses.schema_registry != "embedded":
+        from etld.schemas.registry.rest import RestRegistry
+
+        return RestRegistry(
+            addresses.schema_registry,
+            username=settings.username or None,
+            password=config.secret("schema_registry"),
+            timeout=settings.timeout,
+            compatibility=settings.compatibility,
+        )
+    from etld.postgres import connections
+    from etld.schemas.registry.table import TableRegistry
+
+    # A worker that asks for a schema says nothing meanwhile: both waits together must end before it counts as hung.
+    patience = config.supervisor.hang_timeout * 0.4
+
+    def connect() -> Connection:
+        if addresses.postgres is None:
+            raise RegistryUnavailable("the schema registry is a table, and this worker has no database")
+        return connections.connect(
+            addresses.postgres,
+            password=config.secret("postgres"),
+            application_name="etld schemas",
+            connect_timeout=min(config.postgres.connect_timeout, patience),
+            statement_timeout=min(config.postgres.statement_timeout, patience),
+            answer_within=patience,
+        )
+
+    return TableRegistry(connect, settings.compatibility, connection)

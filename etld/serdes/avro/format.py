@@ -1,0 +1,47 @@
+"""Avro in Confluent's wire format, as `etld.serdes.base.Format` has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etld.serdes.avro import direct, wire
+from etld.serdes.avro.codec import codec_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etld.schemas.catalog import EventType
+    from etld.schemas.event_schema import EventSchema
+    from etld.serdes.base import DecodedBatch, DirectEncode, Encode, SchemaFor
+
+
+class AvroFormat:
+    """A zero byte, the schema id in four bytes, the Avro body."""
+
+    def recognises(self, value: bytes) -> bool:
+        """See `Format`."""
+        return value[:1] == wire.MAGIC
+
+    def schema_id(self, value: bytes) -> int:
+        """See `Format`."""
+        return wire.unpack(value)[0]
+
+    def encoder(self, schema: EventSchema, schema_id: int) -> Encode:
+        """See `Format`."""
+        return codec_of(schema).value_encoder(wire.header(schema_id))
+
+    def direct_encoder(self, kind: EventType) -> DirectEncode | None:
+        """See `Format`."""
+        return direct.compile_encoder(kind)
+
+    def decode(self, schema: EventSchema, value: bytes) -> dict[str, Any]:
+        """See `Format`."""
+        codec = codec_of(schema)
+        return codec.to_json(codec.decode(wire.unpack(value)[1]))
+
+    def decode_batch(self, values: Sequence[bytes | None], schema_for: SchemaFor) -> DecodedBatch:
+        """See `Format`."""
+        # Late: ingest, which decodes nothing, needs no Polars.
+        from etld.serdes.avro import columnar
+
+        return columnar.decode(values, schema_for)

@@ -1,0 +1,87 @@
+"""What a format is: how events are bytes in Kafka. `etld.serdes.formats` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from etld.errors import EtldError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from etld.schemas.catalog import EventType
+    from etld.schemas.event_schema import EventSchema
+
+#: An event as `Validator` gives it to the value of its Kafka record.
+Encode = Callable[[dict[str, Any]], bytes]
+#: A client's event to the value of its Kafka record, None where it is not plainly valid; also raises KeyError,
+#: TypeError, ValueError or AttributeError then.
+DirectEncode = Callable[[dict[str, Any]], bytes | None]
+#: The schema of an id. Raises `UnknownSchema`, and `SchemaError` for one that is no event's.
+SchemaFor = Callable[[int], "EventSchema"]
+
+STAGE = "VALUE_CONVERTER"
+
+
+class DecodeError(EtldError):
+    """The bytes are not what they claim to be. `error_class` names the kind, for dead letters."""
+
+    def __init__(self, error_class: str, message: str) -> None:
+        self.error_class = error_class
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be stored: its row in the batch, the stage it failed at, and why."""
+
+    row: int
+    stage: str
+    error_class: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """The good records as frames (`row`, then the fields of an event), the bad ones with their reasons.
+
+    One frame, unless records of schemas whose columns do not go together came in one batch.
+    """
+
+    frames: list[pl.DataFrame]
+    bad: list[BadRecord]
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All good records, where their schemas go into one frame; raises ValueError where they do not."""
+        (frame,) = self.frames
+        return frame
+
+
+class Format(Protocol):
+    """Bytes to events and back."""
+
+    def recognises(self, value: bytes) -> bool:
+        """Is the value in this format, by its first bytes?"""
+
+    def schema_id(self, value: bytes) -> int:
+        """The id of the schema that a value was written with; raises `DecodeError`."""
+
+    def encoder(self, schema: EventSchema, schema_id: int) -> Encode:
+        """What writes the events of a schema. On the hot path of ingest."""
+
+    def direct_encoder(self, kind: EventType) -> DirectEncode | None:
+        """What checks and writes plainly valid events in one pass, None where there is no such short way.
+
+        It gives the same bytes as the validator and `encoder` one after the other.
+        """
+
+    def decode(self, schema: EventSchema, value: bytes) -> dict[str, Any]:
+        """The event of a value as a client would send it, in JSON's words; raises `DecodeError`."""
+
+    def decode_batch(self, values: Sequence[bytes | None], schema_for: SchemaFor) -> DecodedBatch:
+        """The events of a batch as frames. Whatever `schema_for` raises besides goes through: a registry that is
+        away makes no record bad. On the hot path of processors and aggregators.
+        """
