@@ -6,19 +6,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from etld.control.client import ask
 from etld.errors import EtldError, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from etld.cli.target import Target
-    from etld.config import Config
-
-_PATIENCE = 60.0
 
 
 @click.command(hidden=True)
@@ -28,6 +24,7 @@ def command(config_path: Path | None, count: int) -> None:
     """Start the daemon if need be, send sample events, and show what became of them."""
     from etld.cli.target import find
     from etld.embedded import fetch
+    from etld.samples.demo import Demo
     from etld.supervisor.config_checks import load
 
     config = load(config_path)
@@ -37,25 +34,20 @@ def command(config_path: Path | None, count: int) -> None:
         _etld(config_path, "start")
     target = find(config_path)
     with target.connect("demo") as conn:
-
-        def stored() -> int:
-            return int(conn.execute("SELECT count(*) FROM processed_events").fetchall()[0][0])
-
-        before = stored()
+        demo = Demo(config, conn, lambda: ask(config_path, "status")["workers"])
+        before = demo.stored()
         _say(f"Sending {count} sample events to {target.addresses.http}/track")
         _etld(config_path, "generate", "--count", str(count))
         sent = time.time()
-        _wait(lambda: stored() >= before + count, "the events are stored", lambda: f"{stored() - before} of {count}")
-        _wait(lambda: _lag(config_path) == 0, "the events are summed up", lambda: f"lag {_lag(config_path)}")
-        charts = _charts(config, sent, time.time())
-        for column in ("event_type", "event_name"):
+        demo.await_sums(before, count)
+        charts = demo.await_charts(sent, time.time())
+        for column, rows in demo.rows().items():
             _say(f"Rows in processed_events by {column}")
-            rows = conn.execute(f"SELECT {column}, count(*) FROM processed_events GROUP BY 1 ORDER BY 1").fetchall()
-            for name, rows_of in [*rows, ("total", sum(row[1] for row in rows))]:
-                click.echo(f"  {name:24} {rows_of:>8,}")
+            for name, number in [*rows, ("total", sum(number for _name, number in rows))]:
+                click.echo(f"  {name:24} {number:>8,}")
     _say("Charts")
     for path in charts:
-        click.echo(f"  {path}")
+        click.echo(f"  {_near(path)}")
     _show(target)
 
 
@@ -71,36 +63,9 @@ def _show(target: Target) -> None:
     click.echo(f"  stop: make stop  (or {program} stop)")
 
 
-def _charts(config: Config, sent: float, summed: float) -> list[Path]:
-    """The newest picture of each chart, once drawn from all that was sent.
-
-    Idle drawing comes after the sums are complete; a drawing that was due for another reason may
-    have come between the last event and our look at the sums, and then no other follows.
-    """
-    names = [summary.chart.name for summary in config.summaries.values() if summary.chart]
-    latest = [config.charts.dir / f"{name}_latest.png" for name in names]
-    settled = summed + config.charts.idle + 5.0
-
-    def drawn() -> bool:
-        times = [path.stat().st_mtime if path.exists() else 0.0 for path in latest]
-        return all(when > (sent if time.time() > settled else summed) for when in times)
-
-    _wait(drawn, "the charts are drawn", lambda: str(config.charts.dir))
-    dated = [max(config.charts.dir.glob(f"{name}_[0-9]*_[0-9]*.png")) for name in names]
-    return [_near(path) for path in dated]
-
-
-def _lag(config_path: Path | None) -> int:
-    """Events that the aggregator has not summed up yet; 1 when it does not say."""
-    from etld.control.client import ask
-
-    workers: list[dict[str, Any]] = ask(config_path, "status")["workers"]
-    lags = [worker["lag"] for worker in workers if worker["kind"] == "aggregator"]
-    return sum(1 if lag is None else int(lag) for lag in lags)
-
-
 def _runs(config_path: Path | None) -> bool:
-    from etld.control.client import ask
+    """Does a daemon run? One that is stopping is awaited, and so is one that is starting."""
+    from etld.samples.demo import wait
 
     try:
         state = ask(config_path, "status")["state"]
@@ -110,7 +75,7 @@ def _runs(config_path: Path | None) -> bool:
         _etld(config_path, "stop")
         return False
     if state == "starting":
-        _wait(lambda: ask(config_path, "status")["state"] != "starting", "the daemon is ready", lambda: "starting")
+        wait(lambda: ask(config_path, "status")["state"] != "starting", "the daemon is ready", lambda: "starting")
     return True
 
 
@@ -129,14 +94,6 @@ def _near(path: Path) -> Path:
     """Relative to the working directory when it is below it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
-
-
-def _wait(cond: Callable[[], bool], what: str, state: Callable[[], str]) -> None:
-    until = time.monotonic() + _PATIENCE
-    while not cond():
-        if time.monotonic() > until:
-            raise EtldError(f"after {_PATIENCE:.0f} s still waiting until {what} ({state()}); see `etld status`")
-        time.sleep(0.1)
 
 
 def _say(text: str) -> None:
