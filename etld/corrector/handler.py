@@ -53,8 +53,8 @@ class CorrectorHandler(Handler[Arrivals]):
                 own = dead_letter_id(self.cluster_id, part.topic_id, part.partition, part.offsets[index])
                 arrived = replace(
                     arrival.read(own, message.key(), message.value(), letter_headers.as_text(message.headers())),
-                    queue_part=part.partition,
-                    queue_off=part.offsets[index],
+                    queue_partition=part.partition,
+                    queue_offset=part.offsets[index],
                     queued_at=timestamp(message),
                 )
                 if arrived.event_type is None:

@@ -19,6 +19,7 @@ def run(worker: Worker) -> None:
     """Keep, repair, send back and park dead letters until the worker stops."""
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from etld import stream
+    from etld.corrector.event_id_move import EventIdMove
     from etld.corrector.handler import CorrectorHandler
     from etld.corrector.repair_loop import RepairLoop
     from etld.corrector.sender import LetterSender
@@ -30,20 +31,22 @@ def run(worker: Worker) -> None:
 
     config = worker.config
 
-    def connect() -> connections.Connection:
+    def connect(*, limited: bool = True) -> connections.Connection:
         assert worker.addresses.postgres is not None
         return connections.connect(
             worker.addresses.postgres,
             password=worker.config.secret("postgres"),
             application_name=f"etld {worker.name} repairs",
             connect_timeout=worker.config.postgres.connect_timeout,
-            statement_timeout=worker.config.postgres.statement_timeout,
-            lock_timeout=_LOCK_TIMEOUT,
+            statement_timeout=worker.config.postgres.statement_timeout if limited else 0,
+            lock_timeout=_LOCK_TIMEOUT if limited else 0,
             queue=True,
         )
 
     sender = LetterSender(client_settings(config, worker.addresses))
-    repairs = RepairLoop(config, connect, sender, SchemaCache(open_registry(config, worker.addresses)))
+    schemas = SchemaCache(open_registry(config, worker.addresses))
+    move = EventIdMove(lambda: connect(limited=False))
+    repairs = RepairLoop(config, connect, sender, schemas, move)
     worker.on_reload = repairs.reload
     repairs.start()
     try:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etld.config import Config
+    from etld.corrector.event_id_move import EventIdMove
     from etld.corrector.sender import LetterSender
     from etld.postgres.connections import Connection
     from etld.schemas.event_schema import EventSchema
@@ -52,6 +53,7 @@ class RepairLoop:
         connect: Callable[[], Connection],
         sender: LetterSender,
         schema_for: Callable[[int], EventSchema],
+        move: EventIdMove,
     ) -> None:
         self._connect = connect
         self._schema_for = schema_for
@@ -59,7 +61,7 @@ class RepairLoop:
         self._ending = threading.Event()
         self._ticked = time.monotonic()
         self._setup = self._set_up(config)
-        self.round = RepairRound(sender, self.tick, self._ending)
+        self.round = RepairRound(sender, move, self.tick, self._ending)
         self.paused = False
         self._at_work = False
         self.problem: str | None = None

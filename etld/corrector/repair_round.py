@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etld.config import Config
+    from etld.corrector.event_id_move import EventIdMove
     from etld.corrector.repair_breaker import RepairBreaker
     from etld.corrector.sender import LetterSender
     from etld.deadletters.repairer import Repairer
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _REPAIR_AT_ONCE, _SEND_AT_ONCE, _PAGE = 200, 500, 1000
 # Seconds from one time to the next.
-_RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY = 30.0, 10.0, 0.25
+_RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY, _MOVE_EVERY = 30.0, 10.0, 0.25, 0.25
 _COUNT_EVERY, _RECOUNT_EVERY = 0.5, 10.0
 # Counting may take one part in so many of the time.
 _COUNTING_SHARE = 50
@@ -53,8 +54,11 @@ class RepairRound:
     `tick` is called between pieces of work, and `ending` breaks long ones off.
     """
 
-    def __init__(self, sender: LetterSender, tick: Callable[[], None], ending: threading.Event) -> None:
+    def __init__(
+        self, sender: LetterSender, move: EventIdMove, tick: Callable[[], None], ending: threading.Event
+    ) -> None:
         self._sender = sender
+        self._move = move
         self._tick = tick
         self._ending = ending
         self._due: dict[str, float] = {}
@@ -85,6 +89,8 @@ class RepairRound:
             self._retire(conn, setup.config.corrector.keep_resolved)
         if self._is_due("revive", _REVIVE_EVERY):
             repaired += setup.repairer.revive(conn)
+        if not self._move.over and self._is_due("move", _MOVE_EVERY):
+            self._move.step(conn)
         self.changed = self.changed or bool(repaired + sent + announced + resolved)
         self._count(conn)
         return bool(repaired or sent or announced == _SEND_AT_ONCE)

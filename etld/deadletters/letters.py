@@ -24,8 +24,8 @@ class ArrivedLetter:
     error: str
     sqlstate: str | None
     topic: str | None
-    part: int | None
-    off: int | None
+    partition: int | None
+    offset: int | None
     key: bytes | None
     value: bytes | None
     headers: Mapping[str, str]
@@ -33,8 +33,8 @@ class ArrivedLetter:
     repair_of: str | None = None
     attempt: int | None = None
     # Its own record in the dead letter queue: where, and since when.
-    queue_part: int | None = None
-    queue_off: int | None = None
+    queue_partition: int | None = None
+    queue_offset: int | None = None
     queued_at: datetime | None = None
 
 

@@ -49,8 +49,8 @@ def mark_resent(cur: Cursor, sent: Sequence[tuple[str, int, int]]) -> int:
     """(id, partition, offset) of repairs that Kafka acknowledged; how many were still waiting for it."""
     if not sent:
         return 0
-    ids, parts, offsets = zip(*sent, strict=True)
-    return cur.execute(_SQL.mark_resent, {"id": list(ids), "part": list(parts), "off": list(offsets)}).rowcount
+    ids, partitions, offsets = map(list, zip(*sent, strict=True))
+    return cur.execute(_SQL.mark_resent, {"id": ids, "partition": partitions, "offset": offsets}).rowcount
 
 
 def under_way(conn: Connection, seconds: float) -> int:

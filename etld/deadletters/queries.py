@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.deadletters import repository
 from etld.deadletters.letters import STATES, Attempt, PendingLetter
+from etld.events import ids
 from etld.postgres import statements
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from etld.postgres.connections import Connection, Cursor
 
 _SQL = statements.load(__package__, "queries")
+_LOWEST, _HIGHEST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class ListedLetter:
     error: str
     sqlstate: str | None
     topic: str | None
-    part: int | None
-    off: int | None
+    partition: int | None
+    offset: int | None
     attempts: int
     reason: str | None
     created_at: datetime
@@ -73,8 +75,8 @@ class ListedLetter:
             "error_class": self.error_class,
             "sqlstate": self.sqlstate,
             "topic": self.topic,
-            "partition": self.part,
-            "offset": self.off,
+            "partition": self.partition,
+            "offset": self.offset,
             "attempts": self.attempts,
             "reason": self.reason,
             "created_at": self.created_at.isoformat(),
@@ -134,7 +136,7 @@ def count(conn: Connection, chosen: LetterFilter) -> int:
 def find(conn: Connection, name: str) -> list[FullLetter]:
     """The letters whose id is or begins with `name`, or whose event_id it is: none, one, or the first two."""
     found = []
-    for row in conn.execute(_SQL.whole, {"name": name.lower()}).fetchall():
+    for row in conn.execute(_SQL.whole, _known_as(name)).fetchall():
         key, value = (None if part is None else bytes(part) for part in row[15:17])
         with conn.cursor() as cur:
             history = repository.attempts_of(cur, [row[0]]).get(row[0], [])
@@ -146,9 +148,21 @@ def find(conn: Connection, name: str) -> list[FullLetter]:
     return found
 
 
+def _known_as(name: str) -> dict[str, str | None]:
+    """Parameters that find letters by the beginning of their id or by the whole of an event_id."""
+    name = name.lower()
+    like_an_id = ids.is_canonical(name + _LOWEST[len(name) :])
+    return {
+        "name": name,
+        "event_id": name if ids.is_canonical(name) else None,
+        "first_id": name + _LOWEST[len(name) :] if like_an_id else None,
+        "last_id": name + _HIGHEST[len(name) :] if like_an_id else None,
+    }
+
+
 def named(conn: Connection, name: str) -> list[tuple[str, str]]:
     """(id, state) of the letters that `find` would find, without their contents."""
-    return conn.execute(_SQL.named, {"name": name.lower()}).fetchall()
+    return conn.execute(_SQL.named, _known_as(name)).fetchall()
 
 
 def states_of(conn: Connection, ids: Sequence[str]) -> dict[str, str]:

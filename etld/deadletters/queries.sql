@@ -9,8 +9,11 @@ AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(o
 AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
 
 -- name: listed
-id::text, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, attempts,
-reason, created_at, updated_at
+id::text, coalesce(event_id::text, event_id_text), event_type, state, stage, error_class, error, sqlstate, topic,
+partition, "offset", attempts, reason, created_at, updated_at
+
+-- name: known_as
+id BETWEEN %(first_id)s::uuid AND %(last_id)s::uuid OR event_id = %(event_id)s::uuid OR event_id_text = %(name)s
 
 -- name: page
 SELECT
@@ -35,13 +38,15 @@ SELECT
     waits_for,
     CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END
 FROM etld.dead_letter
-WHERE id::text LIKE %(name)s || '%%' OR event_id = %(name)s
+WHERE
+    -- include: known_as
 ORDER BY id::text = %(name)s DESC, created_at DESC
 LIMIT 2
 
 -- name: named
 SELECT id::text, state FROM etld.dead_letter
-WHERE id::text LIKE %(name)s || '%%' OR event_id = %(name)s
+WHERE
+    -- include: known_as
 ORDER BY id::text = %(name)s DESC, created_at DESC
 LIMIT 2
 

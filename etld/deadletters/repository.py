@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from etld.deadletters.letters import Attempt, LockedLetter, PendingLetter
+from etld.events.ids import canonical
 from etld.postgres import statements
 
 if TYPE_CHECKING:
@@ -31,14 +32,24 @@ def add(cur: Cursor, letters: Sequence[ArrivedLetter]) -> int:
         return 0
     columns: dict[str, Any] = {
         name: [clean(getattr(letter, name)) for letter in letters]
-        for name in ("id", "event_id", "event_type", "stage", "error_class", "error", "sqlstate", "topic")
+        for name in ("id", "event_type", "stage", "error_class", "error", "sqlstate", "topic")
     }
-    for name in ("part", "off", "key", "value", "queue_part", "queue_off", "queued_at"):
+    for name in ("partition", "offset", "key", "value", "queue_partition", "queue_offset", "queued_at"):
         columns[name] = [getattr(letter, name) for letter in letters]
+    known = [_event_id(letter.event_id) for letter in letters]
+    columns["event_id"], columns["event_id_text"] = [one for one, _ in known], [text for _, text in known]
     columns["headers"] = [
         json.dumps({clean(name): clean(value) for name, value in letter.headers.items()}) for letter in letters
     ]
     return len(cur.execute(_SQL.add, columns).fetchall())
+
+
+def _event_id(text: str | None) -> tuple[str | None, str | None]:
+    """(event_id, event_id_text): a UUID, or what is none."""
+    try:
+        return (canonical(text) if text is not None else None), None
+    except ValueError:
+        return None, clean(text)
 
 
 def lock(cur: Cursor, letter_id: str) -> LockedLetter | None:

@@ -1,15 +1,15 @@
 -- name: add
 INSERT INTO etld.dead_letter
-    (id, event_id, event_type, state, stage, error_class, error, sqlstate, topic, part, off, key, value, headers,
-    queue_part, queue_off, queued_at)
-SELECT l.id, l.event_id, l.event_type, 'new', l.stage, l.error_class, l.error, l.sqlstate, l.topic, l.part, l.off,
-    l.key, l.value, l.headers, l.queue_part, l.queue_off, l.queued_at
-FROM unnest(%(id)s::uuid[], %(event_id)s::text[], %(event_type)s::text[], %(stage)s::text[],
-            %(error_class)s::text[], %(error)s::text[], %(sqlstate)s::text[], %(topic)s::text[], %(part)s::int[],
-            %(off)s::bigint[], %(key)s::bytea[], %(value)s::bytea[], %(headers)s::jsonb[],
-            %(queue_part)s::int[], %(queue_off)s::bigint[], %(queued_at)s::timestamptz[])
-    AS l (id, event_id, event_type, stage, error_class, error, sqlstate, topic, part, off, key, value, headers,
-          queue_part, queue_off, queued_at)
+    (id, event_id, event_id_text, event_type, state, stage, error_class, error, sqlstate, topic, partition, "offset",
+    key, value, headers, queue_partition, queue_offset, queued_at)
+SELECT l.id, l.event_id, l.event_id_text, l.event_type, 'new', l.stage, l.error_class, l.error, l.sqlstate, l.topic,
+    l.partition, l."offset", l.key, l.value, l.headers, l.queue_partition, l.queue_offset, l.queued_at
+FROM unnest(%(id)s::uuid[], %(event_id)s::uuid[], %(event_id_text)s::text[], %(event_type)s::text[], %(stage)s::text[],
+            %(error_class)s::text[], %(error)s::text[], %(sqlstate)s::text[], %(topic)s::text[],
+            %(partition)s::int[], %(offset)s::bigint[], %(key)s::bytea[], %(value)s::bytea[], %(headers)s::jsonb[],
+            %(queue_partition)s::int[], %(queue_offset)s::bigint[], %(queued_at)s::timestamptz[])
+    AS l (id, event_id, event_id_text, event_type, stage, error_class, error, sqlstate, topic, partition, "offset",
+          key, value, headers, queue_partition, queue_offset, queued_at)
 ON CONFLICT (id) DO NOTHING
 RETURNING id::text
 
@@ -32,8 +32,8 @@ SET state = %(state)s, reason = %(reason)s, not_before = NULL, announced = false
 WHERE id = %(id)s::uuid
 
 -- name: waiting
-id::text, event_id, event_type, stage, error_class, error, sqlstate, topic, value, attempts, base_attempts, replays,
-    waits_for, extract(epoch FROM now() - updated_at)::float8,
+id::text, coalesce(event_id::text, event_id_text), event_type, stage, error_class, error, sqlstate, topic, value,
+    attempts, base_attempts, replays, waits_for, extract(epoch FROM now() - updated_at)::float8,
     CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END
 FROM etld.dead_letter
 
@@ -71,9 +71,10 @@ FROM unnest(%(id)s::uuid[], %(attempt)s::int[], %(rule)s::text[], %(before)s::te
 -- name: write_decisions
 UPDATE etld.dead_letter d
 SET state = s.state, event_type = coalesce(s.event_type, d.event_type),
-    event_id = coalesce(d.event_id, s.repair_key::text), attempts = s.attempts,
+    -- An id that is no UUID stays what the letter is known by.
+    event_id = CASE WHEN d.event_id_text IS NULL THEN coalesce(d.event_id, s.repair_key) END, attempts = s.attempts,
     repair_topic = s.repair_topic, repair_key = s.repair_key, repair_value = s.repair_value,
-    repair_part = NULL, repair_off = NULL, reason = s.reason,
+    repair_partition = NULL, repair_offset = NULL, reason = s.reason,
     not_before = now() + make_interval(secs => s.wait), waits_for = s.waits_for, announced = false,
     updated_at = CASE WHEN s.state = 'new' THEN d.updated_at ELSE now() END
 FROM unnest(%(id)s::uuid[], %(state)s::text[], %(event_type)s::text[], %(attempts)s::int[],
@@ -92,8 +93,8 @@ FOR UPDATE SKIP LOCKED
 
 -- name: mark_resent
 UPDATE etld.dead_letter d
-SET state = 'resent', repair_part = s.part, repair_off = s.off, updated_at = now()
-FROM unnest(%(id)s::uuid[], %(part)s::int[], %(off)s::bigint[]) AS s (id, part, off)
+SET state = 'resent', repair_partition = s.partition, repair_offset = s."offset", updated_at = now()
+FROM unnest(%(id)s::uuid[], %(partition)s::int[], %(offset)s::bigint[]) AS s (id, partition, "offset")
 WHERE d.id = s.id AND d.state = 'repaired'
 
 -- name: under_way
@@ -112,7 +113,7 @@ UPDATE etld.dead_letter SET announced = true WHERE id = ANY(%(ids)s::uuid[]) AND
 
 -- name: resolve
 WITH page AS (
-    SELECT id, attempts, created_at, repair_key, repair_topic, repair_part, repair_off, event_type, not_before
+    SELECT id, attempts, created_at, repair_key, repair_topic, repair_partition, repair_offset, event_type, not_before
     FROM etld.dead_letter
     WHERE state = 'resent' AND (created_at, id) > (%(after_at)s, %(after_id)s::uuid)
     ORDER BY created_at, id
@@ -124,7 +125,8 @@ WITH page AS (
         p.event_id IS NULL AND EXISTS (
             SELECT FROM etld.kafka_position k
             WHERE k.cluster_id = %(cluster)s AND k.consumer_group = 'etld-processor-' || page.event_type
-                AND k.topic = page.repair_topic AND k.partition = page.repair_part AND k.next_offset > page.repair_off
+                AND k.topic = page.repair_topic AND k.partition = page.repair_partition
+                AND k.next_offset > page.repair_offset
         ) AND NOT EXISTS (
             SELECT FROM etld.dlq_outbox o WHERE o.headers ->> 'etld.repair_of' = page.id::text
         ) AS passed
@@ -170,7 +172,7 @@ WHERE waits_for = %(schema_id)s AND state = 'parked'
 -- name: retire
 WITH old AS (
     SELECT id, state, repair_key IS NOT NULL AS repaired,
-        CASE WHEN off IS NOT NULL AND headers ? 'etld.dead_letter_id' THEN topic END AS topic
+        CASE WHEN "offset" IS NOT NULL AND headers ? 'etld.dead_letter_id' THEN topic END AS topic
     FROM etld.dead_letter
     WHERE state = %(state)s AND updated_at < now() - make_interval(secs => %(keep)s)
     ORDER BY created_at

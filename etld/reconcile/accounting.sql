@@ -2,10 +2,11 @@
 SELECT state, count(*) FROM etld.dead_letter GROUP BY 1
 
 -- name: letters_of_event
-SELECT id::text, state, stage, error_class, error, sqlstate, topic, part, off, attempts, reason,
-    created_at, updated_at, queue_part, queue_off, queued_at
+-- By the names that `etld trace --json` has for them.
+SELECT id::text, state, stage, error_class, error, sqlstate, topic, partition AS part, "offset" AS off, attempts, reason,
+    created_at, updated_at, queue_partition AS queue_part, queue_offset AS queue_off, queued_at
 FROM etld.dead_letter
-WHERE event_id = %(event_id)s OR id::text = %(event_id)s
+WHERE event_id = %(event_id)s::uuid OR event_id_text = %(event_id)s OR id = %(event_id)s::uuid
 ORDER BY created_at
 
 -- name: outbox_of_event
@@ -60,7 +61,7 @@ SELECT topic, sum(letters)::bigint
 FROM (
     SELECT topic, count(*) AS letters
     FROM etld.dead_letter
-    WHERE off IS NOT NULL AND headers ? 'etld.dead_letter_id'
+    WHERE "offset" IS NOT NULL AND headers ? 'etld.dead_letter_id'
     GROUP BY 1
     UNION ALL
     SELECT returned_topic, count(*) FROM etld.dead_letter_attempt WHERE returned_topic IS NOT NULL GROUP BY 1

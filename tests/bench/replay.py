@@ -15,7 +15,7 @@ from result import Result
 
 _PARK = """
 INSERT INTO etld.dead_letter (id, event_id, event_type, state, stage, error_class, error, value, announced)
-SELECT gen_random_uuid(), e, 'purchase', 'parked', 'VALIDATION', 'InvalidEvent', 'price as text',
+SELECT gen_random_uuid(), e::uuid, 'purchase', 'parked', 'VALIDATION', 'InvalidEvent', 'price as text',
     convert_to(jsonb_set(%(event)s::jsonb, '{event_id}', to_jsonb(e))::text, 'UTF8'), true
 FROM (SELECT gen_random_uuid()::text AS e FROM generate_series(1, %(count)s)) made
 """

@@ -56,7 +56,7 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
 
 def _tell_origin(report: LetterReport) -> None:
     letter, row = report.letter, report.letter.listed
-    origin = f"{row.topic}, partition {row.part}, offset {row.off}" if row.topic else "a request to ingest"
+    origin = f"{row.topic}, partition {row.partition}, offset {row.offset}" if row.topic else "a request to ingest"
     lines = [
         ("dead letter", row.id),
         ("state", f"{row.state}{f': {row.reason}' if row.reason else ''}"),

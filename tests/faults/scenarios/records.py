@@ -128,7 +128,7 @@ def poison_records(run: Run) -> None:
 
     def letters() -> dict[tuple[str, int, int], tuple[str, str, str]]:
         rows = run.system.sql(
-            "SELECT topic, part, off, stage, error_class, error FROM etld.dead_letter WHERE off >= 0 AND topic = %s",
+            'SELECT topic, partition, "offset", stage, error_class, error FROM etld.dead_letter WHERE "offset" >= 0 AND topic = %s',
             (TOPIC,),
         )
         return {
@@ -156,14 +156,16 @@ def poison_records(run: Run) -> None:
 def corrupt_avro(run: Run) -> None:
     foreign = Foreign(run)
     with run.load():
-        before = run.system.sql("SELECT count(*) FROM etld.dead_letter WHERE off IS NOT NULL")[0][0]
+        before = run.system.sql('SELECT count(*) FROM etld.dead_letter WHERE "offset" IS NOT NULL')[0][0]
         for _ in range(10):
             foreign.send([("damaged", *_damaged(foreign, run.rng)) for _ in range(15)])
             run.flowing(60)
         began = time.monotonic()
 
         def dead() -> int:
-            return int(run.system.sql("SELECT count(*) FROM etld.dead_letter WHERE off IS NOT NULL")[0][0] - before)
+            return int(
+                run.system.sql('SELECT count(*) FROM etld.dead_letter WHERE "offset" IS NOT NULL')[0][0] - before
+            )
 
         run.until(lambda: dead() > 75, "dead letters of damaged records")
         run.fired += dead()

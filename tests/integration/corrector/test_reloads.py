@@ -37,7 +37,7 @@ def test_an_event_that_came_in_time_can_be_repaired_later(etld: EtldClient) -> N
         assert etld.track(event)["status"] == "dead_lettered"
         etld.letter(event["event_id"], "parked")
     etld.sql(
-        "UPDATE etld.dead_letter SET queued_at = queued_at - interval '2 days' WHERE event_id = ANY(%s)",
+        "UPDATE etld.dead_letter SET queued_at = queued_at - interval '2 days' WHERE event_id = ANY(%s::uuid[])",
         [timely["event_id"], by_hand["event_id"]],
     )
     etld.daemon.configure({"corrector.rules": RULES})
@@ -83,7 +83,9 @@ def test_repairs_that_the_table_refuses_do_not_stop_live_events(etld: EtldClient
     etld.sql("ALTER TABLE processed_events ADD CONSTRAINT dear CHECK ((event_details ->> 'price')::float8 <= 100)")
     refused = [purchase(price="500") for _ in range(100)]
     etld.send(refused)
-    parked = "SELECT count(*) FROM etld.dead_letter WHERE state = 'parked' AND attempts = 2 AND event_id = ANY(%s)"
+    parked = (
+        "SELECT count(*) FROM etld.dead_letter WHERE state = 'parked' AND attempts = 2 AND event_id = ANY(%s::uuid[])"
+    )
     ids = [event["event_id"] for event in refused]
     wait_until(lambda: etld.sql(parked, ids) == [(100,)], 60, "all were repaired, refused and parked")
     live = purchase()

@@ -176,7 +176,7 @@ def test_the_books_balance(etld: EtldClient) -> None:
     assert differences(etld) == []
     states = "SELECT state, count(*) FROM etld.dead_letter GROUP BY 1"
     assert dict(etld.sql(states)).keys() == {"resolved", "parked"}
-    ((parked,),) = etld.sql("SELECT id::text FROM etld.dead_letter WHERE state = 'parked' AND off >= 0 LIMIT 1")
+    ((parked,),) = etld.sql("SELECT id::text FROM etld.dead_letter WHERE state = 'parked' AND partition >= 0 LIMIT 1")
     etld.daemon.cli("dlq", "discard", parked, "--reason", "of no use", "--yes")
     assert differences(etld) == []
     etld.daemon.configure({"corrector.keep_resolved": "1 s"})
@@ -185,7 +185,7 @@ def test_the_books_balance(etld: EtldClient) -> None:
     assert differences(etld) == []
 
 
-@pytest.mark.parametrize("whose", ["off >= 0", "off IS NULL"], ids=["of a processor", "of ingest"])
+@pytest.mark.parametrize("whose", ["partition >= 0", "partition IS NULL"], ids=["of a processor", "of ingest"])
 def test_a_letter_that_somebody_deletes_is_missed(etld: EtldClient, whose: str) -> None:
     """And reconcile says in which topic, or that it was no processor's."""
     etld.sql(
@@ -200,7 +200,9 @@ def test_a_letter_that_somebody_deletes_is_missed(etld: EtldClient, whose: str) 
     )
     etld.sql("DROP TABLE taken, tries")
     assert any("(-1)" in line and "the corrector kept" in line for line in found), found
-    assert any(line.startswith("event_purchase: ") and "(-1)" in line for line in found) == (whose == "off >= 0"), found
+    assert any(line.startswith("event_purchase: ") and "(-1)" in line for line in found) == (
+        whose == "partition >= 0"
+    ), found
     assert differences(etld) == []
 
 

@@ -230,7 +230,7 @@ def test_letters_are_read_from_headers_whatever_they_hold() -> None:
         b"\xff",
         {letter_headers.PARTITION: "-1", letter_headers.OFFSET: "9" * 30, letter_headers.REPAIR_OF: "?"},
     )
-    assert (odd.part, odd.off, odd.repair_of, odd.event_id) == (None, None, None, None)
+    assert (odd.partition, odd.offset, odd.repair_of, odd.event_id) == (None, None, None, None)
 
 
 def no_schema(schema_id: int) -> Any:
