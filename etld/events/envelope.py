@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def checks(
     event_type: str, event_names: tuple[str, ...], zone: str, max_age: float, max_ahead: float
 ) -> dict[str, Check]:
-    """By field. `event_names` () means any. `zone` is for times that name none. `max_age` and `max_ahead` are
-    seconds around now (`Room.now`), 0 is no limit.
+    """Each field's check. `event_names` () means any; `zone` is for times that name none.
+
+    `max_age` and `max_ahead` are seconds around now (`Room.now`), 0 is no limit.
     """
     return {
         "event_id": _event_id,

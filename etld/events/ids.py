@@ -93,8 +93,10 @@ def misplaced(event: Mapping[str, Any]) -> str | None:
 
 
 def _like_event_id(name: str) -> bool:
-    """Are most letters of "eventid" there in this order, and few others? The usual bits for the longest
-    common subsequence, because difflib takes ten times as long and a client may send thousands of names.
+    """Are most letters of "eventid" there in this order, and few others?
+
+    The usual bits for the longest common subsequence: difflib takes ten times as long, and a client may send
+    thousands of names.
     """
     plain = [letter for letter in name.lower() if letter.isalnum()]
     rest = _ALL_LETTERS

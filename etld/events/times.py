@@ -27,7 +27,8 @@ def zone(name: str) -> tzinfo:
 def parse_time(value: object, local: str = "UTC") -> int:
     """Microseconds since the epoch of RFC 3339 text, ISO 8601 of a date and a time of day, or epoch seconds.
 
-    Text without a zone is taken in the zone named `local`; a leap second is the last of a day in UTC. Digits beyond microseconds are cut off.
+    Text without a zone is taken in the zone named `local`; a leap second is the last of a day in UTC.
+    Digits beyond microseconds are cut off.
     Raises ValueError when it is no time, or one outside the years 1 to 9999.
     """
     if type(value) is str:
@@ -44,7 +45,7 @@ def parse_time(value: object, local: str = "UTC") -> int:
 
 
 def _parse_text(text: str, local: str) -> int:
-    leap = 0
+    leap, odd = 0, False
     # fromisoformat() takes more than we do: dates alone, week dates, no separators, no seconds.
     if len(text) < 19 or text[4] != "-" or text[7] != "-" or text[10] not in "Tt " or text[13:17:3] != "::":
         raise ValueError(EXPECTED)
@@ -54,14 +55,12 @@ def _parse_text(text: str, local: str) -> int:
         moment = datetime.fromisoformat(f"{text[:-1]}Z" if text[-1] == "z" else text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone(local))
-        elif moment.tzinfo is not UTC and moment.utcoffset() % _MINUTE:  # type: ignore[operator]
-            raise ValueError(EXPECTED)
+        elif moment.tzinfo is not UTC:
+            odd = bool(moment.utcoffset() % _MINUTE)  # type: ignore[operator]
         micros = (moment - _EPOCH) // _MICRO + leap
-        if leap and micros // 1_000_000 % 86_400:
-            raise ValueError(EXPECTED)
     except (ValueError, OverflowError):
         raise ValueError(EXPECTED) from None
-    if not TIME_MIN <= micros <= TIME_MAX:
+    if odd or (leap and micros // 1_000_000 % 86_400) or not TIME_MIN <= micros <= TIME_MAX:
         raise ValueError(EXPECTED)
     return micros
 

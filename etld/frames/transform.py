@@ -20,8 +20,9 @@ class TransformBroken(EtldError):
 
 
 class Transform:
-    """`function(frame) -> frame`, row-wise and deterministic: the height, `row`, `event_id` and the
-    types of the columns stay. A boolean column `etld_drop` filters rows out.
+    """`function(frame) -> frame`, row-wise and deterministic.
+
+    The height, `row`, `event_id` and the types of the columns stay. A boolean column `etld_drop` filters rows out.
     """
 
     def __init__(self, name: str, function: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
@@ -29,8 +30,9 @@ class Transform:
         self._function = function
 
     def __call__(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """(rows that stay, rows filtered out). What the function raises comes through;
-        a broken contract is `TransformBroken`.
+        """(rows that stay, rows filtered out).
+
+        What the function raises comes through; a broken contract is `TransformBroken`.
         """
         result = self._function(frame)
         self._check(frame, result)

@@ -88,6 +88,20 @@ def _delivery(random: Random) -> Event:
 _DETAILS: Mapping[str, Callable[[Random], Event]] = {"purchase": _purchase, "order": _order, "delivery": _delivery}
 
 
+_SCALARS: Mapping[str, Callable[[Random], Any]] = {
+    "boolean": lambda random: random.random() < 0.5,
+    "int": lambda random: random.randint(1, 10_000),
+    "long": lambda random: random.randint(1, 10_000),
+    "float": lambda random: round(random.uniform(1, 500), 2),
+    "double": lambda random: round(random.uniform(1, 500), 2),
+    "null": lambda _random: None,
+}
+
+
+def _text(random: Random) -> str:
+    return f"text {random.randint(1, 100)}"
+
+
 def value(of: Type, random: Random, now: datetime) -> Any:
     """Some JSON value that fits a type."""
     if of.kind == "union":
@@ -102,20 +116,11 @@ def value(of: Type, random: Random, now: datetime) -> Any:
         if of.kind == "array":
             return [value(inner, random, now) for _ in range(count)]
         return {f"key{n}": value(inner, random, now) for n in range(count)}
-    match of.kind:
-        case "record":
-            return {field.name: value(field.type, random, now) for field in of.fields}
-        case "enum":
-            return random.choice(of.symbols)
-        case "boolean":
-            return random.random() < 0.5
-        case "int" | "long":
-            return random.randint(1, 10_000)
-        case "float" | "double":
-            return round(random.uniform(1, 500), 2)
-        case "null":
-            return None
-    return f"text {random.randint(1, 100)}"
+    if of.kind == "record":
+        return {field.name: value(field.type, random, now) for field in of.fields}
+    if of.kind == "enum":
+        return random.choice(of.symbols)
+    return _SCALARS.get(of.kind, _text)(random)
 
 
 def _logical(of: Type, random: Random, now: datetime) -> Any:

@@ -11,7 +11,7 @@ from etld.schemas import tree
 from etld.schemas.tree import SchemaError, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _TOP = dict.fromkeys(("event_id", "event_name", "event_type"), "string")
 
@@ -104,6 +104,16 @@ def _described(of: Type) -> str:
     return f"{of.branches[0].kind} (a default is of a union's first type)" if of.branches else of.kind
 
 
+_SCALARS: Mapping[str, Callable[[Any], bool]] = {
+    "int": lambda value: type(value) is int and -(1 << 31) <= value < 1 << 31,
+    "long": lambda value: type(value) is int and -(1 << 63) <= value < 1 << 63,
+    "float": lambda value: type(value) in (int, float),
+    "double": lambda value: type(value) in (int, float),
+    "null": lambda value: value is None,
+    "boolean": lambda value: type(value) is bool,
+}
+
+
 def _fits(of: Type, value: Any) -> bool:
     """Whether `value` is a default of that type in Avro's JSON encoding."""
     kind = of.kind
@@ -118,15 +128,8 @@ def _fits(of: Type, value: Any) -> bool:
         if kind == "array":
             return isinstance(value, list) and all(_fits(inner, item) for item in value)
         return isinstance(value, dict) and all(_fits(inner, item) for item in value.values())
-    if kind in ("int", "long"):
-        bits = 31 if kind == "int" else 63
-        return type(value) is int and -(1 << bits) <= value < 1 << bits
-    if kind in ("float", "double"):
-        return type(value) in (int, float)
     if kind == "enum":
         return value in of.symbols
-    if kind == "null":
-        return value is None
-    if kind == "boolean":
-        return type(value) is bool
+    if kind in _SCALARS:
+        return _SCALARS[kind](value)
     return isinstance(value, str)

@@ -82,6 +82,7 @@ class Format(Protocol):
         """The event of a value as a client would send it, in JSON's words; raises `DecodeError`."""
 
     def decode_batch(self, values: Sequence[bytes | None], schema_for: SchemaFor) -> DecodedBatch:
-        """The events of a batch as frames. Whatever `schema_for` raises besides goes through: a registry that is
-        away makes no record bad. On the hot path of processors and aggregators.
+        """The events of a batch as frames. On the hot path of processors and aggregators.
+
+        Whatever `schema_for` raises besides goes through: a registry that is away makes no record bad.
         """

@@ -29,6 +29,7 @@ class SchemaCache:
         self._unknown: dict[int, float] = {}
 
     def __call__(self, schema_id: int) -> EventSchema:
+        """The schema with this id; raises as said above."""
         found = self._known.get(schema_id)
         if found is None:
             found = self._known[schema_id] = self._ask(schema_id)

@@ -25,8 +25,10 @@ _SIZES = {"float": 4, "double": 8}
 
 
 def misfits(top: Type, values: Sequence[bytes]) -> list[int]:
-    """The places in `values` (each with its header) of records that end too early or late, or whose union branch,
-    enum symbol or boolean does not exist; none for a schema with arrays, where records differ in their steps.
+    """The places in `values` (each with its header) of records that are no value of the schema.
+
+    They end too early or too late, or have a union branch, an enum symbol or a boolean that does not exist. None for
+    a schema with arrays, where records differ in their steps.
 
     `top` is a schema that has a `plan`.
     """

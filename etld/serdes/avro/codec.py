@@ -79,7 +79,7 @@ class AvroCodec:
                 value = fastavro.schemaless_reader(io.BytesIO(body), self._plain)  # type: ignore[assignment]
                 if self.encode(value) == body:
                     return value
-            except Exception:  # whatever it trips over, the strict reader says it in words
+            except Exception:  # noqa: S110  # whatever it trips over, the strict reader says it in words
                 pass
         value = strict_reader.read(self._tree, body)
         return value

@@ -29,8 +29,10 @@ _ONE_BYTE = 64
 
 @dataclass(frozen=True)
 class ColumnarPlan:
-    """`wrapped`: the schema to read with. `columns`: the columns in their agreed types. `proof`: true where
-    a record (column `_value`: its bytes) is exactly what was read, once the columns `lengths` are added.
+    """How a batch of one schema is read.
+
+    `wrapped`: the schema to read with. `columns`: the columns in their agreed types. `proof`: true where a record
+    (column `_value`: its bytes) is exactly what was read, once the columns `lengths` are added.
     """
 
     wrapped: bytes

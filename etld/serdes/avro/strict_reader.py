@@ -42,6 +42,15 @@ class _BodyReader:
             return self._text(path)
         if kind in ("long", "int"):
             return self._int(path, small=kind == "int")
+        if kind == "union":
+            return self.value(of.branches[self._index(len(of.branches), path, "union")], path)
+        if of.items is not None:
+            return self._blocks(of, of.items, path)
+        return self._scalar(of, path)
+
+    def _scalar(self, of: Type, path: str) -> Any:
+        """A value with nothing inside, other than texts and integers, which most are."""
+        kind = of.kind
         if kind == "double":
             return _DOUBLE(self._take(8, path))[0]
         if kind == "float":
@@ -50,12 +59,8 @@ class _BodyReader:
             return self._boolean(path)
         if kind == "null":
             return None
-        if kind == "union":
-            return self.value(of.branches[self._index(len(of.branches), path, "union")], path)
         if kind == "enum":
             return of.symbols[self._index(len(of.symbols), path, "enum")]
-        if of.items is not None:
-            return self._blocks(of, of.items, path)
         raw = self._take(of.size if kind == "fixed" else self._length(path), path)
         return _decimal(of, raw, path) if of.logical == "decimal" else raw
 
