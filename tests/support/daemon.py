@@ -17,7 +17,9 @@ from typing import Any
 
 import tomli_w
 
+from etld.control.client import Connection
 from etld.embedded import process
+from etld.errors import EtldError
 from etld.util.ports import free_port
 from support.waiting import wait_until
 
@@ -86,13 +88,12 @@ class Daemon:
         return json.loads(self.cli(*args, "--json", check=check).stdout)
 
     def status(self) -> dict[str, Any]:
-        """`etld status --json`; {} while nothing answers."""
-        done = self.cli("status", "--json", check=False)
+        """What `etld status --json` prints, asked without starting a program; {} while nothing answers."""
         try:
-            answer = json.loads(done.stdout)
-        except ValueError:
+            with Connection(self.state_dir / "etld.sock", 10.0) as connection:
+                return connection.ask("status")
+        except EtldError:
             return {}
-        return answer if isinstance(answer, dict) and "state" in answer else {}
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -114,7 +115,7 @@ class Daemon:
             return self.status().get("state") == "ready"
 
         try:
-            wait_until(ready, _START_SECONDS, "the daemon is ready", interval=0.2)
+            wait_until(ready, _START_SECONDS, "the daemon is ready")
         except AssertionError as error:
             status = self.status()
             self.stop()
