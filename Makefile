@@ -41,7 +41,7 @@ lint: setup ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/lint-imports
 
 bench: setup ## Measure etld against the physical limit of this machine (ARGS="--only NAME").
-	@$(VENV)/bin/python tests/bench $(ARGS)
+	@PYTHONPATH=tests $(VENV)/bin/python -m bench $(ARGS)
 
 faults: setup ## Kill, freeze and cut a real etld, and count every event (ARGS=--help).
 	@PYTHONPATH=tests $(VENV)/bin/python -m faults $(ARGS)

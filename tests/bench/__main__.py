@@ -16,15 +16,10 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-
-import flow
-import front
-import life
-import producing
-import replay
-from environment import Environment
-from result import Result, as_json, chart, table
+from bench import flow, front, life, producing, replay
+from bench.environment import Environment
+from bench.result import Result, as_json, chart, table
+from support.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHES = {**flow.BENCHES, **front.BENCHES, **life.BENCHES, **producing.BENCHES, **replay.BENCHES}
@@ -68,9 +63,9 @@ def main() -> int:
     began = time.monotonic()
     # Told to end, it ends as by Ctrl-C: daemons and servers are stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    environment = Environment(directory, events=events, pairs=pairs, quick=given.quick)
+    cluster = Cluster(directory)
     try:
-        environment.start()
+        environment = Environment(cluster, events=events, pairs=pairs, quick=given.quick)
         for name in names:
             print(f"… {name} ({time.monotonic() - began:.0f} s)", file=sys.stderr, flush=True)
             try:
@@ -82,7 +77,7 @@ def main() -> int:
             # A run takes the better part of an hour: one that is broken off leaves what it measured.
             _write(given.out, environment, results)
     finally:
-        environment.stop()
+        cluster.close()
         shutil.rmtree(directory, ignore_errors=True)
     print(table(results))
     print(f"\n{environment.cores} cores, {environment.memory_gb} GB; JSON and chart: {given.out.parent}")

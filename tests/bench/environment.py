@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import tomllib
 import uuid
 from collections.abc import Iterator
@@ -30,25 +29,17 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Environment:
-    """Servers that live as long as the run; `daemon` starts an etld on them."""
+    """A broker and a database server; `daemon` starts an etld on them."""
 
-    def __init__(self, directory: Path, *, events: int, pairs: int, quick: bool) -> None:
-        self.directory = directory
+    def __init__(self, cluster: Cluster, *, events: int, pairs: int, quick: bool) -> None:
+        self.directory = cluster.directory
         self.events = events
         self.pairs = pairs
         self.quick = quick
         self.cores = len(os.sched_getaffinity(0))
         self.memory_gb = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9)
-        self._cluster = Cluster(directory)
-
-    def start(self) -> None:
-        """Start broker and database."""
-        self.bootstrap = self._cluster.kafka
-        self._cluster.postgres_server.wait_ready(60)
-
-    def stop(self) -> None:
-        """End them."""
-        self._cluster.close()
+        self._cluster = cluster
+        self.bootstrap = cluster.kafka
 
     def database(self) -> str:
         """The DSN of a new database."""
@@ -228,15 +219,6 @@ def fill(
     producer.flush(60)
     if failed:
         raise RuntimeError(failed[0])
-
-
-def wait(condition: Any, seconds: float, what: str, interval: float = 0.02) -> None:
-    """Wait for a condition; raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"gave up after {seconds:.0f} s waiting until {what}")
-        time.sleep(interval)
 
 
 def open_database(database: str) -> psycopg.Connection[Any]:

@@ -6,8 +6,9 @@ import threading
 import time
 from typing import Any
 
-from environment import Environment, cpu_seconds, fill, open_database, peak_mb, prepare, wait
-from result import Result
+from bench.environment import Environment, cpu_seconds, fill, open_database, peak_mb, prepare
+from bench.result import Result
+from support.waiting import wait_until
 
 COLUMNS = "event_id,event_name,event_type,user_details,event_details,triggered_at,kafka_partition,kafka_offset"
 BATCH = 10_000  # as many as processor.batch_max_records
@@ -81,13 +82,13 @@ class Backlog:
             def done() -> int:
                 return state()[0]
 
-            wait(lambda: state()[1] == workers, 120, "every worker has committed a batch", 0.005)
+            wait_until(lambda: state()[1] == workers, 120, "every worker has committed a batch", 0.005)
             first, began = done(), time.monotonic()
             pids = [w["pid"] for name, w in daemon.workers().items() if w["pid"] and not name.startswith("setup")]
             cpu = cpu_seconds(pids)
             # What was done while the pids were looked up counts on neither side.
             first, began = done(), time.monotonic()
-            wait(lambda: done() >= self.count, 600, "the backlog is done", 0.02)
+            wait_until(lambda: done() >= self.count, 600, "the backlog is done", 0.02)
             seconds = time.monotonic() - began
             used = cpu_seconds(pids) - cpu
             events = max(1, self.count - first)

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from client import drive, request
-from environment import Environment, cpu_seconds, event, free_port, open_database, peak_mb, wait
-from result import Result
-
+from bench.client import drive, request
+from bench.environment import Environment, cpu_seconds, event, open_database, peak_mb
+from bench.result import Result
 from etld.kafka import Admin
+from etld.util.ports import free_port
+from support.waiting import wait_until
 
 HERE = Path(__file__).parent
 IN_BATCH = 500
@@ -55,7 +56,7 @@ def _bare() -> Iterator[tuple[str, int]]:
             return sock.connect_ex(("127.0.0.1", port)) == 0
 
     try:
-        wait(listens, 20, "the bare handler listens")
+        wait_until(listens, 20, "the bare handler listens")
         yield "127.0.0.1", port
     finally:
         child.terminate()
@@ -182,7 +183,7 @@ def latency(environment: Environment, name: str) -> Result:
         watcher.start()
         try:
             load = drive(daemon.http, stream(), 1 if rate == 1 else 64, rate=rate / size, answered=note)
-            wait(lambda: len(seen) >= len(answered), 60, "every answered event is a row")
+            wait_until(lambda: len(seen) >= len(answered), 60, "every answered event is a row")
         finally:
             stop.set()
             watcher.join()

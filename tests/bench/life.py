@@ -9,10 +9,11 @@ import threading
 import time
 import uuid
 
-from client import drive, request
-from environment import Environment, open_database, wait
-from front import _plain
-from result import Result
+from bench.client import drive, request
+from bench.environment import Environment, open_database
+from bench.front import _plain
+from bench.result import Result
+from support.waiting import wait_until
 
 
 def recovery(environment: Environment, name: str) -> Result:
@@ -38,12 +39,12 @@ def recovery(environment: Environment, name: str) -> Result:
         sender.start()
         try:
             for _ in range(environment.pairs):
-                wait(lambda: rows() > 0, 30, "rows come")
+                wait_until(lambda: rows() > 0, 30, "rows come")
                 pid = daemon.workers()["processor-purchase-0"]["pid"]
                 os.kill(pid, signal.SIGKILL)
                 began = time.monotonic()
                 before = rows()
-                wait(lambda before=before: rows() > before, 60, "rows come again", 0.01)
+                wait_until(lambda before=before: rows() > before, 60, "rows come again", 0.01)
                 values.append(time.monotonic() - began)
                 time.sleep(6.0)
         finally:

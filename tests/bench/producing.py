@@ -9,9 +9,9 @@ import uuid
 from functools import partial
 
 import fastavro
-from environment import SCHEMA, Environment, event
-from result import Result
 
+from bench.environment import SCHEMA, Environment, event
+from bench.result import Result
 from etld.kafka import Admin, Producer, QueueFull
 
 CODECS = ("none", "lz4", "zstd")

@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from client import drive, request
-from environment import Daemon, Environment, open_database, wait
-from front import IN_BATCH, _plain
-from result import Result
+from bench.client import drive, request
+from bench.environment import Daemon, Environment, open_database
+from bench.front import IN_BATCH, _plain
+from bench.result import Result
+from support.waiting import wait_until
 
 _PARK = """
 INSERT INTO etld.dead_letter (id, event_id, event_type, state, stage, error_class, error, value, announced)
@@ -95,7 +96,7 @@ def replay(environment: Environment, name: str) -> Result:
             load = drive(daemon.http, iter(source), 8)
             if load.failures:
                 raise RuntimeError(f"{load.failures} of {load.answers} batches were not accepted")
-            wait(lambda: count(_LIVE) >= source.sent, 300, "the live events are stored", 0.1)
+            wait_until(lambda: count(_LIVE) >= source.sent, 300, "the live events are stored", 0.1)
             return source.sent / (time.monotonic() - began)
 
         def clear() -> None:
@@ -104,7 +105,7 @@ def replay(environment: Environment, name: str) -> Result:
 
         live(lambda: False)
         # Other benchmarks of this run left their letters in the queue.
-        wait(lambda: not daemon.workers()["corrector-0"]["lag"], 300, "the corrector has read the queue", 1.0)
+        wait_until(lambda: not daemon.workers()["corrector-0"]["lag"], 300, "the corrector has read the queue", 1.0)
         for _ in range(environment.pairs):
             clear()
             parameters: dict[str, Any] = {"event": _broken(), "count": letters}

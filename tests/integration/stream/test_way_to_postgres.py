@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from faults.scenarios.database import consumers
-from faults.system import System
 
 from etld.postgres.connections import connect
 from etld.postgres.errors import OperationalError, classify
+from faults.scenarios.database import consumers
+from faults.system import System
 from support.etld_client import EtldClient
 from support.events import purchase
 from support.waiting import wait_until

@@ -1,0 +1,1 @@
+"""Benchmarks of a whole etld; `make bench` runs them."""
