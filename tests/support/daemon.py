@@ -17,7 +17,7 @@ from typing import Any
 
 import tomli_w
 
-from etld.control.client import Connection
+from etld.control.client import ControlConnection
 from etld.embedded import process
 from etld.errors import EtldError
 from etld.util.ports import free_port
@@ -90,7 +90,7 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """What `etld status --json` prints, asked without starting a program; {} while nothing answers."""
         try:
-            with Connection(self.state_dir / "etld.sock", 10.0) as connection:
+            with ControlConnection(self.state_dir / "etld.sock", 10.0) as connection:
                 return connection.ask("status")
         except EtldError:
             return {}

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from etld.errors import EtldError
-from support.fake_workers_daemon import ROOT, FakeWorkersDaemon, prepared
+from support.fake_workers_daemon import ROOT, TESTS, WELL, FakeWorkersDaemon, prepared
 from support.processes import alive
 from support.waiting import wait_until
 
@@ -269,21 +269,13 @@ def test_as_process_one_it_hears_what_the_new_program_says(etld: FakeWorkersDaem
 @contextlib.contextmanager
 def process_one(etld: FakeWorkersDaemon) -> Iterator[str]:
     """The daemon as process 1 of a pid namespace; yields its pid outside."""
-    inner = [
-        sys.executable,
-        "-m",
-        "etld.supervisor",
-        "--config",
-        str(etld.config),
-        "--kinds",
-        "support.fake_workers:WELL",
-    ]
+    inner = [sys.executable, "-m", "etld.supervisor", "--config", str(etld.config), "--kinds", WELL]
     probe = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "true"], check=False, capture_output=True)
     if probe.returncode != 0:
         pytest.skip("may not make a pid namespace here")
     outer = subprocess.Popen(
         ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *inner],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
         stderr=subprocess.DEVNULL,
         cwd=ROOT,
     )

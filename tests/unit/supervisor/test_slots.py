@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from histories import PATIENCE, live
 
 from etld.supervisor.slots import machine
 from etld.supervisor.slots.machine import Action, SlotState, WorkerSlot
+from support.slot_histories import PATIENCE, live
 
 Event = Callable[[WorkerSlot, float], WorkerSlot]
 
