@@ -27,10 +27,19 @@ class IngestCounters:
     #: By the key's name and "accepted", "rejected", "limited" or "unavailable".
     by_key: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def count_key(self, key: Key | None, result: str) -> None:
-        """Count one event, or a request that was not read as far as its events, for the key that it came with."""
+    def count_key(self, key: Key | None, result: str, count: int = 1) -> None:
+        """Count events, or a request that was not read as far as its events, for the key that it came with."""
         if key is not None:
-            self.by_key[key.name, result] += 1
+            self.by_key[key.name, result] += count
+
+    def refused(self, status: int, key: Key | None) -> None:
+        """Count a request that was answered with this status before its events were looked at."""
+        if status == 429:
+            self.limited += 1
+            self.count_key(key, "limited")
+        elif status != 503:
+            self.rejected += 1
+            self.count_key(key, "rejected")
 
     @staticmethod
     def begin(worker: Worker) -> None:

@@ -72,11 +72,14 @@ class KeyRing:
 
 
 def presented(headers: Mapping[str, str]) -> str | None:
-    """The key that a request brings: X-Write-Key, a bearer token, or the user of HTTP Basic."""
-    direct = headers.get("X-Write-Key")
+    """The key that a request brings: X-Write-Key, a bearer token, or the user of HTTP Basic.
+
+    The names of `headers` are in lower case.
+    """
+    direct = headers.get("x-write-key")
     if direct is not None:
         return direct.strip()
-    scheme, _, value = headers.get("Authorization", "").partition(" ")
+    scheme, _, value = headers.get("authorization", "").partition(" ")
     value = value.strip()
     match scheme.lower():
         case "bearer":

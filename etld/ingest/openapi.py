@@ -1,4 +1,4 @@
-"""The paths, once: what the router serves and what /openapi.json says of it."""
+"""/openapi.json: what the paths take and answer."""
 
 from __future__ import annotations
 
@@ -8,53 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import etld
-from etld.ingest.http.answers import json_answer
 from etld.ingest.jsonschema import call_schema, event_schema, example
 from etld.ingest.openapi_parts import SHARED, answered, any_of, problems, ref
 
 if TYPE_CHECKING:
-    from aiohttp.http_parser import RawRequestMessage
+    from collections.abc import Sequence
 
-    from etld.ingest.http.connection import Connection
-    from etld.ingest.probes import Probes
-    from etld.ingest.service import Routes, Service
     from etld.schemas.catalog import EventType
-
-
-def routes(service: Service, probes: Probes) -> Routes:
-    """Path to method to handler. The endpoints is looked up at each request, since a reload replaces it."""
-
-    def track(connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-        service.endpoints.track(service, connection, message, body)
-
-    def batch(connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-        service.endpoints.batch(service, connection, message, body)
-
-    return {
-        "/track": {"POST": track},
-        "/v1/track": {"POST": track},
-        "/v1/batch": {"POST": batch},
-        "/healthz": {"GET": probes.healthz},
-        "/readyz": {"GET": probes.readyz},
-        "/metrics": {"GET": probes.metrics},
-        "/openapi.json": {"GET": partial(_serve, service)},
-    }
-
-
-def _serve(service: Service, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
-    ingest = service.worker.config.ingest
-    found = document(
-        service.endpoints.catalog.types,
-        list(service.routes),
-        keys=ingest.keys_file is not None,
-        segment_map=ingest.segment_map if ingest.segment else None,
-    )
-    connection.answer(json_answer(200, found))
 
 
 def document(
     types: Mapping[str, EventType],
-    paths: list[str],
+    paths: Sequence[str],
     *,
     keys: bool = False,
     segment_map: Mapping[str, str] | None = None,

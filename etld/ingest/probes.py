@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from etld.ingest.http.answers import TEXT, Answer, json_answer, problem
 
 if TYPE_CHECKING:
-    from aiohttp.http_parser import RawRequestMessage
+    from collections.abc import Callable
 
-    from etld.ingest.http.connection import Connection
-    from etld.ingest.service import Service
+    from etld.ingest.http.connection import HttpConnection
+    from etld.ingest.http.request import HttpRequest
+    from etld.ingest.runtime import IngestRuntime
     from etld.worker import Worker
 
 #: A restart of the supervisor keeps its socket and takes a second or two.
@@ -25,26 +26,26 @@ _CONTROL_LIMIT = 8 << 20
 
 
 class Probes:
-    """Answers about the process itself; no key is asked for."""
+    """Answers about the process itself; no key is asked for. `report` brings the worker's numbers up to date."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, runtime: IngestRuntime, report: Callable[[], None]) -> None:
+        self._runtime = runtime
+        self._report = report
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def healthz(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
+    def healthz(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Alive: the event loop turns. How the rest of the daemon does is said, and changes nothing."""
         connection.answer(json_answer(200, {"status": "alive", **self._daemon()}))
 
-    def readyz(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
+    def readyz(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Would an event now be accepted? If not, why."""
-        service = self._service
-        away = service.endpoints.producers.main.away
-        if service.draining or service.worker.stopping:
+        worker = self._runtime.worker
+        if self._runtime.status.draining or worker.stopping:
             reason = "ingest is stopping"
-        elif service.worker.paused:
+        elif worker.paused:
             reason = "ingest is paused"
         else:
-            reason = away
+            reason = self._runtime.producers.main.away
         if reason:
             connection.answer(problem(503, "not_ready", reason, retry_after=1))
         else:
@@ -52,21 +53,21 @@ class Probes:
 
     def _daemon(self) -> dict[str, Any]:
         """The daemon's state and problems as the supervisor told them last; "unknown" when that is long ago."""
-        told = self._service.worker.daemon
+        told = self._runtime.worker.daemon
         if told is None or time.monotonic() - told[0] > _TOLD_WITHIN:
             return {"daemon": "unknown", "problems": ["the supervisor does not say"]}
         return {"daemon": told[1], "problems": told[2]}
 
-    def metrics(self, connection: Connection, message: RawRequestMessage, body: bytes) -> None:
+    def metrics(self, connection: HttpConnection, request: HttpRequest) -> None:
         """The whole daemon's numbers; 503 when the supervisor does not answer, for some of them would mislead."""
-        task = self._service.loop.create_task(self._metrics(connection))
+        task = asyncio.get_running_loop().create_task(self._metrics(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _metrics(self, connection: Connection) -> None:
-        worker = self._service.worker
+    async def _metrics(self, connection: HttpConnection) -> None:
+        worker = self._runtime.worker
         if not worker.addresses.control:  # a lone process, as in a bench
-            self._service.report()
+            self._report()
             connection.answer(Answer(200, own(worker).encode(), TEXT))
             return
         text = await ask(worker.addresses.control)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import cache
@@ -25,6 +24,14 @@ class Answer:
     content_type: bytes = JSON
     headers: bytes = b""
     close: bool = False
+
+
+class HttpRefusal(Exception):
+    """The request is not served; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
 
 
 @cache
@@ -58,7 +65,8 @@ def problem(
 ) -> Answer:
     """An RFC 9457 problem document; `code` is for programs, `detail` for people.
 
-    `message` says the same as `detail`: it is what Segment's libraries show. `retry_after` is in seconds, rounded up to a whole one in the header.
+    `message` says the same as `detail`: it is what Segment's libraries show. `retry_after` is in seconds, rounded
+    up to a whole one in the header.
     """
     document = {
         "type": "about:blank",
@@ -72,14 +80,3 @@ def problem(
     if retry_after is not None:
         headers += b"Retry-After: %d\r\n" % max(1, int(-(-retry_after // 1)))
     return Answer(status, orjson.dumps(document, default=str), PROBLEM, headers, close)
-
-
-def refused(
-    status: int,
-    code: str,
-    detail: str,
-    errors: Iterable[Mapping[str, Any]],
-    **members: Any,
-) -> Answer:
-    """A problem with a list of violations, each with its index, path, what was expected and what came."""
-    return problem(status, code, detail, errors=list(errors), **members)

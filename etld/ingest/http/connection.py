@@ -1,51 +1,72 @@
-"""One HTTP/1.1 connection, on aiohttp's C parser and without a task or a future a request.
+"""One HTTP/1.1 connection, without a task or a future a request.
 
 A request is handed to the server as soon as its body is complete, in the very call that read it, and its
-answer is one write. Whoever holds a request answers it once, now or later, by `Connection.answer`.
+answer is one write. Whoever holds a request answers it once, now or later, by `HttpConnection.answer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from typing import TYPE_CHECKING, Any, cast
-
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
 
 from etld.ingest.http import refusals
 from etld.ingest.http.answers import Answer, opening
-from etld.ingest.http.host import State
-from etld.ingest.http.upload import Upload
+from etld.ingest.http.parser import BadRequest, RequestParser
 
 if TYPE_CHECKING:
-    from aiohttp.http_parser import RawRequestMessage
-    from aiohttp.streams import StreamReader
+    from etld.ingest.http.request import HttpRequest
+    from etld.ingest.http.status import ServerStatus
 
-    from etld.ingest.http.host import Host
-
-MAX_HEADERS = 64
-MAX_LINE = 8190
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(asyncio.Protocol):
-    """Reads requests one after the other; pipelined ones wait for the answer before them."""
+class ConnectionState(IntEnum):
+    """What a connection waits for."""
+
+    IDLE = 0
+    HEADERS = 1
+    BODY = 2
+    ANSWER = 3
+    CLOSE = 4
+
+
+class ConnectionOwner(Protocol):
+    """What a connection asks of the server it belongs to."""
+
+    status: ServerStatus
+
+    def handle(self, connection: HttpConnection, request: HttpRequest) -> None:
+        """Serve a complete request."""
+
+    def opened(self, connection: HttpConnection) -> bool:
+        """Is there room for it?"""
+
+    def closed(self, connection: HttpConnection) -> None:
+        """It is gone."""
+
+    def extra_headers(self, request: HttpRequest) -> bytes:
+        """Finished header lines that every answer to this request has."""
+
+
+class HttpConnection(asyncio.Protocol):
+    """Reads requests one after the other; pipelined ones wait for the answer before them.
+
+    `since` is when it came to its `state`, by the server's clock; `peer` is the other side's address.
+    """
 
     __slots__ = (
-        "_broken",
+        "_bad_request",
         "_eof",
-        "_head_only",
-        "_host",
-        "_keep_alive",
-        "_message",
+        "_owner",
         "_parser",
-        "_queue",
+        "_reading",
         "_reading_paused",
+        "_request",
+        "_status",
         "_stepping",
-        "_upload",
         "_write_paused",
-        "extra",
+        "extra_headers",
         "peer",
         "served",
         "since",
@@ -53,47 +74,27 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
-        self._host = host
-        # A generous limit: this class empties the reader after each piece, so it never has to pause.
-        self._parser = HttpRequestParser(
-            cast("Any", self),  # it asks for no more of a protocol than is defined below
-            loop,
-            max(host.max_body, 1 << 20),
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_LINE,
-            max_headers=MAX_HEADERS,
-            auto_decompress=False,
-        )
-        self._queue: deque[tuple[RawRequestMessage, StreamReader]] = deque()
-        self._message: RawRequestMessage | None = None
-        self._upload: Upload | None = None
-        self._broken: Answer | None = None
-        self._keep_alive = True
-        self._head_only = False
+    def __init__(self, owner: ConnectionOwner) -> None:
+        self._owner = owner
+        self._status = owner.status
+        self._parser = RequestParser()
+        #: The request that is being read or answered.
+        self._request: HttpRequest | None = None
+        #: Bytes of its body that the server counts as being read.
+        self._reading = 0
+        self._bad_request: Answer | None = None
         self._eof = False
         self._stepping = False
         self._write_paused = False
         self._reading_paused = False
         self.transport: asyncio.Transport | None = None
         self.peer = ""
-        self.extra = b""
+        #: Header lines of the next answer.
+        self.extra_headers = b""
+        #: Has it had an answer?
         self.served = False
-        self.state = State.IDLE
-        self.since = host.now
-
-    # What aiohttp's StreamReader asks of its protocol.
-
-    @property
-    def connected(self) -> bool:
-        """Is the other side still there?"""
-        return self.transport is not None
-
-    def pause_reading(self) -> None:
-        """Nothing: `_step` empties the reader after each piece of data."""
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """Nothing, see `pause_reading`."""
+        self.state = ConnectionState.IDLE
+        self.since = self._status.now
 
     # asyncio.Protocol
 
@@ -103,26 +104,27 @@ class Connection(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         name = transport.get_extra_info("peername")
         self.peer = name[0] if isinstance(name, tuple) else ""
-        if not self._host.opened(self):
+        if not self._owner.opened(self):
             self._refuse(refusals.TOO_MANY)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget what was being read; a request that waits for Kafka goes on, unanswered."""
         self._forget_body()
         self.transport = None
-        self._queue.clear()
-        self.state = State.CLOSE
-        self._host.closed(self)
+        self._parser.requests.clear()
+        self.state = ConnectionState.CLOSE
+        self._owner.closed(self)
 
     def eof_received(self) -> bool:
         """A client that only closed its sending side still gets the answers it waits for."""
         self._eof = True
-        return self.state == State.ANSWER or bool(self._queue)
+        requests = self._parser.requests
+        return self.state == ConnectionState.ANSWER or (bool(requests) and requests[0].complete)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: serve it no more until it does."""
         self._write_paused = True
-        self.since = self._host.now
+        self.since = self._status.now
 
     def resume_writing(self) -> None:
         """It reads again."""
@@ -136,72 +138,48 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and serve what is complete."""
-        state = self.state
-        if state == State.CLOSE:
+        if self.state == ConnectionState.CLOSE or self._bad_request is not None:
             return
-        if state == State.IDLE:
-            self.state = State.HEADERS
-            self.since = self._host.now
         try:
-            messages, upgraded, _ = self._parser.feed_data(data)
-        except HttpProcessingError as error:
-            self._fail(refusals.not_http(error.message))
-            return
-        except (ValueError, UnicodeError, AssertionError, RuntimeError):
-            self._fail(refusals.not_http())
-            return
-        if messages:
-            self._queue.extend(messages)
-            if upgraded:
-                # No protocol is offered besides HTTP: what follows is not parsed.
-                self._keep_alive = False
+            self._parser.feed(data)
+        except BadRequest as error:
+            self._bad_request = refusals.not_http(str(error))
         self._step()
 
-    # Serving
+    # Answering
 
     def answer(self, answer: Answer) -> None:
         """Send the answer to the request in hand, and go on with the next one."""
-        self.send(
-            opening(answer.status, answer.content_type),
-            answer.body,
-            answer.headers,
-            answer.close,
-        )
+        self.send(opening(answer.status, answer.content_type), answer.body, answer.headers, answer.close)
 
     def send(self, start: bytes, body: bytes, headers: bytes = b"", close: bool = False) -> None:
         """`answer` for those in a hurry: `start` is what `opening` gave."""
-        transport = self.transport
-        message = self._message
-        if transport is None or self.state != State.ANSWER or message is None:
+        transport, request, status = self.transport, self._request, self._status
+        if transport is None or self.state != ConnectionState.ANSWER or request is None:
             return
-        host = self._host
-        if close or host.draining or not self._keep_alive or message.should_close or self._eof:
+        if close or request.close or status.draining or self._eof:
             close = True
             headers += b"Connection: close\r\n"
-        elif host.surplus > 0 and not self._queue:
-            host.surplus -= 1
+        elif status.surplus > 0 and not self._parser.requests:
+            status.surplus -= 1
             close = True
             headers += b"Connection: close\r\n"
-        elif message.version.minor == 0:
+        elif request.version == "1.0":
             headers += b"Connection: keep-alive\r\n"
-        if self.extra:
-            headers += self.extra
-            self.extra = b""
+        if self.extra_headers:
+            headers += self.extra_headers
+            self.extra_headers = b""
         if start.endswith(b": "):
             start = b"%s%d\r\n" % (start, len(body))
-        if self._head_only:
+        if request.method == "HEAD":
             body = b""
-        transport.write(b"".join((start, host.date, headers, b"\r\n", body)))
-        self._message = None
-        self._head_only = False
+        transport.write(b"".join((start, status.date, headers, b"\r\n", body)))
+        self._request = None
         self.served = True
-        self.state = State.IDLE
-        self.since = host.now
+        self._enter(ConnectionState.IDLE)
         if close:
             self._linger()
-        elif self._broken is not None:
-            self._refuse(self._broken)
-        elif not self._stepping and (self._queue or self._reading_paused):
+        elif not self._stepping:
             self._step()
 
     def close(self) -> None:
@@ -212,123 +190,111 @@ class Connection(asyncio.Protocol):
     def give_way(self) -> None:
         """Close for the sake of another; at once in state CLOSE, so that nobody chooses it twice."""
         self._forget_body()
-        self.state = State.CLOSE
-        self.since = self._host.now
+        self._enter(ConnectionState.CLOSE)
         self.close()
-
-    def begun(self) -> bool:
-        """Came a part of the next request's headers together with the last request?
-
-        Only the parser knows, and tells it when told that no more will come; so if it did, the connection has to end.
-        """
-        if self._write_paused or self._queue:
-            return False
-        try:
-            return self._parser.feed_eof() is not None
-        except (HttpProcessingError, ValueError, UnicodeError, AssertionError, RuntimeError, TypeError):
-            return True
 
     def timed_out(self, what: str) -> None:
         """The client took too long for its headers or its body."""
         self._refuse(refusals.timed_out(what))
+
+    # Reading
+
+    def _enter(self, state: ConnectionState) -> None:
+        self.state = state
+        self.since = self._status.now
 
     def _step(self) -> None:
         """Serve complete requests until one has to wait."""
         if self._stepping:
             return
         self._stepping = True
+        requests = self._parser.requests
         try:
-            while self.state <= State.BODY and not self._write_paused:
-                if self._upload is None:
-                    if not self._queue:
-                        break
-                    self._begin(*self._queue.popleft())
-                elif not self._read_body():
+            while self.state <= ConnectionState.BODY and not self._write_paused:
+                if not requests:
+                    self._await_request()
                     break
+                if not requests[0].complete:
+                    self._receive(requests[0])
+                    break
+                self._serve(requests.popleft())
         finally:
             self._stepping = False
-        self._flow()
+        self._pause_or_resume_reading()
 
-    def _flow(self) -> None:
+    def _await_request(self) -> None:
+        """Nothing is in hand: a part of a head may be, or what is no request."""
+        if self._bad_request is not None:
+            self._refuse(self._bad_request)
+        elif self.state == ConnectionState.IDLE and self._parser.in_head:
+            self._enter(ConnectionState.HEADERS)
+
+    def _serve(self, request: HttpRequest) -> None:
+        self._forget_body()
+        self._request = request
+        self._enter(ConnectionState.ANSWER)
+        if request.received > self._status.max_body:
+            self._refuse(refusals.too_large(self._status.max_body))
+        else:
+            self._owner.handle(self, request)
+
+    def _receive(self, request: HttpRequest) -> None:
+        """Count what has come of a body, within the limits for one and for all of them."""
+        status = self._status
+        self._request = request
+        if self._bad_request is not None:
+            self._refuse(self._bad_request)
+            return
+        if self.state != ConnectionState.BODY:
+            self._enter(ConnectionState.BODY)
+            refusal = refusals.of_headers(request, status.max_body)
+            if refusal is not None:
+                self._refuse(refusal)
+                return
+            if self.transport is not None and "expect" in request.headers and request.version != "1.0":
+                self.transport.write(_CONTINUE)
+        come = request.received - self._reading
+        if not status.room_for(come):
+            self._refuse(refusals.BUSY)
+        elif request.received > status.max_body:
+            self._refuse(refusals.too_large(status.max_body))
+        else:
+            self._reading += come
+            status.reading += come
+
+    def _forget_body(self) -> None:
+        self._status.reading -= self._reading
+        self._reading = 0
+
+    def _pause_or_resume_reading(self) -> None:
         """Read no further while pipelined requests wait."""
-        hold = bool(self._queue) or self._write_paused
-        if hold != self._reading_paused and self.transport is not None and self.state != State.CLOSE:
+        hold = self._write_paused or (self.state == ConnectionState.ANSWER and bool(self._parser.requests))
+        if hold != self._reading_paused and self.transport is not None and self.state != ConnectionState.CLOSE:
             self._reading_paused = hold
             if hold:
                 self.transport.pause_reading()
             else:
                 self.transport.resume_reading()
 
-    def _begin(self, message: RawRequestMessage, payload: StreamReader) -> None:
-        host = self._host
-        self._message = message
-        self._head_only = message.method == "HEAD"
-        if payload.is_eof() and payload.exception() is None:
-            body = payload.read_nowait(-1)
-            self.state = State.ANSWER
-            self.since = host.now
-            if len(body) > host.max_body:
-                self._refuse(refusals.too_large(host.max_body))
-            else:
-                host.handle(self, message, body)
-            return
-        self.state = State.BODY
-        self.since = host.now
-        self._upload = Upload(host, payload)
-        refusal = refusals.of_headers(message, host.max_body)
-        if refusal is not None:
-            self._refuse(refusal)
-        elif self.transport is not None and "Expect" in message.headers and message.version.minor:
-            self.transport.write(_CONTINUE)
-
-    def _read_body(self) -> bool:
-        """Take what has come of the body; False when more has to come, or none will."""
-        upload, message, host = self._upload, self._message, self._host
-        assert upload is not None and message is not None
-        body = upload.take()
-        if body is None:
-            return False
-        if not isinstance(body, bytes):
-            self._refuse(body)
-            return False
-        self._forget_body()
-        self.state = State.ANSWER
-        self.since = host.now
-        host.handle(self, message, body)
-        return True
-
-    def _forget_body(self) -> None:
-        if self._upload is not None:
-            self._upload.close()
-            self._upload = None
-
-    def _fail(self, answer: Answer) -> None:
-        """What came is not HTTP: say so after the answers that are still owed."""
-        if self.state == State.ANSWER:
-            self._broken = answer
-            self._queue.clear()
-        else:
-            self._refuse(answer)
+    # Ending
 
     def _refuse(self, answer: Answer) -> None:
         """Answer out of turn, and close."""
-        transport = self.transport
-        if transport is None or self.state == State.CLOSE:
+        transport, request = self.transport, self._request
+        if transport is None or self.state == ConnectionState.CLOSE:
             return
         self._forget_body()
         start = opening(answer.status, answer.content_type)
-        message = self._message
-        extra = b"" if message is None else self._host.origin(message)
-        headers = self._host.date + answer.headers + extra + b"Connection: close\r\n\r\n"
-        body = b"" if self._head_only else answer.body
+        extra = b"" if request is None else self._owner.extra_headers(request)
+        headers = self._status.date + answer.headers + extra + b"Connection: close\r\n\r\n"
+        body = b"" if request is not None and request.method == "HEAD" else answer.body
         transport.write(b"%s%d\r\n%s%s" % (start, len(answer.body), headers, body))
         self._linger()
 
     def _linger(self) -> None:
         """Close in two steps, so that a client that is still sending can read the answer first."""
-        self.state = State.CLOSE
-        self.since = self._host.now
-        self._queue.clear()
+        self._enter(ConnectionState.CLOSE)
+        self._parser.requests.clear()
         transport = self.transport
         if transport is None:
             return

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etld.ingest.http.answers import Answer, problem
 
 if TYPE_CHECKING:
-    from aiohttp.http_parser import RawRequestMessage
+    from etld.ingest.http.request import HttpRequest
 
 TOO_MANY = problem(503, "too_many_connections", "too many connections are open", retry_after=1)
 BUSY = problem(503, "busy", "too many requests are being read", retry_after=1, close=True)
-BAD_CODING = problem(400, "bad_http", "the body's transfer coding is broken", close=True)
 _EXPECTATION = problem(417, "expectation_failed", "only 100-continue can be expected", close=True)
 
 
-def not_http(message: Any = "") -> Answer:
+def not_http(reason: str) -> Answer:
     """400 for bytes that are no request."""
-    return problem(400, "bad_http", " ".join(str(message).split())[:200] or "not HTTP/1.1", close=True)
+    return problem(400, "bad_http", reason, close=True)
 
 
 def timed_out(what: str) -> Answer:
@@ -30,10 +29,10 @@ def too_large(limit: int) -> Answer:
     return problem(413, "body_too_large", f"a body may have {limit} bytes", limit=limit, close=True)
 
 
-def of_headers(message: RawRequestMessage, max_body: int) -> Answer | None:
+def of_headers(request: HttpRequest, max_body: int) -> Answer | None:
     """Why the body that these headers announce need not come at all."""
-    length = message.headers.get("Content-Length", "")
+    length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > max_body:
         return too_large(max_body)
-    expect = message.headers.get("Expect", "100-continue")
+    expect = request.headers.get("expect", "100-continue")
     return None if expect.lower() == "100-continue" else _EXPECTATION

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from etld.config import load
 from etld.errors import ConfigError
 from etld.ingest import keys, openapi, strict_json
-from etld.ingest.admission import Admission, Denied
-from etld.ingest.http import body
-from etld.ingest.http.answers import problem
+from etld.ingest.admission import Admission
+from etld.ingest.http import content_encoding
+from etld.ingest.http.answers import HttpRefusal, problem
 from etld.ingest.http.proxies import Proxies
+from etld.ingest.http.request import HttpRequest
 from etld.ingest.rate_limits import RateLimits, share
 from etld.ingest.segment import SegmentMap, event_id_of
 from etld.schemas.catalog import Catalog
@@ -95,28 +95,29 @@ def test_mistakes_in_the_key_file_are_named(tmp_path: Path, text: str, expected:
 
 def test_where_a_key_may_stand() -> None:
     basic = base64.b64encode(b"k1:").decode()
-    for headers in ({"X-Write-Key": "k1"}, {"Authorization": "bearer k1"}, {"Authorization": f"Basic {basic}"}):
-        assert keys.presented(CIMultiDict(headers)) == "k1"
-    for headers in ({}, {"Authorization": "Basic ???"}, {"Authorization": "Digest k1"}):
-        assert keys.presented(CIMultiDict(headers)) is None
+    for headers in ({"x-write-key": "k1"}, {"authorization": "bearer k1"}, {"authorization": f"Basic {basic}"}):
+        assert keys.presented(headers) == "k1"
+    for headers in ({}, {"authorization": "Basic ???"}, {"authorization": "Digest k1"}):
+        assert keys.presented(headers) is None
 
 
 def test_rates_are_shared_among_the_processes_there_are() -> None:
     config = load(ROOT / "config" / "etld.toml", {"ETLD_INGEST__RATE_PER_ADDRESS": "12", "ETLD_INGEST__WORKERS": "2"})
     admission = Admission(config)
+    request = HttpRequest("POST", "/track", "1.1", {}, close=False)
 
     def passes(address: str) -> int:
         for count in range(100):
             try:
-                admission.charge_address(address, CIMultiDictProxy(CIMultiDict()), 0.0)
-            except Denied:
+                admission.charge_address(address, request, 0.0)
+            except HttpRefusal:
                 return count
         return 100
 
     assert passes("192.0.2.1") == 6
-    admission.processes(4)
+    admission.set_processes(4)
     assert passes("192.0.2.1") == 3
-    admission.processes(1)
+    admission.set_processes(1)
     assert passes("192.0.2.1") == 6
 
 
@@ -262,8 +263,10 @@ def test_problems_say_how_long_to_wait() -> None:
 
 
 def test_two_codings_at_most() -> None:
-    with pytest.raises(body.BodyProblem, match="at most two"):
-        body.undo(b"", "gzip, gzip, gzip", 10)
+    with pytest.raises(HttpRefusal) as caught:
+        content_encoding.decoded(b"", "gzip, gzip, gzip", 10)
+    assert caught.value.answer.status == 415
+    assert b"at most two" in caught.value.answer.body
 
 
 def test_the_document_of_the_paths_is_json() -> None:

@@ -1,4 +1,4 @@
-"""Bodies: undone from gzip, deflate or zstd, never past a limit."""
+"""Bodies before their Content-Encoding: gzip, deflate or zstd, never past a limit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import zstandard
 
+from etld.ingest.http.answers import HttpRefusal, problem
+
 CODINGS = ("gzip", "deflate", "zstd", "identity")
 # A zstd frame may ask for a window this large, no larger: 8 MiB is what RFC 9659 has every decoder take.
 _WINDOW = 1 << 23
@@ -14,40 +16,34 @@ _WINDOW = 1 << 23
 MAX_PARTS = 100
 
 
-class BodyProblem(Exception):
-    """The body cannot be undone; `status` is what to answer."""
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.code = code
-        self.detail = detail
-
-
-def undo(body: bytes, coding: str, limit: int) -> bytes:
-    """The body before its Content-Encoding (RFC 9110, section 8.4); raises `BodyProblem`.
+def decoded(body: bytes, coding: str, limit: int) -> bytes:
+    """The body before its Content-Encoding (RFC 9110, section 8.4); raises `HttpRefusal`.
 
     Never makes more than `limit` + 1 bytes, however small the body, and takes at most two codings.
     """
     names = [name.strip().lower() for name in coding.split(",")]
     if len(names) > 2:
-        raise BodyProblem(415, "unsupported_coding", "a body may have at most two content codings")
+        raise _refused(415, "unsupported_coding", "a body may have at most two content codings")
     for name in reversed(names):
         decoder = _DECODERS.get(name)
         if decoder is None:
-            raise BodyProblem(
+            raise _refused(
                 415,
                 "unsupported_coding",
                 f"Content-Encoding {name[:40]!r}: expected one of {', '.join(CODINGS)}",
             )
         body = decoder(body, limit)
         if len(body) > limit:
-            raise BodyProblem(
+            raise _refused(
                 413,
                 "body_too_large",
                 f"a body may have {limit} bytes once it is decompressed",
             )
     return body
+
+
+def _refused(status: int, code: str, detail: str) -> HttpRefusal:
+    return HttpRefusal(problem(status, code, detail))
 
 
 def _zlib(body: bytes, limit: int, bits: int, name: str) -> bytes:
@@ -60,15 +56,15 @@ def _zlib(body: bytes, limit: int, bits: int, name: str) -> bytes:
             if len(out) > limit:
                 return out
             if not machine.eof:
-                raise BodyProblem(400, "bad_coding", f"the {name} body ends too soon")
+                raise _refused(400, "bad_coding", f"the {name} body ends too soon")
             body = machine.unused_data
             if not body:
                 return out
             if bits != _GZIP:
-                raise BodyProblem(400, "bad_coding", f"something follows the {name} body")
+                raise _refused(400, "bad_coding", f"something follows the {name} body")
     except zlib.error as error:
-        raise BodyProblem(400, "bad_coding", f"the body is not {name}") from error
-    raise BodyProblem(400, "bad_coding", f"a {name} body may have {MAX_PARTS} members")
+        raise _refused(400, "bad_coding", f"the body is not {name}") from error
+    raise _refused(400, "bad_coding", f"a {name} body may have {MAX_PARTS} members")
 
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -91,7 +87,7 @@ def _zstd(body: bytes, limit: int) -> bytes:
         if len(out) <= limit:
             _check_ends(machine, body)
     except zstandard.ZstdError as error:
-        raise BodyProblem(
+        raise _refused(
             400,
             "bad_coding",
             "the body is not zstd, or wants a larger window than 8 MiB",
@@ -107,11 +103,11 @@ def _check_ends(machine: zstandard.ZstdDecompressor, body: bytes) -> None:
         frame = machine.decompressobj()
         frame.decompress(body)
         if not frame.eof:
-            raise BodyProblem(400, "bad_coding", "the zstd body ends too soon")
+            raise _refused(400, "bad_coding", "the zstd body ends too soon")
         body = frame.unused_data
         if not body:
             return
-    raise BodyProblem(400, "bad_coding", f"a zstd body may have {MAX_PARTS} frames")
+    raise _refused(400, "bad_coding", f"a zstd body may have {MAX_PARTS} frames")
 
 
 def _identity(body: bytes, limit: int) -> bytes:

@@ -1,0 +1,64 @@
+"""What all the connections of a server share: its clock, its limits, how it is doing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etld.ingest.http.answers import date_header
+
+if TYPE_CHECKING:
+    import asyncio
+
+#: Bytes of bodies that are still being read, over all connections.
+_READING_LIMIT = 64 << 20
+#: Seconds that a connection which was told to close is kept, so that its client can read the answer.
+LINGER = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """`max_body` in bytes, times in seconds."""
+
+    max_body: int
+    max_connections: int
+    header_timeout: float
+    body_timeout: float
+    keep_alive: float = 60.0
+
+
+class ServerStatus:
+    """`now` is of the event loop's clock, `wall` in seconds since the epoch; both are of the last tick."""
+
+    __slots__ = ("_loop", "date", "draining", "limits", "max_body", "now", "reading", "surplus", "wall")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: HttpLimits) -> None:
+        self._loop = loop
+        self.now = loop.time()
+        self.wall = time.time()
+        #: The Date header of every answer.
+        self.date = date_header(self.wall)
+        self.draining = False
+        #: So many connections are to be closed after their next answer: other processes have fewer.
+        self.surplus = 0
+        #: Bytes of unfinished bodies.
+        self.reading = 0
+        self.configure(limits)
+
+    def configure(self, limits: HttpLimits) -> None:
+        """Take other limits; that of connections stays."""
+        self.limits = limits
+        self.max_body = limits.max_body
+
+    def tick(self) -> None:
+        """Look at the clock."""
+        self.now = self._loop.time()
+        wall = time.time()
+        if int(wall) != int(self.wall):
+            self.date = date_header(wall)
+        self.wall = wall
+
+    def room_for(self, size: int) -> bool:
+        """May another `size` bytes of a body be held?"""
+        return self.reading + size <= _READING_LIMIT

@@ -1,0 +1,305 @@
+"""A connection without a socket: what it writes for what it is fed, and when it closes."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etld.ingest.http.answers import Answer, json_answer
+from etld.ingest.http.connection import ConnectionState, HttpConnection
+from etld.ingest.http.request import HttpRequest
+from etld.ingest.http.server import HttpServer
+from etld.ingest.http.status import LINGER, HttpLimits, ServerStatus
+
+ROOT = Path(__file__).resolve().parents[4]
+LIMITS = HttpLimits(max_body=100, max_connections=3, header_timeout=5.0, body_timeout=7.0, keep_alive=60.0)
+GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.7", 1)})
+        self.written = b""
+        self.closed = self.ended = self.paused = False
+
+    def write(self, data: Any) -> None:
+        """Keep it."""
+        self.written += data
+
+    def close(self) -> None:
+        """Both directions."""
+        self.closed = True
+
+    def can_write_eof(self) -> bool:
+        """As TCP can, and TLS cannot."""
+        return True
+
+    def write_eof(self) -> None:
+        """Nothing more will be written."""
+        self.ended = True
+
+    def pause_reading(self) -> None:
+        """Feed nothing for now."""
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self.paused = False
+
+    def statuses(self) -> list[int]:
+        """Of the answers so far."""
+        return [int(part[:3]) for part in self.written.split(b"HTTP/1.1 ")[1:]]
+
+
+class Clock(asyncio.AbstractEventLoop):
+    """The only thing that a server asks of its loop between its start and its end."""
+
+    now = 100.0
+
+    def time(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+class World:
+    """A server whose requests wait until the test answers them, and connections to it."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.waiting: list[tuple[HttpConnection, HttpRequest]] = []
+        self.server = HttpServer(self.clock, self, ServerStatus(self.clock, LIMITS))
+
+    def handle(self, connection: HttpConnection, request: HttpRequest) -> None:
+        """Let it wait."""
+        self.waiting.append((connection, request))
+
+    def extra_headers(self, request: HttpRequest) -> bytes:
+        """For refusals."""
+        return b"X-Extra: 1\r\n"
+
+    def connect(self) -> tuple[HttpConnection, Transport]:
+        """One more client."""
+        connection, transport = HttpConnection(self.server), Transport()
+        connection.connection_made(transport)
+        return connection, transport
+
+    def answer(self, status: int = 200) -> HttpRequest:
+        """Answer the oldest request that waits."""
+        connection, request = self.waiting.pop(0)
+        connection.answer(json_answer(status, {"path": request.path}))
+        return request
+
+    def later(self, seconds: float) -> None:
+        """So much time passes."""
+        for _ in range(10):
+            self.clock.now += seconds / 10
+            self.server.tick()
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A server of its own for each test; whatever happened, no body may count as being read at the end."""
+    made = World()
+    yield made
+    for connection in tuple(made.server.connections):
+        connection.connection_lost(None)
+    assert made.server.status.reading == 0
+    assert not made.server.connections
+
+
+def test_pipelined_requests_wait_for_the_answer_before_them(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(GET % 1 + GET % 2 + GET % 3)
+    assert [request.path for _, request in world.waiting] == ["/1"]
+    assert transport.paused
+    for path in ("/1", "/2", "/3"):
+        assert world.answer().path == path
+    assert not transport.paused
+    assert transport.statuses() == [200, 200, 200]
+    assert connection.state == ConnectionState.IDLE
+
+
+def test_a_body_in_pieces_counts_until_it_is_whole(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(POST % (1, 10) + b"12345")
+    assert (connection.state, world.server.status.reading) == (ConnectionState.BODY, 5)
+    connection.data_received(b"678")
+    assert world.server.status.reading == 8
+    connection.data_received(b"90")
+    assert world.server.status.reading == 0
+    assert world.answer().body == b"1234567890"
+    assert transport.statuses() == [200]
+
+
+def test_the_body_of_the_next_request_comes_while_the_first_is_answered(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(GET % 1 + POST % (2, 4) + b"12")
+    assert transport.paused
+    world.answer()
+    assert not transport.paused
+    connection.data_received(b"34" + GET % 3)
+    assert world.answer().body == b"1234"
+    assert world.answer().path == "/3"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (POST % (1, 101), 413),
+        (POST % (1, 101) + b"x" * 101, 413),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"65\r\n" + b"x" * 101, 413),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: cake\r\nContent-Length: 5\r\n\r\n", 417),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz", 400),
+    ],
+)
+def test_a_body_that_need_not_come_is_refused_with_the_extra_headers(world: World, head: bytes, status: int) -> None:
+    connection, transport = world.connect()
+    connection.data_received(head)
+    assert transport.statuses() == [status]
+    assert b"X-Extra: 1" in transport.written and b"Connection: close" in transport.written
+    assert transport.ended and not world.waiting
+
+
+def test_a_client_that_waits_for_100_continue_gets_it(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+    assert transport.statuses() == [100]
+    connection.data_received(b"{}")
+    world.answer()
+    assert transport.statuses() == [100, 200]
+
+
+def test_what_is_no_http_is_answered_after_what_came_before_it(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(GET % 1 + GET % 2 + b"\0\r\n\r\n")
+    world.answer()
+    world.answer()
+    assert transport.statuses() == [200, 200, 400]
+    assert transport.ended
+    connection.data_received(GET % 3)
+    assert not world.waiting
+
+
+def test_bodies_have_a_limit_over_all_connections(world: World) -> None:
+    connection, transport = world.connect()
+    world.server.status.reading = 64 << 20
+    connection.data_received(POST % (1, 10) + b"12345")
+    assert transport.statuses() == [503]
+    world.server.status.reading -= 64 << 20
+
+
+def test_head_has_no_body(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+    world.answer()
+    assert transport.written.endswith(b"\r\n\r\n") and b"Content-Length: 12" in transport.written
+
+
+@pytest.mark.parametrize(("version", "header"), [(b"1.0", b"Connection: keep-alive\r\n"), (b"1.1", b"")])
+def test_the_connection_is_kept(world: World, version: bytes, header: bytes) -> None:
+    connection, transport = world.connect()
+    connection.data_received(b"GET / HTTP/%s\r\nHost: x\r\n%s\r\n" % (version, header))
+    world.answer()
+    assert header in transport.written
+    assert not transport.ended
+
+
+@pytest.mark.parametrize("reason", ["asked", "draining", "surplus", "eof", "answer"])
+def test_the_connection_is_closed_after_the_answer(world: World, reason: str) -> None:
+    connection, transport = world.connect()
+    connection.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n%s\r\n" % (b"Connection: close\r\n" * (reason == "asked")))
+    world.server.status.draining = reason == "draining"
+    world.server.status.surplus = int(reason == "surplus")
+    if reason == "eof":
+        assert connection.eof_received()
+    world.waiting[0][0].answer(Answer(200, close=reason == "answer"))
+    assert b"Connection: close\r\n" in transport.written
+    assert transport.closed if reason == "eof" else transport.ended
+    assert world.server.status.surplus == 0
+    world.later(LINGER * 2)
+    assert transport.closed
+
+
+def test_who_is_slow_is_told_so(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(GET % 1 + b"GET /2 HT")
+    world.later(60.0)
+    assert not transport.ended, "etld is slow here, not the client"
+    world.answer()
+    assert connection.state == ConnectionState.HEADERS
+    world.later(4.0)
+    assert transport.statuses() == [200]
+    world.later(2.0)
+    assert transport.statuses() == [200, 408]
+    connection, transport = world.connect()
+    connection.data_received(POST % (1, 5) + b"1")
+    world.later(6.0)
+    assert transport.statuses() == []
+    world.later(2.0)
+    assert transport.statuses() == [408]
+
+
+def test_idle_connections_are_closed_those_without_a_request_sooner(world: World) -> None:
+    connection, silent = HttpConnection(world.server), Transport()
+    connection.connection_made(silent)
+    served, transport = world.connect()
+    served.data_received(GET % 1)
+    world.answer()
+    world.later(6.0)
+    assert (silent.closed, transport.closed) == (True, False)
+    world.later(50.0)
+    assert not transport.closed
+    world.later(10.0)
+    assert transport.closed and not transport.ended
+
+
+def test_who_leaves_answers_unread_is_served_no_more_and_closed(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(GET % 1)
+    world.answer()
+    connection.pause_writing()
+    connection.data_received(GET % 2)
+    assert not world.waiting and transport.paused
+    connection.resume_writing()
+    assert world.answer().path == "/2"
+    connection.pause_writing()
+    world.later(8.0)
+    assert transport.closed
+
+
+def test_the_longest_idle_makes_way_and_then_a_slow_one(world: World) -> None:
+    old, old_transport = world.connect()
+    world.later(1.0)
+    for _ in range(2):
+        world.connect()
+    _, transport = world.connect()
+    assert old_transport.closed and transport.statuses() == []
+    old.connection_lost(None)
+    for connection in world.server.connections:
+        connection.data_received(GET % 1)
+    _, transport = world.connect()
+    assert transport.statuses() == [503]
+    assert transport.ended
+
+
+def test_an_answer_to_a_client_that_is_gone_goes_nowhere(world: World) -> None:
+    connection, transport = world.connect()
+    connection.data_received(GET % 1)
+    connection.connection_lost(None)
+    world.answer()
+    assert transport.written == b""
+
+
+def test_the_import_contract_keeps_http_apart_from_every_other_module_of_ingest() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (contract,) = (each for each in contracts if each["name"] == "HTTP knows nothing of events")
+    there = {f"etld.ingest.{path.stem}" for path in (ROOT / "etld/ingest").glob("*.py")} - {"etld.ingest.__init__"}
+    assert there <= set(contract["forbidden_modules"])
