@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etld.deadletters.letters import Repair
 from etld.errors import EtldError
 from etld.events.validate import Invalid, Valid, Validator
-from etld.events.violation import Room
+from etld.events.violation import ViolationBudget
 from etld.schemas import shape
 from etld.schemas.checks import validator
 from etld.serdes import formats
@@ -82,7 +82,7 @@ class RepairTypes:
         return Repair(kind.topic, checked.event["event_id"], compiled.encode(checked.event))
 
     def _checked(self, compiled: _Compiled, event: dict[str, Any]) -> Valid | Invalid:
-        return compiled.validator.validate(event, Room(self._now))
+        return compiled.validator.validate(event, ViolationBudget(self._now))
 
 
 def _compiled(kind: EventType) -> _Compiled:

@@ -22,9 +22,9 @@ from etld.events.limits import (
     INT64_MIN,
     storable_text,
 )
-from etld.events.violation import Errors, Violation, show
+from etld.events.violation import Violation, Violations, show
 
-Check = Callable[[Any, Errors], Any]
+Check = Callable[[Any, Violations], Any]
 
 STORABLE_TEXT = "a string without U+0000 and lone surrogates"
 _NUMBER = "a finite number"
@@ -47,7 +47,7 @@ def record(path: str, fields: Sequence[CheckedField], *, drop_unknown: bool) -> 
     prefix = f"{path}." if path else ""
     missing = object()
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if type(value) is not dict:
             errors.append(Violation(path, "an object", show(value)))
             return None
@@ -67,7 +67,7 @@ def record(path: str, fields: Sequence[CheckedField], *, drop_unknown: bool) -> 
                 if errors.full:
                     break
                 if name not in known:
-                    expected = f"no field of this name{errors.room.hint(name, known)}"
+                    expected = f"no field of this name{errors.budget.hint(name, known)}"
                     errors.append(Violation(f"{prefix}{name}", expected, show(value[name])))
         return out
 
@@ -77,7 +77,7 @@ def record(path: str, fields: Sequence[CheckedField], *, drop_unknown: bool) -> 
 def text(path: str) -> Check:
     """A check of a string that can be stored; an integer becomes its digits."""
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if type(value) is str:
             if ("\0" not in value and value.isascii()) or storable_text(value):
                 return value
@@ -122,7 +122,7 @@ def null(path: str) -> Check:
 
 
 def _integer(path: str, low: int, high: int, expected: str) -> Check:
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if type(value) is int and low <= value <= high:
             return value
         errors.append(Violation(path, expected, show(value)))
@@ -132,7 +132,7 @@ def _integer(path: str, low: int, high: int, expected: str) -> Check:
 
 
 def _number(path: str, exact: int, limit: float) -> Check:
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if type(value) is float:
             if -limit <= value <= limit and value - value == 0.0:
                 return value
@@ -149,7 +149,7 @@ def _number(path: str, exact: int, limit: float) -> Check:
 
 
 def _one_of(path: str, values: tuple[Any, ...], expected: str) -> Check:
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if not any(value is allowed for allowed in values):
             errors.append(Violation(path, expected, show(value)))
         return value
@@ -162,9 +162,9 @@ def enum(path: str, symbols: tuple[str, ...]) -> Check:
     known = frozenset(symbols)
     listed = ", ".join(symbols[:8]) + (", …" if len(symbols) > 8 else "")
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if type(value) is not str or value not in known:
-            hint = errors.room.hint(value, symbols) if type(value) is str else ""
+            hint = errors.budget.hint(value, symbols) if type(value) is str else ""
             errors.append(Violation(path, f"one of {listed}{hint}", show(value)))
         return value
 
@@ -175,7 +175,7 @@ def bytes_(path: str, size: int | None) -> Check:
     """A check of bytes as Avro's JSON has them: a character up to U+00FF each."""
     expected = "a string of characters up to U+00FF, one a byte" + ("" if size is None else f", {size} of them")
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         try:
             raw = value.encode("latin-1")
         except (AttributeError, UnicodeEncodeError):
@@ -190,7 +190,7 @@ def bytes_(path: str, size: int | None) -> Check:
 def parsed(path: str, expected: str, parse: Callable[[Any], Any]) -> Check:
     """A check by a parser that raises ValueError."""
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         try:
             return parse(value)
         except ValueError:
@@ -234,13 +234,13 @@ def union(path: str, checks: list[tuple[str, Check]]) -> Check:
         only = others[0]
         return lambda value, errors: None if value is None else only(value, errors)
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if value is None and nullable:
             return None
-        best: Errors | None = None
+        best: Violations | None = None
         taken: list[Any] = []
         for branch in others:
-            found = Errors(errors.room)
+            found = Violations(errors.budget)
             result = branch(value, found)
             if not found:
                 if type(result) is type(value):
@@ -263,7 +263,7 @@ def union(path: str, checks: list[tuple[str, Check]]) -> Check:
 def array(path: str, inner: Check) -> Check:
     """A check of an array whose items all pass `inner`."""
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if type(value) is not list:
             errors.append(Violation(path, "an array", show(value)))
             return None
@@ -276,7 +276,7 @@ def map_(path: str, inner: Check) -> Check:
     """A check of an object with any keys, whose values all pass `inner`."""
     key = text(path)
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if type(value) is not dict:
             errors.append(Violation(path, "an object", show(value)))
             return None
@@ -285,10 +285,10 @@ def map_(path: str, inner: Check) -> Check:
     return check
 
 
-def _below(inner: Check, item: Any, errors: Errors, place: str) -> Any:
+def _below(inner: Check, item: Any, errors: Violations, place: str) -> Any:
     if errors.full:
         return None
-    found = Errors(errors.room)
+    found = Violations(errors.budget)
     result = inner(item, found)
     for one in found:
         joined = f"{place}{one.path}" if not one.path or one.path[0] == "[" else f"{place}.{one.path}"

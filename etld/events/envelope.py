@@ -9,7 +9,7 @@ from etld.events import times
 from etld.events.checks import parsed, text
 from etld.events.ids import canonical, is_canonical
 from etld.events.limits import MAX_NAME
-from etld.events.violation import Errors, Violation, show
+from etld.events.violation import Violations, Violation, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ def checks(
 ) -> dict[str, Check]:
     """Each field's check. `event_names` () means any; `zone` is for times that name none.
 
-    `max_age` and `max_ahead` are seconds around now (`Room.now`), 0 is no limit.
+    `max_age` and `max_ahead` are seconds around now (`ViolationBudget.now`), 0 is no limit.
     """
     return {
         "event_id": _event_id,
@@ -32,7 +32,7 @@ def checks(
     }
 
 
-def _event_id(value: Any, errors: Errors) -> Any:
+def _event_id(value: Any, errors: Violations) -> Any:
     if type(value) is str and is_canonical(value):
         return value
     if value is None:
@@ -49,11 +49,11 @@ def _name(path: str, names: tuple[str, ...]) -> Check:
     plain = text(path)
     listed = ", ".join(names)
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if known:
             if type(value) is str and value in known:
                 return value
-            hint = errors.room.hint(value, names) if type(value) is str else ""
+            hint = errors.budget.hint(value, names) if type(value) is str else ""
             errors.append(Violation(path, f"one of {listed}{hint}", show(value)))
             return None
         if type(value) is not str or not 0 < len(value) <= MAX_NAME:
@@ -65,7 +65,7 @@ def _name(path: str, names: tuple[str, ...]) -> Check:
 
 
 def _event_type(expected: str) -> Check:
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         if value != expected:
             errors.append(Violation("event_type", f'"{expected}"', show(value)))
         return expected
@@ -78,11 +78,11 @@ def _moment(zone: str, max_age: float, max_ahead: float) -> Check:
     if not max_age and not max_ahead:
         return plain
 
-    def check(value: Any, errors: Errors) -> Any:
+    def check(value: Any, errors: Violations) -> Any:
         micros = plain(value, errors)
         if micros is None:
             return None
-        now = errors.room.now
+        now = errors.budget.now
         late = (time.time() if now is None else now) - micros / 1e6
         if max_age and late > max_age:
             errors.append(Violation("triggered_at", f"a time at most {max_age:.15g} s ago", show(value)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etld.events.ids import new_event_id
-from etld.events.violation import Errors, Room, Violation
+from etld.events.violation import Violation, ViolationBudget, Violations
 
 if TYPE_CHECKING:
     from etld.events.checks import Check
@@ -35,12 +35,12 @@ class Validator:
     def __init__(self, check: Check) -> None:
         self._check = check
 
-    def validate(self, obj: Any, room: Room | None = None) -> Valid | Invalid:
+    def validate(self, obj: Any, budget: ViolationBudget | None = None) -> Valid | Invalid:
         """`obj` (parsed JSON) as an event ready for Avro, or every violation.
 
-        An event without an event_id gets a new one. `room` is shared by the events of one request.
+        An event without an event_id gets a new one. `budget` is shared by the events of one request.
         """
-        errors = Errors(room or Room())
+        errors = Violations(budget or ViolationBudget())
         event = self._check(obj, errors)
         if errors:
             return Invalid(tuple(errors))

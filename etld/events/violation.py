@@ -34,7 +34,7 @@ class Violation:
         return f"{self.path or 'event'}: expected {self.expected}, got {self.got}"
 
 
-class Room:
+class ViolationBudget:
     """How much may still be said about the mistakes of one request: a hint is a search, each line is answered.
 
     Without it a few kilobytes of wrong events, well compressed, would keep a process busy for seconds.
@@ -49,7 +49,7 @@ class Room:
         self.lines = _REQUEST_VIOLATIONS
 
     def hint(self, word: str, known: Iterable[str]) -> str:
-        """As `did_you_mean`, while there is room."""
+        """As `did_you_mean`, while the budget lasts."""
         if self.hints <= 0:
             return ""
         self.hints -= 1
@@ -61,19 +61,19 @@ class Room:
         return MAX_VIOLATIONS if self.lines > 0 else FEW_VIOLATIONS
 
 
-class Errors(list[Violation]):
-    """The violations of one event so far, and the room that its request has for more."""
+class Violations(list[Violation]):
+    """The violations of one event so far, and how many more its request may list."""
 
-    __slots__ = ("room",)
+    __slots__ = ("budget",)
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, budget: ViolationBudget) -> None:
         super().__init__()
-        self.room = room
+        self.budget = budget
 
     @property
     def full(self) -> bool:
         """Is more not worth looking for?"""
-        return len(self) >= self.room.most
+        return len(self) >= self.budget.most
 
 
 def show(value: Any) -> str:

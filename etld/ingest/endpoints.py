@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etld.events.violation import Room
+from etld.events.violation import ViolationBudget
 from etld.ingest.event_request import EventRequest, RequestReader, is_ndjson
 from etld.ingest.http.answers import HttpRefusal, problem
 from etld.ingest.pending import PendingBatch, PendingEvent, answer_unkept
 from etld.ingest.producer_thread import KafkaUnavailable
 from etld.ingest.segment import SegmentMap
 from etld.ingest.strict_json import NotJson, parse
-from etld.ingest.triage import Origin, Outcome, OutgoingRecord, Refusal, Triage
+from etld.ingest.outcomes import Origin, Outcome, OutgoingRecord, Refusal
+from etld.ingest.triage import Triage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,7 @@ class EventEndpoints:
         event = _parse(body, self._ingest.max_depth)
         http = request.http
         request.ack = self._reader.ack(http)
-        outcome = self._triage.decide(event, body, 0, self._reader.origin(http, request.key), Room())
+        outcome = self._triage.decide(event, body, 0, self._reader.origin(http, request.key), ViolationBudget())
         if type(outcome) is not OutgoingRecord:
             answer_unkept(request, outcome)
             return
@@ -110,12 +111,12 @@ class EventEndpoints:
         self._charge(request, len(items))
         request.ack = self._reader.ack(http)
         origin = self._reader.origin(http, request.key)
-        room = Room()
+        budget = ViolationBudget()
         if ndjson:
-            outcomes = self._decide_lines(items, origin, room)
+            outcomes = self._decide_lines(items, origin, budget)
         else:
             decide = self._triage.decide
-            outcomes = [decide(event, None, index, origin, room) for index, event in enumerate(items)]
+            outcomes = [decide(event, None, index, origin, budget) for index, event in enumerate(items)]
         self._send_all(request, outcomes)
 
     def _listed(self, body: bytes) -> list[Any]:
@@ -139,7 +140,7 @@ class EventEndpoints:
             peer = request.connection.peer
             self._admission.charge_batch(peer, request.http, request.key, count - 1, request.started)
 
-    def _decide_lines(self, texts: list[bytes], origin: Origin, room: Room) -> list[Outcome]:
+    def _decide_lines(self, texts: list[bytes], origin: Origin, budget: ViolationBudget) -> list[Outcome]:
         limit, max_depth, decide = self._ingest.max_event, self._ingest.max_depth, self._triage.decide
         outcomes: list[Outcome] = []
         for index, text in enumerate(texts):
@@ -151,7 +152,7 @@ class EventEndpoints:
             except NotJson as error:
                 outcomes.append(Refusal(400, "not_json", f"line {index + 1} is not JSON: {error}", []))
             else:
-                outcomes.append(decide(event, text, index, origin, room))
+                outcomes.append(decide(event, text, index, origin, budget))
         return outcomes
 
     def _send_all(self, request: EventRequest, outcomes: list[Outcome]) -> None:

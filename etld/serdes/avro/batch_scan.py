@@ -1,4 +1,4 @@
-"""Which records of a batch do not have the shape of a schema, found by a walk through all of them side by side.
+"""Which records of a batch do not have the shape of a schema, found by a scan of all of them side by side.
 
 Each step takes one field of every record at once, so that a batch with broken records costs little more than one
 without. What is found is a suspicion: it says which records to read one by one, never what is wrong with them.
@@ -34,16 +34,16 @@ def misfits(top: Type, values: Sequence[bytes]) -> list[int]:
     """
     if _has_array(top):
         return []
-    walk = _Walk(values)
-    walk.take(top, np.arange(len(values)))
-    return walk.misfits()
+    scan = _Scan(values)
+    scan.take(top, np.arange(len(values)))
+    return scan.misfits()
 
 
 def _has_array(of: Type) -> bool:
     return of.kind == "array" or any(map(_has_array, of.below()))
 
 
-class _Walk:
+class _Scan:
     def __init__(self, values: Sequence[bytes]) -> None:
         sizes = np.fromiter(map(len, values), np.int64, len(values))
         self._ends = np.cumsum(sizes)

@@ -94,7 +94,7 @@ def _has_clock(of: Type) -> bool:
 
 
 class _Proof:
-    """Walks the fields in the order of their bytes: where each begins, and what must be there."""
+    """Goes through the fields in the order of their bytes: where each begins, and what must be there."""
 
     def __init__(self) -> None:
         # As columns of their own: an expression that holds all of them for each union takes ms to plan.

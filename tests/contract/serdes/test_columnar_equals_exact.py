@@ -14,4 +14,4 @@ from support.decoder_properties import PROPERTIES, holds
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_many_examples(name: str) -> None:
     """Of the property's strategies."""
-    holds(name, 600)
+    holds(name, 300)
