@@ -9,7 +9,7 @@ from etld.events import times
 from etld.events.checks import parsed, text
 from etld.events.ids import canonical, is_canonical
 from etld.events.limits import MAX_NAME
-from etld.events.violation import Violations, Violation, show
+from etld.events.violation import Violation, Violations, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
