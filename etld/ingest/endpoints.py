@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from etld.events.violation import ViolationBudget
 from etld.ingest.event_request import EventRequest, RequestReader, is_ndjson
 from etld.ingest.http.answers import HttpRefusal, problem
+from etld.ingest.outcomes import Origin, Outcome, OutgoingRecord, Refusal
 from etld.ingest.pending import PendingBatch, PendingEvent, answer_unkept
 from etld.ingest.producer_thread import KafkaUnavailable
 from etld.ingest.segment import SegmentMap
 from etld.ingest.strict_json import NotJson, parse
-from etld.ingest.outcomes import Origin, Outcome, OutgoingRecord, Refusal
 from etld.ingest.triage import Triage
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from etld.ingest.http.answers import HttpRefusal, problem
 from etld.ingest.http.content_encoding import decoded
-from etld.ingest.producers import ACKS
 from etld.ingest.outcomes import Origin
+from etld.ingest.producers import ACKS
 
 if TYPE_CHECKING:
     from etld.config.sections.ingest import IngestSection

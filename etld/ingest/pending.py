@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from etld.ingest.http.answers import JSON, Answer, json_answer, opening, problem
-from etld.ingest.producer_thread import PendingRequest
 from etld.ingest.outcomes import Outcome, OutgoingRecord, Refusal, Sampled
+from etld.ingest.producer_thread import PendingRequest
 
 if TYPE_CHECKING:
     from etld.ingest.event_request import EventRequest
