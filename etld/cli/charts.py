@@ -21,7 +21,8 @@ def command(path: Path | None, as_json: bool) -> None:
     from etld.charts.process import draw
     from etld.cli.target import find
     from etld.postgres.errors import UndefinedColumn, UndefinedTable
-    from etld.summaries import definition, pictures
+    from etld.summaries import definition
+    from etld.summaries.chart_data import read_charts
 
     target = find(path)
     config = target.config
@@ -30,7 +31,7 @@ def command(path: Path | None, as_json: bool) -> None:
         raise EtldError("no summary in the configuration has a chart: add a table [summaries.<name>.chart]")
     with target.connect("charts") as conn:
         try:
-            charts = pictures.charts(conn, made, config.summaries)
+            charts = read_charts(conn, made, config.summaries)
         except (UndefinedTable, UndefinedColumn) as error:
             raise EtldError(
                 f"a summary's table is not as the configuration says ({error.diag.message_primary}):"

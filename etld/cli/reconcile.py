@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etld.reconcile.compare import Report
+    from etld.reconcile.report import Report
 
 
 @click.command()
@@ -24,16 +23,17 @@ if TYPE_CHECKING:
 def command(path: Path | None, as_json: bool, patience: float) -> None:
     """Compare topics, positions, table, dead letters and summaries; exit 1 where they differ."""
     from etld.cli.target import find
-    from etld.reconcile.collect import reconcile
+    from etld.reconcile.run import reconcile
 
     target = find(path)
-    deadline = time.monotonic() + patience
-    with target.connect("reconcile") as conn:
-        while True:
-            report = reconcile(conn, target.config, target.kafka_settings(), in_memory_broker=target.in_memory_broker)
-            if (report.ok and not report.in_flight) or time.monotonic() >= deadline:
-                break
-            time.sleep(0.5)
+    with target.pool("reconcile") as pool:
+        report = reconcile(
+            pool,
+            target.config,
+            target.kafka_settings(),
+            in_memory_broker=target.in_memory_broker,
+            patience=patience,
+        )
     if as_json:
         click.echo(json.dumps(report.as_json()))
     else:

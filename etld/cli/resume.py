@@ -33,7 +33,7 @@ def command(config_path: Path | None, target: str, partitions: str | None, start
 
 def _give_up(config_path: Path | None, where: str) -> None:
     from etld.cli.target import find
-    from etld.reconcile.give_up import resume_from_low
+    from etld.reconcile.resume_from_low import resume_from_low
 
     there = find(config_path)
     with there.connect("resume") as conn:

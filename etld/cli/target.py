@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError, Unreachable
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from etld.config import Config
-    from etld.postgres.connections import Connection
+    from etld.postgres.connections import Connection, ConnectionOptions
+    from etld.postgres.pool import Pool
     from etld.worker import Addresses
 
 EMBEDDED = "embedded"
@@ -25,21 +29,39 @@ class Target:
     addresses: Addresses
 
     def connect(self, what: str = "cli") -> Connection:
-        """A connection to PostgreSQL; raises `Unreachable` in words."""
+        """A connection to PostgreSQL, with `what` in its name there; raises `Unreachable` in words."""
         from etld.postgres import connections
         from etld.postgres.errors import OperationalError
 
-        assert self.addresses.postgres is not None
         try:
-            return connections.connect(
-                self.addresses.postgres,
-                application_name=f"etld {what}",
-                password=self.config.secret("postgres"),
-                connect_timeout=self.config.postgres.connect_timeout,
-                statement_timeout=0,
-            )
+            return connections.connect(self._dsn, **self._options(what))
         except OperationalError as error:
-            raise Unreachable(f"cannot reach PostgreSQL: {' '.join(str(error).split())}") from error
+            raise _unreachable(error) from error
+
+    @contextmanager
+    def pool(self, what: str = "cli") -> Iterator[Pool]:
+        """Up to four connections to PostgreSQL; raises `Unreachable` in words, also later where one breaks."""
+        from etld.postgres.errors import OperationalError
+        from etld.postgres.pool import Pool
+
+        try:
+            with Pool(self._dsn, **self._options(what)) as pool:
+                yield pool
+        except OperationalError as error:
+            raise _unreachable(error) from error
+
+    @property
+    def _dsn(self) -> str:
+        assert self.addresses.postgres is not None
+        return self.addresses.postgres
+
+    def _options(self, what: str) -> ConnectionOptions:
+        return {
+            "application_name": f"etld {what}",
+            "password": self.config.secret("postgres"),
+            "connect_timeout": self.config.postgres.connect_timeout,
+            "statement_timeout": 0.0,
+        }
 
     def kafka_settings(self) -> dict[str, Any]:
         """Settings for a Kafka client of this cluster."""
@@ -55,6 +77,10 @@ class Target:
         if self.config.kafka.bootstrap_servers != EMBEDDED:
             return False
         return Admin(self.kafka_settings()).cluster_id().startswith("tansu")
+
+
+def _unreachable(error: Exception) -> Unreachable:
+    return Unreachable(f"cannot reach PostgreSQL: {one_line(error)}")
 
 
 def find(config_path: Path | None) -> Target:

@@ -36,7 +36,7 @@ class Pool:
     def __init__(
         self, dsn: str, *, size: int = 4, patience: float = 10.0, **options: Unpack[ConnectionOptions]
     ) -> None:
-        self._size = size
+        self.size = size
         self._patience = patience
         self._failure: psycopg.OperationalError | None = None
         self._pool: ConnectionPool[TimedConnection] = ConnectionPool(
@@ -88,7 +88,7 @@ class Pool:
                     raise self._failure from None
                 if time.monotonic() >= deadline:
                     raise psycopg.OperationalError(
-                        f"none of the {self._size} connections to PostgreSQL was free within {self._patience:g} s"
+                        f"none of the {self.size} connections to PostgreSQL was free within {self._patience:g} s"
                     ) from None
 
     def _failed(self, error: psycopg.OperationalError) -> None:

@@ -7,65 +7,36 @@ Two equations hold for every partition of every consumer group, at any moment:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
-from etld.reconcile.letters import CORRECTOR, compare_letters
+from etld.reconcile.compare_letters import CORRECTOR, compare_letters
+from etld.reconcile.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from etld.reconcile.accounting import Books, PositionRow
+    from etld.reconcile.counts import Counts, PositionCounts
 
 PROCESSOR = "etld-processor-"
 AGGREGATOR = "etld-aggregator"
 
 
-@dataclass
-class Report:
-    """The answer of `etld reconcile`; `differences` are sentences."""
-
-    partitions: list[dict[str, Any]] = field(default_factory=list)
-    table_rows: int = 0
-    dead_letters: dict[str, int] = field(default_factory=dict)
-    in_flight: int = 0
-    summaries: list[dict[str, Any]] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Was no difference found?"""
-        return not self.differences
-
-    def as_json(self) -> dict[str, Any]:
-        """The shape that programs rely on."""
-        return {
-            "ok": self.ok,
-            "partitions": self.partitions,
-            "table_rows": self.table_rows,
-            "dead_letters": self.dead_letters,
-            "in_flight": self.in_flight,
-            "summaries": self.summaries,
-            "differences": self.differences,
-        }
-
-
 def compare(
-    books: Books,
+    counts: Counts,
     watermarks: Mapping[tuple[str, int], tuple[int, int]],
     topic_ids: Mapping[str, str],
     *,
     in_memory_broker: bool = False,
 ) -> Report:
-    """Check the books against the topics. `watermarks` maps (topic, partition) to (low, high)."""
-    report = Report(table_rows=sum(books.rows.values()))
+    """Check the counts against the topics. `watermarks` maps (topic, partition) to (low, high)."""
+    report = Report(table_rows=sum(counts.rows.values()))
     report.dead_letters = {
-        state: books.letters_by_state.get(state, 0)
+        state: counts.letters_by_state.get(state, 0)
         for state in ("new", "repaired", "resent", "resolved", "parked", "discarded")
     }
     waiting = 0
-    for row in books.positions:
+    for row in counts.positions:
         low, high = watermarks.get((row.topic, row.partition), (row.start_offset, row.next_offset))
         if in_memory_broker:
             high = max(high, row.next_offset)
@@ -74,29 +45,29 @@ def compare(
             report.partitions.append(_partition(row, low, high))
         if row.consumer_group.startswith(PROCESSOR) or row.consumer_group == CORRECTOR:
             waiting += max(0, high - row.next_offset)
-    known = {(row.topic, row.partition) for row in books.positions if row.consumer_group != AGGREGATOR}
+    known = {(row.topic, row.partition) for row in counts.positions if row.consumer_group != AGGREGATOR}
     for key, (low, high) in watermarks.items():
         if key not in known and key[0] != PARKED_TOPIC and high > low:
             waiting += high - low
     open_letters = sum(report.dead_letters[state] for state in ("new", "repaired", "resent"))
-    report.in_flight = waiting + books.outbox + open_letters + books.letters.unannounced
-    report.differences += _table(books)
-    report.differences += compare_letters(books, watermarks, in_memory_broker=in_memory_broker)
+    report.in_flight = waiting + counts.outbox + open_letters + counts.letters.unannounced
+    report.differences += _table(counts)
+    report.differences += compare_letters(counts, watermarks, in_memory_broker=in_memory_broker)
     return report
 
 
-def _table(books: Books) -> Iterable[str]:
+def _table(counts: Counts) -> Iterable[str]:
     """Each row names the type and the partition that it came from, and so does each position."""
     stored: Counter[tuple[str, int]] = Counter()
     topics: dict[str, str] = {}
-    lives = [(row.consumer_group, row.topic, row.partition, row.stored) for row in books.positions]
-    for group, topic, part, count in [*((*key, count) for key, count in books.ended.items()), *lives]:
+    lives = [(row.consumer_group, row.topic, row.partition, row.stored) for row in counts.positions]
+    for group, topic, part, count in [*((*key, count) for key, count in counts.ended.items()), *lives]:
         if group.startswith(PROCESSOR):
             event_type = group.removeprefix(PROCESSOR)
             topics[event_type] = topic
             stored[(event_type, part)] += count
-    for event_type, part in sorted(stored.keys() | books.rows.keys()):
-        rows, said = books.rows.get((event_type, part), 0), stored[(event_type, part)]
+    for event_type, part in sorted(stored.keys() | counts.rows.keys()):
+        rows, said = counts.rows.get((event_type, part), 0), stored[(event_type, part)]
         if rows != said:
             yield (
                 f"{topics.get(event_type, event_type)}:{part}: processed_events has {rows} {event_type} rows, and the"
@@ -104,7 +75,7 @@ def _table(books: Books) -> Iterable[str]:
             )
 
 
-def _equations(row: PositionRow, low: int, high: int, topic_id: str | None) -> Iterable[str]:
+def _equations(row: PositionCounts, low: int, high: int, topic_id: str | None) -> Iterable[str]:
     where = f"{row.consumer_group} {row.topic}:{row.partition}"
     outcome = row.stored + row.duplicate + row.filtered + row.dead
     if row.consumed != outcome:
@@ -123,7 +94,7 @@ def _equations(row: PositionRow, low: int, high: int, topic_id: str | None) -> I
         yield f"{where}: retention deleted {lost} records before they were read ({row.next_offset} to {low - 1})"
 
 
-def _partition(row: PositionRow, low: int, high: int) -> dict[str, Any]:
+def _partition(row: PositionCounts, low: int, high: int) -> dict[str, Any]:
     return {
         "topic": row.topic,
         "partition": row.partition,
@@ -141,11 +112,11 @@ def _partition(row: PositionRow, low: int, high: int) -> dict[str, Any]:
     }
 
 
-def caught_up(books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
+def caught_up(counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
     """Have processors and the aggregator read everything that the topics of events hold?"""
     for prefix in (PROCESSOR, AGGREGATOR):
         nexts: dict[tuple[str, int], int] = {}
-        for row in books.positions:
+        for row in counts.positions:
             if row.consumer_group.startswith(prefix):
                 key = (row.topic, row.partition)
                 nexts[key] = min(row.next_offset, nexts.get(key, row.next_offset))

@@ -1,4 +1,4 @@
-"""Every sentence of `etld reconcile`, from books made by hand."""
+"""Every sentence of `etld reconcile`, from counts made by hand."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
-from etld.reconcile.accounting import Books, LetterBooks, PositionRow
 from etld.reconcile.compare import AGGREGATOR, PROCESSOR, caught_up, compare
-from etld.reconcile.letters import CORRECTOR
+from etld.reconcile.compare_letters import CORRECTOR
+from etld.reconcile.counts import Counts, LetterCounts, PositionCounts
 
 ORDERS = "event_order"
 IDS = {ORDERS: "id", DEAD_LETTER_TOPIC: "id"}
 MARKS = {(ORDERS, 0): (0, 10), (ORDERS, 1): (0, 5), (DEAD_LETTER_TOPIC, 0): (0, 3), (PARKED_TOPIC, 0): (0, 1)}
 
 
-def position(group: str = PROCESSOR + "order", topic: str = ORDERS, part: int = 0, **counts: Any) -> PositionRow:
+def position(group: str = PROCESSOR + "order", topic: str = ORDERS, part: int = 0, **changes: Any) -> PositionCounts:
     """A position at its end: of ten records eight stored, one twice, one dead."""
     sound: dict[str, Any] = {
         "topic_id": "id", "start_offset": 0, "next_offset": 10, "consumed": 10, "stored": 8, "duplicate": 1,
         "filtered": 0, "dead": 1, "gaps": 0, "lost": 0, "halted": "",
     }  # fmt: skip
-    return PositionRow(group, topic, part, **(sound | counts))
+    return PositionCounts(group, topic, part, **(sound | changes))
 
 
 FIVE = {"next_offset": 5, "consumed": 5, "stored": 5, "duplicate": 0, "dead": 0}
@@ -32,27 +32,27 @@ SECOND = position(part=1, **FIVE)
 LETTERS = position(CORRECTOR, DEAD_LETTER_TOPIC, next_offset=3, consumed=3, stored=3, duplicate=0, dead=0)
 SUMS = [position(AGGREGATOR, part=0), position(AGGREGATOR, part=1, **FIVE)]
 # Three letters: one of the dead record, two of ingest; one of them parked, and told.
-SOUND = Books(
+SOUND = Counts(
     positions=[FIRST, SECOND, LETTERS, *SUMS],
     ended={},
     rows={("order", 0): 8, ("order", 1): 5},
     letters_by_state={"resolved": 2, "parked": 1},
     outbox=0,
-    letters=LetterBooks(known=3, unannounced=0, announced=1, dead={ORDERS: (1, 1)}, told={ORDERS: 1}),
+    letters=LetterCounts(known=3, unannounced=0, announced=1, dead_by_topic={ORDERS: (1, 1)}, by_topic={ORDERS: 1}),
 )
 
 
-def books(first: PositionRow = FIRST, **changes: Any) -> Books:
-    """The sound books but for some."""
+def counts(first: PositionCounts = FIRST, **changes: Any) -> Counts:
+    """The sound counts but for some."""
     return replace(SOUND, positions=[first, SECOND, LETTERS, *SUMS], **changes)
 
 
-def letters(**changes: Any) -> Books:
-    """The sound books but for what is known of letters."""
+def letters(**changes: Any) -> Counts:
+    """The sound counts but for what is known of letters."""
     return replace(SOUND, letters=replace(SOUND.letters, **changes))
 
 
-def test_books_that_agree() -> None:
+def test_counts_that_agree() -> None:
     """No difference, nothing in flight, every partition of the processors told."""
     report = compare(SOUND, MARKS, IDS)
     assert report.differences == []
@@ -67,53 +67,53 @@ def test_books_that_agree() -> None:
 P = f"{PROCESSOR}order {ORDERS}:0"
 SENTENCES = {
     "an outcome too few": (
-        books(position(dead=0), rows=SOUND.rows),
+        counts(position(dead=0), rows=SOUND.rows),
         f"{P}: consumed 10, but stored + duplicate + filtered + dead is 9",
     ),
     "a step too few": (
-        books(position(next_offset=9), letters=SOUND.letters),
+        counts(position(next_offset=9), letters=SOUND.letters),
         f"{P}: next - start is 9, but consumed + gaps + lost is 10",
     ),
     "a gap that is none": (
-        books(position(gaps=1)),
+        counts(position(gaps=1)),
         f"{P}: next - start is 10, but consumed + gaps + lost is 11",
     ),
     "halted": (
-        books(position(halted="OFFSET_LOST")),
+        counts(position(halted="OFFSET_LOST")),
         f"{P}: stands still (OFFSET_LOST); `etld resume processor --from low {ORDERS}:0`",
     ),
-    "made anew": (books(position(topic_id="former")), f"{P}: the topic was made anew since"),
+    "made anew": (counts(position(topic_id="former")), f"{P}: the topic was made anew since"),
     "beyond the end": (
-        books(position(next_offset=12, consumed=12, stored=10), rows={("order", 0): 10, ("order", 1): 5}),
+        counts(position(next_offset=12, consumed=12, stored=10), rows={("order", 0): 10, ("order", 1): 5}),
         f"{P}: the position 12 is beyond the end of the log 10: Kafka lost records",
     ),
     "a row too few": (
-        books(rows={("order", 0): 7, ("order", 1): 5}),
+        counts(rows={("order", 0): 7, ("order", 1): 5}),
         (f"{ORDERS}:0: processed_events has 7 order rows, and the positions say 8 were stored (-1):"
         " rows were added or deleted by somebody else"),
     ),
     "a row too many": (
-        books(rows={("order", 0): 8, ("order", 1): 6}),
+        counts(rows={("order", 0): 8, ("order", 1): 6}),
         (f"{ORDERS}:1: processed_events has 6 order rows, and the positions say 5 were stored (+1):"
         " rows were added or deleted by somebody else"),
     ),
     "a row of a type that nobody stores": (
-        books(rows={**SOUND.rows, ("gift", 2): 1}),
+        counts(rows={**SOUND.rows, ("gift", 2): 1}),
         ("gift:2: processed_events has 1 gift rows, and the positions say 0 were stored (+1):"
         " rows were added or deleted by somebody else"),
     ),
     "rows of an earlier life that are gone": (
-        books(ended={(PROCESSOR + "order", ORDERS, 0): 4}),
+        counts(ended={(PROCESSOR + "order", ORDERS, 0): 4}),
         (f"{ORDERS}:0: processed_events has 8 order rows, and the positions say 12 were stored (-4):"
         " rows were added or deleted by somebody else"),
     ),
     "a letter too few": (
-        letters(known=2, told={}),
+        letters(known=2, by_topic={}),
         (f"{ORDERS}: 1 records are dead, and 0 dead letters tell of them (-1): letters were deleted by somebody else,"
         " or lost on their way"),
     ),
     "a letter too many": (
-        letters(known=4, told={ORDERS: 2}),
+        letters(known=4, by_topic={ORDERS: 2}),
         f"{ORDERS}: 1 records are dead, and 2 dead letters tell of them (+1)",
     ),
     "a letter of ingest too few": (
@@ -141,7 +141,7 @@ def test_a_difference_is_told(name: str) -> None:
 
 def test_a_row_in_the_place_of_another() -> None:
     """The same number of rows in all hides neither the one that is gone nor the one that was made up."""
-    report = compare(books(rows={("order", 0): 7, ("order", 1): 5, ("gift", 0): 1}), MARKS, IDS)
+    report = compare(counts(rows={("order", 0): 7, ("order", 1): 5, ("gift", 0): 1}), MARKS, IDS)
     assert [one.partition(":")[0] for one in report.differences] == ["gift", ORDERS]
 
 
@@ -156,7 +156,7 @@ def test_retention_deleted_what_nobody_had_read() -> None:
 
 def test_earlier_lives_count() -> None:
     """A partition that was begun again has the rows of both."""
-    again = books(ended={(PROCESSOR + "order", ORDERS, 0): 4}, rows={("order", 0): 12, ("order", 1): 5})
+    again = counts(ended={(PROCESSOR + "order", ORDERS, 0): 4}, rows={("order", 0): 12, ("order", 1): 5})
     assert compare(again, MARKS, IDS).ok
 
 
@@ -176,14 +176,14 @@ def test_what_is_on_its_way_is_no_difference() -> None:
 
 def test_a_letter_that_nobody_has_read_yet_is_not_missed() -> None:
     """It is in the queue; a broker that forgets its topics may have forgotten it."""
-    wanting = letters(dead={ORDERS: (2, 2)})
+    wanting = letters(dead_by_topic={ORDERS: (2, 2)})
     assert compare(wanting, MARKS, IDS).differences != []
     assert compare(wanting, {**MARKS, (DEAD_LETTER_TOPIC, 0): (0, 4)}, IDS).differences == []
     assert compare(wanting, MARKS, IDS, in_memory_broker=True).differences == []
 
 
 @pytest.mark.parametrize("left_out", [FIRST, SUMS[1]], ids=["a processor's", "the aggregator's"])
-def test_caught_up_means_every_group_in_every_partition(left_out: PositionRow) -> None:
+def test_caught_up_means_every_group_in_every_partition(left_out: PositionCounts) -> None:
     """A position that is missing or behind is behind, unless there is nothing to read."""
     assert caught_up(SOUND, MARKS)
     without = [row for row in SOUND.positions if row is not left_out]

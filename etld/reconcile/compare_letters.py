@@ -9,42 +9,42 @@ from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from etld.reconcile.accounting import Books
+    from etld.reconcile.counts import Counts
 
 CORRECTOR = "etld-corrector"
 
 
 def compare_letters(
-    books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]], *, in_memory_broker: bool
+    counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]], *, in_memory_broker: bool
 ) -> Iterable[str]:
     """Sentences on dead letters that are missing or too many, by the topic of the dead record."""
-    found = list(_by_topic(books, watermarks, in_memory_broker=in_memory_broker))
+    found = list(_by_topic(counts, watermarks, in_memory_broker=in_memory_broker))
     yield from found
-    kept = sum(row.stored for row in books.positions if row.consumer_group == CORRECTOR)
-    kept += sum(stored for (group, *_), stored in books.ended.items() if group == CORRECTOR)
-    known = books.letters.known
+    kept = sum(row.stored for row in counts.positions if row.consumer_group == CORRECTOR)
+    kept += sum(stored for (group, *_), stored in counts.ended.items() if group == CORRECTOR)
+    known = counts.letters.known
     if known != kept:
         whose = "" if found else "; they are of ingest or of a producer that is not etld's"
         yield (
             f"the corrector kept {kept} dead letters, and the tables know of {known} ({known - kept:+d}):"
             f" rows of etld.dead_letter were added or deleted by somebody else{whose}"
         )
-    elsewhere = any(group == CORRECTOR for group, *_ in books.ended)
+    elsewhere = any(group == CORRECTOR for group, *_ in counts.ended)
     parked = sum(high for (topic, _), (_, high) in watermarks.items() if topic == PARKED_TOPIC)
     # Another cluster, or a queue that was made anew, has the announcements of former letters elsewhere.
-    if parked < books.letters.announced and not elsewhere and not in_memory_broker:
-        yield f"{books.letters.announced} letters were sent to {PARKED_TOPIC}, and it has only {parked} records"
+    if parked < counts.letters.announced and not elsewhere and not in_memory_broker:
+        yield f"{counts.letters.announced} letters were sent to {PARKED_TOPIC}, and it has only {parked} records"
 
 
 def _by_topic(
-    books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]], *, in_memory_broker: bool
+    counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]], *, in_memory_broker: bool
 ) -> Iterable[str]:
-    away = _on_the_way(books, watermarks)
-    for topic in sorted(books.letters.dead.keys() | books.letters.told.keys()):
-        least, most = books.letters.dead.get(topic, (0, 0))
-        told = books.letters.told.get(topic, 0)
+    on_the_way = _on_the_way(counts, watermarks)
+    for topic in sorted(counts.letters.dead_by_topic.keys() | counts.letters.by_topic.keys()):
+        least, most = counts.letters.dead_by_topic.get(topic, (0, 0))
+        told = counts.letters.by_topic.get(topic, 0)
         # A broker that forgets its topics may have forgotten letters that nobody had read yet.
-        if told < least - away and not in_memory_broker:
+        if told < least - on_the_way and not in_memory_broker:
             yield (
                 f"{topic}: {least} records are dead, and {told} dead letters tell of them ({told - least:+d}):"
                 " letters were deleted by somebody else, or lost on their way"
@@ -53,16 +53,16 @@ def _by_topic(
             yield f"{topic}: {most} records are dead, and {told} dead letters tell of them ({told - most:+d})"
 
 
-def _on_the_way(books: Books, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> int:
+def _on_the_way(counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> int:
     """Records of the dead letter queue that the corrector has yet to read, or that retention took before."""
     nexts = {
         row.partition: row
-        for row in books.positions
+        for row in counts.positions
         if row.consumer_group == CORRECTOR and row.topic == DEAD_LETTER_TOPIC
     }
     unread = 0
-    for (topic, part), (low, high) in watermarks.items():
+    for (topic, partition), (low, high) in watermarks.items():
         if topic == DEAD_LETTER_TOPIC:
-            row = nexts.get(part)
+            row = nexts.get(partition)
             unread += max(0, high - (low if row is None else row.next_offset))
     return unread + sum(row.lost for row in nexts.values())

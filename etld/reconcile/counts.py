@@ -1,0 +1,98 @@
+"""What the database has counted, at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etld.postgres import statements
+from etld.postgres.snapshot import snapshot
+from etld.sinks.postgres import event_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etld.postgres.connections import Connection
+
+_SQL = statements.load(__package__, "counts")
+_POSITIONS = statements.load("etld.sinks.postgres", "positions")
+
+
+@dataclass(frozen=True, slots=True)
+class PositionCounts:
+    """The position of one consumer group in one partition, with its counts; the names are those of the table."""
+
+    consumer_group: str
+    topic: str
+    partition: int
+    topic_id: str
+    start_offset: int
+    next_offset: int
+    consumed: int
+    stored: int
+    duplicate: int
+    filtered: int
+    dead: int
+    gaps: int
+    lost: int
+    halted: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCounts:
+    """What became of dead records.
+
+    `known`: records of the dead letter queue that the tables tell of. `announced` and `unannounced`: parked letters
+    that were, and were not yet, sent to parked_events. `dead_by_topic`: what processors counted, at least and at most;
+    `by_topic`: the dead letters that tell of them, the outbox included. Both by topic of the dead record.
+    """
+
+    known: int
+    unannounced: int
+    announced: int
+    dead_by_topic: dict[str, tuple[int, int]]
+    by_topic: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """All counts of one moment.
+
+    `ended`: what earlier lives of positions had stored, by (group, topic, partition). `rows`: those of
+    processed_events, by (event type, partition).
+    """
+
+    positions: Sequence[PositionCounts]
+    ended: dict[tuple[str, str, int], int]
+    rows: dict[tuple[str, int], int]
+    letters_by_state: dict[str, int]
+    outbox: int
+    letters: LetterCounts
+
+
+def read_counts(conn: Connection, cluster_id: str) -> Counts:
+    """Read everything in one snapshot."""
+    with snapshot(conn):
+        positions = conn.execute(_POSITIONS.all, {"cluster": cluster_id}).fetchall()
+        ended = conn.execute(_POSITIONS.ended, {"cluster": cluster_id}).fetchall()
+        states = conn.execute(_SQL.letters_by_state).fetchall()
+        outbox = conn.execute(_SQL.outbox).fetchone()
+        return Counts(
+            [PositionCounts(*row) for row in positions],
+            {(group, topic, partition): stored for group, topic, partition, stored in ended},
+            event_rows.count(conn),
+            {state: int(count) for state, count in states},
+            int(outbox[0]) if outbox else 0,
+            _read_letter_counts(conn),
+        )
+
+
+def _read_letter_counts(conn: Connection) -> LetterCounts:
+    known, unannounced, announced = conn.execute(_SQL.letters_known).fetchall()[0]
+    return LetterCounts(
+        known,
+        unannounced,
+        announced,
+        {topic: (least, most) for topic, least, most in conn.execute(_SQL.dead_by_topic)},
+        dict(conn.execute(_SQL.letters_by_topic).fetchall()),
+    )

@@ -1,0 +1,78 @@
+"""Ask the database and Kafka, and compare."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.kafka.admin import Admin
+from etld.reconcile.compare import caught_up, compare
+from etld.reconcile.counts import read_counts
+from etld.summaries import definition, recompute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etld.config import Config
+    from etld.postgres.pool import Pool
+    from etld.reconcile.report import Report
+    from etld.summaries.model import Summary
+    from etld.summaries.recompute import Comparison
+
+_LOOK_EVERY = 0.5
+
+
+def reconcile(
+    pool: Pool,
+    config: Config,
+    kafka_settings: Mapping[str, Any],
+    *,
+    in_memory_broker: bool = False,
+    patience: float = 0.0,
+) -> Report:
+    """The report of this moment, or of the one within `patience` seconds when nothing is in flight or differs.
+
+    Raises `KafkaProblem` and psycopg errors.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        report = _report(pool, config, kafka_settings, in_memory_broker=in_memory_broker)
+        if (report.ok and not report.in_flight) or time.monotonic() >= deadline:
+            return report
+        time.sleep(_LOOK_EVERY)
+
+
+def _report(pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in_memory_broker: bool) -> Report:
+    admin = Admin(kafka_settings)
+    names = [kind.topic for kind in config.event_types.values()] + [DEAD_LETTER_TOPIC, PARKED_TOPIC]
+    topics = admin.topics(names)
+    # The database first: what arrives in between is in flight, and never beyond the end of a log.
+    with pool.connection() as conn:
+        counts = read_counts(conn, admin.cluster_id())
+    watermarks: dict[tuple[str, int], tuple[int, int]] = {}
+    for topic in topics.values():
+        for partition, pair in admin.watermarks(topic.name, range(topic.partitions)).items():
+            watermarks[(topic.name, partition)] = pair
+    ids = {topic.name: topic.topic_id for topic in topics.values()}
+    report = compare(counts, watermarks, ids, in_memory_broker=in_memory_broker)
+    if in_memory_broker or caught_up(counts, watermarks):
+        for found in _compare_summaries(pool, config):
+            report.summaries.append({"name": found.name, "equal": found.equal})
+            report.differences += [f"summary {found.name}: {text}" for text in found.differences]
+    else:
+        report.summaries = [{"name": name, "equal": None} for name in config.summaries]
+    return report
+
+
+def _compare_summaries(pool: Pool, config: Config) -> list[Comparison]:
+    """All at once, each in a connection of its own: every one reads all of processed_events."""
+    summaries = definition.read(config.summaries, config.event_types)
+
+    def compare_one(summary: Summary) -> Comparison:
+        with pool.connection() as conn:
+            return recompute.compare(conn, summary, config.aggregator.dedup_window)
+
+    with ThreadPoolExecutor(pool.size, "reconcile") as threads:
+        return list(threads.map(compare_one, summaries))

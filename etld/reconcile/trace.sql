@@ -1,0 +1,25 @@
+-- name: letters_of_event
+-- By the names that `etld trace --json` has for them.
+SELECT id::text, state, stage, error_class, error, sqlstate, topic, partition AS part, "offset" AS off, attempts, reason,
+    created_at, updated_at, queue_partition AS queue_part, queue_offset AS queue_off, queued_at
+FROM etld.dead_letter
+WHERE event_id = %(event_id)s::uuid OR event_id_text = %(event_id)s OR id = %(event_id)s::uuid
+ORDER BY created_at
+
+-- name: outbox_of_event
+-- What the corrector has not seen yet; a relay that died may have left what it has.
+SELECT o.dead_letter_id::text AS id, headers ->> '__connect.errors.topic' AS topic,
+    (headers ->> '__connect.errors.partition')::int AS part, (headers ->> '__connect.errors.offset')::bigint AS off,
+    headers ->> '__connect.errors.exception.class.name' AS error_class,
+    headers ->> '__connect.errors.exception.message' AS error, created_at
+FROM etld.dlq_outbox o
+WHERE (headers ->> 'etld.event_id' = %(event_id)s OR dead_letter_id::text = %(event_id)s)
+    AND NOT EXISTS (SELECT FROM etld.dead_letter d WHERE d.id = o.dead_letter_id)
+    AND NOT EXISTS (SELECT FROM etld.dead_letter_attempt a WHERE a.returned_as = o.dead_letter_id)
+ORDER BY o.id
+
+-- name: attempts
+SELECT attempt, rule, error, outcome, returned_as::text, at
+FROM etld.dead_letter_attempt
+WHERE dead_letter_id = %(id)s::uuid
+ORDER BY attempt
