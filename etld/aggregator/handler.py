@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etld.aggregator import counted_events
-from etld.aggregator.drawing import Drawing
-from etld.aggregator.filling import Filling
-from etld.aggregator.totals import totals
+from etld.aggregator.backfill_thread import BackfillThread
+from etld.aggregator.batch_totals import totals
+from etld.aggregator.chart_drawer import ChartDrawer
 from etld.frames import load_transform, ready
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from etld.aggregator.totals import Columns
+    from etld.aggregator.batch_totals import Columns
     from etld.postgres.connections import Connection, Cursor
     from etld.postgres.errors import Verdict
     from etld.stream.batch import Key
@@ -68,8 +68,8 @@ class AggregatorHandler(Handler[Sums]):
         self._look_after_days = 0.0
         self._careful = 0
         self._synced = False
-        self._filling = Filling(worker, self._summaries, self._types)
-        self._drawing = Drawing(worker, self._summaries)
+        self._backfill = BackfillThread(worker, self._summaries, self._types)
+        self._drawer = ChartDrawer(worker, self._summaries)
 
     def start(self, conn: Connection) -> None:
         """Make tables and partitions before the first record is read."""
@@ -81,7 +81,7 @@ class AggregatorHandler(Handler[Sums]):
             for name in tables.sync(conn, self.cluster_id, f"etld-{self.group}", self._summaries, self._types):
                 log.info("summary %s is new or changed: filling it from processed_events", name)
             self._synced = True
-            self._filling.wanted(tables.waiting(conn), self.cluster_id, f"etld-{self.group}")
+            self._backfill.start(tables.waiting(conn), self.cluster_id, f"etld-{self.group}")
 
     def prepare(self, batch: Batch) -> Sums:
         """Decode and transform as the processor does, one topic at a time, and add up."""
@@ -138,20 +138,20 @@ class AggregatorHandler(Handler[Sums]):
         new = len(work.ids) - work.duplicates
         if work.batch.count:
             log.info("Counted %d events", new, extra={"duplicate": work.batch.count - new})
-        self._drawing.counted(new)
+        self._drawer.counted(new)
 
     def idle(self, conn: Connection) -> None:
         """Partitions for tomorrow, filling from the table, charts."""
         if time.monotonic() >= self._look_after_days:
             self._keep_days(conn)
-        if self._filling.done():
-            self._drawing.counted(1)
-        self._drawing.tick(conn)
+        if self._backfill.has_filled():
+            self._drawer.counted(1)
+        self._drawer.tick(conn)
 
     def close(self) -> None:
         """End what runs beside."""
-        self._filling.close()
-        self._drawing.close()
+        self._backfill.close()
+        self._drawer.close()
 
     def _keep_days(self, conn: Connection) -> None:
         self._days = counted_events.keep(conn, counted_events.today(), self._worker.config.aggregator.dedup_window)

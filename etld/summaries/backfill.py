@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from etld.summaries.model import Summary
 
 _SQL = statements.load(__package__, "tables")
+# Topic and number of a partition.
 Key = tuple[str, int]
 
 
@@ -31,40 +32,60 @@ class _Position:
     next: int
 
 
-def note(conn: Connection, cluster_id: str, group: str, topics: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    """Where everybody stands: the aggregator, the processors, and the processors' ended lives (topic id, when)."""
+
+    own: Mapping[Key, _Position]
+    processors: Mapping[Key, _Position]
+    ended: Mapping[Key, Sequence[tuple[str, str]]]
+
+    def partitions(self) -> set[Key]:
+        """The partitions that anybody has a position in."""
+        return set(self.own) | set(self.processors)
+
+
+def note_cut(conn: Connection, cluster_id: str, group: str, topics: Sequence[str]) -> dict[str, Any]:
     """The cut at this moment, as JSON; in a transaction that holds the group's positions."""
-    mine, theirs, lives = _state(conn, cluster_id, group, topics)
+    positions = _read_positions(conn, cluster_id, group, topics)
     row = conn.execute(_SQL.now).fetchone()
     assert row is not None
-    noted_at = row[0]
-    partitions = {}
-    for key in mine.keys() | theirs.keys():
-        own, processor = mine.get(key), theirs.get(key)
-        ended = lives.get(key, [])
-        life = (processor or own).topic_id  # type: ignore[union-attr]
-        offset = own.next if own else None
-        since = max((at for topic_id, at in ended if topic_id != life), default=None)
-        if own and processor and own.topic_id != processor.topic_id:
-            if any(topic_id == own.topic_id for topic_id, _ in ended):
-                # The processor is in a newer life, which the stream brings from its begin.
-                offset = 0
-            else:
-                life, since = own.topic_id, noted_at
-        partitions[f"{key[0]}:{key[1]}"] = {"offset": offset, "topic_id": life, "since": since}
-    return {"noted_at": noted_at, "partitions": partitions}
+    noted_at: str = row[0]
+    return {
+        "noted_at": noted_at,
+        "partitions": {
+            f"{topic}:{number}": _cut(positions, (topic, number), noted_at) for topic, number in positions.partitions()
+        },
+    }
+
+
+def _cut(positions: _Positions, key: Key, noted_at: str) -> dict[str, Any]:
+    """Of one partition: the offset and life that the stream takes over at, and when the life before it ended."""
+    own, processor = positions.own.get(key), positions.processors.get(key)
+    ended = positions.ended.get(key, ())
+    life = _either(processor, own).topic_id
+    offset = own.next if own else None
+    since = max((at for topic_id, at in ended if topic_id != life), default=None)
+    if own and processor and own.topic_id != processor.topic_id:
+        if any(topic_id == own.topic_id for topic_id, _ in ended):
+            # The processor is in a newer life, which the stream brings from its begin.
+            offset = 0
+        else:
+            life, since = own.topic_id, noted_at
+    return {"offset": offset, "topic_id": life, "since": since}
 
 
 def fill(conn: Connection, cluster_id: str, group: str, summary: Summary, topics: Mapping[str, str]) -> bool | None:
     """Add what lies before the cut to the summary's table, in one transaction.
 
     True: done. False: the processors have not passed the cut yet. None: nothing to do, or another
-    aggregator does it.
+    aggregator does it. `topics` maps a topic to its event type.
     """
     with conn.transaction():
         row = conn.execute(_SQL.take, {"name": summary.name}).fetchone()
         if row is None or row[0] != summary.definition():
             return None
-        condition = _before(conn, cluster_id, group, row[1], topics)
+        condition = _before(_read_positions(conn, cluster_id, group, list(topics)), row[1], topics)
         if condition is None:
             return False
         conn.execute("SET LOCAL statement_timeout = 0")
@@ -80,55 +101,65 @@ def fill(conn: Connection, cluster_id: str, group: str, summary: Summary, topics
     return True
 
 
-def _before(
-    conn: Connection, cluster_id: str, group: str, cut: Mapping[str, Any], topics: Mapping[str, str]
-) -> Composable | None:
+def _before(positions: _Positions, cut: Mapping[str, Any], topics: Mapping[str, str]) -> Composable | None:
     """Which rows `e` of processed_events lie before the cut; None while a processor has not passed it."""
-    mine, theirs, lives = _state(conn, cluster_id, group, list(topics))
     noted_at = cut["noted_at"]
-    rows: list[Composable] = []
-    for key in sorted(mine.keys() | theirs.keys()):
-        own, processor = mine.get(key), theirs.get(key)
+    bounds: list[Composable] = []
+    for key in sorted(positions.partitions()):
         entry = cut["partitions"].get(f"{key[0]}:{key[1]}", {"offset": None, "topic_id": None, "since": noted_at})
-        offset, life = entry["offset"], entry["topic_id"]
-        if offset is None:
-            if own is None:
-                # The processor reads a partition that the aggregator has not claimed yet.
-                return None
-            offset, life = own.start, life or own.topic_id
-        ended = min((at for topic_id, at in lives.get(key, []) if topic_id == life and at > noted_at), default=None)
-        behind = processor is None or (processor.topic_id == life and processor.next < offset)
-        if behind and ended is None and offset > (processor or own).start:  # type: ignore[union-attr]
+        bound = _bound(positions, key, entry, noted_at)
+        if bound is None:
             return None
-        rows.append(
+        offset, until = bound
+        bounds.append(
             SQL("({}, {}, {}, {}::timestamptz, {}::timestamptz)").format(
                 Literal(topics[key[0]]),
                 Literal(key[1]),
                 Literal(offset),
                 Literal(entry["since"] or "-infinity"),
-                Literal(ended or "infinity"),
+                Literal(until or "infinity"),
             )
         )
     earlier = SQL("e.processed_at <= {}::timestamptz").format(Literal(noted_at))
-    if not rows:
+    if not bounds:
         return earlier
     return SQL(
-        "coalesce((SELECT e.processed_at <= p.since OR (e.kafka_offset < p.off AND e.processed_at <= p.until)"
-        " FROM (VALUES {}) AS p (event_type, part, off, since, until)"
-        " WHERE p.event_type = e.event_type AND p.part = e.kafka_partition), {})"
-    ).format(SQL(", ").join(rows), earlier)
+        "coalesce((SELECT e.processed_at <= p.since OR (e.kafka_offset < p.until_offset AND e.processed_at <= p.until)"
+        " FROM (VALUES {}) AS p (event_type, partition, until_offset, since, until)"
+        " WHERE p.event_type = e.event_type AND p.partition = e.kafka_partition), {})"
+    ).format(SQL(", ").join(bounds), earlier)
 
 
-def _state(
-    conn: Connection, cluster_id: str, group: str, topics: Sequence[str]
-) -> tuple[dict[Key, _Position], dict[Key, _Position], dict[Key, list[tuple[str, str]]]]:
-    """The group's positions, the processors', and the processors' ended lives: (topic id, when)."""
+def _bound(positions: _Positions, key: Key, entry: Mapping[str, Any], noted_at: str) -> tuple[int, str | None] | None:
+    """The offset before which rows of a partition count, and when its life ended; None while rows are missing."""
+    own, processor = positions.own.get(key), positions.processors.get(key)
+    offset, life = entry["offset"], entry["topic_id"]
+    if offset is None:
+        if own is None:
+            # The processor reads a partition that the aggregator has not claimed yet.
+            return None
+        offset, life = own.start, life or own.topic_id
+    ended = [at for topic_id, at in positions.ended.get(key, ()) if topic_id == life and at > noted_at]
+    until = min(ended, default=None)
+    behind = processor is None or (processor.topic_id == life and processor.next < offset)
+    if behind and until is None and offset > _either(processor, own).start:
+        return None
+    return offset, until
+
+
+def _either(one: _Position | None, other: _Position | None) -> _Position:
+    found = one or other
+    assert found is not None
+    return found
+
+
+def _read_positions(conn: Connection, cluster_id: str, group: str, topics: Sequence[str]) -> _Positions:
     where = {"cluster": cluster_id, "group": group, "topics": list(topics)}
-    mine: dict[Key, _Position] = {}
-    theirs: dict[Key, _Position] = {}
-    for consumer_group, topic, partition, *rest in conn.execute(_SQL.positions, where):
-        (mine if consumer_group == group else theirs)[(topic, partition)] = _Position(*rest)
-    lives: dict[Key, list[tuple[str, str]]] = {}
-    for topic, part, topic_id, at in conn.execute(_SQL.lives, where):
-        lives.setdefault((topic, part), []).append((topic_id, at))
-    return mine, theirs, lives
+    own: dict[Key, _Position] = {}
+    processors: dict[Key, _Position] = {}
+    for consumer_group, topic, number, *rest in conn.execute(_SQL.positions, where):
+        (own if consumer_group == group else processors)[(topic, number)] = _Position(*rest)
+    ended: dict[Key, list[tuple[str, str]]] = {}
+    for topic, number, topic_id, at in conn.execute(_SQL.ended_lives, where):
+        ended.setdefault((topic, number), []).append((topic_id, at))
+    return _Positions(own, processors, ended)

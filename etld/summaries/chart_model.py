@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: More bars than this cannot be read on a slide, nor more slices.
-MOST_BARS = 12
-MOST_SLICES = 6
+
+@dataclass(frozen=True, slots=True)
+class PanelKind:
+    """A kind of panel; `most`: more items or lines than this cannot be read on a slide.
+
+    `over_time`: a value for each bucket rather than one over all of them. `shares`: parts of a whole.
+    """
+
+    most: int
+    over_time: bool = False
+    shares: bool = False
+
+
+#: A new kind is a line here and in the configuration's `PanelSection`, and a file in charts/panels/.
+PANEL_KINDS: Final = {
+    "bar": PanelKind(most=12),
+    "donut": PanelKind(most=6, shares=True),
+    "line": PanelKind(most=6, over_time=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +115,10 @@ def bars(
     """A panel of bars or of a donut: the largest first, what is too much to read summed up or left out."""
     named = labels or {}
     ranked = sorted(rows, key=lambda row: (-row[1], row[0]))
-    if kind == "donut":
+    if PANEL_KINDS[kind].shares:
         # A share of nothing, or less than nothing, cannot be drawn.
         ranked = [row for row in ranked if row[1] > 0]
-    most = MOST_SLICES if kind == "donut" else MOST_BARS
+    most = PANEL_KINDS[kind].most
     note = ""
     items = [Item(name, named.get(name, name), value) for name, value in ranked]
     if len(items) > most:
@@ -118,6 +134,7 @@ def bars(
 
 
 def lines(
+    kind: str,
     title: str,
     rows: Sequence[tuple[str, str, float]],
     *,
@@ -132,10 +149,10 @@ def lines(
     for name, at, value in rows:
         groups.setdefault(name, []).append((at, value))
     ranked = sorted(groups, key=lambda name: (-sum(abs(v) for _, v in groups[name]), name))
-    shown = ranked[:MOST_SLICES]
+    shown = ranked[: PANEL_KINDS[kind].most]
     note = f"the {len(shown)} largest of {len(ranked)}" if len(ranked) > len(shown) else ""
     made = tuple(Line(named.get(name, name), tuple(groups[name])) for name in shown)
-    return Panel("line", title, unit, by, additive, lines=made, note=note)
+    return Panel(kind, title, unit, by, additive, lines=made, note=note)
 
 
 def source(extent: tuple[str, str, int | None] | None, table: str) -> str:

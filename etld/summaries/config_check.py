@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.config.mistakes import Mistake
 from etld.summaries import definition
+from etld.summaries.chart_model import PANEL_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,7 @@ def check(config: Config, data: dict[str, Any], removed: frozenset[KeyPath]) -> 
     # Without a column that was left out, nothing can be said about the chart that shows it.
     partial = {path[1] for path in removed if path[:1] == ("summaries",) and path[2:3] != ("chart",)}
     whole = {name: summary for name, summary in config.summaries.items() if name not in partial}
-    for path, message in definition.check(whole, config.event_types):
-        yield Mistake(tuple(path), message)
+    yield from definition.check(whole, config.event_types)
 
 
 def _event_types(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
@@ -55,7 +55,7 @@ def _panels(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
                 yield Mistake((*at, "value"), f"no measure {panel.value!r}; known: {_list(measures)}")
             if panel.by and panel.by not in groups:
                 yield Mistake((*at, "by"), f"no group column {panel.by!r}; known: {_list(groups)}")
-            if not panel.by and panel.kind != "line":
+            if not panel.by and not PANEL_KINDS[panel.kind].over_time:
                 yield Mistake((*at, "by"), f"a {panel.kind} needs a group column; known: {_list(groups)}")
 
 

@@ -6,12 +6,14 @@ Pure but for reading schema files; no client is imported, so that a check of the
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from etld.config.mistakes import Mistake
 from etld.errors import EtldError
 from etld.schemas import tree
 from etld.schemas.fields import Known, lookup
-from etld.summaries.model import Field, Filter, Group, Measure, Summary
+from etld.summaries.chart_model import PANEL_KINDS
+from etld.summaries.model import EventField, EventFilter, GroupColumn, Measure, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,13 +25,6 @@ _FUNCTIONS = ("sum", "avg", "min", "max")
 _NUMBERS = frozenset({"integer", "bigint", "real", "double precision", "numeric"})
 _GROUPABLE = frozenset({"text", "integer", "bigint", "boolean"})
 _SHORTEST, _LONGEST = 1.0, 366 * 86400.0
-
-
-class Problem(NamedTuple):
-    """What is wrong with one key: its path in the TOML, and why."""
-
-    path: tuple[str | int, ...]
-    message: str
 
 
 class BadSummary(EtldError):
@@ -44,28 +39,28 @@ def read(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[S
         unread = [kind for kind in table.event_types if kind not in schemas]
         if unread:
             raise BadSummary(f"summary {name} cannot be made: the schema of {', '.join(unread)} cannot be read")
-        problems: list[Problem] = []
-        summary = _Reader(name, table, schemas, problems).summary()
-        if problems or summary is None:
-            text = "; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems)
+        mistakes: list[Mistake] = []
+        summary = _SummaryReader(name, table, schemas, mistakes).summary()
+        if mistakes or summary is None:
+            text = "; ".join(f"{'.'.join(map(str, p.path))}: {p.message}" for p in mistakes)
             raise BadSummary(f"summary {name} cannot be made: {text}. See `etld config check`.")
         made.append(summary)
     return made
 
 
-def check(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[Problem]:
+def check(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[Mistake]:
     """Everything that is wrong with the summaries of a config.
 
     Unknown event types, measures and group columns of charts, and a schema file that cannot be read, are
     left to the config's own check.
     """
     schemas = _schemas(event_types)
-    problems: list[Problem] = []
+    mistakes: list[Mistake] = []
     for name, table in summaries.items():
-        summary = _Reader(name, table, schemas, problems).summary()
+        summary = _SummaryReader(name, table, schemas, mistakes).summary()
         if summary is not None and table.chart is not None:
-            problems += _chart_problems(summary, table.chart)
-    return problems
+            mistakes += _chart_mistakes(summary, table.chart)
+    return mistakes
 
 
 def _schemas(event_types: Mapping[str, Any]) -> dict[str, Type]:
@@ -78,7 +73,7 @@ def _schemas(event_types: Mapping[str, Any]) -> dict[str, Type]:
     return found
 
 
-class _Reader:
+class _SummaryReader:
     """Reads one summary and notes what is wrong with it."""
 
     def __init__(
@@ -86,16 +81,16 @@ class _Reader:
         name: str,
         table: Any,
         schemas: Mapping[str, Type],
-        problems: list[Problem],
+        mistakes: list[Mistake],
     ) -> None:
         self._name = name
         self._table = table
         self._schemas = schemas
-        self._problems = problems
+        self._mistakes = mistakes
 
     def summary(self) -> Summary | None:
         """The summary, or None when a part of it is missing."""
-        before = len(self._problems)
+        before = len(self._mistakes)
         table = self._table
         if not _NAME.fullmatch(self._name):
             self._wrong((), "becomes a table's name: use at most 48 of a-z, 0-9 and _, not beginning with a digit")
@@ -108,7 +103,7 @@ class _Reader:
         bucket = float(table.bucket)
         if not _SHORTEST <= bucket <= _LONGEST or bucket != int(bucket):
             self._wrong(("bucket",), f"expected whole seconds, from 1 s to 366 d, got {bucket:g} s")
-        if len(self._problems) > before:
+        if len(self._mistakes) > before:
             return None
         return Summary(
             self._name,
@@ -119,7 +114,7 @@ class _Reader:
             int(bucket),
         )
 
-    def _check_names(self, groups: Sequence[Group], measures: Sequence[Measure]) -> None:
+    def _check_names(self, groups: Sequence[GroupColumn], measures: Sequence[Measure]) -> None:
         taken = {"bucket_start": "the start of the bucket"}
         pairs = [(("group_by", group.name), group.name) for group in groups]
         pairs += [(("measures", m.name), column) for m in measures for column in m.names]
@@ -128,7 +123,7 @@ class _Reader:
                 self._wrong(path, f"the column {column} is {taken[column]} already")
             taken[column] = ".".join(path)
 
-    def _filter(self, path: str, values: Any) -> Filter | None:
+    def _filter(self, path: str, values: Any) -> EventFilter | None:
         given = list(values) if isinstance(values, list | tuple) else [values]
         field = self._field(path, ("filter", path))
         if field is None:
@@ -152,9 +147,9 @@ class _Reader:
         if not given:
             self._wrong(("filter", path), "expected at least one value")
             return None
-        return Filter(field, tuple(given))
+        return EventFilter(field, tuple(given))
 
-    def _group(self, name: str, path: Any) -> Group | None:
+    def _group(self, name: str, path: Any) -> GroupColumn | None:
         self._check_identifier(("group_by", name), name)
         field = self._field(path, ("group_by", name))
         if field is None:
@@ -162,7 +157,7 @@ class _Reader:
         if field.type not in _GROUPABLE:
             self._wrong(("group_by", name), f"{path} is {field.type}: group by text, integers or booleans")
             return None
-        return Group(name, field)
+        return GroupColumn(name, field)
 
     def _measure(self, name: str, what: Any) -> Measure | None:
         where = ("measures", name)
@@ -184,10 +179,10 @@ class _Reader:
             wanted = "a number" if function in ("sum", "avg") else "a number, or triggered_at"
             self._wrong(where, f"{function} needs {wanted}, and {path} is {field.type}")
             return None
-        kept = Field(field.path, "numeric") if function in ("sum", "avg") else field
+        kept = EventField(field.path, "numeric") if function in ("sum", "avg") else field
         return Measure(name, function, kept)
 
-    def _field(self, path: Any, where: tuple[str, ...]) -> Field | None:
+    def _field(self, path: Any, where: tuple[str, ...]) -> EventField | None:
         """The field at `path`, which every event type of the summary must have in one type."""
         found: str | None = None
         for event_type in self._table.event_types:
@@ -203,14 +198,14 @@ class _Reader:
                 self._wrong(where, f"{path} is {found} in one event type and {result.type} in {event_type}")
                 return None
             found = merged
-        return None if found is None else Field(tuple(str(path).split(".")), found)
+        return None if found is None else EventField(tuple(str(path).split(".")), found)
 
     def _check_identifier(self, where: tuple[str, ...], name: str) -> None:
         if not _NAME.fullmatch(name):
             self._wrong(where, "becomes a column: use at most 48 of a-z, 0-9 and _, not beginning with a digit")
 
     def _wrong(self, path: tuple[str, ...], message: str) -> None:
-        self._problems.append(Problem(("summaries", self._name, *path), message))
+        self._mistakes.append(Mistake(("summaries", self._name, *path), message))
 
 
 def _wider(one: str | None, other: str) -> str | None:
@@ -223,7 +218,7 @@ def _wider(one: str | None, other: str) -> str | None:
     return None
 
 
-def _chart_problems(summary: Summary, chart: Any) -> Iterator[Problem]:
+def _chart_mistakes(summary: Summary, chart: Any) -> Iterator[Mistake]:
     measures = {measure.name: measure for measure in summary.measures}
     for i, panel in enumerate(chart.panels):
         at = ("summaries", summary.name, "chart", "panels", i)
@@ -231,6 +226,8 @@ def _chart_problems(summary: Summary, chart: Any) -> Iterator[Problem]:
         if measure is None:
             continue
         if measure.field and measure.field.type == "timestamptz":
-            yield Problem((*at, "value"), f"{panel.value} is a time, and a chart shows numbers")
-        if panel.kind == "donut" and measure.function not in ("count", "sum"):
-            yield Problem((*at, "value"), f"a donut shows shares of a whole, and {panel.value} is no count or sum")
+            yield Mistake((*at, "value"), f"{panel.value} is a time, and a chart shows numbers")
+        if PANEL_KINDS[panel.kind].shares and measure.function not in ("count", "sum"):
+            yield Mistake(
+                (*at, "value"), f"a {panel.kind} shows shares of a whole, and {panel.value} is no count or sum"
+            )

@@ -22,7 +22,7 @@ _TEXT_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class EventField:
     """A field of the events: its path, and the PostgreSQL type its values have."""
 
     path: Path
@@ -30,11 +30,11 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class GroupColumn:
     """A group column."""
 
     name: str
-    field: Field
+    field: EventField
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Measure:
 
     name: str
     function: Function
-    field: Field | None = None
+    field: EventField | None = None
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -65,10 +65,10 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class EventFilter:
     """Only events whose field has one of these values."""
 
-    field: Field
+    field: EventField
     values: tuple[str | int | bool, ...]
 
 
@@ -78,8 +78,8 @@ class Summary:
 
     name: str
     event_types: tuple[str, ...]
-    filters: tuple[Filter, ...]
-    groups: tuple[Group, ...]
+    filters: tuple[EventFilter, ...]
+    groups: tuple[GroupColumn, ...]
     measures: tuple[Measure, ...]
     bucket: int
 

@@ -11,7 +11,7 @@ from etld.summaries.model import ORIGIN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from etld.summaries.model import Field, Measure, Summary
+    from etld.summaries.model import EventField, Measure, Summary
 
 _TYPES: dict[str, SQL] = {
     "text": SQL("text"),
@@ -173,7 +173,7 @@ def _merged(measure: Measure) -> Composable:
     return _COMMA.join(parts)
 
 
-def _value(field: Field) -> Composable:
+def _value(field: EventField) -> Composable:
     """A field of a row `e` of processed_events, in its own type."""
     first, *rest = field.path
     if first in COLUMNS:

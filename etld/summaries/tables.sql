@@ -36,7 +36,7 @@ FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND topic = ANY(%(topics)s)
     AND (consumer_group = %(group)s OR consumer_group LIKE 'etld-processor-%%')
 
--- name: lives
+-- name: ended_lives
 SELECT topic, partition, topic_id, ended_at::text
 FROM etld.kafka_position_history
 WHERE cluster_id = %(cluster)s AND topic = ANY(%(topics)s) AND consumer_group LIKE 'etld-processor-%%'

@@ -14,7 +14,7 @@ from etld.schemas.event_schema import EventSchema
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.wire import pack
 from etld.stream.batch import Batch, Records
-from etld.summaries import backfill, definition, tables
+from etld.summaries import backfill, definition, recompute, tables
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 from support.events import as_avro, event, micros
@@ -128,5 +128,4 @@ class AggregatorHarness:
 
     def compare(self) -> list[str]:
         """Every difference between the tables and a recompute."""
-        results = tables.compare(self.conn, self.summaries)
-        return [text for one in results for text in one["differences"]]
+        return [text for one in self.summaries for text in recompute.compare(self.conn, one).differences]

@@ -1,4 +1,4 @@
-"""How each kind of panel is drawn. A new kind is a file here and a line below, and one in summaries/panel_kinds.py."""
+"""How each kind of panel is drawn. A new kind is a file here and a line below, and one in summaries/chart_model.py."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def _chart(name: str, *panels: Panel) -> Chart:
 
 
 SHAPES = [
-    _chart("empty", bars("bar", "Nothing", []), bars("donut", "Nothing", []), lines("Nothing", [])),
+    _chart("empty", bars("bar", "Nothing", []), bars("donut", "Nothing", []), lines("line", "Nothing", [])),
     _chart("one", bars("bar", "One", [("a", 1.0)]), bars("donut", "One", [("a", 1.0)])),
     _chart("zero", bars("bar", "Zero", [("a", 0.0)]), bars("donut", "Zero", [("a", 0.0)])),
     _chart("twelve", bars("bar", "Twelve", [(f"c{i}", 3.0**i) for i in range(12)], unit="USD")),
@@ -30,12 +30,13 @@ SHAPES = [
         "ends",
         bars("bar", "Ends", [("a", 1.7e308), ("b", -1.7e308), ("c", 5e-324), ("d", float("inf"))]),
         bars("donut", "Ends", [("a", 1.7e308), ("b", float("inf"))]),
-        lines("Ends", [("", "2026-01-01T00:00:00", -1.7e308), ("", "2026-01-02T00:00:00", float("inf"))]),
+        lines("line", "Ends", [("", "2026-01-01T00:00:00", -1.7e308), ("", "2026-01-02T00:00:00", float("inf"))]),
     ),
     _chart(
-        "line", lines("Line", [(g, f"2026-01-{d:02d}T00:00:00", d * 1.5) for d in range(1, 29) for g in "abcdefgh"])
+        "line",
+        lines("line", "Line", [(g, f"2026-01-{d:02d}T00:00:00", d * 1.5) for d in range(1, 29) for g in "abcdefgh"]),
     ),
-    _chart("point", lines("Point", [("", "2026-01-01T00:00:00", 0.0)], unit="USD")),
+    _chart("point", lines("line", "Point", [("", "2026-01-01T00:00:00", 0.0)], unit="USD")),
 ]
 
 

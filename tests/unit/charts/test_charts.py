@@ -69,7 +69,7 @@ def test_labels_replace_names() -> None:
 
 def test_lines_keep_time_order_and_the_chart_survives_json() -> None:
     """What goes to the drawing process comes out of it the same."""
-    panel = lines("t", [("a", "2026-01-01T00:00:00", 1.0), ("a", "2026-01-01T01:00:00", 2.0)])
+    panel = lines("line", "t", [("a", "2026-01-01T00:00:00", 1.0), ("a", "2026-01-01T01:00:00", 2.0)])
     chart = Chart("n", "t", source(None, "summary_x"), (panel, bars("bar", "t", [("a", 1.0)])))
     assert Chart.from_dict(chart.as_dict()) == chart
 

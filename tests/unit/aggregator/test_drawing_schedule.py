@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from etld.aggregator.drawing import Schedule
+from etld.aggregator.drawing_schedule import DrawingSchedule
 
 
-def _schedule(events: int = 0) -> Schedule:
-    return Schedule(every=300, every_events=1000, idle=2, drawn_at=0, last_event=0, events=events)
+def _schedule(events: int = 0) -> DrawingSchedule:
+    return DrawingSchedule(every=300, every_events=1000, idle=2, drawn_at=0, last_event=0, events=events)
 
 
 def test_nothing_new_is_not_drawn() -> None:

@@ -13,7 +13,7 @@ from etld.summaries.model import ORIGIN_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.summaries.model import Field, Measure, Summary
+    from etld.summaries.model import EventField, Measure, Summary
 
 Columns = list[list[Any]]
 
@@ -123,7 +123,7 @@ def _sums(rows: pl.DataFrame, name: str, rough: pl.DataFrame, keys: list[str]) -
     return sums
 
 
-def _value(frame: pl.DataFrame, field: Field) -> pl.Expr:
+def _value(frame: pl.DataFrame, field: EventField) -> pl.Expr:
     """A field in the type its column has; null where a version of the schema does not know it."""
     dtype: Any = frame.schema.get(field.path[0])
     value = pl.col(field.path[0])

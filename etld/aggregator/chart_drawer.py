@@ -1,15 +1,15 @@
-"""When to draw, and the thread that waits for the drawing process."""
+"""Drawing the charts beside the stream: a thread waits for the process that draws."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etld.aggregator.drawing_schedule import DrawingSchedule
 from etld.charts.process import CannotDraw, draw
-from etld.summaries import pictures
+from etld.summaries.chart_data import read_charts
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,71 +22,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.aggregator")
 
-# Under load, drawing takes at most one part in so many of the time.
-_SHARE = 10
-_RETRY = 10.0
 
-
-@dataclass
-class Schedule:
-    """Drawn after `every` seconds, after `every_events`, and when nothing came for `idle` seconds.
-
-    Pure: times are of a monotonic clock. Something not yet drawn is assumed at first.
-    """
-
-    every: float
-    every_events: int
-    idle: float
-    drawn_at: float
-    last_event: float
-    events: int = 1
-    not_before: float = 0.0
-    retry_at: float = 0.0
-
-    def counted(self, events: int, now: float) -> None:
-        """So many events came."""
-        if events:
-            self.events += events
-            self.last_event = now
-
-    def due(self, now: float) -> bool:
-        """Is it time to draw?"""
-        if not self.events:
-            return False
-        if now < self.retry_at:
-            return False
-        if now - self.last_event >= self.idle:
-            return True
-        if now < self.not_before:
-            return False
-        return now - self.drawn_at >= self.every or self.events >= self.every_events
-
-    def drawn(self, events: int, began: float, now: float) -> None:
-        """A drawing that showed `events` of them is done."""
-        self.events -= events
-        self.drawn_at = began
-        self.not_before = now + (_SHARE - 1) * (now - began)
-
-    def failed(self, now: float) -> None:
-        """Nothing was drawn: again, but not at once."""
-        self.retry_at = now + _RETRY
-
-
-class Drawing:
-    """Draws the charts of the summaries beside the stream."""
+class ChartDrawer:
+    """Draws the charts of the summaries when they are due; all calls come from the role's thread."""
 
     def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
         self._worker = worker
         self._summaries = summaries
         charts = worker.config.charts
         now = time.monotonic()
-        self._schedule = Schedule(charts.every, charts.every_events, charts.idle, now, now)
+        self._schedule = DrawingSchedule(charts.every, charts.every_events, charts.idle, now, now)
         self._thread: threading.Thread | None = None
         self._process: subprocess.Popen[str] | None = None
         self._result: list[str] | CannotDraw | None = None
         self._began = 0.0
         self._shown = 0
-        self._any = any(worker.config.summaries[one.name].chart for one in summaries)
+        self._has_charts = any(worker.config.summaries[one.name].chart for one in summaries)
 
     def counted(self, events: int) -> None:
         """So many events were added to the tables."""
@@ -100,9 +51,9 @@ class Drawing:
                 return
             self._thread = None
             self._finish(now)
-        if self._any and self._schedule.due(now):
+        if self._has_charts and self._schedule.due(now):
             shown = self._schedule.events
-            charts = pictures.charts(conn, self._summaries, self._worker.config.summaries)
+            charts = read_charts(conn, self._summaries, self._worker.config.summaries)
             self._began, self._shown = now, shown
             self._thread = threading.Thread(target=self._draw, args=(charts,), name="drawing", daemon=True)
             self._thread.start()
