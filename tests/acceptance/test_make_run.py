@@ -98,7 +98,7 @@ def left_behind(directory: Path) -> list[str]:
         if entry.name.isdigit():
             try:
                 line = entry.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if str(directory) in line or os.readlink(entry / "cwd").startswith(str(directory)):
+                if str(directory) in line or str(Path(entry, "cwd").readlink()).startswith(str(directory)):
                     found.append(line)
             except OSError:
                 continue

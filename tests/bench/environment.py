@@ -140,11 +140,10 @@ def cpu_seconds(pids: list[int]) -> float:
 
 def peak_mb(pids: list[int]) -> float:
     """The largest resident size that any of the processes ever had."""
-    peaks = []
+    peaks: list[float] = []
     for pid in pids:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                peaks.append(int(line.split()[1]) / 1024)
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        peaks += [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
     return max(peaks, default=0.0)
 
 

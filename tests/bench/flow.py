@@ -48,7 +48,8 @@ class Backlog:
                 "TRUNCATE etld.kafka_position, etld.kafka_position_history, etld.dlq_outbox, etld.counted_event"
             )
             for (name,) in conn.execute(
-                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'etld' AND tablename LIKE 'summary\\_%'"
+                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'etld'"
+                " AND tablename LIKE 'summary\\_%'"
             ).fetchall():
                 conn.execute(f"TRUNCATE {name}")
             conn.execute("CHECKPOINT")

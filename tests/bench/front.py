@@ -129,6 +129,26 @@ def batches(environment: Environment, name: str) -> Result:
     return result
 
 
+def _watch(database: str, seen: dict[str, float], stop: threading.Event) -> None:
+    """Note when each event's row is first visible, until `stop`."""
+    # A row with a smaller id may become visible later: look back to the largest id of two seconds ago.
+    largest: deque[tuple[float, int]] = deque([(0.0, 0)])
+    with open_database(database) as conn:
+        while not stop.is_set():
+            now = time.monotonic()
+            while len(largest) > 1 and largest[1][0] < now - 2:
+                largest.popleft()
+            rows = conn.execute(
+                "SELECT id, event_id::text FROM processed_events WHERE id > %s ORDER BY id", (largest[0][1],)
+            ).fetchall()
+            now = time.monotonic()
+            for _, event_id in rows:
+                seen.setdefault(event_id, now)
+            if rows:
+                largest.append((now, rows[-1][0]))
+            time.sleep(0.01)
+
+
 def latency(environment: Environment, name: str) -> Result:
     """From the HTTP answer to the row that a reader sees, in ms; p50, p99 and max. At 1/s each event is alone."""
     rate = int(name.rpartition("-")[2])
@@ -138,24 +158,6 @@ def latency(environment: Environment, name: str) -> Result:
     seen: dict[str, float] = {}
     answered: dict[str, float] = {}
     stop = threading.Event()
-
-    def watch() -> None:
-        # A row with a smaller id may become visible later: look back to the largest id of two seconds ago.
-        largest: deque[tuple[float, int]] = deque([(0.0, 0)])
-        with open_database(database) as conn:
-            while not stop.is_set():
-                now = time.monotonic()
-                while len(largest) > 1 and largest[1][0] < now - 2:
-                    largest.popleft()
-                rows = conn.execute(
-                    "SELECT id, event_id::text FROM processed_events WHERE id > %s ORDER BY id", (largest[0][1],)
-                ).fetchall()
-                now = time.monotonic()
-                for _, event_id in rows:
-                    seen.setdefault(event_id, now)
-                if rows:
-                    largest.append((now, rows[-1][0]))
-                time.sleep(0.01)
 
     workers = {f"event_types.{kind}.workers": 1 for kind in ("purchase", "order", "delivery")}
     changes = {"ingest.workers": 1, **workers}
@@ -179,7 +181,7 @@ def latency(environment: Environment, name: str) -> Result:
             for event_id in ids[number]:
                 answered[event_id] = now
 
-        watcher = threading.Thread(target=watch)
+        watcher = threading.Thread(target=_watch, args=(database, seen, stop))
         watcher.start()
         try:
             load = drive(daemon.http, stream(), 1 if rate == 1 else 64, rate=rate / size, answered=note)

@@ -8,6 +8,8 @@ import signal
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 from bench.client import drive, request
 from bench.environment import Environment, open_database
@@ -17,14 +19,14 @@ from support.waiting import wait_until
 
 
 def recovery(environment: Environment, name: str) -> Result:
-    """kill -9 of a processor under load, to the first row stored after it, in seconds."""
+    """Kill -9 of a processor under load, to the first row stored after it, in seconds."""
     database = environment.database()
     values = []
     config = environment.config(database, **{"ingest.workers": 1, "event_types.purchase.workers": 1})
     with environment.daemon(config) as daemon, open_database(database) as conn:
         stop = threading.Event()
 
-        def stream():  # type: ignore[no-untyped-def]
+        def stream() -> Iterator[Any]:
             index = 0
             while not stop.is_set():
                 one = _plain(index) | {"event_id": str(uuid.uuid4())}

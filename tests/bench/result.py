@@ -23,7 +23,7 @@ class Result:
 
     @property
     def ratios(self) -> list[float]:
-        """etld over its reference, pair by pair."""
+        """What etld took, over what its reference took, pair by pair."""
         return [mine / theirs for mine, theirs in zip(self.values, self.reference, strict=False) if theirs]
 
 

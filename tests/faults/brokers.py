@@ -112,7 +112,7 @@ class Brokers:
         self.start()
 
     def kill(self, node: int) -> None:
-        """kill -9 of one."""
+        """Kill -9 of one."""
         child = self.brokers[node - 1].child
         assert child is not None
         child.send_signal(signal.SIGKILL)

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -81,7 +81,7 @@ class Load:
         self._thread = threading.Thread(target=self._main, name="load", daemon=True)
         self.failure: BaseException | None = None
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

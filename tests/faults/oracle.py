@@ -33,7 +33,8 @@ def judge(conn: psycopg.Connection[Any], ledger: Ledger, known: set[str]) -> Ver
         "SELECT event_id::text, event_type, kafka_partition, kafka_offset FROM processed_events"
     ).fetchall()
     letters = conn.execute(
-        'SELECT id::text, event_id::text, state, topic, partition, "offset", stage, error_class, reason FROM etld.dead_letter'
+        'SELECT id::text, event_id::text, state, topic, partition, "offset", stage, error_class, reason'
+        " FROM etld.dead_letter"
     ).fetchall()
     stored = Counter(row[0] for row in rows)
     places = Counter((f"event_{kind}", part, off) for _id, kind, part, off in rows)

@@ -75,7 +75,8 @@ def test_what_the_oracle_says(database: str) -> None:
         conn.execute("TRUNCATE processed_events, etld.dead_letter CASCADE")
         letter = case.event(Kind.REPAIRABLE, "resolved", stored=True)
         conn.execute(
-            "INSERT INTO etld.dead_letter_attempt (dead_letter_id, attempt, outcome, returned_as) VALUES (%s, 1, 'failed', %s)",
+            "INSERT INTO etld.dead_letter_attempt (dead_letter_id, attempt, outcome, returned_as)"
+            " VALUES (%s, 1, 'failed', %s)",
             (letter, str(uuid.uuid4())),
         )
         assert "dead again after the repair" in case.judge().problems[0]

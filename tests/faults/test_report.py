@@ -24,8 +24,8 @@ def row(fault: str, **more: object) -> Row:
 def test_the_total_tells_every_recovery() -> None:
     """p50, p95 and the longest, over all blows, not over the rows' longest."""
     rows = [row("scale", recoveries=[0.1] * 18), row("spin", recoveries=[2.0, 9.0]), row("poison", skipped="no room")]
-    told = "2 faults, 2,468 events, 0 lost, 0 duplicated, 0 bad, 1 skipped; 20 recoveries: p50 0.10 s, p95 2.00 s, max 9.00 s"
-    assert report.total(rows) == told
+    told = "2 faults, 2,468 events, 0 lost, 0 duplicated, 0 bad, 1 skipped"
+    assert report.total(rows) == f"{told}; 20 recoveries: p50 0.10 s, p95 2.00 s, max 9.00 s"
 
 
 def test_what_is_written_is_what_the_readme_shows(tmp_path: Path) -> None:

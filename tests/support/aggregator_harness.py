@@ -104,9 +104,11 @@ class AggregatorHarness:
     ) -> None:
         """Set a position."""
         self.conn.execute(
-            "INSERT INTO etld.kafka_position (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner)"
+            "INSERT INTO etld.kafka_position"
+            " (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner)"
             " VALUES (%s, %s, %s, %s, %s, 0, %s, 'test') ON CONFLICT (cluster_id, consumer_group, topic, partition)"
-            " DO UPDATE SET next_offset = excluded.next_offset, topic_id = excluded.topic_id, updated_at = clock_timestamp()",
+            " DO UPDATE SET next_offset = excluded.next_offset, topic_id = excluded.topic_id,"
+            " updated_at = clock_timestamp()",
             (CLUSTER, group, topic, part, topic_id, next_offset),
         )
 

@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from support.events import event
@@ -40,7 +40,7 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
-    def __enter__(self) -> Clients:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -64,16 +64,13 @@ class Daemon:
             table[last] = value
         self.write(settings)
 
-    def cli(
-        self, *args: str, check: bool = True, timeout: float = 150.0, input: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def cli(self, *args: str, check: bool = True, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
         """Run `etld ARGS`; with `check` a failure is an AssertionError that shows its output."""
         done = subprocess.run(
             [str(Path(sys.executable).with_name("etld")), *args],
             env=self.env,
             cwd=self.directory,
-            input=input,
-            stdin=None if input is not None else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -16,7 +16,7 @@ _DETAILS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def event(kind: str = "purchase", details: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """An event of one of the three shipped types, without an event_id: some of its details and of its fields replaced."""
+    """An event of one of the three shipped types, without an event_id; some details and fields replaced."""
     name, usual = _DETAILS[kind]
     return {
         "event_name": name,

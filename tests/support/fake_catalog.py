@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from etld.schemas import shape, tree
 from support import events
@@ -63,7 +63,7 @@ def event(**details: Any) -> dict[str, Any]:
 class FakeTypes:
     """Knows purchases; an event is valid when each field has the Python type its schema stands for."""
 
-    _wanted = {"string": str, "long": int, "double": float, "boolean": bool, "array": list, "enum": str}
+    _wanted: ClassVar = {"string": str, "long": int, "double": float, "boolean": bool, "array": list, "enum": str}
 
     def __init__(self) -> None:
         self._shape = shape.of(tree.parse(PURCHASE))

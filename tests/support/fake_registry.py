@@ -13,8 +13,10 @@ from etld.schemas import compatibility
 
 
 class FakeRegistry(ThreadingHTTPServer):
-    """Keeps subjects in memory. `authorization`: the header it asks for; `delay`: seconds before each answer;
-    `conflict`: answer 409 to every registration; `broken`: answer everything with this status.
+    """Keeps subjects in memory.
+
+    `authorization`: the header it asks for; `delay`: seconds before each answer; `conflict`: answer 409 to every
+    registration; `broken`: answer everything with this status.
     """
 
     daemon_threads = True
@@ -48,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
-    do_POST = do_PUT = do_GET
+    do_POST = do_PUT = do_GET  # noqa: N815  # http.server's names
 
     def _serve(self) -> None:
         time.sleep(self.server.delay)

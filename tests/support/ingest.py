@@ -77,7 +77,7 @@ Start = Callable[..., Ingest]
 
 @contextmanager
 def running(kafka: str, directory: Path, **settings: str) -> Iterator[Ingest]:
-    """A worker on topics of its own, with `[ingest]` settings such as ack="leader"; others: event_types__order__accept."""
+    """A worker on topics of its own, with `[ingest]` settings such as ack="leader"; event_types__order__accept too."""
     prefix = f"t{uuid4().hex[:8]}_"
     environment = {
         f"ETLD_{name if '__' in name else f'ingest__{name}'}".upper(): value for name, value in settings.items()
@@ -110,11 +110,13 @@ def read(kafka: str, topic: str) -> list[Any]:
     try:
         for partition, (low, high) in marks.items():
             consumer.assign([TopicPartition(topic, partition, low)])
-            while low < high:
+            after = low
+            while after < high:
                 message = consumer.poll(10)
-                assert message is not None and message.error() is None
+                assert message is not None
+                assert message.error() is None
                 found.append(message)
-                low = message.offset() + 1
+                after = message.offset() + 1
     finally:
         consumer.close()
     return sorted(found, key=lambda message: message.timestamp()[1])

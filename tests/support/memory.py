@@ -9,7 +9,7 @@ from pathlib import Path
 
 def pieces(pid: int) -> Iterator[bytes]:
     """What a process can read of its own."""
-    with open(f"/proc/{pid}/mem", "rb") as file:
+    with Path(f"/proc/{pid}/mem").open("rb") as file:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             place = re.match(r"(\w+)-(\w+) r", line)
             if place is None or "[v" in line:

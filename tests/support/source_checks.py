@@ -50,7 +50,7 @@ def code_lines(path: str, text: str) -> list[Line]:
 
 
 def repeated_runs(texts: dict[str, str], longer_than: int) -> list[tuple[Line, Line, int]]:
-    """Each run of more than `longer_than` equal lines that stands twice: (first line, the other first line, its length)."""
+    """Each run of more than `longer_than` equal lines that stands twice: its two first lines and its length."""
     length = longer_than + 1
     files = [code_lines(path, text) for path, text in texts.items()]
     first: dict[tuple[str, ...], tuple[Sequence[Line], int]] = {}

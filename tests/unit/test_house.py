@@ -1,4 +1,4 @@
-"""The house: one name for one thing, nothing written twice, small files, honest tests, documents that name what exists."""
+"""The house: one name for one thing, nothing written twice, small files, honest tests, true documents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WRITTEN_TWICE = frozenset({("etld/worker/testing.py", "etld/worker/worker.py")})
 
 #: Tests that put something of their own in the place of a part of etld, and why the real part will not do.
 REPLACES = {
-    "tests/integration/ingest/test_broken_producer.py": "a producer breaks only when its broker fences it, which takes an hour",
+    "tests/integration/ingest/test_broken_producer.py": "a broker fences a producer after an hour",
     "tests/unit/cli/test_frame.py": "a command that ends with an error of the test's choice",
     "tests/unit/corrector/test_cpu_pressure.py": "the kernel's figures, from a file of the test's own",
     "tests/unit/logs/test_logs.py": "a process-wide redactor, put back after the test",

@@ -194,7 +194,7 @@ def no_tmpfs() -> str:
     where = tempfile.mkdtemp(prefix="etld-mount-")
     try:
         tried = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", where], capture_output=True, text=True
+            ["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", where], capture_output=True, text=True, check=False
         )
         if tried.returncode == 0:
             subprocess.run(["umount", where], check=True)

@@ -150,7 +150,8 @@ def freeze_processor(run: Run) -> None:
     system, name = run.system, "processor-purchase-0"
     with run.load(event_types=("purchase",)):
         run.until(lambda: system.names("processor-purchase-1"), "there is a second reader")
-        owned = "SELECT count(*) FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase' AND owner LIKE %s"
+        group = "etld-processor-purchase"
+        owned = f"SELECT count(*) FROM etld.kafka_position WHERE consumer_group = '{group}' AND owner LIKE %s"
         run.until(lambda: system.sql(owned, (f"%/{name}#%",))[0][0], f"{name} has a partition")
         with run.table_locked():
             run.writing(name)

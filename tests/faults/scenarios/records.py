@@ -88,7 +88,7 @@ class Foreign:
         assert not failed, failed[0]
 
 
-def poison(foreign: Foreign, kind: int) -> tuple[str, str, bytes | None]:
+def poison(foreign: Foreign, kind: int) -> tuple[str, str, bytes | None]:  # noqa: PLR0911  # ten kinds
     """(what it is, event_id, value) of one poison record of ten kinds."""
     event_id, value = foreign.value()
     header = value[:5]
@@ -128,7 +128,8 @@ def poison_records(run: Run) -> None:
 
     def letters() -> dict[tuple[str, int, int], tuple[str, str, str]]:
         rows = run.system.sql(
-            'SELECT topic, partition, "offset", stage, error_class, error FROM etld.dead_letter WHERE "offset" >= 0 AND topic = %s',
+            'SELECT topic, partition, "offset", stage, error_class, error FROM etld.dead_letter'
+            ' WHERE "offset" >= 0 AND topic = %s',
             (TOPIC,),
         )
         return {

@@ -29,7 +29,8 @@ prices = st.one_of(
     st.sampled_from([1e300, -1e300, 5e-324, 1e12, 1e-3, 0.1, 0.2, -0.0]),
 )
 times = st.one_of(
-    st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(dt.UTC)),
+    # The bounds are in the zone that is drawn.
+    st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(dt.UTC)),  # noqa: DTZ001
     st.timedeltas(dt.timedelta(0), dt.timedelta(hours=3)).map(lambda delta: T0 + delta),
 )
 names = st.one_of(

@@ -70,7 +70,8 @@ def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, con
     assert [s.name for s in made] == ["purchase", "order", "delivery"]
     assert tables.waiting(conn) == []
     totals = conn.execute(
-        "SELECT sum(consumed), sum(stored), sum(duplicate) FROM etld.kafka_position WHERE consumer_group = 'etld-aggregator'"
+        "SELECT sum(consumed), sum(stored), sum(duplicate) FROM etld.kafka_position"
+        " WHERE consumer_group = 'etld-aggregator'"
     ).fetchone()
     assert totals == (402, 302, 100), totals
 

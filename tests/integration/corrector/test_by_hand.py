@@ -105,7 +105,8 @@ def test_an_interrupted_replay_has_done_whole_batches_and_goes_on(etld: EtldClie
     before = etld.sql("SELECT count(*), sum(replays)::int FROM etld.dead_letter WHERE state = 'parked'")[0]
     with psycopg.connect(etld.dsn) as holder:
         holder.execute(
-            "SELECT id FROM etld.dead_letter WHERE state = 'parked' ORDER BY created_at DESC, id DESC LIMIT 1 FOR UPDATE"
+            "SELECT id FROM etld.dead_letter WHERE state = 'parked' ORDER BY created_at DESC, id DESC"
+            " LIMIT 1 FOR UPDATE"
         )
         replay = Terminal(etld, "dlq", "replay", "--state", "parked", "--yes")
 
@@ -200,7 +201,7 @@ def test_what_is_nested_too_deeply_is_a_problem_in_words(etld: EtldClient) -> No
     assert etld.daemon.json("dlq", "show", letter["id"])["state"] == "parked"
 
 
-def edited(etld: EtldClient, letter: str, script: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def edited(etld: EtldClient, letter: str, script: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:
     """`replay --edit` with a Python script for an editor; it finds the event in `event`."""
     program = etld.daemon.directory / "editor.py"
     program.write_text(
@@ -300,7 +301,8 @@ def test_list_pages_and_filters(etld: EtldClient, parked: dict[str, Any]) -> Non
 def test_a_mistake_in_the_rules_has_its_line_at_start_and_reload(etld: EtldClient) -> None:
     """For every command that reads them; what runs goes on."""
     good = etld.daemon.config_path.read_text()
-    rule = '\n[[corrector.rules]]\nname = "typo"\nsteps = [{ trin = "*" }]\n\n[[corrector.rules]]\nname = "typo"\nhook = "nowhere:f"\n'
+    rule = '\n[[corrector.rules]]\nname = "typo"\nsteps = [{ trin = "*" }]\n'
+    rule += '\n[[corrector.rules]]\nname = "typo"\nhook = "nowhere:f"\n'
     etld.daemon.config_path.write_text(good.replace("rules = []\n", "") + rule)
     line = len(good.replace("rules = []\n", "").splitlines()) + 4
     try:

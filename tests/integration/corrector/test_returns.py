@@ -169,7 +169,7 @@ def differences(etld: EtldClient) -> list[str]:
 
 
 def test_the_books_balance(etld: EtldClient) -> None:
-    """After all of the above, reconcile finds no difference; nor when letters were discarded and have had their time."""
+    """After all of the above, reconcile finds no difference; nor when discarded letters have had their time."""
     refused = {**purchase(), "event_name": "no such name"}
     assert etld.track(refused)["status"] == "dead_lettered"
     etld.letter(refused["event_id"], "parked")

@@ -71,7 +71,7 @@ def daemon(make_daemon: Callable[[], Daemon]) -> Any:
         yield made
 
 
-def test_without_rules_all_park_and_with_rules_all_are_stored(daemon: Daemon) -> None:
+def test_without_rules_all_park_and_with_rules_all_are_stored(daemon: Daemon) -> None:  # noqa: PLR0915  # one story
     """Parked with a reason each; tested without a change; after reload and replay stored once with right values."""
     each = 100
     both = pairs(each)
@@ -169,7 +169,7 @@ def test_by_hand(daemon: Daemon) -> None:
 @pytest.mark.slow
 @pytest.mark.faults
 def test_kills_during_a_replay(daemon: Daemon) -> None:
-    """kill -9 of the corrector at 20 random moments: each of 5,000 events once, the audit complete."""
+    """Kill -9 of the corrector at 20 random moments: each of 5,000 events once, the audit complete."""
     seed = int(os.environ.get("ETLD_TEST_SEED", "0")) or random.randrange(1 << 30)
     print(f"seed {seed}")
     chance = random.Random(seed)

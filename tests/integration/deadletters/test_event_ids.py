@@ -16,7 +16,10 @@ from etld.postgres.connections import Connection, connect
 from support.waiting import wait_until
 
 BEFORE = 8
-LETTER = "INSERT INTO etld.dead_letter (id, event_id, state, stage, error_class, error) VALUES (%s, %s, 'parked', 'S', 'C', 'e')"
+LETTER = (
+    "INSERT INTO etld.dead_letter (id, event_id, state, stage, error_class, error)"
+    " VALUES (%s, %s, 'parked', 'S', 'C', 'e')"
+)
 FOREIGN = "order 66"
 
 

@@ -43,7 +43,7 @@ def alive(pid: int) -> bool:
 
 
 def test_killed_parts_come_back(daemon: Daemon) -> None:
-    """kill -9 of the database's and of the broker's worker: both are back, and every event is stored once."""
+    """Kill -9 of the database's and of the broker's worker: both are back, and every event is stored once."""
     daemon.cli("generate", "--count", "300")
     for name in ("embedded-postgres", "embedded-kafka"):
         before = daemon.worker(name)
@@ -62,7 +62,7 @@ def test_killed_parts_come_back(daemon: Daemon) -> None:
 
 
 def test_a_killed_supervisor_leaves_nothing(daemon: Daemon) -> None:
-    """kill -9 of the supervisor: no process stays, the next start works and still has the rows."""
+    """Kill -9 of the supervisor: no process stays, the next start works and still has the rows."""
     daemon.cli("generate", "--count", "60")
     wait_until(lambda: stored(daemon) == 60, 20, "60 rows")
     supervisor = daemon.status()["pid"]

@@ -141,7 +141,8 @@ def test_postgres_keeps_its_rows(part: Callable[[str], Part]) -> None:
     os.kill(it.server(), signal.SIGKILL)
     said = it.rest()
     assert "PostgreSQL ended (killed by SIGKILL)" in said
-    assert it.child is not None and it.child.returncode == 1
+    assert it.child is not None
+    assert it.child.returncode == 1
     it.start()
     with psycopg.connect(it.daemon.dsn) as connection:
         assert connection.execute("SELECT n FROM kept ORDER BY 1").fetchall() == [(1,), (2,)]
@@ -254,7 +255,7 @@ def listeners(pid: int) -> set[str]:
     inodes = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry))
+            found = re.fullmatch(r"socket:\[(\d+)\]", str(Path(entry).readlink()))
         except OSError:
             continue
         if found:
@@ -286,7 +287,8 @@ def consume(address: str) -> list[bytes]:
         values: list[bytes] = []
         while len(values) < high:
             message = consumer.poll(20)
-            assert message is not None and message.error() is None
+            assert message is not None
+            assert message.error() is None
             values.append(message.value() or b"")
         return values
     finally:

@@ -15,7 +15,7 @@ from support.ingest import Start
 
 
 def test_a_producer_that_cannot_go_on_ends_its_process(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """librdkafka's fatal errors last as long as the producer does: a new process makes a new one."""
+    """The fatal errors of librdkafka last as long as the producer does: a new process makes a new one."""
     monkeypatch.setattr(Producers, "broken", property(lambda _: "fenced"))
     with pytest.raises(EtldError, match="fenced"):
         start()

@@ -78,7 +78,7 @@ async def scene(load: Load, broker: int) -> float:
 async def until(condition: object) -> None:
     """Wait for it, a minute at most."""
     async with asyncio.timeout(60):
-        while not condition():  # type: ignore[operator]
+        while not condition():  # type: ignore[operator]  # noqa: ASYNC110  # others set it
             await asyncio.sleep(0.02)
 
 
@@ -109,7 +109,8 @@ def test_memory_is_bounded_and_the_answer_comes_soon(daemon: Daemon) -> None:
         with psycopg.connect(daemon.dsn) as connection:
             query = "SELECT count(*), count(DISTINCT event_id) FROM processed_events WHERE event_id = ANY(%s::uuid[])"
             row = connection.execute(query, (load.accepted,)).fetchone()
-        assert row is not None and row[0] == row[1]
+        assert row is not None
+        assert row[0] == row[1]
         return bool(row[0] == len(load.accepted))
 
     wait_until(stored, 60, "every acknowledged event is stored", interval=0.5)

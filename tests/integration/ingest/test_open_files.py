@@ -42,7 +42,9 @@ def test_every_connection_is_answered(kafka: str, tmp_path: Path, hard: int, war
         ) as server,
         ExitStack() as stack,
     ):
-        assert server.stdin is not None and server.stdout is not None and server.stderr is not None
+        assert server.stdin is not None
+        assert server.stdout is not None
+        assert server.stderr is not None
         stack.callback(server.kill)
         port = int(server.stdout.readline())
         for _ in range(350):

@@ -41,7 +41,8 @@ def test_a_topic_with_fewer_partitions_goes_on_when_told(daemon: Daemon) -> None
     wait_until(lambda: etld.sql(halted) == [(2,)], 60)
     assert etld.sql(rows) == [(60,)]
     told = daemon.cli("resume", "processor", "--from", "low", TOPIC).stdout
-    assert "event_delivery:0" in told and "event_delivery:2" in told
+    assert "event_delivery:0" in told
+    assert "event_delivery:2" in told
     wait_until(lambda: etld.sql(rows)[0][0] >= 60 + accepted, 60)
     wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60)
     wait_until(lambda: daemon.cli("health", check=False).returncode == 0, 30)

@@ -232,7 +232,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @invariant()
     def books_balance(self) -> None:
-        """next - start = consumed + gaps + lost, and consumed = stored + duplicate + filtered + dead."""
+        """It holds that next - start = consumed + gaps + lost, and consumed = stored + duplicate + filtered + dead."""
         rows = self.conn.execute(
             "SELECT count(*) FROM etld.kafka_position WHERE next_offset - start_offset <> consumed + gaps + lost"
             " OR consumed <> stored + duplicate + filtered + dead"

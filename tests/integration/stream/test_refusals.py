@@ -69,8 +69,8 @@ def test_a_table_that_refuses_thousands_gets_the_good_ones(etld: EtldClient) -> 
     wait_until(lambda: etld.sql("SELECT count(*) FROM processed_events") == [(GOOD,)], 240)
     wait_until(lambda: etld.states().get("parked", 0) == REFUSED, 240)
     wait_until(lambda: etld.sql("SELECT count(*) FROM etld.dlq_outbox") == [(0,)], 60)
-    tallies = "SELECT sum(consumed), sum(stored), sum(dead) FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase'"
-    assert etld.sql(tallies) == [(REFUSED + GOOD, GOOD, REFUSED)]
+    counts = "SELECT sum(consumed), sum(stored), sum(dead) FROM etld.kafka_position WHERE consumer_group = %s"
+    assert etld.sql(counts, "etld-processor-purchase") == [(REFUSED + GOOD, GOOD, REFUSED)]
     after = etld.daemon.worker("processor-purchase-0")
     assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
 

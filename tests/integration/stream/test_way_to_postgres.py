@@ -1,4 +1,4 @@
-"""The way to PostgreSQL: one that is refused for good, and one on which nothing comes through, and no connection ends."""
+"""The way to PostgreSQL: refused for good, or nothing comes through and no connection ends."""
 
 from __future__ import annotations
 

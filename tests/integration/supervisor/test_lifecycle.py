@@ -140,7 +140,7 @@ def test_a_failed_start_says_why_and_leaves_nothing(etld: FakeWorkersDaemon) -> 
 
 
 def test_what_another_start_would_not_mend(etld: FakeWorkersDaemon) -> None:
-    """Exit code 78, upon which the unit does not try again: an embedded part that is given up, a broken configuration."""
+    """Exit code 78, at which the unit does not try again: an embedded part that is given up, a broken configuration."""
     etld.start("support.fake_workers:NO_GROUND", wait=False)
     assert etld.process is not None
     assert etld.process.wait(20) == 78

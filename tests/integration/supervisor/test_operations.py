@@ -384,7 +384,7 @@ def test_log_rotation(etld: FakeWorkersDaemon) -> None:
     pid = etld.status()["pid"]
     os.kill(pid, signal.SIGUSR1)
     wait_until(log.exists)
-    held = wait_until(lambda: [os.readlink(f"/proc/{p}/fd/2") for p in etld.pids().values()] == [str(log)] * 4)
+    held = wait_until(lambda: [str(Path(f"/proc/{p}/fd/2").readlink()) for p in etld.pids().values()] == [str(log)] * 4)
     assert held
     assert etld.cli("restart", "good-0").returncode == 0
     assert "good-0: ready" in log.read_text()
@@ -398,7 +398,7 @@ def test_a_rotation_that_cannot_be_done_ends_nobody(etld: FakeWorkersDaemon) -> 
     log = etld.state / "log" / "etld.log"
     shutil.rmtree(log.parent)
     os.kill(status["pid"], signal.SIGUSR1)
-    wait_until(lambda: [os.readlink(f"/proc/{pid}/fd/2") for pid in pids.values()] == [str(log)] * 4)
+    wait_until(lambda: [str(Path(f"/proc/{pid}/fd/2").readlink()) for pid in pids.values()] == [str(log)] * 4)
     assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
     kept = log.rename(log.with_name("kept"))
     log.mkdir()

@@ -47,7 +47,7 @@ def test_an_error_shows_no_password(locked: FakeWorkersDaemon) -> None:
 
 
 def test_ingest_was_never_told_the_password_of_the_file(locked: FakeWorkersDaemon) -> None:
-    """Nor does the supervisor read it, from which ingest is forked; a worker that has read it shows that this finds it."""
+    """Nor does the supervisor, from which ingest is forked; a worker that has read it shows that this finds it."""
     locked.start("support.fake_workers:LEAKY", wait=False, ETLD_POSTGRES__CONNECT_TIMEOUT="7 s")
     wait_until(locked.socket.exists)
     wait_until(lambda: any("postgres" in problem for problem in locked.ask("health")["problems"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -142,7 +143,9 @@ def test_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert run(monkeypatch, "status", "--nope") == 2
 
 
-def test_the_daemon_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path, capsys) -> None:
+def test_the_daemon_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit code 3."""
     (tmp_path / "etld.toml").write_text("")
     assert run(monkeypatch, "--config", str(tmp_path / "etld.toml"), "status") == 3

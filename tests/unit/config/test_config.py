@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +297,7 @@ def test_an_event_type_is_needed() -> None:
         ("ETLD_CORRECTOR__RULES", "[]", lambda c: c.corrector.rules, ()),
     ],
 )
-def test_the_environment_overrides(name: str, value: str, get, expected: object) -> None:
+def test_the_environment_overrides(name: str, value: str, get: Callable[[Config], object], expected: object) -> None:
     """Any key; text needs no quotes, and text that looks like a number stays text."""
     assert get(parse(TEXT, DEFAULT, {name: value})) == expected
 
@@ -408,8 +408,8 @@ def test_a_file_that_everybody_may_write_is_refused(tmp_path: Path, mode: int, d
     place.mkdir()
     path = place / "etld.toml"
     path.write_text("")
-    os.chmod(path, mode)
-    os.chmod(place, directory)
+    path.chmod(mode)
+    place.chmod(directory)
     if safe:
         refuse_unsafe(path)
     else:
@@ -426,7 +426,7 @@ def test_a_link_is_as_safe_as_both_its_places(tmp_path: Path) -> None:
     link = tmp_path / "open" / "etld.toml"
     link.symlink_to(path)
     refuse_unsafe(link)
-    os.chmod(tmp_path / "open", 0o777)
+    (tmp_path / "open").chmod(0o777)
     with pytest.raises(EtldError, match=f"chmod o-w {tmp_path}/open"):
         refuse_unsafe(link)
 

@@ -14,7 +14,7 @@ from support.fake_catalog import PURCHASE, event
 SHAPE = shape.of(tree.parse(PURCHASE))
 
 
-def applied(step: dict[str, Any], to: dict[str, Any], known: bool = True) -> dict[str, Any]:
+def applied(step: dict[str, Any], to: dict[str, Any], *, known: bool = True) -> dict[str, Any]:
     changed = deepcopy(to)
     steps.parse(step).apply(changed, SHAPE if known else None)
     return changed

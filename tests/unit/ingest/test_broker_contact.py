@@ -38,7 +38,8 @@ def test_a_first_record_may_take_its_time() -> None:
     contact.tick(PATIENCE - 0.1, 1)
     assert not contact.away
     contact.tick(PATIENCE + 0.1, 1)
-    assert contact.away and contact.answered
+    assert contact.away
+    assert contact.answered
 
 
 def test_it_is_asked_when_no_record_tells_and_at_once_when_away() -> None:

@@ -39,7 +39,7 @@ class Desk:
         os.set_blocking(self._read, False)
         self.handler = logs.Handler(self._write, self.clock)
         self.handler.setFormatter(logs.JsonFormatter("worker-0", logs.Redactor([CANARY])))
-        self.log = logging.Logger("etld.test", logging.INFO)
+        self.log = logging.Logger("etld.test", logging.INFO)  # noqa: LOG001  # nobody else's
         self.log.addHandler(self.handler)
 
     def raw(self) -> str:
@@ -124,7 +124,7 @@ def test_one_record_is_one_line_whatever_is_in_it(message: str, value: str) -> N
 def test_a_traceback_stays_below_its_line() -> None:
     """Each row of it is indented and escaped, so none can look like a line of its own."""
     try:
-        raise ValueError("x\n12:00:00 error forged: \x1b[2J")
+        raise ValueError("x\n12:00:00 error forged: \x1b[2J")  # noqa: TRY301  # for its traceback
     except ValueError as error:
         one = record("failed", exc_info=(type(error), error, error.__traceback__))
     first, *rest = human(one).split("\n")
@@ -137,7 +137,7 @@ def test_a_traceback_stays_below_its_line() -> None:
 def test_secrets_never_appear(desk: Desk, form: str) -> None:
     """Not in message, argument, field or traceback, and not percent-encoded or escaped."""
     try:
-        raise ValueError(form)
+        raise ValueError(form)  # noqa: TRY301  # for its traceback
     except ValueError:
         desk.log.exception("with %s", form, extra={"dsn": f"postgresql://u:{form}@h"})
     raw = desk.raw()

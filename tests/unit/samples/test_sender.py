@@ -94,7 +94,8 @@ def test_patience_ends() -> None:
         sent(lambda *_: web.json_response({"detail": "Kafka is away"}, status=503), 1, patience=0.1)
     (error,) = caught.value.exceptions
     assert isinstance(error, EtldError)
-    assert "has acknowledged nothing" in str(error) and "Kafka is away" in str(error)
+    assert "has acknowledged nothing" in str(error)
+    assert "Kafka is away" in str(error)
 
 
 def test_nobody_there() -> None:
