@@ -149,4 +149,5 @@ def _limits(config: Config) -> HttpLimits:
         max_connections=ingest.max_connections,
         header_timeout=ingest.header_timeout,
         body_timeout=ingest.body_timeout,
+        keep_alive=ingest.keep_alive,
     )

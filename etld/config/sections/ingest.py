@@ -59,6 +59,9 @@ class IngestSection(Section):
     max_connections: int = Field(1024, ge=1, description="Connections open at once, for each process.")
     header_timeout: PositiveDuration = quantity("15 s", "How long a client may take for its headers.")
     body_timeout: PositiveDuration = quantity("30 s", "How long a client may take for its body.")
+    keep_alive: PositiveDuration = quantity(
+        "75 s", "How long an idle connection is kept; longer than a load balancer before it keeps its own."
+    )
     ack_timeout: PositiveDuration = quantity("5 s", "How long an event may wait for Kafka before the answer is 503.")
     queue_limit: Annotated[Size, at_least(1 << 20, "1 MiB")] = quantity(
         "32 MiB", "Bytes that may wait for Kafka; past it the answer is 503."

@@ -25,7 +25,7 @@ class HttpLimits:
     max_connections: int
     header_timeout: float
     body_timeout: float
-    keep_alive: float = 60.0
+    keep_alive: float
 
 
 class ServerStatus:

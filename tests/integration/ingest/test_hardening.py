@@ -50,6 +50,19 @@ def test_slow_clients_are_cut_off(start: Start) -> None:
         assert sock.recv(10) == b""
 
 
+def test_an_idle_connection_is_kept_for_so_long_and_no_longer(start: Start) -> None:
+    ingest = start(keep_alive="2 s")
+    with ingest.open() as sock:
+        sock.settimeout(10)
+        for _ in range(2):
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 200 OK" in sock.recv(2000)
+            time.sleep(1)
+        began = time.monotonic()
+        assert sock.recv(10) == b""
+        assert 0.5 < time.monotonic() - began < 4
+
+
 def test_idle_connections_make_room(start: Start) -> None:
     ingest = start(max_connections="4")
     held = [ingest.open() for _ in range(20)]
