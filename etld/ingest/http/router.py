@@ -14,7 +14,7 @@ Routes = Mapping[str, Mapping[str, RequestHandler]]
 
 
 class Router:
-    """HEAD is served as GET. OPTIONS is answered here; `preflight` gives the CORS headers of that answer."""
+    """Slashes that are doubled or at the end do not count. HEAD is served as GET. OPTIONS is answered here; `preflight` gives the CORS headers of that answer."""
 
     def __init__(self, routes: Routes, preflight: Callable[[HttpRequest], bytes]) -> None:
         self.paths = list(routes)
@@ -24,6 +24,10 @@ class Router:
     def find(self, request: HttpRequest) -> RequestHandler:
         """The handler of a request; raises `HttpRefusal` with a 404 or a 405."""
         methods = self._routes.get(request.path)
+        if methods is None:
+            # Clients join a host that ends in a slash to a path that begins with one.
+            request.path = "/" + "/".join(filter(None, request.path.split("/")))
+            methods = self._routes.get(request.path)
         if methods is None:
             detail = f"there is nothing here; see {', '.join(self.paths)}"
             raise HttpRefusal(problem(404, "no_such_path", detail))

@@ -207,6 +207,16 @@ def test_a_rate_is_of_the_address_that_the_proxy_names(start: Start) -> None:
     assert ingest.post("/track", event(), X_Forwarded_For="203.0.113.6")[0] == 200
 
 
+@pytest.mark.parametrize("path", ["//v1/batch", "/v1/batch/"])
+def test_a_slash_too_many_costs_no_event(ingest: Ingest, path: str) -> None:
+    """A host that ends in a slash, or a path that does: in Segment's spelling, which is known below /v1/ alone."""
+    call = {"type": "track", "event": "order_placed", "userId": "7", "timestamp": "2026-01-02T03:04:05Z"}
+    call["properties"] = {"order_id": 1, "order_value": 5.0}  # type: ignore[assignment]
+    raw = json.dumps({"batch": [call]}).encode()
+    answer = ingest.raw(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(raw), raw))
+    assert b" 200 OK" in answer, answer
+
+
 def test_a_pause_is_a_503_with_the_id(start: Start) -> None:
     ingest = start()
     ingest.worker.pause()
