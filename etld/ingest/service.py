@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.ingest")
 
+#: A refused request of another method, such as a browser's for /favicon.ico, is no rejected event.
+_BRINGING_EVENTS = frozenset({"POST", "PUT", "PATCH"})
+
 
 class IngestService:
     """The `Application` of an ingest process."""
@@ -81,7 +84,8 @@ class IngestService:
                 self.admission.charge_address(connection.peer, request, self._runtime.status.now)
             except HttpRefusal as too_many:
                 refused = too_many
-        self._runtime.counters.refused(refused.answer.status, None)
+        if request.method in _BRINGING_EVENTS:
+            self._runtime.counters.refused(refused.answer.status, None)
         connection.answer(refused.answer)
 
     def _openapi(self, connection: HttpConnection, request: HttpRequest) -> None:

@@ -207,6 +207,15 @@ def test_a_rate_is_of_the_address_that_the_proxy_names(start: Start) -> None:
     assert ingest.post("/track", event(), X_Forwarded_For="203.0.113.6")[0] == 200
 
 
+def test_what_brings_no_event_is_no_rejected_event(start: Start) -> None:
+    ingest = start()
+    for method, path in (("GET", "/favicon.ico"), ("HEAD", "/robots.txt"), ("GET", "/track"), ("DELETE", "/v1/batch")):
+        assert ingest.request(method, path)[0] in (404, 405)
+    assert ingest.post("/nothing", event())[0] == 404
+    _until(lambda: ingest.worker.counter("http_requests") == 5)
+    assert ingest.worker.counter("rejected") == 1
+
+
 @pytest.mark.parametrize("path", ["//v1/batch", "/v1/batch/"])
 def test_a_slash_too_many_costs_no_event(ingest: Ingest, path: str) -> None:
     """A host that ends in a slash, or a path that does: in Segment's spelling, which is known below /v1/ alone."""
