@@ -90,3 +90,7 @@ _PLAIN = json.dumps(
         ],
     }
 )
+
+
+def test_the_document_of_the_paths_is_json() -> None:
+    assert json.loads(json.dumps(document({}, ["/track", "/healthz"])))["openapi"] == "3.1.0"

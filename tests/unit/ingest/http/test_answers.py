@@ -1,0 +1,13 @@
+"""Answers that say what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+from etld.ingest.http.answers import problem
+
+
+def test_problems_say_how_long_to_wait() -> None:
+    answer = problem(429, "slow", "too fast", retry_after=0.2)
+    assert b"Retry-After: 1\r\n" in answer.headers
+    assert json.loads(answer.body)["title"] == "Too Many Requests"
