@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytest
-
 from etld.supervisor.slots import machine
 from etld.supervisor.slots.machine import Action, Patience, SlotState, WorkerSlot
 
@@ -25,9 +23,3 @@ def live(history: Sequence[Step], **slot: Any) -> WorkerSlot:
         now_slot, wanted = machine.tick(now_slot, now, PATIENCE)
         assert (now_slot.state, wanted) == (state, action), f"step {number} at {now} s: {now_slot}"
     return now_slot
-
-
-@pytest.fixture
-def patience() -> Patience:
-    """Short, round numbers."""
-    return PATIENCE

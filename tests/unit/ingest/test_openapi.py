@@ -33,7 +33,7 @@ def check(kind: EventType) -> dict[str, Any]:
     return schema
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(schemas())
 def test_every_example_is_a_valid_event(schema: EventSchema) -> None:
     check(event_type(json.loads(schema.text), "parcel"))

@@ -97,14 +97,14 @@ def test_a_plain_event_goes_the_short_way() -> None:
     assert quick == exact
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(events)
 def test_any_event(event: dict[str, Any]) -> None:
     quick, exact = both(event)
     assert quick is None or quick == exact
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_one_change_of_a_good_event(data: st.DataObject) -> None:
     event, other = good(), data.draw(events)
