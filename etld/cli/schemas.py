@@ -98,9 +98,9 @@ def register(path: Path | None, event_types: tuple[str, ...], as_json: bool) -> 
     if unknown:
         raise UsageError(f"no such event type: {', '.join(unknown)}")
     loaded = registration.load(target.config)
-    chosen = {name: loaded[name] for name in event_types or loaded}
-    ids = registration.register(_registry(target), chosen)
-    rows = [{"event_type": name, "subject": chosen[name][0], "id": number} for name, number in ids.items()]
+    chosen = [loaded.types[name] for name in event_types or loaded.types]
+    done = registration.register(_registry(target), chosen)
+    rows = [{"event_type": name, "subject": one.subject, "id": one.schema_id} for name, one in done.items()]
     if as_json:
         click.echo(json.dumps(rows))
     else:
@@ -121,14 +121,13 @@ def _config(path: Path | None, *, needed: bool) -> Config | None:
 
 
 def _offline(file: Path) -> list[str]:
-    from etld.schemas.event_schema import problems
+    from etld.schemas.event_schema import problems, read_file
+    from etld.schemas.tree import SchemaError
 
     try:
-        return problems(file.read_text("utf-8"))
-    except OSError as error:
-        return [error.strerror or str(error)]
-    except UnicodeDecodeError:
-        return ["not UTF-8"]
+        return problems(read_file(file))
+    except SchemaError as error:
+        return [str(error)]
 
 
 def _ask_registry(path: Path | None, config: Config, results: list[dict[str, Any]]) -> bool:

@@ -1,1 +1,1 @@
-"""What an event is: ids, times, validation against its schema, dead letters. Pure: no I/O."""
+"""What an event is: ids, times, limits, what its values are checked for. Pure: no I/O."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from etld.errors import EtldError
 from etld.schemas import registered
-from etld.schemas.event_schema import EventSchema
+from etld.schemas.event_schema import EventSchema, read_file
 from etld.schemas.tree import SchemaError
 
 if TYPE_CHECKING:
@@ -115,10 +115,10 @@ def of_file(config: Config, name: str) -> EventType:
     """An event type with the schema of its file; raises `EtldError`."""
     path = config.event_types[name].schema
     try:
-        schema = EventSchema.parse(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        schema = EventSchema.parse(read_file(path))
+    except SchemaError as error:
         raise EtldError(f"the schema of event type {name}, {path}, cannot be read: {error}") from error
-    return _event_type(config, name, config.event_types[name].topic, schema, None)
+    return event_type(config, name, schema)
 
 
 def _registered_type(config: Config, name: str, entry: RegisteredSchema) -> EventType:
@@ -128,16 +128,17 @@ def _registered_type(config: Config, name: str, entry: RegisteredSchema) -> Even
         raise NotSetUp(
             f"{config.schemas_path}: the schema of event type {name}: {error}. Run `etld restart setup`."
         ) from error
-    return _event_type(config, name, entry.topic or config.event_types[name].topic, schema, entry.schema_id)
+    kind = event_type(config, name, schema)
+    return replace(kind, topic=entry.topic or kind.topic, schema_id=entry.schema_id)
 
 
-def _event_type(config: Config, name: str, topic: str, schema: EventSchema, schema_id: int | None) -> EventType:
+def event_type(config: Config, name: str, schema: EventSchema) -> EventType:
+    """An event type of the configuration with a schema that is not registered yet."""
     settings = config.event_types[name]
     return EventType(
         name,
-        topic,
+        settings.topic,
         schema,
-        schema_id,
         event_names=tuple(settings.event_names),
         unknown_fields=settings.unknown_fields,
         accept=settings.accept,

@@ -12,6 +12,7 @@ from etld.schemas.tree import SchemaError, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 _TOP = dict.fromkeys(("event_id", "event_name", "event_type"), "string")
 
@@ -40,6 +41,16 @@ def problems(text: str) -> list[str]:
         return list(_problems(_record(text)))
     except SchemaError as error:
         return [str(error)]
+
+
+def read_file(path: Path) -> str:
+    """The text of a schema file; raises `SchemaError`."""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise SchemaError(error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise SchemaError("not UTF-8") from None
 
 
 def _record(text: str) -> Type:

@@ -6,15 +6,17 @@ import logging
 from typing import TYPE_CHECKING
 
 from etld.errors import EtldError
-from etld.schemas.event_schema import EventSchema
+from etld.schemas.catalog import Catalog, event_type
+from etld.schemas.event_schema import EventSchema, read_file
 from etld.schemas.registered import RegisteredSchema
 from etld.schemas.registry import Incompatible
 from etld.schemas.tree import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from etld.config import Config
+    from etld.schemas.catalog import EventType
     from etld.schemas.registry import Registry
 
 log = logging.getLogger("etld.setup")
@@ -29,47 +31,42 @@ def subject(topic: str) -> str:
     return f"{topic}-value"
 
 
-def load(config: Config) -> dict[str, tuple[str, EventSchema]]:
-    """Subject and schema by event type; raises `SchemasRefused` with every file that is no schema of an event."""
-    loaded: dict[str, tuple[str, EventSchema]] = {}
+def load(config: Config) -> Catalog:
+    """The event types with the schemas of their files.
+
+    Raises `SchemasRefused` with every file that is no schema of an event.
+    """
+    types = {}
     refused = []
-    for name, kind in config.event_types.items():
+    for name, settings in config.event_types.items():
         try:
-            loaded[name] = (subject(kind.topic), EventSchema.parse(kind.schema.read_text("utf-8")))
-        except OSError as error:
-            refused.append(f"{kind.schema}: {error.strerror or error}")
-        except UnicodeDecodeError:
-            refused.append(f"{kind.schema}: not UTF-8")
+            types[name] = event_type(config, name, EventSchema.parse(read_file(settings.schema)))
         except SchemaError as error:
-            refused.append(f"{kind.schema}: {error}")
+            refused.append(f"{settings.schema}: {error}")
     if refused:
         raise SchemasRefused("\n".join(refused))
-    return loaded
+    return Catalog(types)
 
 
-def register(registry: Registry, loaded: Mapping[str, tuple[str, EventSchema]]) -> dict[str, int]:
-    """Schema ids by event type. All are checked before the first is registered; raises `SchemasRefused`."""
+def register(registry: Registry, kinds: Collection[EventType]) -> dict[str, RegisteredSchema]:
+    """The schemas with their ids, by event type. All are checked before the first is registered.
+
+    Raises `SchemasRefused`.
+    """
     refused = []
-    for subject_name, schema in loaded.values():
-        reasons = registry.check(subject_name, schema.text)
-        refused += [str(Incompatible(subject_name, reasons))] if reasons else []
+    for kind in kinds:
+        reasons = registry.check(subject(kind.topic), kind.schema.text)
+        refused += [str(Incompatible(subject(kind.topic), reasons))] if reasons else []
     if refused:
         raise SchemasRefused("\n".join(refused))
-    ids = {}
-    for name, (subject_name, schema) in loaded.items():
-        try:
-            ids[name] = registry.register(subject_name, schema.text)
-        except Incompatible as error:
-            raise SchemasRefused(str(error)) from error
-        log.info("schema %s has id %d", subject_name, ids[name])
-    return ids
+    return {kind.name: _register(registry, kind) for kind in kinds}
 
 
-def registered(
-    config: Config, loaded: Mapping[str, tuple[str, EventSchema]], ids: Mapping[str, int]
-) -> dict[str, RegisteredSchema]:
-    """What the file of registered schemas is to hold of each event type."""
-    return {
-        name: RegisteredSchema(ids[name], config.event_types[name].topic, subject_name, schema.text)
-        for name, (subject_name, schema) in loaded.items()
-    }
+def _register(registry: Registry, kind: EventType) -> RegisteredSchema:
+    name = subject(kind.topic)
+    try:
+        schema_id = registry.register(name, kind.schema.text)
+    except Incompatible as error:
+        raise SchemasRefused(str(error)) from error
+    log.info("schema %s has id %d", name, schema_id)
+    return RegisteredSchema(schema_id, kind.topic, name, kind.schema.text)

@@ -1,1 +1,1 @@
-"""Bytes to events and back: a folder a format."""
+"""Bytes to events and back: a folder a format, listed in `formats`."""

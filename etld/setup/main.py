@@ -71,8 +71,7 @@ def set_up(worker: Worker) -> None:
         admin = Admin(client_settings(config, addresses))
         topics.ensure(admin, config)
         worker.beat()
-        ids = registration.register(open_registry(config, addresses, conn), loaded)
-    schemas = registration.registered(config, loaded, ids)
+        schemas = registration.register(open_registry(config, addresses, conn), list(loaded))
     own_topics = {"dead_letter_queue": DEAD_LETTER_TOPIC, "parked_events": PARKED_TOPIC}
     registered.write(config.schemas_path, admin.cluster_id(), schemas, own_topics)
 

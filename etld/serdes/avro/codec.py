@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import fastavro
 
+from etld.serdes.as_json import as_json
 from etld.serdes.avro import strict_reader
-from etld.serdes.avro.as_json import as_json
 from etld.serdes.avro.bare_schema import bare
 from etld.serdes.avro.writer import compile_writer
 

@@ -20,7 +20,8 @@ import polars as pl
 
 from etld.schemas.registry.base import UnknownSchema
 from etld.schemas.tree import SchemaError
-from etld.serdes.avro import batch_scan, columns, wire
+from etld.serdes import columns
+from etld.serdes.avro import batch_scan, wire
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.columnar_plan import NONCE, ColumnarPlan, plan
 from etld.serdes.avro.varint import long
@@ -70,7 +71,7 @@ def decode(values: Sequence[bytes | None], schema_for: SchemaFor, limits: Limits
     bad.sort(key=lambda one: one.row)
     frames = [frame for frame in frames if frame.height]
     if not frames:
-        return DecodedBatch([EMPTY.clone()], bad)
+        return DecodedBatch([columns.EMPTY.clone()], bad)
     return DecodedBatch([frames[0]] if len(frames) == 1 else _joined(frames), bad)
 
 
@@ -95,19 +96,6 @@ def _goes_with(one: object, other: object) -> bool:
     if isinstance(one, pl.List) and isinstance(other, pl.List):
         return _goes_with(one.inner, other.inner)
     return one == other
-
-
-EMPTY = pl.DataFrame(
-    schema={
-        "row": pl.UInt32,
-        "event_id": pl.String,
-        "event_name": pl.String,
-        "event_type": pl.String,
-        "triggered_at": pl.Datetime("us", "UTC"),
-        "user_details": pl.Struct([]),
-        "event_details": pl.Struct([]),
-    }
-)
 
 
 def _groups(values: Sequence[bytes | None], bad: list[BadRecord]) -> dict[bytes, Sequence[int]]:

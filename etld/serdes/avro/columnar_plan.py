@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etld.serdes.avro.bare_schema import bare
-from etld.serdes.avro.columns import RANGES, dtype
 from etld.serdes.avro.wire import HEADER
+from etld.serdes.columns import RANGES, dtype
 
 if TYPE_CHECKING:
     from etld.schemas.tree import Type

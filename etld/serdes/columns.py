@@ -1,4 +1,4 @@
-"""What an Avro type is as a column, and decoded records as a frame of such columns."""
+"""What a type of a schema is as a column, and decoded records as a frame of such columns: the same for any format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 
 from etld.events.limits import DATE_MAX, DATE_MIN, DAY_MICROS, TIME_MAX, TIME_MIN
-from etld.serdes.avro.as_json import as_json
+from etld.serdes.as_json import as_json
 from etld.serdes.base import DecodeError
 
 if TYPE_CHECKING:
@@ -52,6 +52,19 @@ RANGES: dict[str, tuple[int, int]] = {
     "local-timestamp-millis": (TIME_MIN // 1000, TIME_MAX // 1000),
     "local-timestamp-micros": (TIME_MIN, TIME_MAX),
 }
+
+#: No event at all.
+EMPTY = pl.DataFrame(
+    schema={
+        "row": pl.UInt32,
+        "event_id": pl.String,
+        "event_name": pl.String,
+        "event_type": pl.String,
+        "triggered_at": pl.Datetime("us", "UTC"),
+        "user_details": pl.Struct([]),
+        "event_details": pl.Struct([]),
+    }
+)
 
 
 def as_json_text(of: Type) -> bool:

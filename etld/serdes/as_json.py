@@ -1,4 +1,4 @@
-"""Decoded values as JSON has them."""
+"""Decoded values as JSON has them: the same for any format."""
 
 from __future__ import annotations
 
