@@ -79,8 +79,10 @@ class InvalidEvents:
 
 
 def _ids(received: Received) -> tuple[str, str]:
-    """(event id, dead letter id). The letter's comes from the request's or the event's own id where there is one,
-    so that a retry makes no second letter; an event without an id takes the letter's, as the corrector has it.
+    """(event id, dead letter id).
+
+    The letter's comes from the request's or the event's own id where there is one, so that a retry makes no second
+    letter; an event without an id takes the letter's, as the corrector has it.
     """
     known = _canonical(received.event.get("event_id")) or misplaced(received.event)
     request = received.origin.idempotency_key

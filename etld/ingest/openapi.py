@@ -134,13 +134,13 @@ def _batch(types: list[EventType]) -> dict[str, Any]:
     }
 
 
-def _probe(summary: str, unready: bool = False, kind: str = "application/json") -> Any:
+def _probe(summary: str, *, unready: bool = False, kind: str = "application/json") -> Any:
     content = {kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}}
     answers = {
         "200": {"description": summary, "content": content},
         **problems("405", *(("503",) if unready else ())),
     }
-    return lambda types: {"get": {"summary": summary, "responses": answers, "security": []}}
+    return lambda _types: {"get": {"summary": summary, "responses": answers, "security": []}}
 
 
 _PATHS: Mapping[str, Any] = {

@@ -78,7 +78,7 @@ class ProducerThread:
         self._news = tuple(topics[1:])
         self._waiting: dict[PendingRequest, None] = {}
         self.done: list[PendingRequest] = []
-        #: Kafka has acknowledged a record since the last tick. (What poll() returns counts errors of the connection too.)
+        #: Kafka has acknowledged a record since the last tick. (poll() counts the connection's errors too.)
         self.heard = False
         #: Why this producer can never send again; "" as long as it can.
         self.broken = ""
@@ -197,10 +197,10 @@ class ProducerThread:
         except Exception:
             log.exception("an answer could not be sent")
 
-    async def close(self, timeout: float) -> int:
-        """Flush and end the thread; how many records are still unacknowledged after `timeout` seconds."""
-        until = time.monotonic() + timeout
-        while self.in_flight and time.monotonic() < until:
+    async def close(self, seconds: float) -> int:
+        """Flush and end the thread; how many records are still unacknowledged after so many seconds."""
+        until = time.monotonic() + seconds
+        while self.in_flight and time.monotonic() < until:  # noqa: ASYNC110  # told on another thread, each by itself
             await asyncio.sleep(0.01)
         left = self.in_flight
         self._closing = True

@@ -66,13 +66,13 @@ class Producers:
     def __iter__(self) -> Iterator[ProducerThread]:
         return iter(tuple(self._producers.values()))
 
-    async def close(self, timeout: float) -> int:
-        """Close every producer; how many records were not acknowledged."""
-        return sum(await asyncio.gather(*(producer.close(timeout) for producer in self)))
+    async def close(self, seconds: float) -> int:
+        """Close every producer; how many records were not acknowledged within so many seconds."""
+        return sum(await asyncio.gather(*(producer.close(seconds) for producer in self)))
 
 
 def producer_settings(base: Mapping[str, Any], config: Config, *, leader: bool) -> dict[str, Any]:
-    """librdkafka settings of an ingest producer."""
+    """The settings of an ingest producer, for librdkafka."""
     ingest = config.ingest
     settings: dict[str, Any] = {
         **base,

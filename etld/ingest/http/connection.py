@@ -65,12 +65,12 @@ class HttpConnection(asyncio.Protocol):
         "_request",
         "_status",
         "_stepping",
-        "_write_paused",
         "extra_headers",
         "peer",
         "served",
         "since",
         "state",
+        "stuck",
         "transport",
     )
 
@@ -85,8 +85,9 @@ class HttpConnection(asyncio.Protocol):
         self._bad_request: Answer | None = None
         self._eof = False
         self._stepping = False
-        self._write_paused = False
         self._reading_paused = False
+        #: Does the client leave its answers unread?
+        self.stuck = False
         self.transport: asyncio.Transport | None = None
         self.peer = ""
         #: Header lines of the next answer.
@@ -123,18 +124,13 @@ class HttpConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read its answers: serve it no more until it does."""
-        self._write_paused = True
+        self.stuck = True
         self.since = self._status.now
 
     def resume_writing(self) -> None:
         """It reads again."""
-        self._write_paused = False
+        self.stuck = False
         self._step()
-
-    @property
-    def stuck(self) -> bool:
-        """Does the client leave its answers unread?"""
-        return self._write_paused
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and serve what is complete."""
@@ -150,9 +146,9 @@ class HttpConnection(asyncio.Protocol):
 
     def answer(self, answer: Answer) -> None:
         """Send the answer to the request in hand, and go on with the next one."""
-        self.send(opening(answer.status, answer.content_type), answer.body, answer.headers, answer.close)
+        self.send(opening(answer.status, answer.content_type), answer.body, answer.headers, close=answer.close)
 
-    def send(self, start: bytes, body: bytes, headers: bytes = b"", close: bool = False) -> None:
+    def send(self, start: bytes, body: bytes, headers: bytes = b"", *, close: bool = False) -> None:
         """`answer` for those in a hurry: `start` is what `opening` gave."""
         transport, request, status = self.transport, self._request, self._status
         if transport is None or self.state != ConnectionState.ANSWER or request is None:
@@ -210,7 +206,7 @@ class HttpConnection(asyncio.Protocol):
         self._stepping = True
         requests = self._parser.requests
         try:
-            while self.state <= ConnectionState.BODY and not self._write_paused:
+            while self.state <= ConnectionState.BODY and not self.stuck:
                 if not requests:
                     self._await_request()
                     break
@@ -268,7 +264,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _pause_or_resume_reading(self) -> None:
         """Read no further while pipelined requests wait."""
-        hold = self._write_paused or (self.state == ConnectionState.ANSWER and bool(self._parser.requests))
+        hold = self.stuck or (self.state == ConnectionState.ANSWER and bool(self._parser.requests))
         if hold != self._reading_paused and self.transport is not None and self.state != ConnectionState.CLOSE:
             self._reading_paused = hold
             if hold:

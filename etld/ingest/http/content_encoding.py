@@ -96,8 +96,9 @@ def _zstd(body: bytes, limit: int) -> bytes:
 
 
 def _check_ends(machine: zstandard.ZstdDecompressor, body: bytes) -> None:
-    """Does each frame come to its end? The reader takes a cut one for a whole one, and this class, which does
-    not, cannot stop at a limit: so it goes second, over a body that is known to be small.
+    """Refuse a body whose last frame is cut: the stream reader takes it for a whole one.
+
+    This decoder does not, but cannot stop at a limit: so it goes second, over a body that is known to be small.
     """
     for _ in range(MAX_PARTS):
         frame = machine.decompressobj()
@@ -110,7 +111,7 @@ def _check_ends(machine: zstandard.ZstdDecompressor, body: bytes) -> None:
     raise _refused(400, "bad_coding", f"a zstd body may have {MAX_PARTS} frames")
 
 
-def _identity(body: bytes, limit: int) -> bytes:
+def _identity(body: bytes, _limit: int) -> bytes:
     return body
 
 

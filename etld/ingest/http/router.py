@@ -14,7 +14,10 @@ Routes = Mapping[str, Mapping[str, RequestHandler]]
 
 
 class Router:
-    """Slashes that are doubled or at the end do not count. HEAD is served as GET. OPTIONS is answered here; `preflight` gives the CORS headers of that answer."""
+    """Slashes that are doubled or at the end do not count; HEAD is served as GET.
+
+    OPTIONS is answered here; `preflight` gives the CORS headers of that answer.
+    """
 
     def __init__(self, routes: Routes, preflight: Callable[[HttpRequest], bytes]) -> None:
         self.paths = list(routes)

@@ -13,3 +13,11 @@ def test_buckets_are_bounded_and_shared() -> None:
     assert buckets.take("e", 1, 0.0) > 0
     assert (share(100, 4), share(0, 4)) == (25, 0)
     assert RateLimits(0).take("a", 10**9, 0.0) == 0.0
+
+
+def test_a_rate_is_held_over_time() -> None:
+    limits, taken = RateLimits(10), 0
+    for step in range(1000):
+        if not limits.take("a", 1, step / 100):
+            taken += 1
+    assert 100 <= taken <= 111

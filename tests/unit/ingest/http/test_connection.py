@@ -164,8 +164,10 @@ def test_a_body_that_need_not_come_is_refused_with_the_extra_headers(world: Worl
     connection, transport = world.connect()
     connection.data_received(head)
     assert transport.statuses() == [status]
-    assert b"X-Extra: 1" in transport.written and b"Connection: close" in transport.written
-    assert transport.ended and not world.waiting
+    assert b"X-Extra: 1" in transport.written
+    assert b"Connection: close" in transport.written
+    assert transport.ended
+    assert not world.waiting
 
 
 def test_a_client_that_waits_for_100_continue_gets_it(world: World) -> None:
@@ -200,7 +202,8 @@ def test_head_has_no_body(world: World) -> None:
     connection, transport = world.connect()
     connection.data_received(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
     world.answer()
-    assert transport.written.endswith(b"\r\n\r\n") and b"Content-Length: 12" in transport.written
+    assert transport.written.endswith(b"\r\n\r\n")
+    assert b"Content-Length: 12" in transport.written
 
 
 @pytest.mark.parametrize(("version", "header"), [(b"1.0", b"Connection: keep-alive\r\n"), (b"1.1", b"")])
@@ -258,7 +261,8 @@ def test_idle_connections_are_closed_those_without_a_request_sooner(world: World
     world.later(50.0)
     assert not transport.closed
     world.later(10.0)
-    assert transport.closed and not transport.ended
+    assert transport.closed
+    assert not transport.ended
 
 
 def test_who_leaves_answers_unread_is_served_no_more_and_closed(world: World) -> None:
@@ -267,7 +271,8 @@ def test_who_leaves_answers_unread_is_served_no_more_and_closed(world: World) ->
     world.answer()
     connection.pause_writing()
     connection.data_received(GET % 2)
-    assert not world.waiting and transport.paused
+    assert not world.waiting
+    assert transport.paused
     connection.resume_writing()
     assert world.answer().path == "/2"
     connection.pause_writing()
@@ -281,7 +286,8 @@ def test_the_longest_idle_makes_way_and_then_a_slow_one(world: World) -> None:
     for _ in range(2):
         world.connect()
     _, transport = world.connect()
-    assert old_transport.closed and transport.statuses() == []
+    assert old_transport.closed
+    assert transport.statuses() == []
     old.connection_lost(None)
     for connection in world.server.connections:
         connection.data_received(GET % 1)
