@@ -148,7 +148,7 @@ class _Fold:
         return told
 
 
-class Handler(logging.Handler):
+class FoldingHandler(logging.Handler):
     """Writes each line with one system call; a warning or error that comes again within ten seconds is counted."""
 
     def __init__(self, fd: int = 2, clock: Callable[[], float] = time.monotonic) -> None:
@@ -226,7 +226,7 @@ def setup(worker: str, settings: LogSettings) -> None:
     if style == "auto":
         style = "human" if sys.stderr is not None and sys.stderr.isatty() else "json"
     _redactor.add(settings.secrets)
-    handler = Handler()
+    handler = FoldingHandler()
     handler.setFormatter((HumanFormatter if style == "human" else JsonFormatter)(worker, _redactor))
     root = logging.getLogger()
     for old in root.handlers[:]:
@@ -240,7 +240,7 @@ def setup(worker: str, settings: LogSettings) -> None:
 def tick() -> None:
     """Tell repeats that were counted more than ten seconds ago; call it now and then."""
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, Handler):
+        if isinstance(handler, FoldingHandler):
             handler.tick()
 
 

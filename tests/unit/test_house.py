@@ -19,10 +19,6 @@ from support.source_checks import (
 LONGEST_FILE = 350
 LONGEST_RUN = 10
 
-#: Public classes that are defined in more than one module. A name goes from here when it means one thing;
-#: none comes to it.
-DEFINED_TWICE = frozenset({"Handler", "Problem"})
-
 #: Files that are still too long; none comes to it.
 TOO_LONG = frozenset({"etld/stream/session.py"})
 
@@ -41,7 +37,7 @@ REPLACES = {
 def test_a_class_name_means_one_thing() -> None:
     """No public class name is defined in two modules."""
     clashes = {name: where for name, where in class_names(modules()).items() if len(where) > 1}
-    assert {name: where for name, where in clashes.items() if name not in DEFINED_TWICE} == {}
+    assert clashes == {}
 
 
 def test_every_folder_has_its_layer() -> None:

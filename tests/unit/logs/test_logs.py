@@ -37,7 +37,7 @@ class Desk:
         self.clock = Clock()
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
-        self.handler = logs.Handler(self._write, self.clock)
+        self.handler = logs.FoldingHandler(self._write, self.clock)
         self.handler.setFormatter(logs.JsonFormatter("worker-0", logs.Redactor([CANARY])))
         self.log = logging.Logger("etld.test", logging.INFO)  # noqa: LOG001  # nobody else's
         self.log.addHandler(self.handler)
