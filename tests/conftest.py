@@ -74,14 +74,3 @@ def daemon(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
     """A started daemon with embedded parts, for this test alone."""
     with make_daemon().running() as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def shared_daemon(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
-    """A started daemon that tests share: only read from it, or send events and count your own."""
-    made = make_daemon()
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()

@@ -27,9 +27,9 @@ TURNS = 10
 KINDS = (("ingest",), ("processor",), ())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def busy(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
-    """A daemon with one write key."""
+    """A daemon with one write key; each test counts from what the tests before it left."""
     daemon = make_daemon()
     keys = daemon.directory / "config" / "keys.toml"
     keys.write_text(key_table("first", "k1"))
@@ -59,6 +59,7 @@ def reconciled(daemon: Daemon) -> dict[str, Any]:
 
 def test_nothing_is_refused_lost_or_doubled(busy: Daemon) -> None:
     """Ten reloads that restart ingest and processors, ten restarts by kind or of all, 1 to 3 and back."""
+    before = rows(busy)
     with steady(busy.http, FULL_RATE, "k1") as result:
         for turn in range(TURNS):
             busy.configure({"ingest.header_timeout": f"{16 + turn} s", "processor.linger": f"{60 + turn} ms"})
@@ -71,13 +72,13 @@ def test_nothing_is_refused_lost_or_doubled(busy: Daemon) -> None:
         busy.cli("scale", "ingest", "1")
     assert result.failures == {}
     assert result.accepted == result.sent > FULL_RATE * TURNS
-    assert reconciled(busy)["table_rows"] == rows(busy) == result.accepted
+    assert reconciled(busy)["table_rows"] == rows(busy) == before + result.accepted
     assert busy.status()["totals"]["duplicate"] == 0
 
 
 def test_additions_disturb_nobody(busy: Daemon) -> None:
     """An event type with its schema, a rule, a summary, a write key, one more processor."""
-    before = pids(busy)
+    before, had = pids(busy), rows(busy)
     with steady(busy.http, RATE, "k1") as result:
         schema = busy.directory / "schemas" / "refund.avsc"
         text = (busy.directory / "schemas" / "order.avsc").read_text()
@@ -118,16 +119,17 @@ def test_additions_disturb_nobody(busy: Daemon) -> None:
     request = urllib.request.Request(f"{busy.http}/track", json.dumps(refund).encode(), {"X-Write-Key": "k2"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 202  # the name is wrong: the new rule repairs it
-    wait_until(lambda: rows(busy) == result.accepted + 1, 30, "the refund is stored")
-    assert reconciled(busy)["table_rows"] == result.accepted + 1
+    wait_until(lambda: rows(busy) == had + result.accepted + 1, 30, "the refund is stored")
+    assert reconciled(busy)["table_rows"] == had + result.accepted + 1
 
 
 def test_a_stop_under_load(busy: Daemon) -> None:
     """Clients are answered, or refused before they have sent anything; nothing that was answered is missing."""
+    had, counted = rows(busy), busy.status()["totals"]["accepted"]
     with steady(busy.http, RATE, "k1") as result:
-        wait_until(lambda: busy.status()["totals"]["accepted"] > RATE, 20, "events come")
+        wait_until(lambda: busy.status()["totals"]["accepted"] > counted + RATE, 20, "events come")
         assert busy.cli("stop").returncode == 0
     assert set(result.failures) == {"ConnectionRefusedError connecting"}
     assert result.accepted > RATE
     busy.start()
-    assert reconciled(busy)["table_rows"] == rows(busy) == result.accepted
+    assert reconciled(busy)["table_rows"] == rows(busy) == had + result.accepted
