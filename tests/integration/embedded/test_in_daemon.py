@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from support.daemon import Daemon
+from support.processes import alive, children
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -27,19 +27,7 @@ def stored(daemon: Daemon) -> int:
 
 def descendants(pid: int) -> list[int]:
     """All processes below one."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [found for child in children for found in (int(child), *descendants(int(child)))]
-
-
-def alive(pid: int) -> bool:
-    """Is there such a process, and is it more than a zombie?"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return [found for child in children(pid) for found in (child, *descendants(child))]
 
 
 def test_killed_parts_come_back(daemon: Daemon) -> None:

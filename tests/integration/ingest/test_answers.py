@@ -12,6 +12,7 @@ import pytest
 
 from support.events import event
 from support.ingest import Ingest, Start, read
+from support.waiting import wait_until
 
 
 def topic_of(ingest: Ingest, kind: str = "purchase") -> str:
@@ -212,7 +213,7 @@ def test_what_brings_no_event_is_no_rejected_event(start: Start) -> None:
     for method, path in (("GET", "/favicon.ico"), ("HEAD", "/robots.txt"), ("GET", "/track"), ("DELETE", "/v1/batch")):
         assert ingest.request(method, path)[0] in (404, 405)
     assert ingest.post("/nothing", event())[0] == 404
-    _until(lambda: ingest.worker.counter("http_requests") == 5)
+    wait_until(lambda: ingest.worker.counter("http_requests") == 5, 10)
     assert ingest.worker.counter("rejected") == 1
 
 
@@ -229,14 +230,14 @@ def test_a_slash_too_many_costs_no_event(ingest: Ingest, path: str) -> None:
 def test_a_pause_is_a_503_with_the_id(start: Start) -> None:
     ingest = start()
     ingest.worker.pause()
-    _until(lambda: ingest.request("GET", "/readyz")[0] == 503)
+    wait_until(lambda: ingest.request("GET", "/readyz")[0] == 503, 10)
     own = str(uuid4())
     status, headers, body = ingest.request("POST", "/track", event(event_id=own))
     assert (status, json.loads(body)["event_id"]) == (503, own)
     assert int(headers["retry-after"]) >= 1
     assert ingest.post("/v1/batch", {"batch": [event(event_id=own)]})[1]["event_ids"] == [own]
     ingest.worker.resume()
-    _until(lambda: ingest.request("POST", "/track", event())[0] == 200)
+    wait_until(lambda: ingest.request("POST", "/track", event())[0] == 200, 10)
 
 
 def test_the_client_may_choose_the_level_when_that_is_allowed(start: Start, ingest: Ingest) -> None:
@@ -263,12 +264,6 @@ def test_browsers_of_allowed_origins(start: Start) -> None:
         assert (status, headers["access-control-allow-origin"]) == (400 if bad == b"{" else 413, "https://shop.example")
     _, headers, _ = ingest.request("POST", "/track", b"{", {"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in headers
-
-
-def _until(condition: object) -> None:
-    from support.waiting import wait_until
-
-    wait_until(condition, 10)  # type: ignore[type-var,arg-type]
 
 
 def test_the_letter_of_a_segment_call_keeps_all_of_it(ingest: Ingest, kafka: str) -> None:

@@ -15,6 +15,7 @@ import psycopg
 
 from support.daemon import Daemon
 from support.events import event
+from support.processes import children
 from support.waiting import wait_until
 
 #: Seconds that the broker stands still; the long run: ETLD_FROZEN=30.
@@ -80,11 +81,6 @@ async def until(condition: object) -> None:
     async with asyncio.timeout(60):
         while not condition():  # type: ignore[operator]  # noqa: ASYNC110  # others set it
             await asyncio.sleep(0.02)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that this one started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def highest(pid: int) -> float:
