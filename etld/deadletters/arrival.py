@@ -1,4 +1,4 @@
-"""Dead letters from the queue into the table: read from their records, whoever wrote them, and kept, or noted as returns."""
+"""Dead letters from the queue into the table: read, whoever wrote them, and kept or noted as returns of repairs."""
 
 from __future__ import annotations
 

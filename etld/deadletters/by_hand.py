@@ -29,7 +29,7 @@ class NotReplayed(EtldError):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A letter in the hands of a person. `event` is where an edit begins: of undecodable bytes, with its event_id alone."""
+    """A letter in the hands of a person; `event`, where an edit begins, is but an event_id where the bytes are none."""
 
     letter: PendingLetter
     event: dict[str, Any]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from etld.util.text import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,7 +40,7 @@ TASK_PUT: Stage = "TASK_PUT"
 MAX_MESSAGE = 2000
 
 
-def headers(
+def headers(  # noqa: PLR0913  # a keyword for each header
     *,
     dead_letter_id: str,
     stage: Stage,
@@ -86,5 +88,4 @@ def carried(pairs: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
 
 
 def _clip(message: str) -> str:
-    clean = message.replace("\0", "\\0")
-    return clean if len(clean) <= MAX_MESSAGE else clean[: MAX_MESSAGE - 1] + "…"
+    return shortened(message.replace("\0", "\\0"), MAX_MESSAGE)

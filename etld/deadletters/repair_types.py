@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from etld.serdes import formats
 from etld.util.text import shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from etld.schemas.catalog import Catalog, EventType
     from etld.serdes.base import Encode
 
@@ -35,19 +36,20 @@ class _Compiled:
 class RepairTypes:
     """The event types of a catalog, as correction rules and repairs need them."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(
+        self, catalog: Catalog, compiled: Mapping[str, _Compiled] | None = None, now: float | None = None
+    ) -> None:
         self._catalog = catalog
-        self._compiled = {kind.name: _compiled(kind) for kind in catalog}
-        self._now: float | None = None
+        self._compiled = {kind.name: _compiled(kind) for kind in catalog} if compiled is None else compiled
+        self._now = now
 
     def at(self, moment: float | None) -> RepairTypes:
         """The same, with [ingest] max_age and max_ahead around a moment; None: without these bounds.
 
         A repair comes later than the event, and is no reason to call a timely event late.
         """
-        made = copy.copy(self)
-        made._now = math.nan if moment is None else moment  # nothing is before or after NaN
-        return made
+        # Nothing is before or after NaN.
+        return RepairTypes(self._catalog, self._compiled, math.nan if moment is None else moment)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in self._compiled

@@ -97,7 +97,7 @@ def letter_report(
 
 @dataclass(frozen=True, slots=True)
 class TrialReport:
-    """What rules would make of a letter: repaired by `rule`, or broken because of `problem`; unmatched: no rule is for it."""
+    """What rules would make of a letter: repaired by `rule`, broken because of `problem`, or unmatched by any."""
 
     letter: PendingLetter
     outcome: Literal["repaired", "broken", "unmatched"]
@@ -126,7 +126,7 @@ def trial_report(
     *,
     only_matching: bool = False,
 ) -> TrialReport:
-    """Try rules on a letter as if it had just come. `only_matching`: one that no rule is for is not broken, but unmatched."""
+    """Try rules on a letter as if it had just come; `only_matching`: what no rule is for is unmatched, not broken."""
     event, failure = work_on(letter, decoded, [])
     if event is None:
         return TrialReport(letter, "broken", problem=decoded.reason or "undecodable")

@@ -131,7 +131,7 @@ class DeadLetterService:
         return queries.pages(self._conn, chosen, limit, after)
 
     def show(self, name: str) -> LetterReport:
-        """All of one letter, and what the rules would make of it; raises `EtldError` when the name means not just one."""
+        """All of one letter, and what the rules would make of it; raises `EtldError` if the name means not just one."""
         found = queries.find(self._conn, name)
         if not found:
             raise EtldError(f"no dead letter has the id or event_id {name}")

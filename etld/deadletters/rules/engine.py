@@ -14,12 +14,15 @@ from etld.deadletters.rules.pattern import PatternTimeout
 from etld.deadletters.rules.steps.base import RuleError, show
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from etld.deadletters.failure import Failure
     from etld.deadletters.rules.hook import Hook
     from etld.deadletters.rules.steps.base import CorrectionStep
     from etld.schemas.shape import Shape
+
+
+_KEYS = ("name", "match", "steps", "hook")
 
 
 class EventTypes(Protocol):
@@ -155,38 +158,34 @@ def check(rules: Sequence[Any], prefix: str = "corrector.rules") -> list[tuple[s
         if name in names:
             problems.append((f"{where}.name", f"two rules are called {name!r}"))
         names.add(str(name))
-        for error in _errors(rule):
-            problems.append((where + "".join(_key(part) for part in error.path), error.message))
+        problems.extend((where + "".join(map(_key, error.path)), error.message) for error in _errors(rule))
     return problems
 
 
-def _errors(rule: Any) -> list[RuleError]:
-    found = []
-    if isinstance(rule, dict):
-        for key in rule:
-            if key not in ("name", "match", "steps", "hook"):
-                found.append(RuleError(f"unknown key {key!r}; a rule has name, match, steps and hook", key))
-    name = _get(rule, "name")
+def _errors(rule: Any) -> Iterator[RuleError]:
+    unknown = [key for key in rule if key not in _KEYS] if isinstance(rule, dict) else []
+    for key in unknown:
+        yield RuleError(f"unknown key {key!r}; a rule has name, match, steps and hook", key)
+    name, given = _get(rule, "name"), _get(rule, "steps") or ()
     if not isinstance(name, str) or not name:
-        found.append(RuleError("a rule needs a name", "name"))
-    given = _get(rule, "steps") or ()
+        yield RuleError("a rule needs a name", "name")
     if not given and not _get(rule, "hook"):
-        found.append(RuleError("a rule needs steps or a hook", "steps"))
-    for index, step in enumerate(given if isinstance(given, list | tuple) else ()):
-        try:
-            steps.parse(step)
-        except RuleError as error:
-            found.append(error.below("steps", index))
-    if not isinstance(given, list | tuple):
-        found.append(RuleError(f"expected a list of steps, got {show(given)}", "steps"))
+        yield RuleError("a rule needs steps or a hook", "steps")
+    if isinstance(given, list | tuple):
+        for index, step in enumerate(given):
+            yield from _error_of(steps.parse, step, "steps", index)
+    else:
+        yield RuleError(f"expected a list of steps, got {show(given)}", "steps")
     for key, parse in (("match", Match.parse), ("hook", hooks.check)):
-        value = _get(rule, key)
-        if value:
-            try:
-                parse(value)
-            except RuleError as error:
-                found.append(error.below(key))
-    return found
+        if value := _get(rule, key):
+            yield from _error_of(parse, value, key)
+
+
+def _error_of(parse: Callable[[Any], object], value: Any, *path: str | int) -> Iterator[RuleError]:
+    try:
+        parse(value)
+    except RuleError as error:
+        yield error.below(*path)
 
 
 def _parse(rule: Any) -> tuple[str, Match, tuple[CorrectionStep, ...]]:

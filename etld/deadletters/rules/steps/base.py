@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from etld.deadletters.rules import paths
 from etld.deadletters.rules.fields import Fields
 from etld.deadletters.rules.pattern import Pattern
+from etld.util.suggest import nearest
+from etld.util.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # So much alike are a name and its misspelling; "event" or "event_time" is a name of its own.
 _MISSPELT = 0.85
+# An option, step or stage may be more misspelt.
+_ALIKE = 0.6
+_SHOWN = 60
 
 
 class RuleError(ValueError):
@@ -52,8 +56,8 @@ class CorrectionStep(Protocol):
 
 def guess(word: str, known: Iterable[str]) -> str:
     """A "did you mean" for a word that is not known, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(word, known, _ALIKE)
+    return f"; did you mean {near!r}?" if near is not None else ""
 
 
 def options(
@@ -84,8 +88,7 @@ def options(
 
 def show(value: Any) -> str:
     """A value as a message shows it, cut to a readable length."""
-    written = repr(value)
-    return written if len(written) <= 60 else written[:57] + "…"
+    return shortened(repr(value), _SHOWN)
 
 
 def text(value: Any) -> str:
@@ -154,9 +157,9 @@ def place(value: Any) -> paths.Path:
 def _rightly_named(parsed: paths.Path) -> paths.Path:
     """Not "event_detials.price": every event has the same six parts, and such a step would never find anything."""
     if parsed and parsed[0] not in paths.TOP_LEVEL:
-        near = difflib.get_close_matches(parsed[0], paths.TOP_LEVEL, n=1, cutoff=_MISSPELT)
-        if near:
-            raise RuleError(f"an event has no {parsed[0]!r}; did you mean {paths.text((near[0], *parsed[1:]))!r}?")
+        near = nearest(parsed[0], paths.TOP_LEVEL, _MISSPELT)
+        if near is not None:
+            raise RuleError(f"an event has no {parsed[0]!r}; did you mean {paths.text((near, *parsed[1:]))!r}?")
     return parsed
 
 

@@ -24,7 +24,7 @@ class Join:
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """`join = { fields = ["user_details.first", "user_details.last"], separator = " ", into = "user_details.name" }`."""
+        """`join = { fields = ["user_details.first", …], separator = " ", into = "user_details.name" }`."""
         read = base.options(value, {"fields": base.source_list, "into": base.path}, {"separator": base.text})
         return cls(read["fields"], read.get("separator", " "), read["into"])
 

@@ -25,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ParseDate:
-    """Reads a date by the first of `formats` that fits: an order such as day_first, a unit of an epoch, or strptime's."""
+    """Reads a date by the first of `formats` that fits: an order such as day_first, an epoch's unit, or strptime's."""
 
     fields: Fields
     formats: tuple[str, ...]
@@ -73,7 +73,7 @@ def _date(value: Any, form: str) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return datetime.strptime(value, form)
+        return datetime.strptime(value, form)  # noqa: DTZ007  # the zone is the caller's to add
     except ValueError:
         return None
 
@@ -90,7 +90,7 @@ def _formats(value: Any) -> tuple[str, ...]:
                 index,
             )
         try:
-            datetime.strptime("", form)
+            datetime.strptime("", form)  # noqa: DTZ007  # only the format is looked at
         except ValueError as error:
             if "does not match" not in str(error):
                 raise base.RuleError(f"{form!r} is no format: {error}", index) from None
