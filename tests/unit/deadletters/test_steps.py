@@ -277,6 +277,63 @@ def test_unwrap_takes_off_one_level(nested: dict[str, Any]) -> None:
     assert got == event()
 
 
+@pytest.mark.parametrize(
+    "box",
+    [
+        {"a": 798},
+        {"discount": 798},
+        {"old_price": 798.0},
+        {"a": {"value": 798}},
+        {"value": 798, "currency": "EUR"},
+        {},
+    ],
+)
+def test_unwrap_takes_no_box_that_it_does_not_know(box: dict[str, Any]) -> None:
+    """Another key says something: what is in it is not the price."""
+    assert detail({"unwrap": "*"}, price=box)["price"] == box
+    assert detail({"unwrap": "event_details"}, price=box)["price"] == box
+
+
+@pytest.mark.parametrize(
+    ("field", "box", "value"),
+    [
+        ("price", {"Value": 12.5}, 12.5),
+        ("price", {"double": 12.5}, 12.5),
+        ("price", {"$numberDouble": "12.5"}, "12.5"),
+        ("price", {"data": {"value": 12.5}}, 12.5),
+        ("item_name", {"string": "lamp"}, "lamp"),
+        ("item_name", {"$oid": "65f"}, "65f"),
+        ("item_id", {"payload": {"$numberLong": "7"}}, "7"),
+        ("tags", {"value": ["a"]}, ["a"]),
+    ],
+)
+def test_unwrap_knows_boxes(field: str, box: dict[str, Any], value: Any) -> None:
+    """By their usual names, those of MongoDB's extended JSON, and those of Avro's types."""
+    assert detail({"unwrap": "*"}, **{field: box})[field] == value
+
+
+def test_unwrap_lifts_only_out_of_wrappers() -> None:
+    """What a key of another name holds may be another's details."""
+    details = event()["event_details"]
+    assert applied({"unwrap": "*"}, {**event(), "event_details": {"details": details}}) == event()
+    before = {**event(), "event_details": {"previous": details}}
+    assert applied({"unwrap": "*"}, before) == before
+    envelope = {"replaces": event()}
+    assert applied({"unwrap": "*"}, envelope, known=False) == envelope
+
+
+def test_unwrap_takes_the_keys_it_is_told_and_no_other() -> None:
+    """Anywhere, or below a field."""
+    told = {"unwrap": {"keys": ["a", "Box"]}}
+    assert detail(told, price={"A": {"box": 1.5}}, item_id={"value": 7})["price"] == 1.5
+    assert detail(told, item_id={"value": 7})["item_id"] == {"value": 7}
+    assert applied(told, {"box": event()}, known=False) == event()
+    below = {"unwrap": {"keys": "a", "field": "event_details"}}
+    broken = {**event(price={"a": 1.5}), "user_details": {"user_id": {"a": 7}}}
+    got = applied(below, broken)
+    assert (got["event_details"]["price"], got["user_details"]["user_id"]) == (1.5, {"a": 7})
+
+
 def test_unwrap_loses_nothing() -> None:
     """An envelope that says otherwise than what is in it stays."""
     twofold = {**event(), "data": {"event_name": "another", "event_details": {}}}
@@ -451,6 +508,9 @@ def test_split_and_join_leave_what_has_no_place(step: Any, broken: dict[str, Any
         ({"split": {"field": "a", "separator": "", "into": ["b", "c"]}}, ("split", "separator"), "separator"),
         ({"split": {"field": "a", "separator": ",", "into": "b"}}, ("split", "into"), "at least two"),
         ({"drop_field": []}, ("drop_field",), "at least one"),
+        ({"unwrap": {"keys": []}}, ("unwrap", "keys"), "at least one"),
+        ({"unwrap": {"keys": [""]}}, ("unwrap", "keys"), "the name of a key"),
+        ({"unwrap": {"field": "event_details"}}, ("unwrap",), "'keys' is missing"),
         ({"cast": "event_detials.price"}, ("cast",), "did you mean 'event_details.price'"),
         ({"trim": "user_detail.*"}, ("trim",), "did you mean 'user_details"),
         ({"set": {"field": "evnt_type", "value": 1}}, ("set", "field"), "did you mean 'event_type'"),
