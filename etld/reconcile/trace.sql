@@ -3,7 +3,7 @@
 SELECT id::text, state, stage, error_class, error, sqlstate, topic, partition AS part, "offset" AS off, attempts, reason,
     created_at, updated_at, queue_partition AS queue_part, queue_offset AS queue_off, queued_at
 FROM etld.dead_letter
-WHERE event_id = %(event_id)s::uuid OR event_id_text = %(event_id)s OR id = %(event_id)s::uuid
+WHERE event_id = %(event_id)s::uuid OR event_id_text = %(event_id)s::text OR id = %(event_id)s::uuid
 ORDER BY created_at
 
 -- name: outbox_of_event
