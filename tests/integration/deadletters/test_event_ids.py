@@ -74,8 +74,8 @@ def test_old_letters_are_found_before_and_after_the_move(conn: Connection) -> No
             assert [(found, state) for found, state in queries.named(conn, letter[:20])] == [(letter, "parked")]
             assert queries.find(conn, letter)[0].listed.event_id == events[at % 20]
         assert len(queries.named(conn, events[3])) == 2
-        assert len(trace.letters_of(conn, events[3])) == 3
-        assert [letter["id"] for letter in trace.letters_of(conn, letters[3])] == [letters[3]]
+        assert len(trace._letters(conn, events[3])) == 3
+        assert [letter["id"] for letter in trace._letters(conn, letters[3])] == [letters[3]]
         assert [found for found, _ in queries.named(conn, FOREIGN)] == [foreign]
         assert queries.find(conn, none)[0].listed.event_id is None
         assert moved(conn, page) == (60 if page == 7 else 0)
