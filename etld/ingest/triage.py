@@ -50,19 +50,25 @@ class Triage:
                 if len(value) <= self._max_event:
                     return OutgoingRecord(kind.topic, event_id, value)
                 return too_large(event_id, self._max_event)
-        return self._exactly(kind, Received(event, text, index, origin, call), budget)
+        decided = self._exactly(kind, event, budget, other_call=call is not None and "type" in event)
+        if not isinstance(decided, tuple):
+            return decided
+        return self._invalid.outcome(Received(event, text, index, origin, call), decided, budget)
 
-    def _exactly(self, kind: CompiledType | None, received: Received, budget: ViolationBudget) -> Outcome:
-        """Whatever is not plainly valid: with every violation told, or every lossless coercion made."""
-        event = received.event
+    def _exactly(
+        self, kind: CompiledType | None, event: dict[str, Any], budget: ViolationBudget, *, other_call: bool
+    ) -> Outcome | tuple[Violation, ...]:
+        """With every lossless coercion made, or every violation told.
+
+        `other_call`: in Segment's spelling it is something else than an event, whatever it holds.
+        """
         if kind is None:
-            return self._invalid.outcome(received, (self._unknown(event.get("event_type"), budget),), budget)
+            return (self._unknown(event.get("event_type"), budget),)
         verdict = kind.validator.validate(event, budget)
         if isinstance(verdict, Invalid):
-            return self._invalid.outcome(received, verdict.errors, budget)
-        if received.call is not None and "type" in event:
-            # A call other than track.
-            return self._invalid.outcome(received, (), budget)
+            return verdict.errors
+        if other_call:
+            return ()
         good = verdict.event
         event_id = good["event_id"]
         if kind.sample and not kind.keeps(good["event_name"], event_id):

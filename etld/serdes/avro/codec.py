@@ -50,7 +50,12 @@ class AvroCodec:
 
         Raises TypeError, ValueError, AttributeError or LookupError for a dict that is no such event.
         """
-        return self.value_encoder(b"")(event)
+        write = self._write
+        if write is None:
+            return self._slowly(event)
+        out = bytearray()
+        write(event, out)
+        return bytes(out)
 
     def value_encoder(self, header: bytes) -> Encode:
         """As `encode`, with a header in front of each body."""
