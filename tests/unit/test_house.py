@@ -22,9 +22,6 @@ LONGEST_RUN = 10
 #: Files that are still too long; none comes to it.
 TOO_LONG = frozenset({"etld/stream/session.py"})
 
-#: Runs of equal lines that still stand twice, by their two files; none comes to it.
-WRITTEN_TWICE = frozenset({("etld/worker/testing.py", "etld/worker/worker.py")})
-
 #: Tests that put something of their own in the place of a part of etld, and why the real part will not do.
 REPLACES = {
     "tests/integration/ingest/test_broken_producer.py": "a broker fences a producer after an hour",
@@ -49,14 +46,22 @@ def test_every_folder_has_its_layer() -> None:
     assert (named, layers["exhaustive"]) == (there, True)
 
 
+def test_unit_tests_mirror_the_source() -> None:
+    """Each folder of tests/unit and of tests/contract is called after a folder or a module of etld."""
+    there = {path.split("/")[1].removesuffix(".py") for path in modules()}
+    folders = {
+        folder.name
+        for kind in ("unit", "contract")
+        for folder in (ROOT / "tests" / kind).iterdir()
+        if folder.is_dir() and any(folder.rglob("*.py"))
+    }
+    assert folders - there == set()
+
+
 def test_nothing_is_written_twice() -> None:
     """No run of more than ten lines stands in two places."""
     runs = repeated_runs(modules(), LONGEST_RUN)
-    told = [
-        f"{one.path}:{one.number} and {other.path}:{other.number}, {lines} lines"
-        for one, other, lines in runs
-        if (one.path, other.path) not in WRITTEN_TWICE
-    ]
+    told = [f"{one.path}:{one.number} and {other.path}:{other.number}, {lines} lines" for one, other, lines in runs]
     assert told == []
 
 

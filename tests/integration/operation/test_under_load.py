@@ -57,6 +57,7 @@ def reconciled(daemon: Daemon) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_nothing_is_refused_lost_or_doubled(busy: Daemon) -> None:
     """Ten reloads that restart ingest and processors, ten restarts by kind or of all, 1 to 3 and back."""
     before = rows(busy)

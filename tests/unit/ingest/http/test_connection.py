@@ -69,7 +69,7 @@ class Clock(asyncio.AbstractEventLoop):
         return self.now
 
 
-class World:
+class ManualServer:
     """A server whose requests wait until the test answers them, and connections to it."""
 
     def __init__(self) -> None:
@@ -105,9 +105,9 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def manual() -> Iterator[ManualServer]:
     """A server of its own for each test; whatever happened, no body may count as being read at the end."""
-    made = World()
+    made = ManualServer()
     yield made
     for connection in tuple(made.server.connections):
         connection.connection_lost(None)
@@ -115,39 +115,39 @@ def world() -> Iterator[World]:
     assert not made.server.connections
 
 
-def test_pipelined_requests_wait_for_the_answer_before_them(world: World) -> None:
-    connection, transport = world.connect()
+def test_pipelined_requests_wait_for_the_answer_before_them(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(GET % 1 + GET % 2 + GET % 3)
-    assert [request.path for _, request in world.waiting] == ["/1"]
+    assert [request.path for _, request in manual.waiting] == ["/1"]
     assert transport.paused
     for path in ("/1", "/2", "/3"):
-        assert world.answer().path == path
+        assert manual.answer().path == path
     assert not transport.paused
     assert transport.statuses() == [200, 200, 200]
     assert connection.state == ConnectionState.IDLE
 
 
-def test_a_body_in_pieces_counts_until_it_is_whole(world: World) -> None:
-    connection, transport = world.connect()
+def test_a_body_in_pieces_counts_until_it_is_whole(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(POST % (1, 10) + b"12345")
-    assert (connection.state, world.server.status.reading) == (ConnectionState.BODY, 5)
+    assert (connection.state, manual.server.status.reading) == (ConnectionState.BODY, 5)
     connection.data_received(b"678")
-    assert world.server.status.reading == 8
+    assert manual.server.status.reading == 8
     connection.data_received(b"90")
-    assert world.server.status.reading == 0
-    assert world.answer().body == b"1234567890"
+    assert manual.server.status.reading == 0
+    assert manual.answer().body == b"1234567890"
     assert transport.statuses() == [200]
 
 
-def test_the_body_of_the_next_request_comes_while_the_first_is_answered(world: World) -> None:
-    connection, transport = world.connect()
+def test_the_body_of_the_next_request_comes_while_the_first_is_answered(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(GET % 1 + POST % (2, 4) + b"12")
     assert transport.paused
-    world.answer()
+    manual.answer()
     assert not transport.paused
     connection.data_received(b"34" + GET % 3)
-    assert world.answer().body == b"1234"
-    assert world.answer().path == "/3"
+    assert manual.answer().body == b"1234"
+    assert manual.answer().path == "/3"
 
 
 @pytest.mark.parametrize(
@@ -160,147 +160,149 @@ def test_the_body_of_the_next_request_comes_while_the_first_is_answered(world: W
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz", 400),
     ],
 )
-def test_a_body_that_need_not_come_is_refused_with_the_extra_headers(world: World, head: bytes, status: int) -> None:
-    connection, transport = world.connect()
+def test_a_body_that_need_not_come_is_refused_with_the_extra_headers(
+    manual: ManualServer, head: bytes, status: int
+) -> None:
+    connection, transport = manual.connect()
     connection.data_received(head)
     assert transport.statuses() == [status]
     assert b"X-Extra: 1" in transport.written
     assert b"Connection: close" in transport.written
     assert transport.ended
-    assert not world.waiting
+    assert not manual.waiting
 
 
-def test_a_client_that_waits_for_100_continue_gets_it(world: World) -> None:
-    connection, transport = world.connect()
+def test_a_client_that_waits_for_100_continue_gets_it(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
     assert transport.statuses() == [100]
     connection.data_received(b"{}")
-    world.answer()
+    manual.answer()
     assert transport.statuses() == [100, 200]
 
 
-def test_what_is_no_http_is_answered_after_what_came_before_it(world: World) -> None:
-    connection, transport = world.connect()
+def test_what_is_no_http_is_answered_after_what_came_before_it(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(GET % 1 + GET % 2 + b"\0\r\n\r\n")
-    world.answer()
-    world.answer()
+    manual.answer()
+    manual.answer()
     assert transport.statuses() == [200, 200, 400]
     assert transport.ended
     connection.data_received(GET % 3)
-    assert not world.waiting
+    assert not manual.waiting
 
 
-def test_bodies_have_a_limit_over_all_connections(world: World) -> None:
-    connection, transport = world.connect()
-    world.server.status.reading = 64 << 20
+def test_bodies_have_a_limit_over_all_connections(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
+    manual.server.status.reading = 64 << 20
     connection.data_received(POST % (1, 10) + b"12345")
     assert transport.statuses() == [503]
-    world.server.status.reading -= 64 << 20
+    manual.server.status.reading -= 64 << 20
 
 
-def test_head_has_no_body(world: World) -> None:
-    connection, transport = world.connect()
+def test_head_has_no_body(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
-    world.answer()
+    manual.answer()
     assert transport.written.endswith(b"\r\n\r\n")
     assert b"Content-Length: 12" in transport.written
 
 
 @pytest.mark.parametrize(("version", "header"), [(b"1.0", b"Connection: keep-alive\r\n"), (b"1.1", b"")])
-def test_the_connection_is_kept(world: World, version: bytes, header: bytes) -> None:
-    connection, transport = world.connect()
+def test_the_connection_is_kept(manual: ManualServer, version: bytes, header: bytes) -> None:
+    connection, transport = manual.connect()
     connection.data_received(b"GET / HTTP/%s\r\nHost: x\r\n%s\r\n" % (version, header))
-    world.answer()
+    manual.answer()
     assert header in transport.written
     assert not transport.ended
 
 
 @pytest.mark.parametrize("reason", ["asked", "draining", "surplus", "eof", "answer"])
-def test_the_connection_is_closed_after_the_answer(world: World, reason: str) -> None:
-    connection, transport = world.connect()
+def test_the_connection_is_closed_after_the_answer(manual: ManualServer, reason: str) -> None:
+    connection, transport = manual.connect()
     connection.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n%s\r\n" % (b"Connection: close\r\n" * (reason == "asked")))
-    world.server.status.draining = reason == "draining"
-    world.server.status.surplus = int(reason == "surplus")
+    manual.server.status.draining = reason == "draining"
+    manual.server.status.surplus = int(reason == "surplus")
     if reason == "eof":
         assert connection.eof_received()
-    world.waiting[0][0].answer(Answer(200, close=reason == "answer"))
+    manual.waiting[0][0].answer(Answer(200, close=reason == "answer"))
     assert b"Connection: close\r\n" in transport.written
     assert transport.closed if reason == "eof" else transport.ended
-    assert world.server.status.surplus == 0
-    world.later(LINGER * 2)
+    assert manual.server.status.surplus == 0
+    manual.later(LINGER * 2)
     assert transport.closed
 
 
-def test_who_is_slow_is_told_so(world: World) -> None:
-    connection, transport = world.connect()
+def test_who_is_slow_is_told_so(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(GET % 1 + b"GET /2 HT")
-    world.later(60.0)
+    manual.later(60.0)
     assert not transport.ended, "etld is slow here, not the client"
-    world.answer()
+    manual.answer()
     assert connection.state == ConnectionState.HEADERS
-    world.later(4.0)
+    manual.later(4.0)
     assert transport.statuses() == [200]
-    world.later(2.0)
+    manual.later(2.0)
     assert transport.statuses() == [200, 408]
-    connection, transport = world.connect()
+    connection, transport = manual.connect()
     connection.data_received(POST % (1, 5) + b"1")
-    world.later(6.0)
+    manual.later(6.0)
     assert transport.statuses() == []
-    world.later(2.0)
+    manual.later(2.0)
     assert transport.statuses() == [408]
 
 
-def test_idle_connections_are_closed_those_without_a_request_sooner(world: World) -> None:
-    connection, silent = HttpConnection(world.server), Transport()
+def test_idle_connections_are_closed_those_without_a_request_sooner(manual: ManualServer) -> None:
+    connection, silent = HttpConnection(manual.server), Transport()
     connection.connection_made(silent)
-    served, transport = world.connect()
+    served, transport = manual.connect()
     served.data_received(GET % 1)
-    world.answer()
-    world.later(6.0)
+    manual.answer()
+    manual.later(6.0)
     assert (silent.closed, transport.closed) == (True, False)
-    world.later(50.0)
+    manual.later(50.0)
     assert not transport.closed
-    world.later(10.0)
+    manual.later(10.0)
     assert transport.closed
     assert not transport.ended
 
 
-def test_who_leaves_answers_unread_is_served_no_more_and_closed(world: World) -> None:
-    connection, transport = world.connect()
+def test_who_leaves_answers_unread_is_served_no_more_and_closed(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(GET % 1)
-    world.answer()
+    manual.answer()
     connection.pause_writing()
     connection.data_received(GET % 2)
-    assert not world.waiting
+    assert not manual.waiting
     assert transport.paused
     connection.resume_writing()
-    assert world.answer().path == "/2"
+    assert manual.answer().path == "/2"
     connection.pause_writing()
-    world.later(8.0)
+    manual.later(8.0)
     assert transport.closed
 
 
-def test_the_longest_idle_makes_way_and_then_a_slow_one(world: World) -> None:
-    old, old_transport = world.connect()
-    world.later(1.0)
+def test_the_longest_idle_makes_way_and_then_a_slow_one(manual: ManualServer) -> None:
+    old, old_transport = manual.connect()
+    manual.later(1.0)
     for _ in range(2):
-        world.connect()
-    _, transport = world.connect()
+        manual.connect()
+    _, transport = manual.connect()
     assert old_transport.closed
     assert transport.statuses() == []
     old.connection_lost(None)
-    for connection in world.server.connections:
+    for connection in manual.server.connections:
         connection.data_received(GET % 1)
-    _, transport = world.connect()
+    _, transport = manual.connect()
     assert transport.statuses() == [503]
     assert transport.ended
 
 
-def test_an_answer_to_a_client_that_is_gone_goes_nowhere(world: World) -> None:
-    connection, transport = world.connect()
+def test_an_answer_to_a_client_that_is_gone_goes_nowhere(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
     connection.data_received(GET % 1)
     connection.connection_lost(None)
-    world.answer()
+    manual.answer()
     assert transport.written == b""
 
 
