@@ -61,7 +61,7 @@ class EventEndpoints:
                 if key is not None:
                     admission.charge_key(key, address, status.now)
             request = EventRequest(connection, http, key, self._ingest.ack, counters, status.now)
-            take(request, self._reader.body(http))
+            take(request, self._reader.take_body(http))
         except HttpRefusal as refused:
             counters.refused(refused.answer.status, key)
             connection.answer(refused.answer)

@@ -44,10 +44,11 @@ class RequestReader:
         self._segment = segment
         self._plain_v1 = Origin(segment=segment)
 
-    def body(self, http: HttpRequest) -> bytes:
-        """The body before its Content-Encoding."""
+    def take_body(self, http: HttpRequest) -> bytes:
+        """The body before its Content-Encoding. The request gives it up: who waits for Kafka holds records only."""
+        body, http.body = http.body, b""
         coding = http.headers.get("content-encoding")
-        return http.body if coding is None else decoded(http.body, coding, self._ingest.max_body)
+        return body if coding is None else decoded(body, coding, self._ingest.max_body)
 
     def ack(self, http: HttpRequest) -> Ack:
         """The durability that is asked for, where that is the client's choice."""
