@@ -6,6 +6,7 @@ import json
 import random
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,47 +36,55 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_obj
-def command(
-    config_path: Path | None,
-    count: int,
-    rate: float,
-    seed: int | None,
-    invalid: int,
-    only: tuple[str, ...],
-    url: str | None,
-    key: str | None,
-    connections: int,
-    patience: float,
-    as_json: bool,
-) -> None:
+def command(config_path: Path | None, /, **options: Any) -> None:
     """Send sample events; each is sent again, with its event_id, until it is acknowledged.
 
     Prints what to expect of the valid ones in tables and charts. Broken ones are counted as dead_lettered:
     they are repaired and stored, or parked.
     """
+    _generate(config_path, _Options(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The command's options, as click names them."""
+
+    count: int
+    rate: float
+    seed: int | None
+    invalid: int
+    only: tuple[str, ...]
+    url: str | None
+    key: str | None
+    connections: int
+    patience: float
+    as_json: bool
+
+
+def _generate(config_path: Path | None, given: _Options) -> None:
+    from etld.config import load
     from etld.samples import sender
     from etld.samples.expected import Expected
-    from etld.supervisor.config_checks import load
 
-    if invalid > count:
-        raise UsageError(f"--invalid {invalid}: more than --count {count}")
+    if given.invalid > given.count:
+        raise UsageError(f"--invalid {given.invalid}: more than --count {given.count}")
     config = load(config_path)
-    destination = sender.destination(url or _address(config, config_path), key, patience)
+    destination = sender.destination(given.url or _address(config, config_path), given.key, given.patience)
     expected = Expected()
     refusals: list[str] = []
-    with _progress(count, as_json) as advance:
+    with _progress(given.count, given.as_json) as advance:
 
         def answered(event: dict[str, Any], status: int, answer: dict[str, Any]) -> None:
             expected.add(event, status)
-            if status in (401, 403, 404, 405) or (status >= 400 and not invalid):
+            if status in (401, 403, 404, 405) or (status >= 400 and not given.invalid):
                 refusals.append(f"HTTP {status}: {answer.get('detail', 'refused')}")
             advance()
 
         result = sender.SendResult(answered)
-        events = _events(_kinds(config, only), count, invalid, seed)
-        _run(sender.send_all(events, destination, min(connections, count), rate, result))
+        events = _events(_kinds(config, given.only), given)
+        _run(sender.send_all(events, destination, min(given.connections, given.count), given.rate, result))
     summary = expected.as_dict()
-    if as_json:
+    if given.as_json:
         click.echo(json.dumps(summary))
     else:
         _show(summary, result.retried)
@@ -95,14 +104,14 @@ def _run(work: Any) -> None:
         raise first from None
 
 
-def _events(kinds: list[EventType], count: int, invalid: int, seed: int | None) -> Iterator[dict[str, Any]]:
+def _events(kinds: list[EventType], given: _Options) -> Iterator[dict[str, Any]]:
     from etld.samples import broken
     from etld.samples.events import make, plan
 
-    source = random.Random(seed)
+    source = random.Random(given.seed)
     now = datetime.now(UTC)
     turn = 0
-    for kind, breaks in plan(kinds, count, invalid, source):
+    for kind, breaks in plan(kinds, given.count, given.invalid, source):
         event = make(kind, source, now)
         if breaks:
             broken.break_one(event, turn)

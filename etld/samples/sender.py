@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ class _Sender:
                 async with self._session.post(self._to.url, data=body, allow_redirects=False) as response:
                     document = _document(await response.read())
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                problem = str(error) or "no answer"
+                problem = _reason(error)
             else:
                 result.answered = True
                 if response.status not in _RETRY:
@@ -130,6 +131,12 @@ class _Sender:
         if not answered:
             raise Unreachable(f"nothing answers at {where} ({problem}): is the daemon running?")
         raise EtldError(f"{where} has acknowledged nothing for {silent:.0f} s ({problem})")
+
+
+def _reason(error: Exception) -> str:
+    """Why there was no answer, as the system says it where it does."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error) or "no answer"
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float:
