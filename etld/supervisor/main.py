@@ -41,7 +41,7 @@ def serve(config: Config, startup: Startup, runtime: Runtime) -> int:
     logs.setup("supervisor", without_password_file(config).log_settings())
     setproctitle("etld: supervisor")
     runtime.pidfile.write()
-    return _loop(Supervisor(config, startup, runtime))
+    return loop(Supervisor(config, startup, runtime))
 
 
 def resume(fd: int) -> int:
@@ -52,10 +52,10 @@ def resume(fd: int) -> int:
     startup = Startup(saved.kinds, Path(saved.log_file) if saved.log_file else None)
     daemon = Supervisor(config, startup, takeover.runtime(saved), saved)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    return _loop(daemon)
+    return loop(daemon)
 
 
-def _loop(daemon: Supervisor) -> int:
+def loop(daemon: Supervisor) -> int:
     """Run until the end, or until another version takes over."""
     faulthandler.enable(2)  # a watchdog's SIGABRT leaves the stacks; there is nobody else to write them
     gc.collect()

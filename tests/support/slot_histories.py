@@ -1,4 +1,4 @@
-"""Slots and histories for the pure parts."""
+"""Histories of a slot, for the tests of the pure slot machine."""
 
 from __future__ import annotations
 

@@ -1,0 +1,119 @@
+"""Status, health and the line for the service manager, of a daemon that is put together here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from etld.supervisor.kinds import KINDS
+from etld.supervisor.lifecycle import Lifecycle
+from etld.supervisor.observe.disk import Disk
+from etld.supervisor.observe.metrics_store import MetricsStore
+from etld.supervisor.observe.report import DaemonReport
+from etld.supervisor.slots.machine import SlotState
+from etld.supervisor.slots.table import SlotTable
+from etld.worker import Addresses, SlotSpec
+
+
+@dataclass
+class Process:
+    version: str = "9"
+    memory: int = 3 << 20
+    progress: str | None = None
+
+
+@dataclass
+class Workers:
+    """Two slots, a processor's and ingest's, both running."""
+
+    slots: SlotTable = field(default_factory=lambda: SlotTable(KINDS))
+    metrics: MetricsStore = field(default_factory=MetricsStore)
+    children: Any = field(default_factory=dict)
+    old: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for pid, (name, kind) in enumerate((("processor-order-0", "processor"), ("ingest-0", "ingest")), 1):
+            self.slots.add(SlotSpec(name, kind))
+            self.change(name, state=SlotState.RUNNING, pid=pid, heard=1e18)
+            self.children[pid] = Process()
+            self.metrics.open(pid, name, kind)
+
+    def change(self, name: str, **values: Any) -> None:
+        self.slots.put(replace(self.slots[name], **values))
+
+    def outdated(self) -> dict[str, str]:
+        return self.old
+
+
+@pytest.fixture
+def workers() -> Workers:
+    return Workers()
+
+
+@pytest.fixture
+def report(workers: Workers) -> DaemonReport:
+    active: Any = SimpleNamespace(
+        config=SimpleNamespace(source="etld.toml"), addresses=Addresses("h", "k", "p", "embedded", "c")
+    )
+    operations: Any = SimpleNamespace(current=None, last=None)
+    return DaemonReport(Lifecycle(was_started=True), workers, active, operations, Disk())
+
+
+def test_a_daemon_that_is_well(report: DaemonReport) -> None:
+    assert (report.state(), report.faults()) == ("ready", {})
+    assert report.health() == {"healthy": True, "ready": True, "live": True, "state": "ready", "problems": []}
+    assert report.line() == "ready: 2 of 2 workers run"
+    status = report.status()
+    assert [(w["name"], w["version"], w["memory_mb"]) for w in status["workers"]] == [
+        ("processor-order-0", "9", 3.0),
+        ("ingest-0", "9", 3.0),
+    ]
+    assert (status["operation"], status["faults"]) == (None, [])
+
+
+def test_the_lag_of_a_worker_is_unknown_only_without_a_process(report: DaemonReport, workers: Workers) -> None:
+    workers.metrics.beat(1, {"lags": {"t:0": 5, "t:1": 2}}, 1.0)
+    workers.change("ingest-0", pid=None, state=SlotState.BACKOFF)
+    assert [worker["lag"] for worker in report.status()["workers"]] == [7, None]
+
+
+def test_events_are_accepted_or_not_whatever_else_is_wrong(report: DaemonReport, workers: Workers) -> None:
+    """By the state and the faults of ingest alone."""
+    workers.change("processor-order-0", state=SlotState.FATAL, last_error="no topic")
+    health = report.health()
+    assert (health["healthy"], health["ready"]) == (False, True)
+    assert health["problems"] == ["processor-order-0 is fatal: no topic"]
+    workers.metrics.beat(2, {"faults": {"kafka": "away"}}, 1.0)
+    assert report.health()["ready"] is False
+    workers.metrics.beat(2, {"faults": {"kafka": None}}, 1.0)
+    workers.change("ingest-0", paused=True, rests=True)
+    assert report.health()["ready"] is False
+
+
+def test_paused_ingest_is_a_problem_only_of_readiness(report: DaemonReport, workers: Workers) -> None:
+    workers.change("ingest-0", paused=True, rests=True)
+    health = report.health()
+    assert (health["healthy"], health["problems"]) == (True, ["no ingest worker accepts events: they are paused"])
+
+
+def test_faults_that_the_supervisor_sees(report: DaemonReport, workers: Workers) -> None:
+    workers.change("processor-order-0", heard=0.0)
+    workers.change("ingest-0", stands_in=True, last_error="no way to Kafka")
+    workers.old = {"processor-order-0": "8"}
+    report.disk.wrong = "/x is read-only"
+    faults = report.faults()
+    assert faults["processor-order-0"]["silent"].startswith("no message for ")
+    assert faults["processor-order-0"]["version"].startswith("runs etld 8 of before the restart")
+    assert faults["ingest-0"] == {"successor": "none came up, so it serves on: no way to Kafka"}
+    assert faults["supervisor"] == {"disk": "/x is read-only"}
+    assert "read-only" not in str(report.public()), "details go to the owner only"
+
+
+def test_what_a_slow_start_does_comes_first(report: DaemonReport, workers: Workers) -> None:
+    report.lifecycle.was_started = False
+    workers.change("ingest-0", state=SlotState.STARTING)
+    workers.children[2].progress = "waits for Kafka"
+    assert report.line() == "starting: 1 of 2 workers run; ingest-0: waits for Kafka"
