@@ -17,7 +17,7 @@ from etld.serdes import formats
 from etld.util.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from etld.schemas.catalog import Catalog, EventType
     from etld.serdes.base import Encode
@@ -71,6 +71,13 @@ class RepairTypes:
             return (f"event_type: expected {self._catalog.expected}, got {got}",)
         checked = self._checked(self._compiled[name], event)
         return tuple(str(error) for error in checked.errors) if isinstance(checked, Invalid) else ()
+
+    def stored(self, event: dict[str, Any]) -> Hashable:
+        """What is stored of a valid event: equal for two that differ in nothing that is."""
+        compiled = self._compiled[event["event_type"]]
+        checked = self._checked(compiled, event)
+        kept = event if isinstance(checked, Invalid) else checked.event
+        return json.dumps(kept, sort_keys=True, default=str) if compiled.encode is None else compiled.encode(kept)
 
     def repair(self, event: dict[str, Any]) -> Repair:
         """A valid event as the record that goes to its topic; raises `EtldError` when it cannot be made."""

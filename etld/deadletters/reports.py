@@ -87,8 +87,9 @@ def letter_report(
         if tried is None:
             continue
         changed = () if tried.event is None else changes(event, tried.event)
-        if tried.good:
-            result = "valid" if changed else "changes nothing"
+        if tried.good and tried.event is not None:
+            same = not wrong and types.stored(tried.event) == types.stored(event)
+            result = "changes nothing that is stored" if same and changed else "valid" if changed else "changes nothing"
         else:
             result = "does not help" if tried.problems == wrong else "; ".join(tried.problems)
         made.append(RuleReport(tried.rule, tried.event, tried.problems, changed, result))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
+from etld.events.times import parse_time
 from etld.schemas import shape, tree
 from support import events
 
@@ -75,6 +77,9 @@ class FakeTypes:
         if event.get("event_type") != "purchase":
             return ("event_type: not known",)
         return tuple(self._problems(event, self._shape, ""))
+
+    def stored(self, event: dict[str, Any]) -> str:
+        return json.dumps({**event, "triggered_at": parse_time(event["triggered_at"])}, sort_keys=True)
 
     def _problems(self, value: dict[str, Any], of: shape.Shape, at: str) -> list[str]:
         found = [f"{at}{key}: not known" for key in value if key not in of.fields]

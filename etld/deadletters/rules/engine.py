@@ -14,7 +14,7 @@ from etld.deadletters.rules.pattern import PatternTimeout
 from etld.deadletters.rules.steps.base import RuleError, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 
     from etld.deadletters.failure import Failure
     from etld.deadletters.rules.hook import Hook
@@ -34,6 +34,10 @@ class EventTypes(Protocol):
 
     def problems(self, event: dict[str, Any]) -> tuple[str, ...]:
         """Why an event is not valid for its type; nothing when it is."""
+        ...
+
+    def stored(self, event: dict[str, Any]) -> Hashable:
+        """What is stored of a valid event: equal for two spellings of one event, such as Z and +00:00 in a time."""
         ...
 
 
@@ -111,20 +115,34 @@ def correct(
 ) -> list[Tried]:
     """Try the rules that match, in order, up to the first whose result is valid: that one is the last.
 
-    A result that is in `known` is no repair: it was sent before and failed.
+    A result of which the same is stored as of one in `known` is no repair: that was sent before and failed.
     """
-    failed = {exactly(one) for one in known}
+    failed = _StoredForms(known, types)
     tried = []
     for rule in rules:
         attempt = try_matching(rule, event, failure, types)
         if attempt is None:
             continue
-        if attempt.good and exactly(attempt.event) in failed:
+        if attempt.good and attempt.event in failed:
             attempt = Tried(rule.name, attempt.event, ("its result is what failed already",))
         tried.append(attempt)
         if attempt.good:
             break
     return tried
+
+
+class _StoredForms:
+    """Events as they are stored, to find others among them; nothing is encoded before the first is looked for."""
+
+    def __init__(self, events: Collection[dict[str, Any]], types: EventTypes) -> None:
+        self._events = events
+        self._types = types
+        self._forms: set[Hashable] | None = None
+
+    def __contains__(self, valid: Any) -> bool:
+        if self._forms is None:
+            self._forms = {self._types.stored(one) for one in self._events if not self._types.problems(one)}
+        return self._types.stored(valid) in self._forms
 
 
 def exactly(event: Any) -> str:

@@ -125,6 +125,34 @@ def test_a_replay_tries_rules_before_sending_what_was_refused_as_it_is() -> None
     assert (got.audit.rule, got.audit.after) == ("clamp", event(price=5.0))
 
 
+RESPELT = compile_rules(
+    [
+        {"name": "parse_date", "steps": [{"parse_date": {"field": "triggered_at", "formats": ["year_first"]}}]},
+        {"name": "clamp", "steps": [{"clamp": {"field": "event_details.price", "max": 5.0}}]},
+    ]
+)
+
+
+@pytest.mark.parametrize("spelt", ["2026-11-24T10:00:00Z", "2026-11-24T10:00:00", "2026-11-24T11:00:00+01:00"])
+def test_another_spelling_of_what_the_table_refused_is_no_repair(spelt: str) -> None:
+    """Nothing that is stored would differ: the next rule is tried, and without one the letter is parked."""
+    refused, broken = letter(stage="TASK_PUT", sqlstate="23514"), {**event(price=50.0), "triggered_at": spelt}
+    got = decision.decide(refused, DecodedLetter(broken), [], RESPELT, Catalog())  # type: ignore[arg-type]
+    assert got.audit is not None
+    assert (got.audit.rule, got.audit.after) == ("clamp", {**event(price=5.0), "triggered_at": spelt})
+    got = decision.decide(refused, DecodedLetter(broken), [], RESPELT[:1], Catalog())  # type: ignore[arg-type]
+    assert (got.state, got.repair) == ("parked", None)
+    assert "parse_date: its result is what failed already" in (got.reason or "")
+
+
+def test_another_spelling_of_an_earlier_repair_is_no_repair() -> None:
+    """It had been sent, and failed."""
+    sent = {**event(), "triggered_at": "2026-11-24T10:00:00+00:00"}
+    failed = Attempt(ID, 1, "cast", event(price="12.5"), sent, "check", "failed", "TASK_PUT", "CheckViolation", "23514")
+    got = decision.decide(letter(attempts=1), DecodedLetter(event(price="12.5")), [failed], RESPELT[:1], Catalog())  # type: ignore[arg-type]
+    assert got.state == "parked"
+
+
 def test_an_unknown_schema_id_waits_then_parks() -> None:
     """The attempt is not counted while it waits."""
     unknown = DecodedLetter(None, "the schema id 7 is unknown to the registry", 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,20 +106,37 @@ def test_several_mistakes_at_once(catalog: RepairTypes) -> None:
     assert last.event["event_details"] == right["event_details"]
 
 
+def registered(catalog: RepairTypes) -> RepairTypes:
+    """The same event types with an id for the schema of each."""
+    return RepairTypes(catalogs.Catalog({kind.name: replace(kind, schema_id=7) for kind in catalog._catalog}))
+
+
 def test_a_repair_is_the_event_in_avro(catalog: RepairTypes) -> None:
     """Topic, key and value; not before the schema has an id."""
     (_, right) = pairs(1)[0]
     with pytest.raises(EtldError, match="not registered"):
         catalog.repair(right)
-    from dataclasses import replace
-
     types = {kind.name: replace(kind, schema_id=7) for kind in catalog._catalog}
-    made = RepairTypes(catalogs.Catalog(types)).repair(right)
+    made = registered(catalog).repair(right)
     assert (made.topic, made.key) == ("event_purchase", right["event_id"])
     schema_id, body = wire.unpack(made.value)
     schema = types["purchase"].schema
     assert schema_id == 7
     assert codec_of(schema).to_json(codec_of(schema).decode(body))["event_details"] == right["event_details"]
+
+
+def test_what_is_stored_of_two_spellings_is_the_same(catalog: RepairTypes) -> None:
+    """Of a time and of a number, also before the schema has an id; but not of two values."""
+    (_, right) = pairs(1)[0]
+    details = right["event_details"]
+    same = [
+        {**right, "triggered_at": "2026-11-24T10:00:00Z", "event_details": {**details, "price": 7}},
+        {**right, "triggered_at": "2026-11-24T12:00:00.000+02:00", "event_details": {**details, "price": 7.0}},
+    ]
+    for types in (catalog, registered(catalog)):
+        assert len({types.stored(one) for one in same}) == 1
+        assert types.stored({**same[0], "triggered_at": "2026-11-24T10:00:01Z"}) != types.stored(same[0])
+        assert types.stored({**same[0], "event_details": {**details, "price": 7.5}}) != types.stored(same[0])
 
 
 def test_unknown_types_are_named(catalog: RepairTypes) -> None:
