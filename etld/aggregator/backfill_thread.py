@@ -13,8 +13,9 @@ from etld.util.backoff import Backoff
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Summary
     from etld.worker import Worker
 
@@ -24,23 +25,20 @@ _LONGEST_PAUSE = 10.0
 
 
 class BackfillThread:
-    """Fills what waits for it once the processors have passed the cut; `topics` maps topic to event type."""
+    """Fills what waits for it once the processors have passed the cut."""
 
-    def __init__(self, worker: Worker, summaries: Sequence[Summary], topics: Mapping[str, str]) -> None:
+    def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
         self._worker = worker
-        self._by_name = {summary.name: summary for summary in summaries}
-        self._topics = topics
+        self._summaries = summaries
         self._stop = threading.Event()
         self._filled = threading.Event()
         self._thread: threading.Thread | None = None
         self._conn: connections.Connection | None = None
 
-    def start(self, names: Sequence[str], cluster_id: str, group: str) -> None:
-        """Begin to fill these, unless there are none; once."""
-        chosen = [self._by_name[name] for name in names if name in self._by_name]
-        if chosen and self._thread is None:
-            args = (chosen, cluster_id, group)
-            self._thread = threading.Thread(target=self._run, args=args, name="backfill", daemon=True)
+    def start(self, stream: CountedStream) -> None:
+        """Begin to fill all that waits, unless that is under way."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, args=(stream,), name="backfill", daemon=True)
             self._thread.start()
 
     def has_filled(self) -> bool:
@@ -59,18 +57,19 @@ class BackfillThread:
         if self._thread is not None:
             self._thread.join(3.0)
 
-    def _run(self, waiting: list[Summary], cluster_id: str, group: str) -> None:
+    def _run(self, stream: CountedStream) -> None:
         told: str | None = None
         backoff = Backoff(_LOOK_EVERY, _LONGEST_PAUSE)
-        while waiting and not self._stop.is_set():
+        while not self._stop.is_set():
             try:
                 with self._connect() as conn:
                     self._conn = conn
-                    while waiting and not self._stop.is_set():
-                        waiting = [one for one in waiting if not self._fill(conn, one, cluster_id, group)]
+                    while not self._stop.is_set():
+                        if not self._fill_all(conn, stream):
+                            return
                         told = None
                         backoff.reset()
-                        self._stop.wait(_LOOK_EVERY if waiting else 0)
+                        self._stop.wait(_LOOK_EVERY)
             except DatabaseError as error:
                 text = one_line(error)
                 if text != told and not self._stop.is_set():
@@ -80,14 +79,17 @@ class BackfillThread:
             finally:
                 self._conn = None
 
-    def _fill(self, conn: connections.Connection, summary: Summary, cluster_id: str, group: str) -> bool:
-        """Is it filled, by us or by another?"""
-        outcome = backfill.fill(conn, cluster_id, group, summary, self._topics)
-        if outcome:
-            log.info("summary %s is filled from processed_events", summary.name)
-            self._filled.set()
-        # None: another aggregator is at it; it stays on the list until that one is done.
-        return outcome is True or (outcome is None and summary.name not in tables.waiting(conn))
+    def _fill_all(self, conn: connections.Connection, stream: CountedStream) -> bool:
+        """Fill what can be filled now; is one left that waits for the processors, or that another aggregator fills?"""
+        waiting = tables.waiting(conn)
+        mine = [summary for summary in self._summaries if waiting.get(summary.name) == summary.definition()]
+        filled = 0
+        for summary in mine:
+            if not self._stop.is_set() and backfill.fill(conn, stream, summary):
+                log.info("summary %s is filled from processed_events", summary.name)
+                self._filled.set()
+                filled += 1
+        return filled < len(mine)
 
     def _connect(self) -> connections.Connection:
         config = self._worker.config

@@ -28,7 +28,6 @@ class ChartDrawer:
 
     def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
         self._worker = worker
-        self._summaries = summaries
         charts = worker.config.charts
         now = time.monotonic()
         self._schedule = DrawingSchedule(charts.every, charts.every_events, charts.idle, now, now)
@@ -43,8 +42,8 @@ class ChartDrawer:
         """So many events were added to the tables."""
         self._schedule.counted(events, time.monotonic())
 
-    def tick(self, conn: Connection) -> None:
-        """Take a result, and begin to draw when it is time; raises psycopg errors."""
+    def tick(self, conn: Connection, summaries: Sequence[Summary]) -> None:
+        """Take a result, and begin to draw the charts of these summaries when it is time; raises psycopg errors."""
         now = time.monotonic()
         if self._thread is not None:
             if self._thread.is_alive():
@@ -53,7 +52,7 @@ class ChartDrawer:
             self._finish(now)
         if self._has_charts and self._schedule.due(now):
             shown = self._schedule.events
-            charts = read_charts(conn, self._summaries, self._worker.config.summaries)
+            charts = read_charts(conn, summaries, self._worker.config.summaries)
             self._began, self._shown = now, shown
             self._thread = threading.Thread(target=self._draw, args=(charts,), name="drawing", daemon=True)
             self._thread.start()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etld.aggregator import counted_events
-from etld.aggregator.backfill_thread import BackfillThread
 from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
+from etld.aggregator.summary_tables import SummaryTables
 from etld.frames import load_transform, ready
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
@@ -20,6 +20,7 @@ from etld.serdes import formats
 from etld.sinks.postgres.copy_binary import to_binary
 from etld.stream import Batch, Handler, Tally, Work
 from etld.summaries import definition, tables
+from etld.summaries.backfill import CountedStream
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -67,8 +68,7 @@ class AggregatorHandler(Handler[Sums]):
         self._days: set[dt.date] = set()
         self._look_after_days = 0.0
         self._careful = 0
-        self._synced = False
-        self._backfill = BackfillThread(worker, self._summaries, self._types)
+        self._tables = SummaryTables(worker, self._summaries)
         self._drawer = ChartDrawer(worker, self._summaries)
 
     def start(self, conn: Connection) -> None:
@@ -76,12 +76,7 @@ class AggregatorHandler(Handler[Sums]):
         if self._schemas is None:
             self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
         self._keep_days(conn)
-        if not self._synced:
-            # Once a process: two daemons with different summaries must not undo each other's in turns.
-            for name in tables.sync(conn, self.cluster_id, f"etld-{self.group}", self._summaries, self._types):
-                log.info("summary %s is new or changed: filling it from processed_events", name)
-            self._synced = True
-            self._backfill.start(tables.waiting(conn), self.cluster_id, f"etld-{self.group}")
+        self._tables.start(conn, CountedStream(self.cluster_id, f"etld-{self.group}", self._types))
 
     def prepare(self, batch: Batch) -> Sums:
         """Decode and transform as the processor does, one topic at a time, and add up."""
@@ -107,7 +102,7 @@ class AggregatorHandler(Handler[Sums]):
 
     def write(self, cur: Cursor, work: Sums, verdict: Verdict | None) -> Mapping[Key, Tally]:
         """Note the ids and add the sums; ids that were counted before are left out of both."""
-        tables.verify(cur, self._summaries)
+        to_add = self._tables.verify(cur)
         day = counted_events.today()
         if day not in self._days:
             self._days = counted_events.keep(cur.connection, day, self._worker.config.aggregator.dedup_window)
@@ -128,7 +123,7 @@ class AggregatorHandler(Handler[Sums]):
             if len(ids):
                 counted_events.copy(cur, day, rows)
         for summary, columns in zip(self._summaries, sums, strict=True):
-            if columns is not None:
+            if columns is not None and summary.name in to_add:
                 tables.add(cur, summary, columns)
         return changes
 
@@ -141,16 +136,17 @@ class AggregatorHandler(Handler[Sums]):
         self._drawer.counted(new)
 
     def idle(self, conn: Connection) -> None:
-        """Partitions for tomorrow, filling from the table, charts."""
+        """Partitions for tomorrow, tables that were held back, charts."""
         if time.monotonic() >= self._look_after_days:
             self._keep_days(conn)
-        if self._backfill.has_filled():
+        self._tables.idle(conn)
+        if self._tables.has_filled():
             self._drawer.counted(1)
-        self._drawer.tick(conn)
+        self._drawer.tick(conn, self._tables.ready())
 
     def close(self) -> None:
         """End what runs beside."""
-        self._backfill.close()
+        self._tables.close()
         self._drawer.close()
 
     def _keep_days(self, conn: Connection) -> None:

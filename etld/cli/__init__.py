@@ -30,6 +30,7 @@ COMMANDS = {
     "trace": ("etld.cli.trace", "Tell one event's life."),
     "reconcile": ("etld.cli.reconcile", "Compare topics, table, dead letters and summaries."),
     "schemas": ("etld.cli.schemas", "List, check and register schemas."),
+    "summaries": ("etld.cli.summaries", "Fill summaries anew."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
 }

@@ -20,23 +20,31 @@ def command(path: Path | None, as_json: bool) -> None:
     """Draw every chart from the summary tables, and print the paths."""
     from etld.charts.process import draw
     from etld.cli.target import find
-    from etld.postgres.errors import UndefinedColumn, UndefinedTable
-    from etld.summaries import definition
+    from etld.postgres.errors import UndefinedTable
+    from etld.summaries import definition, tables
     from etld.summaries.chart_data import read_charts
 
     target = find(path)
     config = target.config
-    made = definition.read(config.summaries, config.event_types)
-    if not any(config.summaries[summary.name].chart for summary in made):
+    summaries = definition.read(config.summaries, config.event_types)
+    summaries = [summary for summary in summaries if config.summaries[summary.name].chart]
+    if not summaries:
         raise EtldError("no summary in the configuration has a chart: add a table [summaries.<name>.chart]")
     with target.connect("charts") as conn:
         try:
-            charts = read_charts(conn, made, config.summaries)
-        except (UndefinedTable, UndefinedColumn) as error:
-            raise EtldError(
-                f"a summary's table is not as the configuration says ({error.diag.message_primary}):"
-                " the aggregator makes it when it starts, so `etld reload`"
-            ) from error
+            ready = tables.ready(conn, summaries)
+        except UndefinedTable as error:
+            raise EtldError("the database has no tables of etld yet: `etld start` makes them") from error
+        missing = [f"etld.{summary.table}" for summary in summaries if summary not in ready]
+        if missing:
+            told = (
+                f"not made as the configuration says: {', '.join(missing)}. The aggregator makes it when it starts,"
+                " so `etld reload`, or see `etld status`"
+            )
+            if not ready:
+                raise EtldError(told)
+            click.echo(f"etld: {told}", err=True)
+        charts = read_charts(conn, ready, config.summaries)
     paths = draw(
         charts, config.charts.dir, keep=config.charts.keep, dpi=config.charts.dpi, cache=config.state_dir / "matplotlib"
     )

@@ -14,7 +14,6 @@ Verdict = Literal["retry", "stop", "data", "conflict"]
 DatabaseError = psycopg.Error
 OperationalError = psycopg.OperationalError
 UndefinedTable = psycopg.errors.UndefinedTable
-UndefinedColumn = psycopg.errors.UndefinedColumn
 
 _UNIQUE_VIOLATION = "23505"
 _RETRY_CODES = frozenset({"40001", "40P01", "55P03", "25006", "25P03"})

@@ -45,9 +45,23 @@ class _Positions:
         return set(self.own) | set(self.processors)
 
 
-def note_cut(conn: Connection, cluster_id: str, group: str, topics: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class CountedStream:
+    """What the aggregator counts: its group's positions on a cluster, and the event type of each topic."""
+
+    cluster_id: str
+    group: str
+    topics: Mapping[str, str]
+
+
+def hold_positions(conn: Connection, stream: CountedStream) -> None:
+    """No batch of the group is written from here to the end of the transaction."""
+    conn.execute(_SQL.hold_positions, {"cluster": stream.cluster_id, "group": stream.group})
+
+
+def note_cut(conn: Connection, stream: CountedStream) -> dict[str, Any]:
     """The cut at this moment, as JSON; in a transaction that holds the group's positions."""
-    positions = _read_positions(conn, cluster_id, group, topics)
+    positions = _read_positions(conn, stream)
     row = conn.execute(_SQL.now).fetchone()
     assert row is not None
     noted_at: str = row[0]
@@ -75,17 +89,17 @@ def _cut(positions: _Positions, key: Key, noted_at: str) -> dict[str, Any]:
     return {"offset": offset, "topic_id": life, "since": since}
 
 
-def fill(conn: Connection, cluster_id: str, group: str, summary: Summary, topics: Mapping[str, str]) -> bool | None:
+def fill(conn: Connection, stream: CountedStream, summary: Summary) -> bool | None:
     """Add what lies before the cut to the summary's table, in one transaction.
 
     True: done. False: the processors have not passed the cut yet. None: nothing to do, or another
-    aggregator does it. `topics` maps a topic to its event type.
+    aggregator does it.
     """
     with conn.transaction():
         row = conn.execute(_SQL.take, {"name": summary.name}).fetchone()
         if row is None or row[0] != summary.definition():
             return None
-        condition = _before(_read_positions(conn, cluster_id, group, list(topics)), row[1], topics)
+        condition = _before(_read_positions(conn, stream), row[1], stream.topics)
         if condition is None:
             return False
         conn.execute("SET LOCAL statement_timeout = 0")
@@ -153,12 +167,12 @@ def _either(one: _Position | None, other: _Position | None) -> _Position:
     return found
 
 
-def _read_positions(conn: Connection, cluster_id: str, group: str, topics: Sequence[str]) -> _Positions:
-    where = {"cluster": cluster_id, "group": group, "topics": list(topics)}
+def _read_positions(conn: Connection, stream: CountedStream) -> _Positions:
+    where = {"cluster": stream.cluster_id, "group": stream.group, "topics": list(stream.topics)}
     own: dict[Key, _Position] = {}
     processors: dict[Key, _Position] = {}
     for consumer_group, topic, number, *rest in conn.execute(_SQL.positions, where):
-        (own if consumer_group == group else processors)[(topic, number)] = _Position(*rest)
+        (own if consumer_group == stream.group else processors)[(topic, number)] = _Position(*rest)
     ended: dict[Key, list[tuple[str, str]]] = {}
     for topic, number, topic_id, at in conn.execute(_SQL.ended_lives, where):
         ended.setdefault((topic, number), []).append((topic_id, at))

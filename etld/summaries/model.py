@@ -8,7 +8,10 @@ sum and a count, and smallest and largest have the field's own type.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Function = Literal["count", "sum", "avg", "min", "max"]
 Path = tuple[str, ...]
@@ -116,3 +119,15 @@ class Summary:
             ],
             "bucket": self.bucket,
         }
+
+
+def measures_to_add(made_from: Mapping[str, Any], summary: Summary) -> tuple[Measure, ...] | None:
+    """The measures whose columns a table lacks that was made from this definition; None when others differ too."""
+    groups = [(name, kind) for name, _, kind in made_from["group_by"]]
+    if groups != [(group.name, group.field.type) for group in summary.groups]:
+        return None
+    there = {(name, function, kind) for name, function, _, kind in made_from["measures"]}
+    wanted = {(m.name, m.function, m.field.type if m.field else None): m for m in summary.measures}
+    if not there <= wanted.keys():
+        return None
+    return tuple(measure for shape, measure in wanted.items() if shape not in there)

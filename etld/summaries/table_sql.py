@@ -9,7 +9,7 @@ from etld.schemas.fields import COLUMNS
 from etld.summaries.model import ORIGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from etld.summaries.model import EventField, Measure, Summary
 
@@ -35,19 +35,15 @@ def create(summary: Summary) -> Composed:
     """The typed table: bucket_start, the group columns, the measures; an average is computed from its two."""
     columns: list[Composable] = [SQL("bucket_start timestamptz NOT NULL")]
     columns += [_column(group.name, group.field.type) for group in summary.groups]
-    for measure in summary.measures:
-        for name, kind in measure.columns:
-            counts = kind == "bigint" and measure.function in ("count", "avg")
-            columns.append(_column(name, kind) + SQL(" NOT NULL") if counts else _column(name, kind))
-        if measure.function == "avg":
-            total, count = (Identifier(name) for name, _ in measure.columns)
-            columns.append(
-                SQL("{} numeric GENERATED ALWAYS AS ({} / nullif({}, 0)) STORED").format(
-                    Identifier(measure.name), total, count
-                )
-            )
+    columns += [column for measure in summary.measures for column in _measure_columns(measure)]
     columns.append(SQL("UNIQUE NULLS NOT DISTINCT ({})").format(_names(summary.key)))
     return SQL("CREATE TABLE {} ({})").format(table(summary), _COMMA.join(columns))
+
+
+def add_measures(summary: Summary, measures: Iterable[Measure]) -> Composed:
+    """The columns of more measures, for a table without rows."""
+    columns = [SQL("ADD COLUMN ") + column for measure in measures for column in _measure_columns(measure)]
+    return SQL("ALTER TABLE {} {}").format(table(summary), _COMMA.join(columns))
 
 
 def upsert(summary: Summary) -> Composed:
@@ -141,6 +137,17 @@ def total(measure: Measure) -> Composed:
         return SQL("sum({}) / nullif(sum({}), 0)").format(*names)
     function = {"count": SQL("sum"), "sum": SQL("sum"), "min": SQL("min"), "max": SQL("max")}[measure.function]
     return function + SQL("({})").format(*names)
+
+
+def _measure_columns(measure: Measure) -> Iterator[Composable]:
+    for name, kind in measure.columns:
+        counts = kind == "bigint" and measure.function in ("count", "avg")
+        yield _column(name, kind) + SQL(" NOT NULL") if counts else _column(name, kind)
+    if measure.function == "avg":
+        total, count = (Identifier(name) for name, _ in measure.columns)
+        yield SQL("{} numeric GENERATED ALWAYS AS ({} / nullif({}, 0)) STORED").format(
+            Identifier(measure.name), total, count
+        )
 
 
 def _aggregates(measure: Measure) -> list[Composable]:

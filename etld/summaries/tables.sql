@@ -1,6 +1,16 @@
 -- name: lock
 SELECT pg_advisory_xact_lock(hashtext('etld.summary'))
 
+-- name: hurry
+SET LOCAL lock_timeout = '1s'
+
+-- name: lock_holders
+SELECT a.pid, a.usename::text, a.application_name, to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS'), a.query
+FROM pg_locks l
+JOIN pg_stat_activity a USING (pid)
+WHERE l.relation = to_regclass(%(table)s) AND l.granted AND a.pid <> pg_backend_pid()
+ORDER BY a.xact_start
+
 -- name: hold_positions
 SELECT 1 FROM etld.kafka_position WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s ORDER BY topic, partition FOR UPDATE
 
@@ -22,7 +32,7 @@ ON CONFLICT (name) DO UPDATE
 UPDATE etld.summary SET state = 'live', cut = '{}', updated_at = now() WHERE name = %(name)s
 
 -- name: waiting
-SELECT name FROM etld.summary WHERE state = 'backfill' ORDER BY name
+SELECT name, definition FROM etld.summary WHERE state = 'backfill' ORDER BY name
 
 -- name: take
 SELECT definition, cut FROM etld.summary WHERE name = %(name)s AND state = 'backfill' FOR UPDATE SKIP LOCKED

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from etld.aggregator.handler import AggregatorHandler
+from etld.aggregator.summary_tables import SummaryTables
 from etld.config import load
 from etld.postgres.migrate import migrate
 from etld.schemas.event_schema import EventSchema
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.wire import pack
 from etld.stream.batch import Batch, Records
-from etld.summaries import backfill, definition, recompute, tables
+from etld.summaries import backfill, definition, recompute
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 from support.events import as_avro, event, micros
@@ -59,24 +60,31 @@ class AggregatorHarness:
         self.conn = conn
         self.config = cfg or config(directory)
         addresses = Addresses("", "", conn.info.dsn, "embedded", "")
-        worker = LocalWorker(self.config, "aggregator", "aggregator-0", addresses)
-        self.handler = AggregatorHandler(worker)
+        self.worker = LocalWorker(self.config, "aggregator", "aggregator-0", addresses)
+        self.handler = AggregatorHandler(self.worker)
         self.handler.cluster_id = CLUSTER
         self.schemas = [EventSchema.parse((ROOT / f"schemas/{name}.avsc").read_text()) for name in TYPES]
         self.handler._schemas = lambda number: self.schemas[number]  # type: ignore[assignment]
         self.summaries = definition.read(self.config.summaries, self.config.event_types)
-        self.topics = {kind.topic: name for name, kind in self.config.event_types.items()}
+        topics = {kind.topic: name for name, kind in self.config.event_types.items()}
+        self.stream = backfill.CountedStream(CLUSTER, GROUP, topics)
         self.sync()
 
     def sync(self) -> list[str]:
         """What `start` does to the tables, filling left to `fill`."""
-        fresh = tables.sync(self.conn, CLUSTER, GROUP, self.summaries, self.topics)
+        self.handler._summaries = self.summaries
+        self.handler._tables = SummaryTables(self.worker, self.summaries)
+        made = self.handler._tables.sync(self.conn, self.stream)
         self.handler._keep_days(self.conn)
-        return fresh
+        return made
+
+    def retry(self) -> None:
+        """What `idle` does about summaries that are held back."""
+        self.handler._tables.retry(self.conn)
 
     def fill(self) -> list[bool | None]:
         """Fill what waits, as the thread would."""
-        return [backfill.fill(self.conn, CLUSTER, GROUP, summary, self.topics) for summary in self.summaries]
+        return [backfill.fill(self.conn, self.stream, summary) for summary in self.summaries]
 
     def value(self, event: Mapping[str, Any]) -> bytes:
         """The event as a record's value."""

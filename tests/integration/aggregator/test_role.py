@@ -68,7 +68,7 @@ def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, con
         wait_until(lambda: "302 events" in description(latest), what="the chart of 302 events")
     made = definition.read(cfg.summaries, cfg.event_types)
     assert [s.name for s in made] == ["purchase", "order", "delivery"]
-    assert tables.waiting(conn) == []
+    assert tables.waiting(conn) == {}
     totals = conn.execute(
         "SELECT sum(consumed), sum(stored), sum(duplicate) FROM etld.kafka_position"
         " WHERE consumer_group = 'etld-aggregator'"

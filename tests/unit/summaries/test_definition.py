@@ -12,6 +12,7 @@ import pytest
 from etld.schemas import tree
 from etld.schemas.fields import Known, Unknown, lookup
 from etld.summaries import definition
+from etld.summaries.model import Summary, measures_to_add
 
 SCHEMA = {
     "type": "record",
@@ -143,6 +144,23 @@ def test_a_name_that_is_no_identifier_is_refused(tmp_path: Path) -> None:
     """It becomes a table."""
     (problem,) = definition.check({"My Sales": _summary()}, _types(tmp_path))
     assert "table's name" in problem.message
+
+
+def test_a_table_with_the_same_columns_can_be_kept(tmp_path: Path) -> None:
+    """Whatever else the summary is made from; more measures are more columns, other ones are another table."""
+
+    def made(**changes: Any) -> Summary:
+        return definition.read({"sales": _summary(**changes)}, _types(tmp_path))[0]
+
+    first = made().definition()
+    measures = {"events": "count", "revenue": {"sum": "event_details.price"}}
+    assert measures_to_add(first, made()) == ()
+    assert measures_to_add(first, made(bucket=60.0, filter={"event_name": ("sold",)})) == ()
+    more = made(measures={"mean": {"avg": "event_details.price"}, **measures})
+    assert [measure.name for measure in measures_to_add(first, more) or ()] == ["mean"]
+    assert measures_to_add(more.definition(), made()) is None
+    assert measures_to_add(first, made(measures={**measures, "revenue": {"max": "event_details.price"}})) is None
+    assert measures_to_add(first, made(group_by={"shop": "event_details.shop"})) is None
 
 
 def test_without_its_schema_no_summary_is_made(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The tables of the summaries in the hands of the aggregator: made, filled, and tried again when they are held back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from etld.aggregator.backfill_thread import BackfillThread
+from etld.summaries import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etld.postgres.connections import Connection, Cursor
+    from etld.summaries.backfill import CountedStream
+    from etld.summaries.model import Summary
+    from etld.summaries.tables import HeldBack, Synced
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.aggregator")
+# Seconds between two looks at what is held back, and at what `etld summaries rebuild` has emptied.
+_LOOK_EVERY = 5.0
+
+
+class SummaryTables:
+    """Knows which tables are as the configuration says.
+
+    `verify` is for the thread that writes batches, the rest for the loop's.
+    """
+
+    def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
+        self._worker = worker
+        self._summaries = summaries
+        self._definitions = {summary.name: summary.definition() for summary in summaries}
+        self._held_back: dict[str, HeldBack] = {}
+        self._stream: CountedStream | None = None
+        self._look_at = 0.0
+        self._backfill = BackfillThread(worker, summaries)
+
+    def start(self, conn: Connection, stream: CountedStream) -> None:
+        """Make what is new or changed; once a process, lest two daemons with other summaries undo each other's."""
+        if self._stream is None:
+            self.sync(conn, stream)
+            self._look(conn, stream)
+
+    def sync(self, conn: Connection, stream: CountedStream) -> list[str]:
+        """Make the tables of what is new or changed; the names of those."""
+        synced = tables.sync(conn, stream, self._summaries)
+        self._take(synced)
+        self._stream = stream
+        return synced.made
+
+    def ready(self) -> list[Summary]:
+        """The summaries whose tables are as they should be."""
+        return [summary for summary in self._summaries if summary.name not in self._held_back]
+
+    def verify(self, cur: Cursor) -> set[str]:
+        """The names of the summaries to add to, in a batch's transaction; raises `DefinitionsChanged`."""
+        return tables.verify(cur, self._definitions, self._held_back)
+
+    def idle(self, conn: Connection) -> None:
+        """Now and then: try again what is held back, and fill what waits for it."""
+        if self._stream is not None and time.monotonic() >= self._look_at:
+            self.retry(conn)
+            self._look(conn, self._stream)
+
+    def retry(self, conn: Connection) -> None:
+        """Try again what is held back."""
+        if self._held_back and self._stream is not None:
+            self._take(tables.retry(conn, self._stream, self._held_back))
+
+    def has_filled(self) -> bool:
+        """Was a summary filled since the last call?"""
+        return self._backfill.has_filled()
+
+    def close(self) -> None:
+        """End what is being filled."""
+        self._backfill.close()
+
+    def _take(self, synced: Synced) -> None:
+        for name in synced.made:
+            log.info("summary %s is new or changed: filling it from processed_events", name)
+        for name, held in synced.held_back.items():
+            if name not in self._held_back or self._held_back[name].reason != held.reason:
+                log.error("summary %s is not kept up to date: %s; trying again", name, held.reason)
+        self._held_back = synced.held_back
+        told = [f"summary {name} is not kept up to date: {held.reason}" for name, held in synced.held_back.items()]
+        self._worker.fault("summaries", "; ".join(told) or None)
+
+    def _look(self, conn: Connection, stream: CountedStream) -> None:
+        self._look_at = time.monotonic() + _LOOK_EVERY
+        waiting = tables.waiting(conn)
+        if any(waiting.get(name) == definition for name, definition in self._definitions.items()):
+            self._backfill.start(stream)
