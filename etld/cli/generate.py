@@ -108,7 +108,7 @@ def _events(kinds: list[EventType], given: _Options) -> Iterator[dict[str, Any]]
     from etld.samples import broken
     from etld.samples.events import make, plan
 
-    source = random.Random(given.seed)
+    source = random.Random(given.seed)  # noqa: S311  # samples
     now = datetime.now(UTC)
     turn = 0
     for kind, breaks in plan(kinds, given.count, given.invalid, source):
@@ -145,7 +145,7 @@ def _address(config: Config, config_path: Path | None) -> str:
             return str(address)
     except (Unreachable, EtldError, KeyError, TypeError):
         pass
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.ingest.host, config.ingest.host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.ingest.host, config.ingest.host)  # noqa: S104  # to send to
     return f"http://[{host}]:{config.ingest.port}" if ":" in host else f"http://{host}:{config.ingest.port}"
 
 

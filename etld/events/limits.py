@@ -38,8 +38,3 @@ def storable_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def storable_time(micros: int) -> bool:
-    """Whether a time in microseconds since the epoch is one that every part can hold."""
-    return TIME_MIN <= micros <= TIME_MAX

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etld.util.text import one_line, shortened
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -96,8 +98,8 @@ def print_changes(changes: Iterable[Change], indent: str, *, err: bool = False) 
 
 def plain(text: object) -> str:
     """Text on one line, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(str(text).split()))
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in one_line(text))
 
 
 def _cut(text: str, room: int | None) -> str:
-    return text if room is None or len(text) <= room else text[: room - 1] + "…"
+    return text if room is None else shortened(text, room)
