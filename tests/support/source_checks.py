@@ -88,9 +88,12 @@ def repeated_runs(texts: dict[str, str], longer_than: int) -> list[tuple[Line, L
 
 
 def named_paths(text: str) -> Iterator[str]:
-    """Every path below `etld/` that a document names, without a `:line` or a full stop after it."""
-    for match in re.finditer(r"(?<![\w/.~-])etld/[\w./*{},-]*", text):
-        yield match.group().rstrip(".,")
+    """Every path below `etld/` that a document names, without a `:line` or a full stop after it; `{a,b}.py` is two."""
+    for match in re.finditer(r"(?<![\w/.~-])etld/(?:[\w./*-]|\{[\w,]+\})*", text):
+        path = match.group().rstrip(".")
+        before, brace, rest = path.partition("{")
+        choices, _, after = rest.partition("}")
+        yield from (f"{before}{choice}{after}" for choice in choices.split(",")) if brace else (path,)
 
 
 def own_parts_replaced(text: str) -> list[str]:

@@ -118,8 +118,10 @@ def test_runs_that_stand_twice(texts: dict[str, str], found: list[tuple[str, int
 
 def test_paths_that_a_document_names() -> None:
     """With a stop or a line number after them; not those of other trees."""
-    text = "See `etld/kafka/reader.py:30`, etld/util/. Not /etc/etld/etld.toml, not ~/.cache/etld/x, not `etld/*.py`'s."
-    assert list(named_paths(text)) == ["etld/kafka/reader.py", "etld/util/", "etld/*.py"]
+    text = (
+        "See `etld/kafka/reader.py:30`, etld/util/. And `etld/*.py`, etld/{a,b_c}.py, not ~/.cache/etld/x, /etc/etld."
+    )
+    assert list(named_paths(text)) == ["etld/kafka/reader.py", "etld/util/", "etld/*.py", "etld/a.py", "etld/b_c.py"]
 
 
 @pytest.mark.parametrize(
