@@ -7,12 +7,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_PUBLIC_CLASS = re.compile(r"^class ([A-Za-z]\w*)", re.MULTILINE)
 _IMPORT = re.compile(r"^[ \t]*(?:from [\w.]+ import (?:\([^)]*\)|.*)|import [\w.]+.*)$", re.MULTILINE)
 #: Without one of these words a test replaces nothing.
 _REPLACING = re.compile(r"setattr|[Mm]ock|patch")
@@ -27,12 +27,6 @@ class Line:
     text: str
 
 
-@cache
-def parsed(text: str) -> ast.Module:
-    """The syntax tree of a module, made once for all checks."""
-    return ast.parse(text)
-
-
 def modules(root: Path = ROOT, package: str = "etld") -> dict[str, str]:
     """The text of each module of a package, by its path below `root`."""
     return {str(path.relative_to(root)): path.read_text() for path in sorted((root / package).rglob("*.py"))}
@@ -42,9 +36,8 @@ def class_names(texts: dict[str, str]) -> dict[str, list[str]]:
     """Where each public class of a module is defined, by its name; a class inside another belongs to that one."""
     found: dict[str, list[str]] = defaultdict(list)
     for path, text in texts.items():
-        for node in parsed(text).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                found[node.name].append(path)
+        for name in _PUBLIC_CLASS.findall(text):
+            found[name].append(path)
     return dict(found)
 
 
@@ -100,7 +93,7 @@ def own_parts_replaced(text: str) -> list[str]:
     """What a test replaces of etld itself: "line N: code" for each monkeypatch.setattr or mock of a part of etld."""
     if not _REPLACING.search(text):
         return []
-    tree = parsed(text)
+    tree = ast.parse(text)
     ours = set(_names_from_etld(tree))
     found = []
     for node in ast.walk(tree):
