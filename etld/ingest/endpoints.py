@@ -34,6 +34,9 @@ class EventEndpoints:
     def __init__(self, config: Config, catalog: Catalog, admission: Admission, runtime: IngestRuntime) -> None:
         ingest = config.ingest
         self._ingest = ingest
+        self._max_event = ingest.max_event
+        self._max_depth = ingest.max_depth
+        self._ack = ingest.ack
         self._admission = admission
         self._runtime = runtime
         self._segment = SegmentMap(ingest.segment_map, catalog) if ingest.segment else None
@@ -60,7 +63,7 @@ class EventEndpoints:
                 key = admission.key(http, status.wall)
                 if key is not None:
                     admission.charge_key(key, address, status.now)
-            request = EventRequest(connection, http, key, self._ingest.ack, counters, status.now)
+            request = EventRequest(connection, http, key, self._ack, counters, status.now)
             take(request, self._reader.take_body(http))
         except HttpRefusal as refused:
             counters.refused(refused.answer.status, key)
@@ -69,11 +72,11 @@ class EventEndpoints:
     # One event
 
     def _track(self, request: EventRequest, body: bytes) -> None:
-        limit = self._ingest.max_event
+        limit = self._max_event
         if len(body) > limit:
             detail = f"an event may have {limit} bytes"
             raise HttpRefusal(problem(413, "event_too_large", detail, limit=limit))
-        event = _parse(body, self._ingest.max_depth)
+        event = _parse(body, self._max_depth)
         http = request.http
         request.ack = self._reader.ack(http)
         outcome = self._triage.decide(event, body, 0, self._reader.origin(http, request.key), ViolationBudget())
@@ -121,7 +124,7 @@ class EventEndpoints:
 
     def _listed(self, body: bytes) -> list[Any]:
         """The events of a JSON batch."""
-        document = _parse(body, self._ingest.max_depth + 2)
+        document = _parse(body, self._max_depth + 2)
         events = document.get("batch") if type(document) is dict else None
         if type(events) is not list:
             detail = 'a batch is {"batch": [event, …]}, or an event a line as application/x-ndjson'
@@ -141,7 +144,7 @@ class EventEndpoints:
             self._admission.charge_batch(peer, request.http, request.key, count - 1, request.started)
 
     def _decide_lines(self, texts: list[bytes], origin: Origin, budget: ViolationBudget) -> list[Outcome]:
-        limit, max_depth, decide = self._ingest.max_event, self._ingest.max_depth, self._triage.decide
+        limit, max_depth, decide = self._max_event, self._max_depth, self._triage.decide
         outcomes: list[Outcome] = []
         for index, text in enumerate(texts):
             if len(text) > limit:

@@ -29,8 +29,13 @@ class TokenBucket:
 
     def take(self, count: int, now: float) -> float:
         """Take `count` tokens: 0.0 when one was there, else the seconds to wait; nothing is taken then."""
-        tokens = self.available(now)
-        if tokens < min(count, 1):
+        # As `available`, which would cost a request as much again.
+        tokens = self._tokens + (now - self._seen) * self._rate
+        if tokens > self._capacity:  # noqa: PLR1730  # min() costs three times as much
+            tokens = self._capacity
+        self._seen = now
+        if tokens < 1 and tokens < count:
+            self._tokens = tokens
             return (1.0 - tokens) / self._rate
         self._tokens = tokens - count
         return 0.0

@@ -20,6 +20,23 @@ MAX_LINE = 8190
 #: Bytes that may come without anything becoming complete by them: a longer part of a head is not worth the wait.
 _MAX_SILENT = 2 * MAX_LINE
 
+#: Names as most clients spell them: to look one up is cheaper than to make it.
+_COMMON = {
+    name.encode(): name.lower()
+    for name in (
+        "Accept",
+        "Accept-Encoding",
+        "Authorization",
+        "Connection",
+        "Content-Encoding",
+        "Content-Length",
+        "Content-Type",
+        "Host",
+        "Idempotency-Key",
+        "User-Agent",
+        "X-Write-Key",
+    )
+}
 _SINGLE = frozenset(
     {
         "content-length",
@@ -123,7 +140,7 @@ class RequestParser:
             return
         if len(raw_name) > MAX_LINE or len(raw_value) > MAX_LINE:
             raise BadRequest(_too_long())
-        name = raw_name.lower().decode("latin-1")
+        name = _COMMON.get(raw_name) or raw_name.lower().decode("latin-1")
         value = raw_value.rstrip(b" \t").decode("utf-8", "surrogateescape")
         if name not in headers:
             headers[name] = value
@@ -131,7 +148,7 @@ class RequestParser:
             raise BadRequest(f"the header {name} comes twice")
         else:
             self._repeated.append((name, value))
-        if len(headers) + len(self._repeated) > MAX_HEADERS:
+        if len(headers) > MAX_HEADERS or (self._repeated and len(headers) + len(self._repeated) > MAX_HEADERS):
             raise BadRequest(f"a request may have {MAX_HEADERS} headers")
 
     def on_headers_complete(self) -> None:
