@@ -91,8 +91,6 @@ class FullLetter:
     key: bytes | None
     value: bytes | None
     headers: Mapping[str, str]
-    repair_topic: str | None
-    repair_key: str | None
     base_attempts: int
     replays: int
     waits_for: int | None
@@ -140,11 +138,9 @@ def find(conn: Connection, name: str) -> list[FullLetter]:
         key, value = (None if part is None else bytes(part) for part in row[15:17])
         with conn.cursor() as cur:
             history = repository.attempts_of(cur, [row[0]]).get(row[0], [])
-        headers, topic, event_id, base, replays, schema_id, asked_at = row[17:]
-        row_itself = ListedLetter(*row[:15])
-        found.append(
-            FullLetter(row_itself, key, value, headers, topic, event_id, base, replays, schema_id, asked_at, history)
-        )
+        headers, base, replays, schema_id, asked_at = row[17:]
+        listed = ListedLetter(*row[:15])
+        found.append(FullLetter(listed, key, value, headers, base, replays, schema_id, asked_at, history))
     return found
 
 

@@ -34,7 +34,7 @@ WHERE
 -- name: whole
 SELECT
     -- include: listed
-    , key, value, headers, repair_topic, repair_key::text, base_attempts, replays,
+    , key, value, headers, base_attempts, replays,
     waits_for,
     CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END
 FROM etld.dead_letter
