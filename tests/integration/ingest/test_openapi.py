@@ -36,7 +36,7 @@ def run(ingest: Ingest, directory: Path, *options: str) -> int:
 
 
 def test_answers_are_as_described(start: Start, tmp_path: Path) -> None:
-    assert run(start(), tmp_path, f"--checks={ANSWERS}", "--max-examples=150") >= CASES
+    assert run(start(), tmp_path, f"--checks={ANSWERS}", "--max-examples=110") >= CASES
 
 
 def test_all_checks_with_keys_and_reject(start: Start, tmp_path: Path) -> None:
