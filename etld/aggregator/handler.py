@@ -17,8 +17,10 @@ from etld.frames import load_transform, ready
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
+from etld.sinks.base import RecordCounts
 from etld.sinks.postgres.copy_binary import to_binary
-from etld.stream import Batch, Handler, Tally, Work
+from etld.sinks.postgres.unwrap import connection_of, cursor_of
+from etld.stream import Batch, BatchHandler, Work
 from etld.summaries import definition, tables
 from etld.summaries.backfill import CountedStream
 
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etld.aggregator.batch_totals import Columns
-    from etld.postgres.connections import Connection, Cursor
-    from etld.postgres.errors import Verdict
-    from etld.stream.batch import Key
+    from etld.kafka.types import Partition
+    from etld.postgres.connections import Connection
+    from etld.sinks.base import SideConnection, Transaction, Verdict
     from etld.summaries.model import Summary
     from etld.worker import Worker
 
@@ -44,7 +46,7 @@ _PARTITIONS_EVERY = 600.0
 class Sums(Work):
     """A batch summed up: the frames of its distinct events, their ids (as bytes for COPY too), each summary's rows."""
 
-    keys: list[Key] = field(default_factory=list)
+    keys: list[Partition] = field(default_factory=list)
     frames: list[pl.DataFrame] = field(default_factory=list)
     ids: pl.Series = field(default_factory=lambda: pl.Series("event_id", [], pl.String))
     rows: bytes = b""
@@ -52,7 +54,7 @@ class Sums(Work):
     duplicates: int = 0
 
 
-class AggregatorHandler(Handler[Sums]):
+class AggregatorHandler(BatchHandler[Sums]):
     """Keeps the summaries of every event type; each event id counts once."""
 
     group = "aggregator"
@@ -71,8 +73,9 @@ class AggregatorHandler(Handler[Sums]):
         self._tables = SummaryTables(worker, self._summaries)
         self._drawer = ChartDrawer(worker, self._summaries)
 
-    def start(self, conn: Connection) -> None:
+    def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
+        conn = connection_of(side)
         if self._schemas is None:
             self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
         self._keep_days(conn)
@@ -82,33 +85,35 @@ class AggregatorHandler(Handler[Sums]):
         """Decode and transform as the processor does, one topic at a time, and add up."""
         assert self._schemas is not None
         work = Sums(batch)
-        numbered: list[tuple[Key, pl.DataFrame]] = []
+        numbered: list[tuple[Partition, pl.DataFrame]] = []
         for part in batch:
-            decoded = formats.decode_batch(part.values, self._schemas)
+            topic, values = part.partition.topic, part.records.values
+            decoded = formats.decode_batch(values, self._schemas)
             stored = left_out = 0
             for piece in decoded.frames:
-                frame, filtered, _ = ready(piece, self._transforms[part.topic], self._types[part.topic])
+                frame, filtered, _ = ready(piece, self._transforms[topic], self._types[topic])
                 stored += frame.height
                 left_out += filtered.height
                 if frame.height:
-                    numbered.append((part.key, frame))
-            dead = len(part.values) - stored - left_out
-            work.tallies[part.key] = Tally(stored=stored, filtered=left_out, dead=dead)
+                    numbered.append((part.partition, frame))
+            dead = len(values) - stored - left_out
+            work.outcomes[part.partition] = RecordCounts(stored=stored, filtered=left_out, dead=dead)
         if numbered:
             _distinct(work, numbered)
         work.rows = to_binary(work.ids.to_frame(), counted_events.COLUMNS, "event_id")
         work.sums = [totals(work.frames, summary) for summary in self._summaries]
         return work
 
-    def write(self, cur: Cursor, work: Sums, verdict: Verdict | None) -> Mapping[Key, Tally]:
+    def write(self, transaction: Transaction, work: Sums, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:
         """Note the ids and add the sums; ids that were counted before are left out of both."""
+        cur = cursor_of(transaction)
         to_add = self._tables.verify(cur)
         day = counted_events.today()
         if day not in self._days:
             self._days = counted_events.keep(cur.connection, day, self._worker.config.aggregator.dedup_window)
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
-        changes: dict[Key, Tally] = {}
+        changes: dict[Partition, RecordCounts] = {}
         frames, ids, rows, sums = work.frames, work.ids, work.rows, work.sums
         work.duplicates = 0
         if len(ids):
@@ -135,8 +140,9 @@ class AggregatorHandler(Handler[Sums]):
             log.info("Counted %d events", new, extra={"duplicate": work.batch.count - new})
         self._drawer.counted(new)
 
-    def idle(self, conn: Connection) -> None:
+    def idle(self, side: SideConnection) -> None:
         """Partitions for tomorrow, tables that were held back, charts."""
+        conn = connection_of(side)
         if time.monotonic() >= self._look_after_days:
             self._keep_days(conn)
         self._tables.idle(conn)
@@ -154,7 +160,7 @@ class AggregatorHandler(Handler[Sums]):
         self._look_after_days = time.monotonic() + _PARTITIONS_EVERY
 
 
-def _distinct(work: Sums, numbered: Sequence[tuple[Key, pl.DataFrame]]) -> None:
+def _distinct(work: Sums, numbered: Sequence[tuple[Partition, pl.DataFrame]]) -> None:
     """Keep the first event of each id, and count the others as duplicates of their partition."""
     lower = pl.col("event_id").str.to_lowercase()
     ids = pl.concat(
@@ -170,19 +176,21 @@ def _distinct(work: Sums, numbered: Sequence[tuple[Key, pl.DataFrame]]) -> None:
         kept = frame.with_columns(lower)
         if several:
             kept = kept.filter(pl.col("row").is_in(first.filter(pl.col("part") == i)["row"].to_list()))
-            tally = work.tallies[key]
+            counts = work.outcomes[key]
             twice = frame.height - kept.height
-            work.tallies[key] = Tally(tally.stored - twice, tally.duplicate + twice, tally.filtered, tally.dead)
+            work.outcomes[key] = RecordCounts(
+                counts.stored - twice, counts.duplicate + twice, counts.filtered, counts.dead
+            )
         work.keys.append(key)
         work.frames.append(kept)
 
 
-def _twice(work: Sums, again: set[str]) -> dict[Key, Tally]:
-    """What the ids that were counted before change in the tallies."""
-    counts: dict[Key, int] = {}
+def _twice(work: Sums, again: set[str]) -> dict[Partition, RecordCounts]:
+    """What the ids that were counted before change in the outcomes."""
+    counts: dict[Partition, int] = {}
     for key, frame in zip(work.keys, work.frames, strict=True):
         counts[key] = counts.get(key, 0) + int(frame.select(_is_in(again).sum()).item())
-    return {key: Tally(stored=-count, duplicate=count) for key, count in counts.items() if count}
+    return {key: RecordCounts(stored=-count, duplicate=count) for key, count in counts.items() if count}
 
 
 def _is_in(ids: set[str]) -> pl.Expr:

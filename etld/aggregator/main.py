@@ -18,10 +18,11 @@ def run(worker: Worker) -> None:
     keep_large_blocks()
     from etld import stream
     from etld.aggregator.handler import AggregatorHandler
-    from etld.stream.link import Options
 
     config = worker.config
     handler = AggregatorHandler(worker)
     collect_rarely()
-    options = Options(config.aggregator.batch_max_records, config.processor.batch_max_bytes, config.processor.linger)
-    stream.run(worker, handler, options)
+    limits = stream.BatchLimits(
+        config.aggregator.batch_max_records, config.processor.batch_max_bytes, config.processor.linger
+    )
+    stream.run(worker, handler, limits)

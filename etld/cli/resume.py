@@ -41,4 +41,4 @@ def _give_up(config_path: Path | None, where: str) -> None:
             where_from = f"goes on from offset {done.low}; {done.lost} offsets given up"
             if done.low is None:
                 where_from = "is no more: the topic has fewer partitions now"
-            click.echo(f"{done.topic}:{done.part} of {done.group} {where_from}")
+            click.echo(f"{done.partition} of {done.group} {where_from}")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from etld.deadletters import arrival, letter_headers, lifecycle, outcomes, repository
 from etld.errors import EtldError
 from etld.events.ids import dead_letter_id
-from etld.kafka.reader import timestamp
-from etld.stream import Batch, Handler, Tally, Work
+from etld.sinks.base import RecordCounts
+from etld.sinks.postgres.unwrap import cursor_of
+from etld.stream import Batch, BatchHandler, Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     from etld.corrector.repair_loop import RepairLoop
     from etld.corrector.sender import LetterSender
     from etld.deadletters.letters import ArrivedLetter
-    from etld.postgres.connections import Connection, Cursor
-    from etld.postgres.errors import Verdict
-    from etld.stream.batch import Key
+    from etld.kafka.types import Partition, Record
+    from etld.sinks.base import SideConnection, Transaction, Verdict
     from etld.worker import Worker
 
 log = logging.getLogger("etld.corrector")
@@ -30,10 +30,10 @@ log = logging.getLogger("etld.corrector")
 class Arrivals(Work):
     """The letters of a batch, with the partition that each came from."""
 
-    letters: list[tuple[Key, ArrivedLetter]] = field(default_factory=list)
+    letters: list[tuple[Partition, ArrivedLetter]] = field(default_factory=list)
 
 
-class CorrectorHandler(Handler[Arrivals]):
+class CorrectorHandler(BatchHandler[Arrivals]):
     """Keeps what the dead letter queue brings; what becomes of it is the repair loop's business."""
 
     group = "corrector"
@@ -49,24 +49,18 @@ class CorrectorHandler(Handler[Arrivals]):
         """Read the headers."""
         work = Arrivals(batch)
         for part in batch:
-            for index, message in enumerate(part.messages):
-                own = dead_letter_id(self.cluster_id, part.topic_id, part.partition, part.offsets[index])
-                arrived = replace(
-                    arrival.read(own, message.key(), message.value(), letter_headers.as_text(message.headers())),
-                    queue_partition=part.partition,
-                    queue_offset=part.offsets[index],
-                    queued_at=timestamp(message),
-                )
-                if arrived.event_type is None:
-                    arrived = replace(arrived, event_type=self._repairs.type_of_topic(arrived.topic))
-                work.letters.append((part.key, arrived))
-            work.tallies[part.key] = Tally(stored=len(part.offsets))
+            for index in range(part.count):
+                work.letters.append((part.partition, self._arrived(part.topic_id, part.records.record(index))))
+            work.outcomes[part.partition] = RecordCounts(stored=part.count)
         return work
 
-    def write(self, cur: Cursor, work: Arrivals, verdict: Verdict | None) -> Mapping[Key, Tally]:
+    def write(
+        self, transaction: Transaction, work: Arrivals, verdict: Verdict | None
+    ) -> Mapping[Partition, RecordCounts]:
         """Insert the new ones, note the returned ones; a letter that is known already is a duplicate."""
-        twice: dict[Key, int] = {}
-        fresh: dict[Key, list[ArrivedLetter]] = {}
+        cur = cursor_of(transaction)
+        twice: dict[Partition, int] = {}
+        fresh: dict[Partition, list[ArrivedLetter]] = {}
         failed = 0
         for key, letter in work.letters:
             back = arrival.note_return(cur, letter, self._worker.config.corrector.max_attempts)
@@ -84,7 +78,7 @@ class CorrectorHandler(Handler[Arrivals]):
                 twice[key] -= repository.add(cur, list(unique.values()))
         # Letters are locked before the one row of the breaker, here and where they are resolved.
         outcomes.note(cur, self._worker.config.breaker.window, came_back=[0.0] * failed)
-        return {key: Tally(stored=-n, duplicate=n) for key, n in twice.items() if n}
+        return {key: RecordCounts(stored=-n, duplicate=n) for key, n in twice.items() if n}
 
     def committed(self, work: Arrivals) -> None:
         """Wake the repair loop."""
@@ -92,14 +86,26 @@ class CorrectorHandler(Handler[Arrivals]):
         self._worker.count("dead_letters_received", work.batch.count)
         self._repairs.letters_arrived()
 
-    def resting(self) -> bool:
+    def at_rest(self) -> bool:
         """Is the repair loop paused too?"""
         self._exchange()
         return self._repairs.resting
 
-    def idle(self, conn: Connection) -> None:
+    def idle(self, side: SideConnection) -> None:
         """See that the repair loop is alive."""
         self._exchange()
+
+    def _arrived(self, topic_id: str, record: Record) -> ArrivedLetter:
+        own = dead_letter_id(self.cluster_id, topic_id, record.partition.number, record.offset)
+        letter = replace(
+            arrival.read(own, record.key, record.value, letter_headers.as_text(record.headers)),
+            queue_partition=record.partition.number,
+            queue_offset=record.offset,
+            queued_at=record.timestamp,
+        )
+        if letter.event_type is None:
+            letter = replace(letter, event_type=self._repairs.type_of_topic(letter.topic))
+        return letter
 
     def _exchange(self) -> None:
         """Tell the repair loop what the worker was told, and the worker how the loop is; `EtldError`: it hangs."""

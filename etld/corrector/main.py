@@ -27,7 +27,6 @@ def run(worker: Worker) -> None:
     from etld.postgres import connections
     from etld.schemas.registry import open_registry
     from etld.schemas.registry.cache import SchemaCache
-    from etld.stream.link import Options
 
     config = worker.config
 
@@ -53,7 +52,7 @@ def run(worker: Worker) -> None:
         stream.run(
             worker,
             CorrectorHandler(worker, repairs, sender),
-            Options(_BATCH_RECORDS, _BATCH_BYTES, _BATCH_WAIT),
+            stream.BatchLimits(_BATCH_RECORDS, _BATCH_BYTES, _BATCH_WAIT),
         )
     finally:
         repairs.stop(_STOP_WITHIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from etld.deadletters import letter_headers
@@ -12,8 +13,9 @@ from etld.events.ids import canonical, dead_letter_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from etld.kafka.records import Records
+    from etld.kafka.types import Record
     from etld.serdes.base import BadRecord
-    from etld.stream import Batch
 
 
 log = logging.getLogger("etld.processor")
@@ -30,43 +32,46 @@ _FIELDS = {
 }
 
 
-def letter(cluster_id: str, event_type: str, batch: Batch, bad: BadRecord, sqlstate: str | None) -> Letter:
-    """The letter for row `bad.row` of the batch: its bytes as they are, and why it is dead."""
-    records, index = batch.locate(bad.row)
-    offset = records.offsets[index]
-    message = records.messages[index]
-    identity = dead_letter_id(cluster_id, records.topic_id, records.partition, offset)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a dead record comes from: the topic's id tells one life of a topic from the next."""
+
+    cluster_id: str
+    topic_id: str
+    event_type: str
+
+
+def letter(source: Source, record: Record, bad: BadRecord, sqlstate: str | None) -> Letter:
+    """The letter for a record: its bytes as they are, and why it is dead."""
+    identity = dead_letter_id(source.cluster_id, source.topic_id, record.partition.number, record.offset)
     headers = letter_headers.headers(
         dead_letter_id=identity,
-        topic=records.topic,
-        partition=records.partition,
-        offset=offset,
+        topic=record.partition.topic,
+        partition=record.partition.number,
+        offset=record.offset,
         stage=cast("letter_headers.Stage", bad.stage),
         error_class=bad.error_class,
         message=bad.message,
-        event_id=_event_id(message.key()),
-        event_type=event_type,
+        event_id=_event_id(record.key),
+        event_type=source.event_type,
         sqlstate=sqlstate,
-        **letter_headers.carried(message.headers()),
+        **letter_headers.carried(record.headers),
     )
-    return Letter(identity, message.key(), message.value(), letter_headers.as_text(headers))
+    return Letter(identity, record.key, record.value, letter_headers.as_text(headers))
 
 
-def live(batch: Batch, written: Sequence[Letter]) -> tuple[int, int]:
+def live(records: Sequence[Records], written: Sequence[Letter]) -> tuple[int, int]:
     """How many of a batch's records, and how many of its letters, are no repairs.
 
     A replay of letters that stay broken is no reason to keep live events waiting. Headers take their time,
     so nobody looks at them where all was well.
     """
+    count = sum(map(len, records))
     if not written:
-        return batch.count, 0
+        return count, 0
     dead = sum(letter_headers.REPAIR_OF not in one.headers for one in written)
-    repairs = 0
-    for part in batch:
-        if part.messages:
-            found = map(type(part.messages[0]).headers, part.messages)
-            repairs += sum(bool(letter_headers.carried(headers)) for headers in found if headers)
-    return batch.count - repairs, dead
+    repairs = sum(bool(letter_headers.carried(found)) for some in records for found in some.headers() if found)
+    return count - repairs, dead
 
 
 def _event_id(key: bytes | None) -> str | None:

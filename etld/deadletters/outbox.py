@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.postgres import statements
+from etld.sinks.postgres.unwrap import cursor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.connections import Connection
+    from etld.sinks.base import Transaction
 
 _SQL = statements.load(__package__, "outbox")
 
@@ -36,9 +38,9 @@ class OutboxRow:
     headers: dict[str, str]
 
 
-def add(cur: Cursor, letters: Sequence[Letter]) -> None:
+def add(transaction: Transaction, letters: Sequence[Letter]) -> None:
     """Put letters into the outbox, each once however often it is written."""
-    cur.execute(
+    cursor_of(transaction).execute(
         _SQL.add,
         {
             "ids": [letter.dead_letter_id for letter in letters],

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from etld.deadletters import outbox
 from etld.kafka.delivery import Delivery
+from etld.sinks.postgres.unwrap import connection_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from etld.postgres.connections import Connection
+    from etld.sinks.base import SideConnection
 
 log = logging.getLogger("etld.processor")
 
@@ -39,8 +40,9 @@ class Relay:
         """Which letter cannot go, and why; None when all can."""
         return self._delivery.problem
 
-    def run(self, conn: Connection) -> int:
+    def run(self, side: SideConnection) -> int:
         """Relay up to 500 letters; how many. Raises `KafkaProblem` when Kafka does not take them."""
+        conn = connection_of(side)
         with conn.transaction():
             letters = outbox.take(conn, _AT_ONCE, self._delivery.aside())
             if not letters:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from etld.ingest.broker_contact import PROBE_TIMEOUT, BrokerContact
-from etld.kafka import KafkaProblem, Producer, QueueFull
+from etld.kafka import KafkaProblem, Producer, QueueFull, Receipt
 
 log = logging.getLogger("etld.ingest")
 
@@ -29,35 +29,36 @@ class KafkaUnavailable(Exception):
     """Kafka takes nothing now; the message says why."""
 
 
-class PendingRequest:
+class PendingRequest(Receipt):
     """One request that waits for `expected` records."""
 
-    __slots__ = ("acks", "expected", "failed", "finished", "producer", "started")
+    __slots__ = ("finished", "producer", "started")
 
     def __init__(self, producer: ProducerThread, expected: int, started: float) -> None:
+        super().__init__(producer.client, expected)
         self.producer = producer
-        self.expected = expected
-        self.acks = 0
-        self.failed: list[tuple[bytes | None, str]] | None = None
         self.finished = False
         self.started = started
 
-    def delivered(self, error: Any, message: Any) -> None:
-        """The delivery callback of each of its records; on the poll thread."""
-        if error is not None:
-            if self.failed is None:
-                self.failed = []
-            self.failed.append((message.key(), str(error)))
-            self.producer.refused(error)
-        else:
-            self.producer.heard = True
-        self.acks += 1
-        if self.acks >= self.expected:
-            self.producer.done.append(self)
+    def complete(self) -> None:
+        """On the poll thread: to be finished on the loop."""
+        self.producer.done.append(self)
 
     def finish(self, late: bool) -> None:
         """Answer; on the loop, once. `late`: not all records were acknowledged in time."""
         raise NotImplementedError
+
+
+class _Unawaited(Receipt):
+    """Records that nobody waits for."""
+
+    __slots__ = ()
+
+    def complete(self) -> None:
+        """After each: say what Kafka did not take."""
+        failed, self.failed = self.failed, None
+        for _, reason in failed or ():
+            log.warning("Kafka did not take an event that was only enqueued: %s", reason)
 
 
 class ProducerThread:
@@ -73,15 +74,12 @@ class ProducerThread:
     ) -> None:
         self.ack_timeout = ack_timeout
         self._loop = loop
-        self._producer = Producer(settings)
+        self.client = Producer(settings)
+        self._unawaited = _Unawaited(self.client, 0)
         self._probe_topic = topics[0]
         self._news = tuple(topics[1:])
         self._waiting: dict[PendingRequest, None] = {}
         self.done: list[PendingRequest] = []
-        #: Kafka has acknowledged a record since the last tick. (poll() counts the connection's errors too.)
-        self.heard = False
-        #: Why this producer can never send again; "" as long as it can.
-        self.broken = ""
         self.contact = BrokerContact(time.monotonic(), ack_timeout, away)
         self._probing: asyncio.Future[str] | None = None
         self._asked = 0.0
@@ -103,12 +101,12 @@ class ProducerThread:
     ) -> None:
         """Queue one record for `pending`; raises `KafkaUnavailable`."""
         try:
-            self._producer.produce(
+            self.client.produce(
                 topic,
                 key.encode(),
                 value,
                 headers,
-                self._lone if pending is None else pending.delivered,
+                (pending or self._unawaited).delivered,
             )
         except QueueFull:
             raise KafkaUnavailable("Kafka takes events slower than they come: the queue is full") from None
@@ -132,9 +130,14 @@ class ProducerThread:
         return self.contact.away
 
     @property
+    def broken(self) -> str:
+        """Why this producer can never send again; "" as long as it can."""
+        return self.client.broken
+
+    @property
     def in_flight(self) -> int:
         """Records that Kafka has not acknowledged."""
-        return len(self._producer)
+        return len(self.client)
 
     @property
     def waiting(self) -> int:
@@ -144,8 +147,8 @@ class ProducerThread:
     def tick(self, now: float) -> None:
         """Notice silence and give up on what waited too long; `now` is of the monotonic clock."""
         contact = self.contact
-        if self.heard:
-            self.heard = False
+        if self.client.heard:
+            self.client.heard = False
             contact.delivered(now)
         else:
             contact.tick(now, self.in_flight)
@@ -173,12 +176,12 @@ class ProducerThread:
     def _ask(self, news: Sequence[str]) -> str:
         """On a thread: "" when the cluster answers, or what is wrong."""
         try:
-            self._producer.probe(self._probe_topic, PROBE_TIMEOUT)
+            self.client.probe(self._probe_topic, PROBE_TIMEOUT)
         except Exception as error:  # whatever is wrong, it is the answer
             return f"Kafka does not answer: {error}"
         for topic in news:
             with contextlib.suppress(KafkaProblem):  # a topic that is not well is told by its own records
-                self._producer.probe(topic, PROBE_TIMEOUT)
+                self.client.probe(topic, PROBE_TIMEOUT)
         return ""
 
     def _wake(self, done: list[PendingRequest]) -> None:
@@ -211,7 +214,7 @@ class ProducerThread:
     # On the poll thread
 
     def _run(self) -> None:
-        poll, loop = self._producer.poll, self._loop
+        poll, loop = self.client.poll, self._loop
         while not self._closing:
             poll(_POLL)
             if self.done:
@@ -220,15 +223,3 @@ class ProducerThread:
                     loop.call_soon_threadsafe(self._wake, done)
                 except RuntimeError:  # the loop is closed: nobody waits any more
                     return
-
-    def refused(self, error: Any) -> None:
-        """Kafka did not take a record."""
-        if error.fatal():
-            self.broken = str(error)
-
-    def _lone(self, error: Any, message: Any) -> None:
-        if error is not None:
-            self.refused(error)
-            log.warning("Kafka did not take an event that was only enqueued: %s", error)
-        else:
-            self.heard = True

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from etld.kafka.errors import KafkaProblem
+from etld.kafka.types import Topic, Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TIMEOUT = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A topic as the cluster describes it: its id, how many partitions, replicas of the first one."""
-
-    name: str
-    topic_id: str
-    partitions: int
-    replicas: int
 
 
 class Admin:
@@ -87,9 +77,9 @@ class Admin:
             raise KafkaProblem(f"Kafka does not tell the settings of topic {name}: {_text(error)}") from error
         return {key: entry.value for key, entry in entries.items() if entry.value is not None}
 
-    def watermarks(self, topic: str, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
-        """Partition to (low, high): the first offset still kept, and the one after the last record."""
-        pairs = [confluent_kafka.TopicPartition(topic, part) for part in partitions]
+    def watermarks(self, topic: str, numbers: Iterable[int]) -> dict[int, Watermarks]:
+        """The ends of partitions of a topic, by their numbers."""
+        pairs = [confluent_kafka.TopicPartition(topic, number) for number in numbers]
         ends: list[dict[int, int]] = []
         for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
             futures = self._client.list_offsets(dict.fromkeys(pairs, spec), request_timeout=self._timeout)
@@ -98,7 +88,7 @@ class Admin:
             except Exception as error:
                 raise KafkaProblem(f"Kafka does not tell the offsets of topic {topic}: {_text(error)}") from error
         low, high = ends
-        return {part: (low[part], high[part]) for part in low}
+        return {number: Watermarks(low[number], high[number]) for number in low}
 
     def _metadata(self) -> Any:
         try:

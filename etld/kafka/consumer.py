@@ -10,23 +10,43 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from etld.kafka.errors import KafkaProblem
+from etld.kafka.errors import ConsumerBroken, InstanceFenced, KafkaProblem
+from etld.kafka.ports import Polled
+from etld.kafka.records import by_partition
+from etld.kafka.types import Offset, Partition, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
+
+    from etld.kafka.ports import Membership, OnAssign, OnRevoke
 
 log = logging.getLogger("etld.kafka")
 
-Key = tuple[str, int]
-Claim = "Callable[[Sequence[Key], Mapping[Key, tuple[int, int]]], Mapping[Key, int]]"
-Message = confluent_kafka.Message
-
+# Where to start is never Kafka's to say, and ends of partitions are told.
+_READING: Mapping[str, Any] = {
+    "partition.assignment.strategy": "cooperative-sticky",
+    # A member hears of a rebalance with its heartbeat, and until all have, nobody reads.
+    "heartbeat.interval.ms": 300,
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+    "topic.metadata.refresh.interval.ms": 10_000,
+    "metadata.max.age.ms": 30_000,
+    # What is fetched in advance is the worker's memory; this much keeps a core busy.
+    "queued.max.messages.kbytes": 4_096,
+    "queued.min.messages": 10_000,
+    "fetch.max.bytes": 2_097_152,
+    "max.partition.fetch.bytes": 1_048_576,
+    "fetch.error.backoff.ms": 100,
+    # By default a full queue stops fetching for a whole second: a backlog is read 20 times slower.
+    "fetch.queue.backoff.ms": 2,
+}
 _CHUNK = 1000
 _TRANSIENT = frozenset(
     {
@@ -46,83 +66,27 @@ _TRANSIENT = frozenset(
 )
 
 
-class ConsumerBroken(KafkaProblem):
-    """The consumer cannot go on as it is: it is closed, and partitions are claimed anew."""
-
-
-class InstanceFenced(KafkaProblem):
-    """Another process joined the consumer group with the same static id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """What one poll brought: messages in offset order per partition, and ends of partitions reached.
-
-    `ends` maps (topic, partition) to the offset after the last one that the partition holds.
-    """
-
-    messages: list[Message]
-    ends: dict[Key, int]
-
-
 class GroupConsumer:
-    """Joins `group` as `instance` and hands out messages, in the thread that calls `poll`.
-
-    `on_assign(keys, watermarks)` answers where each partition starts; one left out of the answer is not
-    read. `on_revoke(keys)` is told what is gone. Neither may be called outside `poll`, and what they raise
-    comes out of `poll` as `ConsumerBroken`.
-    """
+    """Joins a group and hands out records, in the thread that calls `poll`; see `ports.ConsumerPort`."""
 
     def __init__(
-        self,
-        settings: Mapping[str, Any],
-        *,
-        group: str,
-        instance: str,
-        topics: Sequence[str],
-        session_timeout: float,
-        max_poll_interval: float,
-        on_assign: Callable[[Sequence[Key], Mapping[Key, tuple[int, int]]], Mapping[Key, int]],
-        on_revoke: Callable[[Sequence[Key]], None],
+        self, settings: Mapping[str, Any], membership: Membership, on_assign: OnAssign, on_revoke: OnRevoke
     ) -> None:
-        self._instance = instance
-        self._topic = topics[0]
+        self._instance = membership.instance
+        self._topic = membership.topics[0]
         self._on_assign = on_assign
         self._on_revoke = on_revoke
         self._failure: BaseException | None = None
-        self._assigned: set[Key] = set()
+        self._assigned: set[Partition] = set()
         self._rebalanced = False
         self._paused = False
         self.broker_problem: str | None = None
         self._consumer = confluent_kafka.Consumer(
-            {
-                **settings,
-                "group.id": group,
-                "group.instance.id": instance,
-                "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": int(session_timeout * 1000),
-                # A member hears of a rebalance with its heartbeat, and until all have, nobody reads.
-                "heartbeat.interval.ms": 300,
-                "max.poll.interval.ms": int(max_poll_interval * 1000),
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "error",
-                "enable.partition.eof": True,
-                "topic.metadata.refresh.interval.ms": 10_000,
-                "metadata.max.age.ms": 30_000,
-                # What is fetched in advance is the worker's memory; this much keeps a core busy.
-                "queued.max.messages.kbytes": 4_096,
-                "queued.min.messages": 10_000,
-                "fetch.max.bytes": 2_097_152,
-                "max.partition.fetch.bytes": 1_048_576,
-                "fetch.error.backoff.ms": 100,
-                # By default a full queue stops fetching for a whole second: a backlog is read 20 times slower.
-                "fetch.queue.backoff.ms": 2,
-                "error_cb": self._on_error,
-            },
-            logger=log,
+            {**settings, **_READING, **_membership(membership), "error_cb": self._on_error}, logger=log
         )
-        self._consumer.subscribe(list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost)
+        self._consumer.subscribe(
+            list(membership.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost
+        )
 
     @property
     def joined(self) -> bool:
@@ -130,7 +94,7 @@ class GroupConsumer:
         return self._rebalanced
 
     @property
-    def assigned(self) -> frozenset[Key]:
+    def assigned(self) -> frozenset[Partition]:
         """The partitions that are read now."""
         return frozenset(self._assigned)
 
@@ -140,12 +104,12 @@ class GroupConsumer:
         Raises `ConsumerBroken` when this consumer has to be thrown away, `InstanceFenced` when another
         process took its static id.
         """
-        messages: list[Message] = []
-        ends: dict[Key, int] = {}
+        messages: list[Any] = []
+        ends: dict[Partition, Offset] = {}
         size = 0
         first = self._call(self._consumer.poll, timeout)
         if first is None:
-            return Polled(messages, ends)
+            return Polled(by_partition(messages), ends)
         size += self._sort([first], messages, ends)
         deadline = time.monotonic() + linger
         while len(messages) < max_records and size < max_bytes:
@@ -155,7 +119,7 @@ class GroupConsumer:
             size += self._sort(more, messages, ends)
             if len(more) < wanted and time.monotonic() >= deadline:
                 break
-        return Polled(messages, ends)
+        return Polled(by_partition(messages), ends)
 
     def pause(self) -> None:
         """Fetch nothing more; `poll` goes on keeping the membership alive."""
@@ -163,7 +127,7 @@ class GroupConsumer:
             self._paused = True
             self._call(self._consumer.pause, [TopicPartition(*key) for key in self._assigned])
 
-    def resume(self, positions: Mapping[Key, int]) -> None:
+    def resume(self, positions: Mapping[Partition, Offset]) -> None:
         """Fetch again, from `positions` where they are given (a pause throws prefetched messages away)."""
         if self._paused:
             self._paused = False
@@ -171,7 +135,7 @@ class GroupConsumer:
                 self._call(self._consumer.seek, TopicPartition(*key, positions[key]))
             self._call(self._consumer.resume, [TopicPartition(*key) for key in self._assigned])
 
-    def commit(self, offsets: Mapping[Key, int]) -> None:
+    def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         """Tell Kafka how far it is, for lag tools; failures are of no consequence and ignored."""
         wanted = [TopicPartition(*key, offset) for key, offset in offsets.items() if key in self._assigned]
         if wanted:
@@ -180,10 +144,10 @@ class GroupConsumer:
             except KafkaException as error:
                 log.debug("offset commit for lag tools failed: %s", error)
 
-    def high(self, key: Key) -> int | None:
+    def high(self, partition: Partition) -> Offset | None:
         """The high watermark seen by the last fetch, or None before the first."""
         try:
-            _low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), cached=True)
+            _low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
         except KafkaException:
             return None
         return high if high >= 0 else None
@@ -221,22 +185,22 @@ class GroupConsumer:
             raise ConsumerBroken(str(failure) or type(failure).__name__) from failure
         return result
 
-    def _sort(self, got: list[Message], messages: list[Message], ends: dict[Key, int]) -> int:
-        if any(map(Message.error, got)):
+    def _sort(self, got: list[Any], messages: list[Any], ends: dict[Partition, Offset]) -> int:
+        if any(map(confluent_kafka.Message.error, got)):
             got = self._good(got, ends)
         messages += got
         if messages or ends:
             self.broker_problem = None
         return sum(map(len, got))
 
-    def _good(self, got: list[Message], ends: dict[Key, int]) -> list[Message]:
+    def _good(self, got: list[Any], ends: dict[Partition, Offset]) -> list[Any]:
         good = []
         for message in got:
             error = message.error()
             if error is None:
                 good.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends[_key(message)] = message.offset() or 0
+                ends[Partition(message.topic(), message.partition())] = message.offset() or 0
             elif error.code() in _TRANSIENT:
                 self.broker_problem = error.str()
             else:
@@ -245,18 +209,12 @@ class GroupConsumer:
 
     def _broken(self, error: Any) -> KafkaProblem:
         if isinstance(error, KafkaError) and _is_fenced(error):
-            return InstanceFenced(self._fenced_text())
+            return InstanceFenced(self._instance)
         return ConsumerBroken(error.str() if isinstance(error, KafkaError) else str(error))
-
-    def _fenced_text(self) -> str:
-        return (
-            f"another process joined the consumer group as {self._instance!r}: two daemons have the same"
-            " node_id. Give each its own node_id in the configuration."
-        )
 
     def _on_error(self, error: KafkaError) -> None:
         if _is_fenced(error):
-            self._failure = InstanceFenced(self._fenced_text())
+            self._failure = InstanceFenced(self._instance)
         elif error.fatal():
             self._failure = ConsumerBroken(error.str())
         elif error.code() in _TRANSIENT:
@@ -267,16 +225,18 @@ class GroupConsumer:
         starts: list[TopicPartition] = []
         try:
             self._rebalanced = True
-            keys = [(tp.topic, tp.partition) for tp in partitions]
-            if keys:
-                marks = {(tp.topic, tp.partition): consumer.get_watermark_offsets(tp, timeout=10) for tp in partitions}
-                answer = self._on_assign(keys, marks)
-                starts = [TopicPartition(*key, offset) for key, offset in answer.items()]
+            if partitions:
+                marks = {
+                    partition: Watermarks(*consumer.get_watermark_offsets(TopicPartition(*partition), timeout=10))
+                    for partition in _own(partitions)
+                }
+                answer = self._on_assign(list(marks), marks)
+                starts = [TopicPartition(*partition, offset) for partition, offset in answer.items()]
         except BaseException as error:  # see above: whatever it is, it comes out of poll()
             self._failure = error
         try:
             consumer.incremental_assign(starts)
-            self._assigned |= {(tp.topic, tp.partition) for tp in starts}
+            self._assigned.update(_own(starts))
             if self._paused and starts:
                 consumer.pause(starts)
         except KafkaException as error:
@@ -294,12 +254,21 @@ class GroupConsumer:
         self._revoke(consumer, partitions)
 
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
-        keys = [(tp.topic, tp.partition) for tp in partitions]
-        self._assigned.difference_update(keys)
+        gone = _own(partitions)
+        self._assigned.difference_update(gone)
         try:
-            self._on_revoke(keys)
+            self._on_revoke(gone)
         except Exception as error:  # a callback must not raise: see _assign
             self._failure = error
+
+
+def _membership(membership: Membership) -> dict[str, Any]:
+    return {
+        "group.id": membership.group,
+        "group.instance.id": membership.instance,
+        "session.timeout.ms": int(membership.session_timeout * 1000),
+        "max.poll.interval.ms": int(membership.max_poll_interval * 1000),
+    }
 
 
 def _is_fenced(error: KafkaError) -> bool:
@@ -309,5 +278,5 @@ def _is_fenced(error: KafkaError) -> bool:
     return (error.fatal() or error.code() == KafkaError._FATAL) and "group.instance.id" in error.str()
 
 
-def _key(message: Any) -> Key:
-    return (message.topic(), message.partition())
+def _own(partitions: Iterable[TopicPartition]) -> list[Partition]:
+    return [Partition(one.topic, one.partition) for one in partitions]

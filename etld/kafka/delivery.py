@@ -10,10 +10,11 @@ from confluent_kafka import KafkaError
 
 from etld.kafka.errors import KafkaProblem, QueueFull, TooLarge
 from etld.kafka.producer import Producer
+from etld.kafka.receipt import OnDelivery
 
 Id = TypeVar("Id", bound=Hashable)
 #: An id of the sender's own, topic, key, value, headers.
-Record = tuple[Id, str, bytes | None, bytes | None, list[tuple[str, bytes]]]
+OutgoingRecord = tuple[Id, str, bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 # Seconds until a record that was too large is tried again: somebody may have raised the topic's limit.
 _AGAIN = 30.0
@@ -44,7 +45,7 @@ class Delivery(Generic[Id]):
         others = f" and {len(self._aside) - 1} others" if len(self._aside) > 1 else ""
         return f"{self._what} {one}{others} is larger than topic {topic} takes: raise its max.message.bytes"
 
-    def send(self, records: Iterable[Record[Id]], tick: Callable[[], None]) -> dict[Id, tuple[int, int]]:
+    def send(self, records: Iterable[OutgoingRecord[Id]], tick: Callable[[], None]) -> dict[Id, tuple[int, int]]:
         """Id to (partition, offset) of what Kafka acknowledged in time; raises `KafkaProblem` when it takes none.
 
         `tick` is called while it waits.
@@ -70,7 +71,9 @@ class Delivery(Generic[Id]):
             raise KafkaProblem(f"Kafka does not take a {self._what}: {outcome.failed or 'no answer'}")
         return outcome.acknowledged
 
-    def _queue(self, producer: Producer, records: Iterable[Record[Id]], outcome: _Outcome[Id]) -> list[Record[Id]]:
+    def _queue(
+        self, producer: Producer, records: Iterable[OutgoingRecord[Id]], outcome: _Outcome[Id]
+    ) -> list[OutgoingRecord[Id]]:
         taken = []
         for record in records:
             one, topic, key, value, headers = record
@@ -96,7 +99,7 @@ class _Outcome(Generic[Id]):
         self.too_large: set[Id] = set()
         self.failed = ""
 
-    def callback(self, one: Id) -> Callable[[Any, Any], None]:
+    def callback(self, one: Id) -> OnDelivery:
         """The delivery callback of a record."""
 
         def delivered(error: Any, message: Any) -> None:

@@ -15,3 +15,17 @@ class TooLarge(KafkaProblem):
 
 class QueueFull(KafkaProblem):
     """The producer's queue is full: Kafka takes less than is sent. Try again later."""
+
+
+class ConsumerBroken(KafkaProblem):
+    """The consumer cannot go on as it is: it is closed, and partitions are claimed anew."""
+
+
+class InstanceFenced(KafkaProblem):
+    """Another process joined the consumer group with the same static id."""
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(
+            f"another process joined the consumer group as {instance!r}: two daemons have the same"
+            " node_id. Give each its own node_id in the configuration."
+        )

@@ -11,9 +11,9 @@ from confluent_kafka import KafkaError
 from etld.kafka.errors import KafkaProblem, QueueFull, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    OnDelivery = Callable[[confluent_kafka.KafkaError | None, confluent_kafka.Message], None]
+    from etld.kafka.receipt import OnDelivery
 
 DURABLE: Mapping[str, Any] = {
     "acks": "all",
@@ -29,7 +29,7 @@ DURABLE: Mapping[str, Any] = {
 
 
 class Producer:
-    """Sends records; each delivery callback runs inside `poll` or `flush`.
+    """Sends records; what became of each is told inside `poll` or `flush`.
 
     `settings` (from `client_settings`) come over the durable defaults: acks=all and idempotent.
     Create it after the fork: librdkafka's threads do not survive one.
@@ -38,6 +38,11 @@ class Producer:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         merged = {**DURABLE, **settings}
         self._producer = confluent_kafka.Producer(merged, logger=logging.getLogger("etld.kafka"))
+        #: A record was acknowledged since somebody last made this False. (What `poll` returns counts errors of the
+        #: connection too.)
+        self.heard = False
+        #: Why it can never send again; "" as long as it can.
+        self.broken = ""
 
     def produce(
         self,
@@ -47,9 +52,7 @@ class Producer:
         headers: Sequence[tuple[str, bytes]] | None = None,
         on_delivery: OnDelivery | None = None,
     ) -> None:
-        """Queue one record; raises `QueueFull` when the queue has no room, `KafkaProblem` for what never goes
-        (`TooLarge`: for its size).
-        """
+        """See `ports.ProducerPort`."""
         try:
             if headers:
                 self._producer.produce(topic, value, key, headers=list(headers), on_delivery=on_delivery)
@@ -62,7 +65,7 @@ class Producer:
             raise kind(f"a record for topic {topic}: {error.args[0].str()}") from error
 
     def poll(self, timeout: float = 0) -> int:
-        """Run delivery callbacks for up to `timeout` seconds; how many ran."""
+        """Tell of deliveries for up to `timeout` seconds; how many."""
         return self._producer.poll(timeout)
 
     def flush(self, timeout: float) -> int:
@@ -77,7 +80,7 @@ class Producer:
             raise KafkaProblem(error.args[0].str()) from error
         if described.error is not None:
             raise KafkaProblem(described.error.str())
-        leaderless = [part.id for part in described.partitions.values() if part.leader < 0]
+        leaderless = [one.id for one in described.partitions.values() if one.leader < 0]
         if leaderless:
             raise KafkaProblem(f"topic {topic} has no leader for partition {leaderless[0]}")
 

@@ -18,9 +18,8 @@ def run(worker: Worker) -> None:
     keep_large_blocks()
     from etld import stream
     from etld.processor.handler import ProcessorHandler
-    from etld.stream.link import Options
 
     limits = worker.config.processor
     handler = ProcessorHandler(worker)
     collect_rarely()
-    stream.run(worker, handler, Options(limits.batch_max_records, limits.batch_max_bytes, limits.linger))
+    stream.run(worker, handler, stream.BatchLimits(limits.batch_max_records, limits.batch_max_bytes, limits.linger))

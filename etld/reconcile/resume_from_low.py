@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
 from etld.kafka.admin import Admin
-from etld.sinks.postgres.positions import Found, GivenUp, give_up
+from etld.kafka.types import Partition
+from etld.sinks.base import PartitionLog
+from etld.sinks.postgres.give_up import GivenUp, give_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,5 +29,8 @@ def resume_from_low(conn: Connection, settings: Mapping[str, Any], where: str) -
     if known is None:
         raise EtldError(f"Kafka has no topic {topic}")
     marks = admin.watermarks(topic, range(known.partitions))
-    found = {part: Found(topic, part, known.topic_id, low, high) for part, (low, high) in marks.items()}
+    found = {
+        number: PartitionLog(Partition(topic, number), known.topic_id, low, high)
+        for number, (low, high) in marks.items()
+    }
     return give_up(conn, admin.cluster_id(), topic, int(number) if number else None, found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etld.deadletters.letter_headers import REPAIR_OF
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.reader import read_one
+from etld.kafka.types import Partition
 from etld.postgres import statements
 from etld.sinks.postgres import event_rows
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from etld.config import Config
-    from etld.kafka.reader import Record
+    from etld.kafka.types import Record
     from etld.postgres.connections import Connection
 
 _SQL = statements.load(__package__, "trace")
@@ -76,7 +77,7 @@ def trace(
     if row is not None and row["event_type"] in config.event_types:
         row["topic"] = config.event_types[row["event_type"]].topic
         life.kafka, record = _read(kafka_settings, row["topic"], row["kafka_partition"], row["kafka_offset"])
-        if record is not None and REPAIR_OF in record.headers:
+        if record is not None and REPAIR_OF in dict(record.headers):
             life.resent = record.timestamp
         elif record is not None:
             accepted.append(record.timestamp)
@@ -113,7 +114,7 @@ def _accepted(kafka_settings: Mapping[str, Any], letter: dict[str, Any]) -> date
 def _read(kafka_settings: Mapping[str, Any], topic: str, partition: int, offset: int) -> tuple[str, Record | None]:
     """What to say of a record, and the record, if Kafka still has it."""
     try:
-        record = read_one(dict(kafka_settings), topic, partition, offset)
+        record = read_one(dict(kafka_settings), Partition(topic, partition), offset)
     except KafkaProblem as error:
         return str(error), None
     return "held" if record else "deleted by retention, or the topic was made anew", record

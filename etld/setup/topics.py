@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from etld.config import Config
-    from etld.kafka.admin import Admin, Topic
+    from etld.kafka.admin import Admin
+    from etld.kafka.types import Topic
 
 log = logging.getLogger("etld.setup")
 

@@ -1,7 +1,8 @@
 """The exactly-once consumer loop that processor, aggregator and corrector share."""
 
-from etld.stream.batch import Batch, Records, Tally
-from etld.stream.handler import Handler, Work
+from etld.stream.batch import Batch, PartitionBatch
+from etld.stream.handler import BatchHandler, Work
 from etld.stream.loop import run
+from etld.stream.resources import BatchLimits
 
-__all__ = ["Batch", "Handler", "Records", "Tally", "Work", "run"]
+__all__ = ["Batch", "BatchHandler", "BatchLimits", "PartitionBatch", "Work", "run"]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from etld.sinks.postgres.positions import Move, Tally
+from etld.kafka.records import Records
+from etld.sinks.base import Advance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Batch", "Key", "Owned", "Records", "Tally", "group"]
-
-Key = tuple[str, int]
+    from etld.kafka.ports import Polled
+    from etld.kafka.types import Offset, Partition
 
 
 @dataclass(slots=True)
@@ -22,70 +21,54 @@ class Owned:
 
     topic_id: str
     epoch: int
-    next: int
+    next: Offset
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
-    """Records of one partition in offset order.
+class PartitionBatch:
+    """One partition's share of a batch.
 
-    `expected` is the position before them, `next_offset` the one after; offsets between that hold no
-    record are gaps. `messages` are the Kafka client's, for headers.
+    `expected` is the position before its records, `next_offset` the one after; offsets between that hold no
+    record are gaps.
     """
 
-    topic: str
-    partition: int
+    partition: Partition
     topic_id: str
     epoch: int
-    expected: int
-    next_offset: int
-    offsets: list[int]
-    values: list[bytes | None]
-    messages: Sequence[Any]
+    expected: Offset
+    next_offset: Offset
+    records: Records
 
     @property
-    def key(self) -> Key:
-        return (self.topic, self.partition)
+    def count(self) -> int:
+        return len(self.records)
 
     @property
-    def move(self) -> Move:
+    def advance(self) -> Advance:
         """The step of this partition's position."""
-        count = len(self.offsets)
-        gaps = self.next_offset - self.expected - count
-        return Move(self.topic, self.partition, self.topic_id, self.epoch, self.expected, self.next_offset, count, gaps)
+        gaps = self.next_offset - self.expected - self.count
+        return Advance(self.partition, self.topic_id, self.epoch, self.expected, self.next_offset, self.count, gaps)
 
-    def split(self, count: int) -> tuple[Records, Records]:
+    def split(self, count: int) -> tuple[PartitionBatch, PartitionBatch]:
         """The first `count` records, and the rest."""
-        middle = self.offsets[count]
-        head = replace(
-            self,
-            next_offset=middle,
-            offsets=self.offsets[:count],
-            values=self.values[:count],
-            messages=self.messages[:count],
-        )
-        tail = replace(
-            self,
-            expected=middle,
-            offsets=self.offsets[count:],
-            values=self.values[count:],
-            messages=self.messages[count:],
-        )
+        middle = self.records.offsets[count]
+        head = replace(self, next_offset=middle, records=self.records[:count])
+        tail = replace(self, expected=middle, records=self.records[count:])
         return head, tail
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The records of one step, at most one `Records` a partition."""
+    """The records of one step, at most one `PartitionBatch` a partition."""
 
-    parts: tuple[Records, ...]
+    parts: tuple[PartitionBatch, ...]
     values: list[bytes | None] = field(init=False)
 
     def __post_init__(self) -> None:
         if len(self.parts) == 1:
-            values = self.parts[0].values
+            values = self.parts[0].records.values
         else:
-            values = [value for part in self.parts for value in part.values]
+            values = [value for part in self.parts for value in part.records.values]
         object.__setattr__(self, "values", values)
 
     @property
@@ -93,30 +76,29 @@ class Batch:
         return len(self.values)
 
     @property
-    def moves(self) -> list[Move]:
-        return [part.move for part in self.parts]
+    def advances(self) -> list[Advance]:
+        return [part.advance for part in self.parts]
 
-    def __iter__(self) -> Iterator[Records]:
+    def __iter__(self) -> Iterator[PartitionBatch]:
         return iter(self.parts)
 
-    def locate(self, row: int) -> tuple[Records, int]:
+    def locate(self, row: int) -> tuple[PartitionBatch, int]:
         """The partition of a row of `values`, and the record's index in it; raises IndexError."""
         for part in self.parts:
-            if row < len(part.offsets):
+            if row < part.count:
                 return part, row
-            row -= len(part.offsets)
+            row -= part.count
         raise IndexError("row outside the batch")
 
     def split(self, count: int) -> tuple[Batch, Batch]:
         """The first `count` records, and the rest; 0 < count < self.count."""
-        head: list[Records] = []
-        tail: list[Records] = []
+        head: list[PartitionBatch] = []
+        tail: list[PartitionBatch] = []
         left = count
         for part in self.parts:
-            size = len(part.offsets)
-            if left >= size:
+            if left >= part.count:
                 head.append(part)
-                left -= size
+                left -= part.count
             elif left <= 0:
                 tail.append(part)
             else:
@@ -134,40 +116,29 @@ class Batch:
             yield head
         yield rest
 
-    def without(self, keys: Iterable[Key]) -> Batch | None:
+    def without(self, partitions: Iterable[Partition]) -> Batch | None:
         """The batch less some partitions; None when nothing is left."""
-        gone = set(keys)
-        kept = tuple(part for part in self.parts if part.key not in gone)
+        gone = set(partitions)
+        kept = tuple(part for part in self.parts if part.partition not in gone)
         return Batch(kept) if kept else None
 
 
-def group(messages: Sequence[Any], ends: Mapping[Key, int], owned: Mapping[Key, Owned]) -> Batch | None:
-    """Sort what was polled by partition and move `owned` on; None when there is nothing to do.
+def next_batch(polled: Polled, owned: Mapping[Partition, Owned]) -> Batch | None:
+    """What was polled, as a step of the positions in `owned`, which move on; None when there is nothing to do.
 
     Records of partitions that are not owned, or before the position, are left out. An end of a partition
     beyond its last record means that the offsets between hold no record (markers of transactions).
     """
-    by_key: dict[Key, list[Any]] = {}
-    if messages:
-        # Methods of the class, and runs of one partition: loops in C, for every record of a backlog comes by here.
-        kind = type(messages[0])
-        for topic, same_topic in groupby(messages, kind.topic):
-            for partition, run in groupby(same_topic, kind.partition):
-                by_key.setdefault((topic, partition), []).extend(run)
-    parts: list[Records] = []
-    for key in sorted(by_key.keys() | ends.keys()):
-        mine = owned.get(key)
+    parts: list[PartitionBatch] = []
+    for partition in sorted(polled.records.keys() | polled.ends.keys()):
+        mine = owned.get(partition)
         if mine is None:
             continue
-        found = by_key.get(key, [])
-        offsets = list(map(type(found[0]).offset, found)) if found else []
-        if offsets and offsets[0] < mine.next:
-            keep = next((i for i, offset in enumerate(offsets) if offset >= mine.next), len(offsets))
-            found, offsets = found[keep:], offsets[keep:]
-        after = max(offsets[-1] + 1 if offsets else mine.next, ends.get(key, 0))
+        records = polled.records.get(partition) or Records(partition)
+        records = records.starting_at(mine.next)
+        after = max(records.offsets[-1] + 1 if records else mine.next, polled.ends.get(partition, 0))
         if after <= mine.next:
             continue
-        values = list(map(type(found[0]).value, found)) if found else []
-        parts.append(Records(*key, mine.topic_id, mine.epoch, mine.next, after, offsets, values, found))
+        parts.append(PartitionBatch(partition, mine.topic_id, mine.epoch, mine.next, after, records))
         mine.next = after
     return Batch(tuple(parts)) if parts else None

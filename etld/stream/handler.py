@@ -5,40 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from etld.errors import EtldError
-from etld.sinks.postgres.positions import Tally
+from etld.sinks.base import EventRows, RecordCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from etld.postgres.connections import Connection, Cursor
-    from etld.postgres.errors import Verdict
-    from etld.stream.batch import Batch, Key
+    import polars as pl
 
-
-#: Records of which a table may refuse each, and the batch is still done within seconds.
-PIECE = 1000
-
-
-class TooManyRefused(EtldError):
-    """The table refuses so many records of a batch that it is written in pieces instead."""
+    from etld.kafka.types import Partition
+    from etld.sinks.base import SideConnection, Transaction, Verdict
+    from etld.stream.batch import Batch
 
 
 @dataclass
 class Work:
-    """A batch made ready for the database; roles add what they need.
+    """A batch made ready for the sink; roles add what they need.
 
-    `tallies` says what is expected to become of the records of each partition.
+    `outcomes` says what is expected to become of the records of each partition.
     """
 
     batch: Batch
-    tallies: dict[Key, Tally] = field(default_factory=dict)
+    outcomes: dict[Partition, RecordCounts] = field(default_factory=dict)
 
 
 W = TypeVar("W", bound=Work)
 
 
-class Handler(Generic[W]):
+class BatchHandler(Generic[W]):
     """One role's part in the loop. `prepare` runs in the loop's thread while the last batch is written
     by another; `write` runs in the writer's thread and touches nothing but its arguments.
     """
@@ -46,32 +39,36 @@ class Handler(Generic[W]):
     #: The consumer group is "etld-<group>".
     group: str
     topics: Sequence[str]
+    #: The name of its sink in `etld.sinks.registry`.
+    sink: str = "postgres"
     #: Do the counts of this group's positions make the daemon's totals?
     reports_totals: bool = False
-    #: Set by the loop before `start`.
+    #: Set by the loop before `start`, as is the next.
     cluster_id: str = ""
+    #: Makes events ready for `Transaction.write_events`, in the way of the sink.
+    encode: Callable[[Sequence[pl.DataFrame]], EventRows] = EventRows
 
     def prepare(self, batch: Batch) -> W:
-        """Decode and transform; no database. What it raises is retried for ever, with an alarm."""
+        """Decode and transform; nothing of the sink. What it raises is retried for ever, with an alarm."""
         raise NotImplementedError
 
-    def write(self, cur: Cursor, work: W, verdict: Verdict | None) -> Mapping[Key, Tally]:
-        """The effects, after the fence and in its transaction.
+    def write(self, transaction: Transaction, work: W, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:
+        """The effects of a batch, with its positions.
 
-        `verdict` is None at first; "conflict" or "data" after PostgreSQL refused the last try for that
-        reason: then find and set aside what it refuses, or raise `TooManyRefused`, and the records come again
-        in pieces of `PIECE`. Returns what has to be added to the tallies.
+        `verdict` is None at first; "conflict" or "data" after the sink refused the last try for that reason: then
+        find and set aside what it refuses, or raise `TooManyRefused`, and the records come again in pieces of
+        `PIECE`. Returns what has to be added to the outcomes.
         """
         raise NotImplementedError
 
     def committed(self, work: W) -> None:
-        """The batch is in the database; runs in the loop's thread."""
+        """The batch is written; runs in the loop's thread."""
 
-    def gate(self) -> str | None:
+    def blocked_by(self) -> str | None:
         """Why nothing may be read now, or None."""
         return None
 
-    def resting(self) -> bool:
+    def at_rest(self) -> bool:
         """After a pause: is nothing under way that the role does beside the batches?"""
         return True
 
@@ -79,13 +76,13 @@ class Handler(Generic[W]):
         """After `prepare`: write only so many records of it at once, or None for all."""
         return None
 
-    def idle(self, conn: Connection) -> None:
+    def idle(self, side: SideConnection) -> None:
         """Something to do beside the batches, a few milliseconds long; runs about once a second, and
-        after each batch. Database errors are the loop's to handle.
+        after each batch. Errors of the sink and of Kafka are the loop's to handle.
         """
 
-    def start(self, conn: Connection) -> None:
-        """A connection is there, and nothing is claimed yet; runs again after every lost connection."""
+    def start(self, side: SideConnection) -> None:
+        """The sink is there, and nothing is claimed yet; runs again after every lost connection."""
 
     def close(self) -> None:
         """The worker ends."""

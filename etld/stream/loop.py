@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import random
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
-from etld.kafka.consumer import InstanceFenced
-from etld.kafka.errors import KafkaProblem
-from etld.postgres.errors import DatabaseError, classify
-from etld.sinks.postgres.positions import Fenced
-from etld.stream.link import Link, Options
+from etld.kafka.errors import InstanceFenced, KafkaProblem
+from etld.sinks.base import Fenced, SinkError
+from etld.stream.resources import BatchLimits, Resources
 from etld.stream.session import Session
+from etld.util.backoff import Backoff
 
 if TYPE_CHECKING:
-    from etld.stream.handler import Handler
+    from etld.kafka.ports import ClusterPort
+    from etld.sinks.registry import OpenSink
+    from etld.stream.handler import BatchHandler
     from etld.worker import Worker
 
 log = logging.getLogger("etld.stream")
@@ -23,60 +23,72 @@ log = logging.getLogger("etld.stream")
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 
 
-def run(worker: Worker, handler: Handler[Any], options: Options) -> None:
-    """Consume for `handler` until the worker stops.
+def run(
+    worker: Worker,
+    handler: BatchHandler[Any],
+    limits: BatchLimits,
+    cluster: ClusterPort | None = None,
+    open_sink: OpenSink | None = None,
+) -> None:
+    """Consume for `handler` until the worker stops; `cluster` and `open_sink` take the place of the configured ones.
 
-    What Kafka or PostgreSQL do wrong is waited out; only a second daemon with the same node id, and a
+    What Kafka or the sink do wrong is waited out; only a second daemon with the same node id, and a
     mistake in the code, end the worker.
     """
-    link: Link | None = None
-    wait = _FIRST_WAIT
-    where = {"topic": ", ".join(handler.topics)}
+    resources: Resources | None = None
+    backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
     worker.comes_to_rest = True
     try:
         while not worker.stopping:
-            name: str | None = None
             session: Session | None = None
+            fault: str | None = None
             try:
-                if link is None:
-                    link = Link(worker, handler.group, options)
-                session = Session(worker, handler, link)
-                wait = _FIRST_WAIT
+                if resources is None:
+                    resources = Resources(worker, handler, cluster, open_sink)
+                session = Session(worker, handler, resources, limits)
+                backoff.reset()
                 session.run()
             except InstanceFenced as error:
                 if session is not None and session.has_twin():
                     worker.fatal(str(error))
                 # A member whose session ended while the broker was away is fenced by its own return.
-                log.warning("Kafka: the group had gone on without this member; joining anew", extra=where)
+                _warn(handler, "Kafka: the group had gone on without this member; joining anew")
             except Fenced as error:
-                log.warning("fenced: %s; claiming anew", error, extra=where)
-            except KafkaProblem as error:
-                # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
-                name = "postgres" if isinstance(error.__cause__, DatabaseError) else "kafka"
-                log.warning("Kafka: %s; joining anew", error, extra=where)
-                worker.fault(name, str(error))
-            except DatabaseError as error:
-                name = "postgres"
-                text = " ".join(str(error).split())
-                level = logging.WARNING if classify(error) == "retry" else logging.ERROR
-                log.log(level, "PostgreSQL: %s; trying again", text, extra=where)
-                worker.fault(name, f"PostgreSQL: {text}")
+                _warn(handler, f"fenced: {error}; claiming anew")
             except EtldError as error:
-                name = "worker"
-                log.error("%s; trying again", error, extra=where)
-                worker.fault(name, str(error))
+                fault = _explain(worker, handler, resources, error)
             if worker.stopping:
                 break
-            if link is not None:
-                link.disconnect()
-            pause = wait * random.uniform(0.7, 1.3)
-            wait = min(wait * 2, _LONGEST_WAIT)
+            if resources is not None:
+                resources.sink.disconnect()
             worker.beat()
-            worker.wait(pause)
+            worker.wait(backoff.next())
             worker.beat()
-            if name is not None:
-                worker.fault(name, None)
+            if fault is not None:
+                worker.fault(fault, None)
     finally:
         handler.close()
-        if link is not None:
-            link.disconnect()
+        if resources is not None:
+            resources.sink.disconnect()
+
+
+def _explain(worker: Worker, handler: BatchHandler[Any], resources: Resources | None, error: EtldError) -> str:
+    """Say what ended a session; the name of the fault that the worker has until the next one."""
+    where = {"topic": ", ".join(handler.topics)}
+    sink = resources.sink if resources is not None else None
+    name, text = "worker", str(error)
+    if isinstance(error, SinkError) and sink is not None:
+        name, text = sink.name, f"{sink.title}: {error}"
+        log.log(logging.WARNING if error.verdict == "retry" else logging.ERROR, "%s; trying again", text, extra=where)
+    elif isinstance(error, KafkaProblem):
+        # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
+        name = sink.name if sink is not None and isinstance(error.__cause__, SinkError) else "kafka"
+        log.warning("Kafka: %s; joining anew", error, extra=where)
+    else:
+        log.error("%s; trying again", error, extra=where)
+    worker.fault(name, text)
+    return name
+
+
+def _warn(handler: BatchHandler[Any], text: str) -> None:
+    log.warning("%s", text, extra={"topic": ", ".join(handler.topics)})

@@ -1,10 +1,9 @@
-"""The writer: one transaction a batch, tried until it is done or another owner has the partitions."""
+"""The writer: one write a batch, tried until it is done or another owner has the partitions."""
 
 from __future__ import annotations
 
 import logging
 import queue
-import random
 import threading
 import time
 from collections import deque
@@ -12,34 +11,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
-from etld.postgres.errors import classify, sqlstate
-from etld.sinks.postgres.positions import Fenced
-from etld.stream.handler import TooManyRefused
+from etld.sinks.base import Fenced, SinkError, TooManyRefused
+from etld.util.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from etld.postgres.connections import Connection
-    from etld.postgres.errors import Verdict
-    from etld.sinks.postgres.positions import Positions
-    from etld.stream.batch import Key
-    from etld.stream.handler import Handler, Work
+    from etld.kafka.types import Partition
+    from etld.sinks.base import Sink, Verdict
+    from etld.stream.handler import BatchHandler, Work
 
 log = logging.getLogger("etld.stream")
 
 _FIRST_WAIT, _LONGEST_WAIT, _STOP_WAIT = 0.1, 2.0, 5.0
 
 
-class _Stopped(Exception):
-    """The writer was told to stop between two tries."""
+class _WriterStopped(Exception):
+    """It was told to stop between two tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A batch that is in the database, the totals after it, and how long its transaction took."""
+    """A batch that is in the sink, the totals after it, and how many seconds its write took."""
 
     work: Any
-    totals: Mapping[Key, Mapping[str, int]]
+    totals: Mapping[Partition, Mapping[str, int]]
     seconds: float
 
 
@@ -50,11 +46,10 @@ class Writer:
     partitions of a batch went to another owner, or the role's code broke: then the session is over.
     """
 
-    def __init__(self, connect: Callable[[], Connection], positions: Positions, handler: Handler[Any]) -> None:
-        self._connect = connect
-        self._positions = positions
+    def __init__(self, sink: Sink, handler: BatchHandler[Any]) -> None:
+        self._sink = sink
+        self._sink_writer = sink.writer()
         self._handler = handler
-        self._conn: Connection | None = None
         self._queue: queue.Queue[Work | None] = queue.Queue(maxsize=1)
         self._stop = threading.Event()
         self._room = threading.Event()
@@ -106,7 +101,7 @@ class Writer:
             time.sleep(0.005)
 
     def take_back(self) -> list[Work]:
-        """What is not written, oldest first, after the table refused too much of the first; else nothing."""
+        """What is not written, oldest first, after the sink refused too much of the first; else nothing."""
         if self._returned is None:
             return []
         works = [self._returned]
@@ -128,7 +123,7 @@ class Writer:
             pass
         self._queue.put(None)
         self._thread.join(timeout)
-        if self._thread.is_alive() and self._conn is not None:
+        if self._thread.is_alive():
             log.warning("the last batch is still being written: leaving it to the next owner")
 
     def _run(self) -> None:
@@ -144,14 +139,14 @@ class Writer:
                 self.done.append(Written(work, totals, time.monotonic() - self._began))
                 self._finished += 1
                 self._began = None
-        except _Stopped:
+        except _WriterStopped:
             pass
         except BaseException as error:  # told to the loop's thread, which ends the session
             self.failure = error
         finally:
             self._began = None
             self._room.set()
-            self._disconnect()
+            self._sink_writer.disconnect()
 
     def _give_back(self, work: Work) -> None:
         """Stand still until the other thread has taken back all that it handed over: the order must stay."""
@@ -161,79 +156,71 @@ class Writer:
         self._room.set()
         while not self._taken_back.wait(0.1):
             if self._stop.is_set():
-                raise _Stopped
+                raise _WriterStopped
 
-    def _write(self, work: Work) -> Mapping[Key, Mapping[str, int]]:
+    def _write(self, work: Work) -> Mapping[Partition, Mapping[str, int]]:
         verdict: Verdict | None = None
+        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
         unsure = False
-        wait = _FIRST_WAIT
         while True:
             try:
-                if unsure:
-                    if self._positions.outcome(self._connection(), work.batch.moves):
-                        log.info("the last COMMIT had no answer, and it had happened")
-                        self.problem = None
-                        return {}
-                    unsure = False
-                totals = self._transaction(work, verdict)
+                if unsure and self._happened(work):
+                    return {}
+                unsure = False
+                totals = self._try(work, verdict)
             except (Fenced, TooManyRefused):
                 raise
             except Exception as error:
-                found = classify(error)
-                if isinstance(error, EtldError):
-                    found = "stop"
+                found: Verdict = error.verdict if isinstance(error, SinkError) else "stop"
                 if found in ("conflict", "data") and verdict not in (found, "data"):
                     verdict = found
                     continue
                 self._explain(error, found)
-                self._disconnect()
+                self._sink_writer.disconnect()
                 unsure = True
-                pause = _STOP_WAIT if found != "retry" else wait * random.uniform(0.7, 1.3)
-                wait = min(wait * 2, _LONGEST_WAIT)
-                self._began = None
-                if self._stop.wait(pause):
-                    raise _Stopped from error
-                self._began = time.monotonic()
+                self._pause(backoff.next() if found == "retry" else _STOP_WAIT)
             else:
                 if self.problem:
-                    log.info("PostgreSQL takes batches again")
+                    log.info("%s takes batches again", self._sink.title)
                     self.problem = None
                 return totals
 
-    def _transaction(self, work: Work, verdict: Verdict | None) -> Mapping[Key, Mapping[str, int]]:
-        conn = self._connection()
-        with conn.transaction(), conn.cursor() as cur:
-            totals = self._positions.advance(cur, work.batch.moves, work.tallies)
-            changes = self._handler.write(cur, work, verdict)
-            if changes:
-                totals |= self._positions.adjust(cur, changes)
-        return totals
+    def _happened(self, work: Work) -> bool:
+        if not self._sink_writer.happened(work.batch.advances):
+            return False
+        log.info("the last COMMIT had no answer, and it had happened")
+        self.problem = None
+        return True
+
+    def _try(self, work: Work, verdict: Verdict | None) -> Mapping[Partition, Mapping[str, int]]:
+        return self._sink_writer.write(
+            work.batch.advances,
+            work.outcomes,
+            lambda transaction: self._handler.write(transaction, work, verdict),
+        )
+
+    def _pause(self, seconds: float) -> None:
+        self._began = None
+        if self._stop.wait(seconds):
+            raise _WriterStopped
+        self._began = time.monotonic()
 
     def _explain(self, error: Exception, found: Verdict) -> None:
-        state = sqlstate(error)
+        code = error.code if isinstance(error, SinkError) else ""
+        in_words = isinstance(error, EtldError) and not isinstance(error, SinkError)
         text = " ".join(str(error).split()) or type(error).__name__
         if found == "retry":
-            problem = f"PostgreSQL is away or busy, trying again: {text}"
-        elif isinstance(error, EtldError):
+            problem = f"{self._sink.title} is away or busy, trying again: {text}"
+        elif in_words:
             problem = text
         else:
-            problem = f"PostgreSQL refuses the batch and a person has to look: {text}"
+            problem = f"{self._sink.title} refuses the batch and a person has to look: {text}"
         if problem != self.problem:
             log.log(
                 logging.WARNING if found == "retry" else logging.ERROR,
                 "%s%s",
                 problem,
-                f" (SQLSTATE {state})" if state else "",
-                exc_info=error if found != "retry" and state is None and not isinstance(error, EtldError) else None,
+                f" ({code})" if code else "",
+                exc_info=None if found == "retry" or code or in_words else error,
             )
         self.problem = problem
-
-    def _connection(self) -> Connection:
-        if self._conn is None or self._conn.closed:
-            self._conn = self._connect()
-        return self._conn
-
-    def _disconnect(self) -> None:
-        conn, self._conn = self._conn, None
-        if conn is not None:
-            conn.close()

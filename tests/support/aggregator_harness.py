@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from etld.aggregator.handler import AggregatorHandler
 from etld.aggregator.summary_tables import SummaryTables
 from etld.config import load
+from etld.kafka.memory import StoredMessage
+from etld.kafka.records import Records
+from etld.kafka.types import Partition
 from etld.postgres.migrate import migrate
 from etld.schemas.event_schema import EventSchema
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.wire import pack
-from etld.stream.batch import Batch, Records
+from etld.sinks.postgres.unwrap import PostgresTransaction
+from etld.stream.batch import Batch, PartitionBatch
 from etld.summaries import backfill, definition, recompute
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
@@ -25,8 +28,7 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.postgres.connections import Connection
-    from etld.postgres.errors import Verdict
-    from etld.sinks.postgres.positions import Tally
+    from etld.sinks.base import RecordCounts, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER, GROUP = "cluster", "etld-aggregator"
@@ -95,17 +97,18 @@ class AggregatorHarness:
         self, values: Sequence[bytes | None], offset: int = 0, part: int = 0, topic: str = "event_purchase"
     ) -> Batch:
         """One partition's records."""
-        offsets = list(range(offset, offset + len(values)))
-        messages = [SimpleNamespace() for _ in values]
-        return Batch((Records(topic, part, "life", 1, offset, offset + len(values), offsets, list(values), messages),))
+        partition = Partition(topic, part)
+        messages = [StoredMessage(partition, offset + i, None, value, (), 0) for i, value in enumerate(values)]
+        records = Records(partition, messages)
+        return Batch((PartitionBatch(partition, "life", 1, offset, offset + len(values), records),))
 
-    def count(self, batch: Batch, verdict: Verdict | None = None) -> dict[tuple[str, int], list[Tally]]:
-        """Prepare and write one batch, as the writer would; each key's tallies."""
+    def count(self, batch: Batch, verdict: Verdict | None = None) -> dict[Partition, list[RecordCounts]]:
+        """Prepare and write one batch, as the writer would; each partition's outcomes."""
         work = self.handler.prepare(batch)
         with self.conn.transaction(), self.conn.cursor() as cur:
-            changes = self.handler.write(cur, work, verdict)
+            changes = self.handler.write(PostgresTransaction(cur), work, verdict)
         self.handler.committed(work)
-        return {key: [tally, *([changes[key]] if key in changes else [])] for key, tally in work.tallies.items()}
+        return {key: [found, *([changes[key]] if key in changes else [])] for key, found in work.outcomes.items()}
 
     def position(
         self, group: str, next_offset: int, part: int = 0, topic_id: str = "life", topic: str = "event_purchase"

@@ -19,9 +19,6 @@ from support.source_checks import (
 LONGEST_FILE = 350
 LONGEST_RUN = 10
 
-#: Files that are still too long; none comes to it.
-TOO_LONG = frozenset({"etld/stream/session.py"})
-
 #: Tests that put something of their own in the place of a part of etld, and why the real part will not do.
 REPLACES = {
     "tests/integration/ingest/test_broken_producer.py": "a broker fences a producer after an hour",
@@ -68,7 +65,7 @@ def test_nothing_is_written_twice() -> None:
 def test_files_are_small() -> None:
     """A file is one idea, and can be read in one go."""
     lengths = {path: len(text.splitlines()) for path, text in modules().items()}
-    assert {path: n for path, n in lengths.items() if n > LONGEST_FILE and path not in TOO_LONG} == {}
+    assert {path: n for path, n in lengths.items() if n > LONGEST_FILE} == {}
 
 
 def test_documents_name_files_that_exist() -> None:

@@ -1,1 +1,1 @@
-"""The sink PostgreSQL: rows of processed_events and positions in one transaction."""
+"""PostgreSQL: rows of processed_events and positions in one transaction; `unwrap` is for modules with SQL of their own."""

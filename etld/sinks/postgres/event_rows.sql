@@ -1,24 +1,18 @@
+-- The lists of columns, {copied}, {staged} and {read}, come from columns.py.
+
 -- name: copy
-COPY public.processed_events
-    (event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details)
-FROM STDIN (FORMAT binary)
+COPY public.processed_events ({copied}) FROM STDIN (FORMAT binary)
 
 -- name: staging
-CREATE TEMPORARY TABLE IF NOT EXISTS etld_staging (
-    event_id uuid, event_name text, event_type text, user_details jsonb, event_details jsonb,
-    triggered_at timestamptz, kafka_partition integer, kafka_offset bigint
-) ON COMMIT DELETE ROWS
+CREATE TEMPORARY TABLE IF NOT EXISTS etld_staging ({staged}) ON COMMIT DELETE ROWS
 
 -- name: copy_staging
-COPY pg_temp.etld_staging
-    (event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details)
-FROM STDIN (FORMAT binary)
+COPY pg_temp.etld_staging ({copied}) FROM STDIN (FORMAT binary)
 
 -- name: merge
 WITH kept AS (
-    INSERT INTO public.processed_events
-        (event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details)
-    SELECT event_id, triggered_at, kafka_partition, kafka_offset, event_name, event_type, user_details, event_details
+    INSERT INTO public.processed_events ({copied})
+    SELECT {copied}
     FROM pg_temp.etld_staging
     ORDER BY kafka_partition, kafka_offset
     ON CONFLICT (event_id) DO NOTHING
@@ -30,8 +24,7 @@ SELECT kafka_partition, count(*) FROM kept GROUP BY 1
 DELETE FROM pg_temp.etld_staging
 
 -- name: one
-SELECT event_id::text, event_name, event_type, user_details, event_details, triggered_at, processed_at,
-    kafka_partition, kafka_offset
+SELECT {read}
 FROM public.processed_events
 WHERE event_id = %(event_id)s::uuid
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from etld.aggregator import counted_events
 from etld.postgres.connections import Connection
-from etld.sinks.postgres.positions import Tally
+from etld.sinks.base import RecordCounts
 from etld.summaries import tables
 from support.aggregator_harness import AggregatorHarness, config, purchase
 
@@ -64,11 +64,11 @@ def test_any_split_with_any_repeats_equals_a_recompute(conn: Connection, tmp_pat
             batch = harness.batch([harness.value(event) for event in events], offset)
             new = sum(harness.store(event, offset + i) for i, event in enumerate(events))
             try:
-                tallies = harness.count(batch)
+                outcomes = harness.count(batch)
             except psycopg.errors.UniqueViolation:
-                tallies = harness.count(batch, "conflict")
-            assert sum(t.stored for t in tallies[("event_purchase", 0)]) == new
-            assert sum(t.stored + t.duplicate for t in tallies[("event_purchase", 0)]) == len(events)
+                outcomes = harness.count(batch, "conflict")
+            assert sum(t.stored for t in outcomes[("event_purchase", 0)]) == new
+            assert sum(t.stored + t.duplicate for t in outcomes[("event_purchase", 0)]) == len(events)
             offset += len(events)
         assert harness.compare() == []
 
@@ -85,8 +85,8 @@ def test_a_redelivery_counts_nothing_twice(conn: Connection, tmp_path: Path) -> 
     more = [*values[:4], harness.value(purchase(str(uuid.uuid4()), 0.01, T0))]
     with pytest.raises(psycopg.errors.UniqueViolation):
         harness.count(harness.batch(more, 10))
-    tallies = harness.count(harness.batch(more, 10), "conflict")
-    assert tallies[("event_purchase", 0)] == [Tally(stored=5), Tally(stored=-4, duplicate=4)]
+    outcomes = harness.count(harness.batch(more, 10), "conflict")
+    assert outcomes[("event_purchase", 0)] == [RecordCounts(stored=5), RecordCounts(stored=-4, duplicate=4)]
     row = conn.execute("SELECT events, revenue::text, average_price FROM etld.summary_purchase").fetchone()
     assert row is not None
     assert row[:2] == (11, "199.91")
@@ -105,8 +105,8 @@ def test_ids_of_earlier_days_are_known_until_the_window_ends(conn: Connection, t
     days = counted_events.keep(conn, counted_events.today(), 7 * 86400)
     assert ancient not in days
     harness.handler._days = days
-    tallies = harness.count(harness.batch([harness.value(event)]))
-    assert sum(t.stored for t in tallies[("event_purchase", 0)]) == 0
+    outcomes = harness.count(harness.batch([harness.value(event)]))
+    assert sum(t.stored for t in outcomes[("event_purchase", 0)]) == 0
     assert conn.execute("SELECT count(*) FROM etld.summary_purchase").fetchone() == (0,)
 
 
@@ -132,8 +132,8 @@ def test_what_the_processor_dead_letters_is_not_counted(conn: Connection, tmp_pa
         harness.value(purchase(str(uuid.uuid4()), 1.0, T0, "a\0b")),
         harness.value(purchase("no uuid", 1.0, T0)),
     ]
-    tallies = harness.count(harness.batch([bad[0], good, *bad[1:]]))
-    assert tallies[("event_purchase", 0)] == [Tally(stored=1, dead=5)]
+    outcomes = harness.count(harness.batch([bad[0], good, *bad[1:]]))
+    assert outcomes[("event_purchase", 0)] == [RecordCounts(stored=1, dead=5)]
 
 
 def test_two_aggregators_with_different_summaries_do_not_mix(conn: Connection, tmp_path: Path) -> None:

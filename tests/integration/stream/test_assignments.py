@@ -10,7 +10,10 @@ import confluent_kafka
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from etld.kafka.consumer import ConsumerBroken, GroupConsumer, Key
+from etld.kafka.consumer import GroupConsumer
+from etld.kafka.errors import ConsumerBroken
+from etld.kafka.ports import Membership
+from etld.kafka.types import Partition, Watermarks
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -22,13 +25,9 @@ def consumer(kafka: str, topic: str, claim: object) -> GroupConsumer:
     """A member of the topic's group, always the same."""
     return GroupConsumer(
         {"bootstrap.servers": kafka},
-        group=f"group-{topic}",
-        instance="member",
-        topics=[topic],
-        session_timeout=6.0,
-        max_poll_interval=300.0,
-        on_assign=claim,  # type: ignore[arg-type]
-        on_revoke=lambda keys: None,
+        Membership(f"group-{topic}", "member", [topic]),
+        claim,  # type: ignore[arg-type]
+        lambda partitions: None,
     )
 
 
@@ -42,22 +41,23 @@ def test_what_a_claim_raises_ends_the_consumer_and_loses_no_record(kafka: str) -
         producer.produce(topic, b"%d" % number, partition=number % 2)
     assert producer.flush(30) == 0
 
-    def fails(keys: Sequence[Key], marks: Mapping[Key, tuple[int, int]]) -> Mapping[Key, int]:
+    def fails(partitions: Sequence[Partition], marks: Mapping[Partition, Watermarks]) -> Mapping[Partition, int]:
         raise LookupError("the claim failed")
 
     broken = consumer(kafka, topic, fails)
     until = time.monotonic() + 30
     with pytest.raises(ConsumerBroken, match="the claim failed") as caught:  # noqa: PT012  # at whichever poll
         while time.monotonic() < until:
-            assert broken.poll(100, 1 << 20, 0.1, 0.5).messages == []
+            assert broken.poll(100, 1 << 20, 0.1, 0.5).records == {}
     assert isinstance(caught.value.__cause__, LookupError)
     broken.close(10)
 
-    whole = consumer(kafka, topic, lambda keys, marks: {key: low for key, (low, _high) in marks.items()})
+    whole = consumer(kafka, topic, lambda partitions, marks: {key: low for key, (low, _high) in marks.items()})
     read: set[bytes] = set()
 
     def all_read() -> bool:
-        read.update(message.value() for message in whole.poll(100, 1 << 20, 0.1, 0.5).messages)
+        for records in whole.poll(100, 1 << 20, 0.1, 0.5).records.values():
+            read.update(value for value in records.values if value)
         return len(read) == RECORDS
 
     wait_until(all_read, 30)

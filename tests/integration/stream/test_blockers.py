@@ -6,14 +6,17 @@ import threading
 
 import pytest
 
+from etld.kafka.types import Partition
 from etld.postgres.connections import connect
 from etld.postgres.migrate import migrate
-from etld.sinks.postgres.positions import Found, Move, Positions, Tally, end_blockers
+from etld.sinks.base import Advance, Consumer, PartitionLog, RecordCounts
+from etld.sinks.postgres.positions import Positions, end_blockers
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-FOUND = [Found("event_purchase", 0, "id", 0, 100)]
+KEY = Partition("event_purchase", 0)
+FOUND = [PartitionLog(KEY, "id", 0, 100)]
 
 
 def test_only_the_backend_that_blocks_is_ended(database: str) -> None:
@@ -25,12 +28,12 @@ def test_only_the_backend_that_blocks_is_ended(database: str) -> None:
         connect(database, application_name="etld aggregator-0") as other,
     ):
         migrate(conn)
-        former, latter = (Positions("cluster", "group", name) for name in ("former", "latter"))
+        former, latter = (Positions(Consumer("cluster", "group", name)) for name in ("former", "latter"))
         ((mine,), _) = former.claim(frozen, FOUND)
         frozen.execute("BEGIN")
         with frozen.cursor() as cur:
-            move = Move("event_purchase", 0, "id", mine.epoch, 0, 5, 5, 0)
-            former.advance(cur, [move], {("event_purchase", 0): Tally(stored=5)})
+            move = Advance(KEY, "id", mine.epoch, 0, 5, 5, 0)
+            former.advance(cur, [move], {KEY: RecordCounts(stored=5)})
         claimed: list[int] = []
         claim = threading.Thread(target=lambda: claimed.append(latter.claim(claimant, FOUND)[0][0].next_offset))
         claim.start()

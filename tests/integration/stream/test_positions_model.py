@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from etld.kafka.types import Partition
 from etld.postgres.connections import connect
 from etld.postgres.migrate import migrate
-from etld.sinks.postgres.positions import Claimed, Fenced, Found, Move, Positions, Tally, end_blockers
+from etld.sinks.base import Advance, Claimed, Consumer, Fenced, PartitionLog, RecordCounts
+from etld.sinks.postgres.positions import Positions, end_blockers
 from support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -37,12 +39,12 @@ class Worker:
     writes: Connection
     believes: dict[int, Claimed] = field(default_factory=dict)
     #: Moves of a transaction that is fenced and written, and not committed yet.
-    open: list[Move] = field(default_factory=list)
+    open: list[Advance] = field(default_factory=list)
     #: Moves of a COMMIT that had no answer.
-    unsure: list[Move] = field(default_factory=list)
+    unsure: list[Advance] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.positions = Positions("cluster", "group", self.name)
+        self.positions = Positions(Consumer("cluster", "group", self.name))
 
     def cut(self) -> None:
         """The writing connection ends, in whatever it is."""
@@ -77,9 +79,9 @@ class Interleavings(RuleBasedStateMachine):
             worker.claims.close()
             worker.writes.close()
 
-    def mine(self, name: str, moves: list[Move]) -> bool:
+    def mine(self, name: str, moves: list[Advance]) -> bool:
         """Is this worker the last one to have claimed these, as far as the moves know?"""
-        return all(self.owner[m.part] == (name, m.epoch) for m in moves)
+        return all(self.owner[m.partition.number] == (name, m.epoch) for m in moves)
 
     def among(self, data: st.DataObject, what: str) -> Worker:
         """One of the workers that have that."""
@@ -89,10 +91,12 @@ class Interleavings(RuleBasedStateMachine):
     def claim(self, name: str, part: int, end: str) -> None:
         """A claim waits for an open transaction, tells the position after it, and makes its owner a zombie."""
         worker = self.workers[name]
-        held = [one for one in self.workers.values() if any(move.part == part for move in one.open)]
+        held = [one for one in self.workers.values() if any(move.partition.number == part for move in one.open)]
         answers: list[tuple[list[Claimed], object]] = []
         ask = threading.Thread(
-            target=lambda: answers.append(worker.positions.claim(worker.claims, [Found(TOPIC, part, "id", 0, 10_000)]))
+            target=lambda: answers.append(
+                worker.positions.claim(worker.claims, [PartitionLog(Partition(TOPIC, part), "id", 0, 10_000)])
+            )
         )
         ask.start()
         if held:
@@ -121,7 +125,15 @@ class Interleavings(RuleBasedStateMachine):
         worker = self.workers[data.draw(st.sampled_from(free))]
         parts = data.draw(st.sets(st.sampled_from(sorted(worker.believes)), min_size=1))
         moves = [
-            Move(TOPIC, part, "id", mine.epoch, mine.next_offset, mine.next_offset + counts[part], counts[part], 0)
+            Advance(
+                Partition(TOPIC, part),
+                "id",
+                mine.epoch,
+                mine.next_offset,
+                mine.next_offset + counts[part],
+                counts[part],
+                0,
+            )
             for part, mine in sorted(worker.believes.items())
             if part in parts
         ]
@@ -130,9 +142,9 @@ class Interleavings(RuleBasedStateMachine):
         worker.writes.execute("SET LOCAL lock_timeout = '500 ms'")
         try:
             with worker.writes.cursor() as cur:
-                tallies = {(TOPIC, move.part): Tally(stored=move.consumed) for move in moves}
+                tallies = {move.partition: RecordCounts(stored=move.consumed) for move in moves}
                 worker.positions.advance(cur, moves, tallies)
-                effects = [(move.part, off) for move in moves for off in range(move.expected, move.next)]
+                effects = [(move.partition.number, off) for move in moves for off in range(move.expected, move.next)]
                 cur.executemany("INSERT INTO effect VALUES (%s, %s)", effects)
         except Fenced:
             worker.writes.execute("ROLLBACK")
@@ -153,19 +165,19 @@ class Interleavings(RuleBasedStateMachine):
         worker.writes.execute("COMMIT")
         moves, worker.open = worker.open, []
         for move in moves:
-            assert self.position[move.part] == move.expected
-            self.position[move.part] = move.next
+            assert self.position[move.partition.number] == move.expected
+            self.position[move.partition.number] = move.next
         if answered:
             self.goes_on(worker, moves)
         else:
             worker.cut()
             worker.unsure = moves
 
-    def goes_on(self, worker: Worker, moves: list[Move]) -> None:
+    def goes_on(self, worker: Worker, moves: list[Advance]) -> None:
         """What it still believes to own of them, it reads on from there."""
         for move in moves:
-            if move.part in worker.believes and worker.believes[move.part].epoch == move.epoch:
-                worker.believes[move.part] = Claimed(TOPIC, move.part, "id", move.next, move.epoch)
+            if move.partition.number in worker.believes and worker.believes[move.partition.number].epoch == move.epoch:
+                worker.believes[move.partition.number] = Claimed(move.partition, "id", move.next, move.epoch)
 
     @precondition(lambda self: any(w.open for w in self.workers.values()))
     @rule(data=st.data())
@@ -198,13 +210,15 @@ class Interleavings(RuleBasedStateMachine):
         moves, worker.unsure = worker.unsure, []
         # The server may not have seen the end of that connection yet.
         try:
-            happened = worker.positions.outcome(worker.claims, moves)
+            happened = worker.positions.happened(worker.claims, moves)
         except Fenced:
             assert not self.mine(worker.name, moves)
             worker.forget()
             return
         assert self.mine(worker.name, moves)
-        assert [self.position[move.part] for move in moves] == [m.next if happened else m.expected for m in moves]
+        assert [self.position[move.partition.number] for move in moves] == [
+            m.next if happened else m.expected for m in moves
+        ]
         if happened:
             self.goes_on(worker, moves)
 

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etld.stream.batch import Batch, Owned, group
+from etld.kafka.memory import StoredMessage
+from etld.kafka.ports import Polled
+from etld.kafka.records import by_partition
+from etld.kafka.types import Partition
+from etld.stream.batch import Batch, Owned, next_batch
+
+TOPIC = "event_purchase"
 
 
-@dataclass(frozen=True)
-class Message:
-    """As much of a Kafka message as the batch reads."""
-
-    part: int
-    at: int
-    topic_name: str = "event_purchase"
-
-    def topic(self) -> str:
-        return self.topic_name
-
-    def partition(self) -> int:
-        return self.part
-
-    def offset(self) -> int:
-        return self.at
-
-    def value(self) -> bytes:
-        return f"{self.part}/{self.at}".encode()
-
-    def key(self) -> None:
-        return None
+def key(number: int) -> Partition:
+    return Partition(TOPIC, number)
 
 
-def key(part: int) -> tuple[str, int]:
-    return ("event_purchase", part)
+def polled(*at: tuple[int, int], ends: dict[Partition, int] | None = None) -> Polled:
+    """Records at partitions and offsets, each of which says where it is."""
+    messages = [StoredMessage(key(number), offset, None, f"{number}/{offset}".encode(), (), 0) for number, offset in at]
+    return Polled(by_partition(messages), ends or {})
 
 
 def test_moves_cover_records_and_gaps() -> None:
     """Offsets between position and last record that hold nothing are gaps."""
     owned = {key(0): Owned("id", 3, 10)}
-    batch = group([Message(0, 10), Message(0, 13)], {}, owned)
+    batch = next_batch(polled((0, 10), (0, 13)), owned)
     assert batch is not None
-    (move,) = batch.moves
+    (move,) = batch.advances
     assert (move.expected, move.next, move.consumed, move.gaps, move.epoch) == (10, 14, 2, 2, 3)
     assert owned[key(0)].next == 14
 
@@ -51,16 +37,16 @@ def test_moves_cover_records_and_gaps() -> None:
 def test_end_of_partition_passes_trailing_markers() -> None:
     """A partition that ends in transaction markers is read to its end."""
     owned = {key(0): Owned("id", 1, 5)}
-    batch = group([Message(0, 5)], {key(0): 8}, owned)
+    batch = next_batch(polled((0, 5), ends={key(0): 8}), owned)
     assert batch is not None
-    assert (batch.moves[0].next, batch.moves[0].gaps) == (8, 2)
-    assert group([], {key(0): 8}, owned) is None
+    assert (batch.advances[0].next, batch.advances[0].gaps) == (8, 2)
+    assert next_batch(polled(ends={key(0): 8}), owned) is None
 
 
 def test_what_is_not_owned_or_was_read_is_left_out() -> None:
     """A record before the position, or of a partition that is somebody else's, is not counted."""
     owned = {key(0): Owned("id", 1, 5)}
-    batch = group([Message(0, 4), Message(0, 5), Message(1, 0)], {}, owned)
+    batch = next_batch(polled((0, 4), (0, 5), (1, 0)), owned)
     assert batch is not None
     assert batch.values == [b"0/5"]
 
@@ -72,7 +58,7 @@ def test_what_is_not_owned_or_was_read_is_left_out() -> None:
 def test_split_loses_nothing(sizes: dict[int, int], data: st.DataObject) -> None:
     """Head and tail together are the batch: rows, coordinates and positions."""
     owned = {key(part): Owned("id", 1, 0) for part in sizes}
-    whole = group([Message(p, o) for p, n in sizes.items() for o in range(n)], {}, owned)
+    whole = next_batch(polled(*((p, o) for p, n in sizes.items() for o in range(n))), owned)
     assert whole is not None
     if whole.count < 2:
         return
@@ -80,20 +66,20 @@ def test_split_loses_nothing(sizes: dict[int, int], data: st.DataObject) -> None
     head, tail = whole.split(at)
     assert head.count == at
     assert head.values + tail.values == whole.values
-    steps: dict[tuple[str, int], int] = {}
-    for move in [*head.moves, *tail.moves]:
-        assert move.expected == steps.get((move.topic, move.part), 0)
-        steps[(move.topic, move.part)] = move.next
-    assert steps == {(m.topic, m.part): m.next for m in whole.moves}
+    steps: dict[Partition, int] = {}
+    for move in [*head.advances, *tail.advances]:
+        assert move.expected == steps.get(move.partition, 0)
+        steps[move.partition] = move.next
+    assert steps == {m.partition: m.next for m in whole.advances}
     for row in range(whole.count):
         part, index = whole.locate(row)
-        assert part.values[index] == whole.values[row]
+        assert part.records.values[index] == whole.values[row]
 
 
 def test_without_drops_a_partition() -> None:
     """A revoked partition leaves the batch, the others stay."""
     owned = {key(0): Owned("id", 1, 0), key(1): Owned("id", 1, 0)}
-    batch = group([Message(0, 0), Message(1, 0)], {}, owned)
+    batch = next_batch(polled((0, 0), (1, 0)), owned)
     assert isinstance(batch, Batch)
     rest = batch.without([key(0)])
     assert rest is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Breaker:
+class CircuitBreaker:
     """Closed: all goes. Open: nothing goes. Half open: one batch of at most `window` records tries.
 
     It opens when more than `ratio` of the last `window` records, once so many were seen, are dead; 0 turns

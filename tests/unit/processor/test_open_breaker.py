@@ -19,9 +19,9 @@ def test_a_resume_closes_the_breaker_without_a_pause_before_it() -> None:
     addresses = Addresses(http="", kafka="127.0.0.1:9", postgres="", schema_registry="embedded", control="")
     worker = LocalWorker(settings, "processor", "processor-purchase-0", addresses, event_type="purchase")
     handler = ProcessorHandler(worker)
-    assert handler.gate() is None
+    assert handler.blocked_by() is None
     assert handler._breaker.record(1000, 1000, time.monotonic())
-    assert handler.gate() == "the breaker is open"
+    assert handler.blocked_by() == "the breaker is open"
     worker.resume()
     worker.receive()
-    assert handler.gate() is None
+    assert handler.blocked_by() is None

@@ -1,0 +1,66 @@
+"""What is inside the transaction and the side connection of this sink, for modules that hold SQL."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from etld.errors import EtldError
+from etld.postgres.errors import DatabaseError, classify, sqlstate
+from etld.sinks.base import SideConnection, SinkError, Transaction
+from etld.sinks.postgres import event_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etld.postgres.connections import Connection, Cursor
+    from etld.sinks.base import EventRows, StoredRows, Verdict
+
+
+class PostgresTransaction(Transaction):
+    """A transaction that has moved its positions."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+
+    def write_events(self, rows: EventRows, verdict: Verdict | None) -> StoredRows | None:
+        """COPY at first; then, in a slower way, only what is not stored yet and PostgreSQL takes."""
+        if verdict is None:
+            event_rows.copy(self.cursor, rows)
+            return None
+        return event_rows.merge(self.cursor, rows)
+
+
+class PostgresSide(SideConnection):
+    """A connection in autocommit mode."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+
+def cursor_of(transaction: Transaction) -> Cursor:
+    """The cursor of an open write; raises TypeError for another sink's."""
+    if not isinstance(transaction, PostgresTransaction):
+        raise TypeError(f"{type(transaction).__name__} is not PostgreSQL's")
+    return transaction.cursor
+
+
+def connection_of(side: SideConnection) -> Connection:
+    """The connection beside the batches; raises TypeError for another sink's."""
+    if not isinstance(side, PostgresSide):
+        raise TypeError(f"{type(side).__name__} is not PostgreSQL's")
+    return side.connection
+
+
+@contextmanager
+def as_sink_errors(*others: type[Exception]) -> Iterator[None]:
+    """Errors of PostgreSQL, and `others`, come out of the body as `SinkError`."""
+    caught: tuple[type[Exception], ...] = (DatabaseError, *others)
+    try:
+        yield
+    except EtldError:
+        raise
+    except caught as error:
+        state = sqlstate(error)
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise SinkError(text, classify(error), f"SQLSTATE {state}" if state else "") from error

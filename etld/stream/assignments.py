@@ -1,0 +1,108 @@
+"""The partitions of a session: claimed when Kafka assigns them, halted ones set aside."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from etld.kafka.errors import ConsumerBroken, KafkaProblem
+from etld.sinks.base import OFFSET_BEYOND, PartitionLog, SinkError
+from etld.stream.batch import Owned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etld.kafka.types import Offset, Partition, Watermarks
+    from etld.sinks.base import Claimed, Halted
+    from etld.stream.report import SessionReport
+    from etld.stream.resources import Resources
+
+log = logging.getLogger("etld.stream")
+
+
+class Assignments:
+    """`owned` are the partitions that are read, `halted` those that wait for a person."""
+
+    def __init__(self, resources: Resources, report: SessionReport) -> None:
+        self._resources = resources
+        self._report = report
+        self.owned: dict[Partition, Owned] = {}
+        self.halted: dict[Partition, Halted] = {}
+
+    def assign(
+        self, partitions: Sequence[Partition], marks: Mapping[Partition, Watermarks]
+    ) -> Mapping[Partition, Offset]:
+        """Claim them; where each starts. Raises `ConsumerBroken`, `KafkaProblem`, `SinkError`."""
+        topics = self._resources.admin.topics(sorted({one.topic for one in partitions}))
+        logs = []
+        for partition in partitions:
+            if partition.topic not in topics:
+                raise ConsumerBroken(f"topic {partition.topic} does not exist")
+            logs.append(PartitionLog(partition, topics[partition.topic].topic_id, *marks[partition]))
+        claimed, halted = self._claim(logs)
+        for halt in halted:
+            log.error("%s", halt.text, extra={"topic": halt.partition.topic, "partition": halt.partition.number})
+            self.halted[halt.partition] = halt
+        for claim in claimed:
+            self.halted.pop(claim.partition, None)
+            self.owned[claim.partition] = Owned(claim.topic_id, claim.epoch, claim.next_offset)
+            self._report.begun(claim.partition, claim.next_offset)
+            self._resources.claimed.add(claim.partition)
+        self._report.totals({claim.partition: claim.totals for claim in claimed if claim.totals})
+        log.info("claimed %d partitions", len(claimed), extra={"topic": ",".join(sorted(topics))})
+        return {claim.partition: claim.next_offset for claim in claimed}
+
+    def drop(self, partitions: Sequence[Partition]) -> None:
+        """They are another member's now."""
+        for partition in partitions:
+            self.owned.pop(partition, None)
+            self._report.gone(partition)
+
+    def positions(self) -> dict[Partition, Offset]:
+        """Where each partition is to be read on."""
+        return {partition: mine.next for partition, mine in self.owned.items()}
+
+    def check(self, *, broker_is_well: bool) -> None:
+        """Raise `ConsumerBroken` when they have to be claimed anew: one may go on, or a topic was made anew."""
+        if self.halted:
+            self._check_halted()
+        if not broker_is_well or not self.owned:
+            return
+        try:
+            topics = self._resources.admin.topics(sorted({partition.topic for partition in self.owned}))
+        except KafkaProblem as error:
+            log.debug("cannot check topic ids now: %s", error)
+            return
+        for partition, mine in self.owned.items():
+            seen = topics.get(partition.topic)
+            if seen is not None and seen.topic_id != mine.topic_id:
+                raise ConsumerBroken(f"topic {partition.topic} was deleted and made anew")
+
+    def _check_halted(self) -> None:
+        """`etld resume --from low` lets a partition go on."""
+        sink = self._resources.sink
+        if not sink.reachable():
+            return
+        try:
+            standing = sink.halted()
+        except SinkError:
+            sink.disconnect()
+            return
+        if not self.halted.keys() <= standing:
+            raise ConsumerBroken("a halted partition may go on")
+
+    def _claim(self, logs: list[PartitionLog]) -> tuple[list[Claimed], list[Halted]]:
+        claimed, halted = self._resources.sink.claim(logs)
+        beyond = {halt.partition for halt in halted if halt.reason == OFFSET_BEYOND}
+        if not beyond:
+            return claimed, halted
+        # Until the claim the former owner may have gone past the end of the log that was seen before it.
+        again = []
+        for one in logs:
+            if one.partition in beyond:
+                topic, number = one.partition
+                low, high = self._resources.admin.watermarks(topic, [number])[number]
+                again.append(replace(one, low=low, high=high))
+        more, still = self._resources.sink.claim(again)
+        return claimed + more, [halt for halt in halted if halt.reason != OFFSET_BEYOND] + still

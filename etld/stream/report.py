@@ -1,0 +1,74 @@
+"""What a session tells of itself: faults, totals, lag, and Kafka's own offsets for lag tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from etld.kafka.ports import ConsumerPort
+    from etld.kafka.types import Offset, Partition
+    from etld.stream.batch import Batch, Owned
+    from etld.worker import Worker
+
+
+class SessionReport:
+    """Passes on what changed. `with_totals`: the counts of the positions are the daemon's totals."""
+
+    def __init__(self, worker: Worker, *, with_totals: bool) -> None:
+        self._worker = worker
+        self._with_totals = with_totals
+        self._faults: dict[str, str | None] = {}
+        self._written: dict[Partition, Offset] = {}
+        self._to_commit: dict[Partition, Offset] = {}
+
+    def fault(self, name: str, text: str | None) -> bool:
+        """A condition, or None when it is over; was it another until now?
+
+        A new session says once that nothing is wrong: an earlier one may have said otherwise.
+        """
+        if name in self._faults and self._faults[name] == text:
+            return False
+        self._faults[name] = text
+        self._worker.fault(name, text)
+        return True
+
+    def clear_faults(self) -> None:
+        """Nothing that was said is so any more."""
+        for name in self._faults:
+            self.fault(name, None)
+
+    def begun(self, partition: Partition, offset: Offset) -> None:
+        """A partition is read from here on."""
+        self._written[partition] = offset
+
+    def gone(self, partition: Partition) -> None:
+        """A partition is no longer ours."""
+        self._written.pop(partition, None)
+        self._to_commit.pop(partition, None)
+        self._worker.lag(str(partition), 0)
+
+    def written(self, batch: Batch) -> None:
+        """A batch is in the sink."""
+        for part in batch:
+            self._written[part.partition] = self._to_commit[part.partition] = part.next_offset
+
+    def totals(self, totals: Mapping[Partition, Mapping[str, int]]) -> None:
+        """What became of all records of partitions since ever."""
+        if self._with_totals:
+            for partition, values in totals.items():
+                self._worker.totals(str(partition), dict(values))
+
+    def lag(self, consumer: ConsumerPort, owned: Mapping[Partition, Owned]) -> None:
+        """How far behind each partition is, as Kafka saw it last."""
+        for partition, mine in owned.items():
+            high = consumer.high(partition)
+            if high is not None:
+                self._worker.lag(str(partition), max(0, high - self._written.get(partition, mine.next)))
+
+    def commit(self, consumer: ConsumerPort) -> None:
+        """Tell Kafka how far it is."""
+        if self._to_commit:
+            consumer.commit(self._to_commit)
+            self._to_commit = {}

@@ -1,0 +1,59 @@
+"""What outlives a session: the cluster, the sink, and what this process has claimed."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etld.kafka.cluster import KafkaCluster
+from etld.kafka.settings import client_settings
+from etld.sinks.base import Consumer
+from etld.sinks.registry import SINKS
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from etld.kafka.ports import ClusterPort
+    from etld.kafka.types import Partition
+    from etld.sinks.registry import OpenSink
+    from etld.stream.handler import BatchHandler
+    from etld.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How large a batch is at most (records, bytes), and how long (seconds) a record waits for company."""
+
+    max_records: int
+    max_bytes: int
+    linger: float
+
+
+class Resources:
+    """The ways of one worker to Kafka and its sink; `cluster` and `open_sink` take the place of the real ones.
+
+    Raises `KafkaProblem` when the cluster does not say who it is.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        handler: BatchHandler[Any],
+        cluster: ClusterPort | None = None,
+        open_sink: OpenSink | None = None,
+    ) -> None:
+        self.group = f"etld-{handler.group}"
+        self.cluster = cluster or KafkaCluster(client_settings(worker.config, worker.addresses))
+        self.admin = self.cluster.admin()
+        self.cluster_id = self.admin.cluster_id()
+        # The embedded Tansu forgets its topics when it ends.
+        in_memory = worker.config.kafka.bootstrap_servers == "embedded" and self.cluster_id.startswith("tansu")
+        #: Who writes positions: the token tells this process from any other of the same name.
+        owner = f"{worker.config.node_id}/{worker.name}#{secrets.token_hex(4)}"
+        open_it = open_sink or SINKS[handler.sink]
+        self.sink = open_it(worker, Consumer(self.cluster_id, self.group, owner, in_memory))
+        #: Every partition that this process has ever claimed.
+        self.claimed: set[Partition] = set()
+        #: When the work beside the batches was last done, monotonic.
+        self.idled_at = float("-inf")
