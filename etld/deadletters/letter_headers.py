@@ -29,12 +29,9 @@ PARKED_REASON = "etld.parked.reason"
 # What the client sent, when the value is a rewriting of it that leaves something out.
 ORIGINAL = "etld.original"
 
+# Ingest: the JSON does not fit its schema (VALIDATION). Processor: bytes, storability and hook, table.
 Stage = Literal["VALUE_CONVERTER", "VALIDATION", "TRANSFORM", "TASK_PUT"]
-# Ingest: the JSON does not fit its schema. Processor: bytes, storability and hook, table.
 VALIDATION: Stage = "VALIDATION"
-VALUE_CONVERTER: Stage = "VALUE_CONVERTER"
-TRANSFORM: Stage = "TRANSFORM"
-TASK_PUT: Stage = "TASK_PUT"
 
 # A header is read by people; what was wrong stands in its first words.
 MAX_MESSAGE = 2000
