@@ -1,5 +1,6 @@
-"""Kafka: the only package that imports confluent_kafka. `types` are etld's own, `ports` what a cluster is asked,
-`memory` a cluster without a broker.
+"""Kafka: the only package that imports confluent_kafka.
+
+`types` are etld's own, `ports` what a cluster is asked, `memory` a cluster without a broker.
 """
 
 from etld.kafka.admin import Admin

@@ -115,8 +115,9 @@ class ProducerPort(Protocol):
         headers: Sequence[tuple[str, bytes]] | None = None,
         on_delivery: OnDelivery | None = None,
     ) -> None:
-        """Queue one record; raises `QueueFull` when the queue has no room, `KafkaProblem` for what never goes
-        (`TooLarge`: for its size).
+        """Queue one record.
+
+        Raises `QueueFull` when the queue has no room, `KafkaProblem` for what never goes (`TooLarge`: for its size).
         """
 
     def poll(self, timeout: float = 0) -> int:

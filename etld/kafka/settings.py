@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def client_settings(config: Config, addresses: Addresses) -> dict[str, Any]:
-    """librdkafka settings for the cluster of `config`: addresses, security, quiet logs.
+    """Settings of librdkafka for the cluster of `config`: addresses, security, quiet logs.
 
     Reads the password file at the call, so that a rotated secret counts from the next client on.
     """

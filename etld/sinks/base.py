@@ -197,16 +197,16 @@ class SinkWriter(ABC):
         outcomes: Mapping[Partition, RecordCounts],
         effects: Callable[[Transaction], Mapping[Partition, RecordCounts]],
     ) -> Mapping[Partition, Mapping[str, int]]:
-        """Move positions, have the effects and count the outcomes, all or nothing; the totals of each partition since
-        ever, by outcome.
+        """Move positions, have the effects and count the outcomes, all or nothing.
 
+        Returns the totals of each partition since ever, by outcome.
         Raises `Fenced` when a position is not where the batch expects it, or in another epoch, and `SinkError`; after
         one of verdict "retry" it may have happened all the same: ask `happened`.
         """
 
     @abstractmethod
     def happened(self, advances: Sequence[Advance]) -> bool:
-        """After a write without an answer: is it there? Raises `Fenced` when the partitions went on, and `SinkError`."""
+        """After a write without an answer: is it there? Raises `Fenced` when partitions went on, and `SinkError`."""
 
     @abstractmethod
     def disconnect(self) -> None:

@@ -59,5 +59,6 @@ def _explain(reason: str, log: PartitionLog, next_offset: Offset) -> str:
         return f"topic {where.topic} was deleted and made anew (its id changed): {way_out}"
     if reason == OFFSET_LOST:
         lost = log.low - next_offset
-        return f"{where}: retention deleted {lost} records before they were read ({next_offset} to {log.low - 1}): {way_out}"
+        span = f"{next_offset} to {log.low - 1}"
+        return f"{where}: retention deleted {lost} records before they were read ({span}): {way_out}"
     return f"{where}: the next offset is {next_offset}, and the log ends at {log.high}: Kafka lost records; {way_out}"

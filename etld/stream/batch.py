@@ -41,6 +41,7 @@ class PartitionBatch:
 
     @property
     def count(self) -> int:
+        """Its records."""
         return len(self.records)
 
     @property
@@ -73,10 +74,12 @@ class Batch:
 
     @property
     def count(self) -> int:
+        """The records of all partitions."""
         return len(self.values)
 
     @property
     def advances(self) -> list[Advance]:
+        """The step of each partition's position."""
         return [part.advance for part in self.parts]
 
     def __iter__(self) -> Iterator[PartitionBatch]:

@@ -32,8 +32,10 @@ W = TypeVar("W", bound=Work)
 
 
 class BatchHandler(Generic[W]):
-    """One role's part in the loop. `prepare` runs in the loop's thread while the last batch is written
-    by another; `write` runs in the writer's thread and touches nothing but its arguments.
+    """One role's part in the loop.
+
+    `prepare` runs in the loop's thread while the last batch is written by another; `write` runs in the writer's
+    thread and touches nothing but its arguments.
     """
 
     #: The consumer group is "etld-<group>".
@@ -77,8 +79,9 @@ class BatchHandler(Generic[W]):
         return None
 
     def idle(self, side: SideConnection) -> None:
-        """Something to do beside the batches, a few milliseconds long; runs about once a second, and
-        after each batch. Errors of the sink and of Kafka are the loop's to handle.
+        """Something to do beside the batches, a few milliseconds long.
+
+        It runs about once a second, and after each batch. Errors of the sink and of Kafka are the loop's to handle.
         """
 
     def start(self, side: SideConnection) -> None:

@@ -61,15 +61,20 @@ def run(
                 break
             if resources is not None:
                 resources.sink.disconnect()
-            worker.beat()
-            worker.wait(backoff.next())
-            worker.beat()
-            if fault is not None:
-                worker.fault(fault, None)
+            _pause(worker, backoff.next(), fault)
     finally:
         handler.close()
         if resources is not None:
             resources.sink.disconnect()
+
+
+def _pause(worker: Worker, seconds: float, fault: str | None) -> None:
+    """Wait before the next try; then the fault of the last one is over until it comes again."""
+    worker.beat()
+    worker.wait(seconds)
+    worker.beat()
+    if fault is not None:
+        worker.fault(fault, None)
 
 
 def _explain(worker: Worker, handler: BatchHandler[Any], resources: Resources | None, error: EtldError) -> str:

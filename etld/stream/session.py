@@ -16,6 +16,7 @@ from etld.stream.assignments import Assignments
 from etld.stream.batch import next_batch
 from etld.stream.report import SessionReport
 from etld.stream.writer import Writer
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +219,7 @@ class Session:
             with self._sink.beside() as side:
                 self._handler.idle(side)
         except (SinkError, KafkaProblem) as error:
-            log.warning("work beside the batches failed, trying again: %s", " ".join(str(error).split()))
+            log.warning("work beside the batches failed, trying again: %s", one_line(error))
             if isinstance(error, SinkError):
                 self._sink.disconnect()
 

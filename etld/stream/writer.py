@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from etld.errors import EtldError
 from etld.sinks.base import Fenced, SinkError, TooManyRefused
 from etld.util.backoff import Backoff
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,10 +119,8 @@ class Writer:
     def close(self, timeout: float) -> None:
         """Finish the batch in hand, drop the one in waiting, end the thread within `timeout` seconds."""
         self._stop.set()
-        try:
+        with contextlib.suppress(queue.Empty):
             self._queue.get_nowait()
-        except queue.Empty:
-            pass
         self._queue.put(None)
         self._thread.join(timeout)
         if self._thread.is_alive():
@@ -208,7 +208,7 @@ class Writer:
     def _explain(self, error: Exception, found: Verdict) -> None:
         code = error.code if isinstance(error, SinkError) else ""
         in_words = isinstance(error, EtldError) and not isinstance(error, SinkError)
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = one_line(error) or type(error).__name__
         if found == "retry":
             problem = f"{self._sink.title} is away or busy, trying again: {text}"
         elif in_words:

@@ -34,9 +34,9 @@ _MANY = 1000
 def to_binary(
     frames: pl.DataFrame | Sequence[pl.DataFrame], columns: Mapping[str, str], unique: str | None = None
 ) -> bytes:
-    """`columns` of the rows, each as the type of its column in the table (uuid, jsonb, timestamptz, integer,
-    bigint, else text); needs storable rows.
+    """`columns` of the rows, which must be storable, as bytes for COPY … (FORMAT binary).
 
+    Each is written as the type of its column in the table: uuid, jsonb, timestamptz, integer, bigint, else text.
     Null becomes SQL NULL. A struct becomes JSON, and so does any other type in a jsonb column. The many rows of a
     backlog come in the order of `unique`, a uuid column without nulls that has an index, and few as they are.
     """

@@ -9,6 +9,7 @@ from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.base import PIECE, EventRows, RefusedRow, StoredRows, TooManyRefused
 from etld.sinks.postgres.columns import COPIED, COPIED_TYPES, EVENT_ID, filled
 from etld.sinks.postgres.copy_binary import to_binary
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +76,7 @@ def _merge(cur: Cursor, frame: pl.DataFrame, refused: list[RefusedRow]) -> dict[
         if classify(error) not in ("data", "conflict"):
             raise
         if frame.height == 1:
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = one_line(error) or type(error).__name__
             refused.append(RefusedRow(int(frame["row"][0]), type(error).__name__, text, sqlstate(error)))
             if len(refused) > PIECE:
                 raise TooManyRefused(f"PostgreSQL refuses more than {PIECE} records of a batch") from error

@@ -74,8 +74,8 @@ class Positions:
         for topic, number, topic_id, next_offset, epoch, was_halted, *counts in rows:
             seen = by_partition[Partition(topic, number)]
             if topic_id != seen.topic_id and self._in_memory:
-                epoch = self._start_over(conn, seen, "in-memory broker restarted")
-                claimed.append(Claimed(seen.partition, seen.topic_id, seen.low, epoch))
+                anew = self._start_over(conn, seen, "in-memory broker restarted")
+                claimed.append(Claimed(seen.partition, seen.topic_id, seen.low, anew))
                 continue
             halt = checks.halt(seen, topic_id, next_offset, in_memory_broker=self._in_memory)
             if halt is None:

@@ -9,6 +9,7 @@ from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.base import SideConnection, SinkError, Transaction
 from etld.sinks.postgres import event_rows
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,5 +63,5 @@ def as_sink_errors(*others: type[Exception]) -> Iterator[None]:
         raise
     except caught as error:
         state = sqlstate(error)
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = one_line(error) or type(error).__name__
         raise SinkError(text, classify(error), f"SQLSTATE {state}" if state else "") from error
