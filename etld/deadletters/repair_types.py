@@ -49,7 +49,7 @@ class RepairTypes:
         A repair comes later than the event, and is no reason to call a timely event late.
         """
         # Nothing is before or after NaN.
-        return RepairTypes(self._catalog, self._compiled, math.nan if moment is None else moment)
+        return type(self)(self._catalog, self._compiled, math.nan if moment is None else moment)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in self._compiled
