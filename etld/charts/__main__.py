@@ -21,7 +21,8 @@ from etld.util.parent_death import end_with_parent
 def main() -> int:
     """The process; drawing gives way to everything else on the machine."""
     with contextlib.suppress(OSError):
-        end_with_parent(int(sys.argv[1]))
+        # An aggregator of before an upgrade, not replaced yet, does not name itself.
+        end_with_parent(int(sys.argv[1]) if len(sys.argv) > 1 else os.getppid())
     with contextlib.suppress(OSError):
         os.nice(10)
     setproctitle("etld: drawing charts")

@@ -92,3 +92,16 @@ def test_what_is_not_understood_is_refused_by_the_check(change: Callable[[dict[s
     os.close(fd)
     assert done.returncode == 1
     assert done.stderr.startswith("etld: the running daemon cannot be taken over (")
+
+
+def test_the_state_of_the_version_before_is_understood() -> None:
+    """As 0.1.0 wrote it for a daemon of fake workers, before its supervisor was divided into rooms."""
+    recorded = json.loads((Path(__file__).parent / "handover-0.1.0.json").read_text())
+    found = handover.read(handed(recorded))
+    assert [(slot.name, slot.state, slot.pid) for slot in found.slots] == [
+        (slot["name"], SlotState(slot["state"]), slot["pid"]) for slot in recorded["slots"]
+    ]
+    assert [spec.name for spec in found.specs] == ["ground", "setup", "good-0", "good-1", "ingest-0"]
+    assert {process.version for process in found.processes} == {"0.1.0"}
+    assert found.metrics.totals()["accepted"] > 0
+    assert found.listeners[1] == recorded["ports"]["http"]
