@@ -74,7 +74,9 @@ def _corrupted(draw: st.DrawFn, found: st.SearchStrategy[list[EventSchema]]) -> 
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(batch) - 1))
         value = batch[at] or b""
-        place = draw(st.integers(0, max(0, len(value) - 1)))
+        last = max(0, len(value) - 1)
+        # The details, where unions and enums are, come last.
+        place = draw(st.integers(0, last) | st.integers(max(0, last - 12), last))
         batch[at] = draw(
             st.sampled_from(
                 [
@@ -85,6 +87,9 @@ def _corrupted(draw: st.DrawFn, found: st.SearchStrategy[list[EventSchema]]) -> 
                     if value
                     else value,
                     value[:place] + draw(st.binary(max_size=4)) + value[place:],
+                    # An integer in a byte more than it needs; another union branch, boolean or symbol.
+                    value[:place] + bytes([value[place] | 0x80, 0]) + value[place + 1 :] if value else value,
+                    value[:place] + bytes([draw(st.integers(0, 8))]) + value[place + 1 :],
                     value[:5] + b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01" + value[5:],
                     value[:place] + value[place + 1 :],
                     None,

@@ -117,3 +117,10 @@ def test_nothing_at_all() -> None:
     assert columnar.decode([], _schema_for).frame.columns == [
         "row", "event_id", "event_name", "event_type", "triggered_at", "user_details", "event_details",
     ]  # fmt: skip
+
+
+def test_a_union_branch_that_does_not_exist_is_found_alone() -> None:
+    """Polars takes it for the branch with the value: only the proof of the read sees it."""
+    batch: list[bytes | None] = [_good(i) for i in range(200)]
+    batch[50] = _union(_good(50))
+    assert [(bad.row, bad.error_class) for bad in columnar.decode(batch, _schema_for).bad] == [(50, "BadUnionIndex")]
