@@ -1,0 +1,358 @@
+"""The loop on a cluster and a sink in memory: what it does when either breaks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from etld import config, stream
+from etld.kafka.memory import MemoryCluster
+from etld.kafka.types import Partition
+from etld.sinks.base import (
+    OFFSET_LOST,
+    RECREATED,
+    Consumer,
+    PartitionLog,
+    RecordCounts,
+    SideConnection,
+    SinkError,
+    TooManyRefused,
+    Transaction,
+    Verdict,
+)
+from etld.sinks.memory import MemorySink, MemoryStore, MemoryTransaction
+from etld.stream import Batch, BatchHandler, BatchLimits, Work
+from etld.worker import Addresses
+from etld.worker.testing import LocalWorker
+from support.waiting import wait_until
+
+SETTINGS = config.load(Path(__file__).resolve().parents[3] / "config" / "etld.toml", {})
+TOPIC = "events"
+FIRST, SECOND = Partition(TOPIC, 0), Partition(TOPIC, 1)
+LIMITS = BatchLimits(100, 1 << 20, 0.0)
+
+
+class Collector(BatchHandler[Work]):
+    """Adds each value to the effects; refuses those that begin with "bad"."""
+
+    group = "collector"
+    topics = (TOPIC,)
+
+    def __init__(self) -> None:
+        self.verdicts: list[Verdict | None] = []
+        self.sizes: list[int] = []
+        self.idled = 0
+        self.blocked: str | None = None
+        self.most_refused = 1000
+        self.prepared = 0
+
+    def prepare(self, batch: Batch) -> Work:
+        self.prepared += batch.count
+        return Work(batch, {part.partition: RecordCounts(stored=part.count) for part in batch})
+
+    def write(self, transaction: Transaction, work: Work, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:
+        assert isinstance(transaction, MemoryTransaction)
+        self.verdicts.append(verdict)
+        self.sizes.append(work.batch.count)
+        bad = [value for value in work.batch.values if value is not None and value.startswith(b"bad")]
+        if bad and verdict is None:
+            raise SinkError("refused", "data")
+        if len(bad) > self.most_refused:
+            raise TooManyRefused("too many")
+        for part in work.batch:
+            for value in part.records.values:
+                if value not in bad:
+                    transaction.add(value)
+        if not bad:
+            return {}
+        return {
+            part.partition: RecordCounts(stored=-n, dead=n)
+            for part in work.batch
+            if (n := sum(value in bad for value in part.records.values))
+        }
+
+    def blocked_by(self) -> str | None:
+        return self.blocked
+
+    def idle(self, side: SideConnection) -> None:
+        self.idled += 1
+
+
+class Running:
+    """A loop in a thread of its own."""
+
+    def __init__(self, cluster: MemoryCluster, store: MemoryStore, name: str = "collector-0") -> None:
+        addresses = Addresses(http="", kafka="", postgres="", schema_registry="embedded", control="")
+        self.worker = LocalWorker(SETTINGS, "collector", name, addresses)
+        self.handler = Collector()
+        self.sink: MemorySink | None = None
+        self.failure: BaseException | None = None
+        self.cluster, self.store = cluster, store
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        def open_sink(_worker: object, consumer: object) -> MemorySink:
+            self.sink = MemorySink(self.store, consumer)  # type: ignore[arg-type]
+            return self.sink
+
+        try:
+            stream.run(self.worker, self.handler, LIMITS, self.cluster, open_sink)
+        except BaseException as error:
+            self.failure = error
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """What degrades the worker now."""
+        return {name: text for name, text in self.worker.metrics.faults.items() if text}
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of the loop as long as a test lasts."""
+    monkeypatch.setattr("etld.stream.session._IDLE_POLL", 0.02)
+    monkeypatch.setattr("etld.stream.session._REPORT_EVERY", 0.02)
+    monkeypatch.setattr("etld.stream.session._IDLE_EVERY", 0.05)
+    monkeypatch.setattr("etld.stream.session._CHECK_TOPICS_EVERY", 0.05)
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    made = MemoryCluster()
+    made.create(TOPIC, 2)
+    return made
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(cluster: MemoryCluster, store: MemoryStore) -> Iterator[Start]:
+    made: list[Running] = []
+
+    def begin(name: str = "collector-0") -> Running:
+        one = Running(cluster, store, name)
+        made.append(one)
+        one.thread.start()
+        return one
+
+    yield begin
+    store.gate.set()
+    for one in made:
+        one.worker.stop()
+    for one in made:
+        one.thread.join(10)
+        assert not one.thread.is_alive()
+
+
+def stored(store: MemoryStore, *values: bytes) -> None:
+    """Wait until the effects are these, each once."""
+    wait_until(lambda: sorted(store.effects) == sorted(values), 10, f"{values} stored", interval=0.005)
+
+
+def positions(store: MemoryStore) -> dict[Partition, int]:
+    """Where the group is."""
+    return {partition: one.next for found in store.positions.values() for partition, one in found.items()}
+
+
+def test_what_is_there_and_what_comes_is_stored_once(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """Join, claim, read, write; with the positions of both partitions."""
+    cluster.append(FIRST, b"a")
+    running = start()
+    stored(store, b"a")
+    cluster.append(SECOND, b"b")
+    stored(store, b"a", b"b")
+    assert positions(store) == {FIRST: 1, SECOND: 1}
+    assert running.worker.ready_event.is_set()
+
+
+def test_a_lost_connection_is_waited_out(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """The same batch goes again, and only once."""
+    store.faults.extend([SinkError("the server went away", "retry"), SinkError("and again", "retry")])
+    cluster.append(FIRST, b"a")
+    running = start()
+    stored(store, b"a")
+    wait_until(lambda: "memory" not in running.faults, 5, interval=0.005)
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_commit_without_an_answer_is_looked_up(
+    cluster: MemoryCluster, store: MemoryStore, start: Start, happened: bool
+) -> None:
+    """Whether it happened or not, its effects are there once."""
+    store.lost_answers.append(happened)
+    cluster.append(FIRST, b"a")
+    running = start()
+    stored(store, b"a")
+    cluster.append(FIRST, b"b")
+    stored(store, b"a", b"b")
+    assert len(running.handler.verdicts) == (2 if happened else 3)
+
+
+def test_who_was_fenced_claims_anew(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """Another owner raised the epoch: nothing is written in the old one, and nothing is lost."""
+    running = start()
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    with store.lock:
+        for one in next(iter(store.positions.values())).values():
+            one.epoch += 1
+    cluster.append(FIRST, b"b")
+    stored(store, b"a", b"b")
+    assert running.failure is None
+
+
+def test_refused_records_are_found_and_set_aside(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """After the refusal the batch goes again with the verdict."""
+    for value in (b"a", b"bad", b"c"):
+        cluster.append(FIRST, value)
+    running = start()
+    stored(store, b"a", b"c")
+    assert running.handler.verdicts[:2] == [None, "data"]
+    (found,) = store.positions.values()
+    assert found[FIRST].outcomes == RecordCounts(stored=2, dead=1)
+
+
+def test_too_many_refused_records_come_again_in_pieces(
+    cluster: MemoryCluster, store: MemoryStore, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, until each piece goes through."""
+    monkeypatch.setattr("etld.stream.session.PIECE", 2)
+    for value in (b"bad1", b"a", b"bad2", b"b", b"bad3", b"c"):
+        cluster.append(FIRST, value)
+    running = Running(cluster, store)
+    running.handler.most_refused = 2
+    running.thread.start()
+    stored(store, b"a", b"b", b"c")
+    running.worker.stop()
+    running.thread.join(10)
+    assert running.handler.sizes[:2] == [6, 6]
+    assert set(running.handler.sizes[2:]) == {2}
+    assert store.effects == [b"a", b"b", b"c"]
+
+
+def test_two_members_share_the_partitions(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """What one gives back the other goes on with, and each record is stored once."""
+    start("collector-0")
+    cluster.append(FIRST, b"a")
+    cluster.append(SECOND, b"b")
+    stored(store, b"a", b"b")
+    second = start("collector-1")
+    wait_until(second.worker.ready_event.is_set, 10, interval=0.005)
+    cluster.append(FIRST, b"c")
+    cluster.append(SECOND, b"d")
+    stored(store, b"a", b"b", b"c", b"d")
+    assert positions(store) == {FIRST: 2, SECOND: 2}
+
+
+def test_a_partition_that_is_taken_away_leaves_the_backlog(
+    cluster: MemoryCluster, store: MemoryStore, start: Start
+) -> None:
+    """The member that takes it over reads from the position, not from where the former one had read."""
+    store.gate.clear()
+    start("collector-0")
+    for number in range(250):
+        cluster.append(FIRST, b"%d" % number)
+        cluster.append(SECOND, b"%d" % (number + 250))
+    start("collector-1")
+    store.gate.set()
+    stored(store, *(b"%d" % number for number in range(500)))
+
+
+def test_a_topic_made_anew_stands_still_until_a_person_decides(
+    cluster: MemoryCluster, store: MemoryStore, start: Start
+) -> None:
+    """It is halted with the reason, and goes on when its position was begun anew."""
+    running = start()
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    cluster.create(TOPIC, 2)
+    cluster.append(FIRST, b"new")
+    wait_until(lambda: "made anew" in running.faults.get("partitions", ""), 10, interval=0.005)
+    (found,) = store.positions.values()
+    assert found[FIRST].halted == RECREATED
+    assert store.effects == [b"a"]
+    described = cluster.admin().topics([TOPIC])[TOPIC]
+    with store.lock:
+        for one in found.values():
+            one.topic_id, one.next, one.halted = described.topic_id, 0, ""
+    stored(store, b"a", b"new")
+
+
+def test_a_partition_that_retention_overran_is_halted(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """The other one is read."""
+    for value in (b"a", b"b", b"c"):
+        cluster.append(FIRST, value)
+    topic = cluster.admin().topics([TOPIC])[TOPIC]
+    MemorySink(store, Consumer("memory", "etld-collector", "earlier#1")).claim(
+        [PartitionLog(FIRST, topic.topic_id, 0, 3)]
+    )
+    cluster.delete_records(FIRST, 2)
+    cluster.append(SECOND, b"d")
+    running = start()
+    stored(store, b"d")
+    wait_until(lambda: "retention deleted 2 records" in running.faults.get("partitions", ""), 10, interval=0.005)
+    assert store.positions[("memory", "etld-collector")][FIRST].halted == OFFSET_LOST
+
+
+def test_a_pause_stops_the_reading_and_a_resume_goes_on(
+    cluster: MemoryCluster, store: MemoryStore, start: Start
+) -> None:
+    """Paused is told when nothing is in hand any more."""
+    running = start()
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    running.worker.pause()
+    wait_until(lambda: {"type": "paused"} in running.worker.messages, 10, interval=0.005)
+    cluster.append(FIRST, b"b")
+    wait_until(lambda: running.handler.idled >= 1, 10, interval=0.005)
+    assert store.effects == [b"a"]
+    running.worker.resume()
+    stored(store, b"a", b"b")
+
+
+def test_a_slow_sink_holds_the_reading_back(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """One batch is written, one waits, one is in the backlog: the rest stays in Kafka."""
+    for number in range(2000):
+        cluster.append(FIRST, b"%d" % number)
+    store.gate.clear()
+    running = start()
+    wait_until(running.worker.ready_event.is_set, 10, interval=0.005)
+    time.sleep(0.2)
+    assert running.handler.prepared <= 3 * LIMITS.max_records
+    store.gate.set()
+    stored(store, *(b"%d" % number for number in range(2000)))
+
+
+def test_the_cluster_away_is_told_and_waited_out(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """Before a session and within one."""
+    cluster.away = "nobody listens"
+    running = start()
+    wait_until(lambda: "kafka" in running.faults, 10, interval=0.005)
+    cluster.away = None
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    wait_until(lambda: "kafka" not in running.faults, 10, interval=0.005)
+
+
+def test_a_second_daemon_of_the_same_name_ends_the_first(
+    cluster: MemoryCluster, store: MemoryStore, start: Start
+) -> None:
+    """Kafka fences its static id, and the sink shows that the other has claimed."""
+    first = start("collector-0")
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    second = start("collector-0")
+    wait_until(lambda: isinstance(first.failure, SystemExit), 10, interval=0.005)
+    assert any("same node_id" in message.get("reason", "") for message in first.worker.messages)
+    cluster.append(FIRST, b"b")
+    stored(store, b"a", b"b")
+    assert second.failure is None
