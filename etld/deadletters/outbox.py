@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.postgres import statements
+from etld.sinks.postgres import swallowed_by
 from etld.sinks.postgres.unwrap import cursor_of
 
 if TYPE_CHECKING:
@@ -39,16 +40,23 @@ class OutboxRow:
 
 
 def add(transaction: Transaction, letters: Sequence[Letter]) -> None:
-    """Put letters into the outbox, each once however often it is written."""
-    cursor_of(transaction).execute(
+    """Put letters into the outbox, each once however often it is written.
+
+    Raises `SinkError` when they are not there after it: a trigger or rule of the table is in the way.
+    """
+    ids = [letter.dead_letter_id for letter in letters]
+    cur = cursor_of(transaction).execute(
         _SQL.add,
         {
-            "ids": [letter.dead_letter_id for letter in letters],
+            "ids": ids,
             "keys": [letter.key for letter in letters],
             "values": [letter.value for letter in letters],
             "headers": [json.dumps(letter.headers).replace("\\u0000", "\\ufffd") for letter in letters],
         },
     )
+    if cur.rowcount < len(ids):
+        there = cur.execute(_SQL.there, {"ids": ids}).fetchall()
+        swallowed_by.refuse_loss("etld.dlq_outbox", len(set(ids)), len(there))
 
 
 def take(conn: Connection, limit: int, aside: Sequence[int] = ()) -> list[OutboxRow]:

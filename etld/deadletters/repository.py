@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etld.deadletters.letters import Attempt, LockedLetter, PendingLetter
 from etld.events.ids import canonical
 from etld.postgres import statements
+from etld.sinks.postgres import swallowed_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,10 @@ def clean(text: str | None) -> str | None:
 
 
 def add(cur: Cursor, letters: Sequence[ArrivedLetter]) -> int:
-    """Keep new letters; how many of them were not there yet."""
+    """Keep new letters; how many of them were not there yet.
+
+    Raises `SinkError` when they are not there after it: a trigger or rule of the table is in the way.
+    """
     if not letters:
         return 0
     columns: dict[str, Any] = {
@@ -41,7 +45,11 @@ def add(cur: Cursor, letters: Sequence[ArrivedLetter]) -> int:
     columns["headers"] = [
         json.dumps({clean(name): clean(value) for name, value in letter.headers.items()}) for letter in letters
     ]
-    return len(cur.execute(_SQL.add, columns).fetchall())
+    added = len(cur.execute(_SQL.add, columns).fetchall())
+    if added < len(letters):
+        there = cur.execute(_SQL.there, {"ids": columns["id"]}).fetchall()
+        swallowed_by.refuse_loss("etld.dead_letter", len(set(columns["id"])), len(there))
+    return added
 
 
 def _event_id(text: str | None) -> tuple[str | None, str | None]:

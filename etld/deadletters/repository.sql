@@ -13,6 +13,9 @@ FROM unnest(%(id)s::uuid[], %(event_id)s::uuid[], %(event_id_text)s::text[], %(e
 ON CONFLICT (id) DO NOTHING
 RETURNING id::text
 
+-- name: there
+SELECT FROM etld.dead_letter WHERE id = ANY(%(ids)s::uuid[])
+
 -- name: lock
 SELECT id::text, state, attempts, base_attempts, reason, stage, error_class, error, sqlstate, event_type
 FROM etld.dead_letter

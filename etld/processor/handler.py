@@ -17,6 +17,7 @@ from etld.deadletters.relay import Relay
 from etld.frames import Transform, load_transform, ready
 from etld.kafka.settings import client_settings
 from etld.processor.circuit_breaker import CircuitBreaker
+from etld.processor.swallowed import Swallowed
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from etld.kafka.types import Partition
-    from etld.sinks.base import SideConnection, StoredRows, Transaction, Verdict
+    from etld.sinks.base import RefusedRow, SideConnection, StoredRows, Transaction, Verdict
     from etld.worker import Worker
 
 log = logging.getLogger("etld.processor")
@@ -49,6 +50,8 @@ class Rows(Work):
     written: list[outbox.Letter] = field(default_factory=list)
     duplicates: int = 0
     refused: int = 0
+    #: Those of the refused that the sink took without an error.
+    swallowed: list[RefusedRow] = field(default_factory=list)
 
 
 class ProcessorHandler(BatchHandler[Rows]):
@@ -70,6 +73,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         self._schemas: SchemaCache | None = None
         limits = config.breaker
         self._breaker = CircuitBreaker(limits.ratio, limits.window, limits.retry_after)
+        self._swallowed = Swallowed()
         self._resumes = worker.resumes
 
     def start(self, side: SideConnection) -> None:
@@ -99,6 +103,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         work.duplicates = work.refused = 0
         found = transaction.write_events(work.rows, verdict)
         work.written = work.letters
+        work.swallowed = [] if found is None else [one for one in found.refused if one.silently]
         if found is not None and found.refused:
             work.written = work.letters + [
                 self._letter(work.batch, BadRecord(one.row, "TASK_PUT", one.error_class, one.message), one.code)
@@ -130,6 +135,8 @@ class ProcessorHandler(BatchHandler[Rows]):
             self._worker.fault("breaker", text)
         elif not self._breaker.blocks(time.monotonic()):
             self._worker.fault("breaker", None)
+        if work.swallowed:
+            self._swallowed.saw(len(work.swallowed), work.swallowed[0].message, time.monotonic())
 
     def blocked_by(self) -> str | None:
         """The breaker; `etld resume` closes it."""
@@ -137,6 +144,7 @@ class ProcessorHandler(BatchHandler[Rows]):
             self._resumes = self._worker.resumes
             self._breaker.reset()
             self._worker.fault("breaker", None)
+            self._swallowed.reset()
         return "the breaker is open" if self._breaker.blocks(time.monotonic()) else None
 
     def limit(self, work: Rows) -> int | None:
@@ -148,6 +156,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         while self._relay.run(side) and not self._worker.stopping:
             self._worker.beat()
         self._worker.fault("relay", self._relay.problem)
+        self._worker.fault("triggers", self._swallowed.problem(self.topics[0], time.monotonic()))
 
     def _letter(self, batch: Batch, bad: BadRecord, state: str | None) -> outbox.Letter:
         part, index = batch.locate(bad.row)

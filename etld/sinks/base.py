@@ -152,12 +152,16 @@ class EventRows:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """An event that the sink refuses; `row` is its number in the batch."""
+    """An event that the sink refuses; `row` is its number in the batch.
+
+    `silently`: the sink took it without an error, and it is not there.
+    """
 
     row: int
     error_class: str
     message: str
     code: str | None = None
+    silently: bool = False
 
 
 @dataclass(frozen=True, slots=True)

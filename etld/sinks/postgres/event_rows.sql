@@ -20,6 +20,20 @@ WITH kept AS (
 )
 SELECT kafka_partition, count(*) FROM kept GROUP BY 1
 
+-- name: immediate
+-- What is deferred to the end would be nobody's fault there.
+SET CONSTRAINTS ALL IMMEDIATE
+
+-- name: present
+SELECT count(*)
+FROM unnest(%(ids)s::uuid[]) AS sent (event_id)
+JOIN public.processed_events USING (event_id)
+
+-- name: swallowed
+SELECT kafka_partition, kafka_offset
+FROM pg_temp.etld_staging s
+WHERE NOT EXISTS (SELECT FROM public.processed_events e WHERE e.event_id = s.event_id)
+
 -- name: empty_staging
 DELETE FROM pg_temp.etld_staging
 

@@ -89,8 +89,11 @@ class Positions:
 
     def advance(
         self, cur: Cursor, advances: Sequence[Advance], outcomes: Mapping[Partition, RecordCounts]
-    ) -> dict[Partition, dict[str, int]]:
-        """The first statement of a batch: move every position, or raise `Fenced`; totals since ever."""
+    ) -> tuple[dict[Partition, dict[str, int]], bool]:
+        """The first statement of a batch: move every position, or raise `Fenced`.
+
+        Returns the totals since ever, and whether the table of events may have triggers now.
+        """
         cur.execute(
             _SQL.advance,
             {
@@ -108,7 +111,7 @@ class Positions:
         rows = cur.fetchall()
         if len(rows) != len(advances):
             raise checks.fenced(len(advances), len(advances) - len(rows))
-        return _totals(rows)
+        return _totals(row[:-1] for row in rows), any(row[-1] for row in rows)
 
     def adjust(self, cur: Cursor, changes: Mapping[Partition, RecordCounts]) -> dict[Partition, dict[str, int]]:
         """Correct the counts of a batch whose outcome was known only after writing; same transaction."""

@@ -35,7 +35,8 @@ FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(epochs
     AS m (topic, partition, topic_id, epoch, expected, next_offset, consumed, gaps, stored, duplicate, filtered, dead)
 WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = m.topic AND p.partition = m.partition
     AND p.topic_id = m.topic_id AND p.owner_epoch = m.epoch AND p.next_offset = m.expected
-RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead
+RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead,
+    (SELECT relhastriggers FROM pg_class WHERE oid = to_regclass('public.processed_events'))
 
 -- name: adjust
 UPDATE etld.kafka_position p

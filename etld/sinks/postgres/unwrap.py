@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 
 class PostgresTransaction(Transaction):
-    """A transaction that has moved its positions."""
+    """A transaction that has moved its positions. `triggers`: may the table of events have some?"""
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, cursor: Cursor, *, triggers: bool = False) -> None:
         self.cursor = cursor
+        self._triggers = triggers
 
     def write_events(self, rows: EventRows, verdict: Verdict | None) -> StoredRows | None:
         """COPY at first; then, in a slower way, only what is not stored yet and PostgreSQL takes."""
         if verdict is None:
-            event_rows.copy(self.cursor, rows)
+            event_rows.copy(self.cursor, rows, triggers=self._triggers)
             return None
-        return event_rows.merge(self.cursor, rows)
+        return event_rows.merge(self.cursor, rows, verdict)
 
 
 class PostgresSide(SideConnection):

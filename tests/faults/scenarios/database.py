@@ -13,6 +13,7 @@ from pathlib import Path
 
 from faults.run import PROCESSORS, Run
 from faults.scenarios import fault
+from faults.scenarios.records import Foreign
 from faults.system import System
 
 _AWAY = ("PostgreSQL", "SQLSTATE")
@@ -248,3 +249,33 @@ def disk_full(run: Run) -> None:
         finally:
             filler.unlink()
         run.recovered()
+
+
+@fault("trigger-swallows", "a trigger of processed_events returns NULL for some rows, under load; then it goes")
+def trigger_swallows(run: Run) -> None:
+    system, foreign = run.system, Foreign(run)
+    system.sql(
+        "CREATE OR REPLACE FUNCTION public.swallow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " IF NEW.event_details ->> 'item_name' = 'swallow me' THEN RETURN NULL; END IF; RETURN NEW; END$$"
+    )
+    swallowed = [foreign.value(event_details__item_name="swallow me") for _ in range(60)]
+    ids = [event_id for event_id, _ in swallowed]
+    letters = "SELECT count(*) FROM etld.dead_letter WHERE event_id = ANY(%s::uuid[]) AND state = %s"
+    with run.load():
+        began, mark = time.monotonic(), system.log_end()
+        system.sql(
+            "CREATE TRIGGER swallow BEFORE INSERT ON public.processed_events"
+            " FOR EACH ROW EXECUTE FUNCTION public.swallow()"
+        )
+        for start in range(0, len(swallowed), 10):
+            foreign.send([("swallowed", *one) for one in swallowed[start : start + 10]])
+            run.flowing(30)
+        run.until(lambda: system.sql(letters, (ids, "parked")) == [(len(ids),)], "each is a parked dead letter")
+        run.fired += len(ids)
+        run.recovered(since=began)
+        told = any("trigger swallow" in one for one in system.status().get("faults", []))
+        run.expect(told or system.said("trigger swallow", since=mark), "no fault names the trigger")
+        system.sql("DROP TRIGGER swallow ON public.processed_events")
+        system.daemon.cli("dlq", "replay", "--state", "parked", "--error", "trigger swallow", "--yes")
+        stored = "SELECT count(*) FROM processed_events WHERE event_id = ANY(%s::uuid[])"
+        run.until(lambda: system.sql(stored, (ids,)) == [(len(ids),)], "a replay stores each of them")
