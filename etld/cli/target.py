@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.config import Config
-    from etld.postgres.connections import Connection, ConnectionOptions
+    from etld.postgres.connections import Connection
     from etld.postgres.pool import Pool
+    from etld.postgres.session_settings import ConnectionOptions
     from etld.worker import Addresses
 
 EMBEDDED = "embedded"

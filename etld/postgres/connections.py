@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Required, TypedDict, TypeVar, Unpack
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 
+from etld.postgres import session_settings
 from etld.postgres.arrays import Array
+from etld.postgres.session_settings import ConnectionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 RV = TypeVar("RV")
 Connection = psycopg.Connection[Any]
@@ -22,7 +26,9 @@ Cursor = psycopg.Cursor[Any]
 # client gives a statement up.
 _LOOK_EVERY = 0.1
 _LATER = 5.0
-_STATEMENT_TIMEOUT = 30.0
+_NEWER_LIMITS = "SELECT set_config(name, '0', false) FROM pg_settings WHERE setting <> '0' AND name = ANY(%s)"
+# The first server that knows transaction_timeout.
+_TRANSACTION_TIMEOUT = 170_000
 # How PostgreSQL and libpq say that a connection is refused until a person changes something, with the SQLSTATE of it.
 _REFUSALS = {
     "password authentication failed": "28P01",
@@ -56,6 +62,42 @@ class TimedConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError(f"no answer within {limit:g} s: the connection is given up") from None
 
 
+class PooledConnection(TimedConnection):
+    """A connection to a pooler that may give each transaction another session.
+
+    So there is no statement outside of a transaction, and `begin_with` sets in each what a session would have.
+    """
+
+    begin_with: bytes = b""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cursor_factory = _PooledCursor
+
+    @contextmanager
+    def transaction(
+        self,
+        savepoint_name: str | None = None,
+        force_rollback: bool = False,  # noqa: FBT002  # as the driver's
+    ) -> Iterator[psycopg.Transaction]:
+        """As the driver's, with the settings."""
+        outermost = self.info.transaction_status == TransactionStatus.IDLE
+        with super().transaction(savepoint_name, force_rollback) as transaction:
+            if outermost and self.begin_with:
+                self.execute(self.begin_with)
+            yield transaction
+
+
+class _PooledCursor(psycopg.Cursor[Any]):
+    """Opens a transaction for a statement that stands outside of one."""
+
+    def execute(self, *args: Any, **kwargs: Any) -> Self:
+        if self.connection.info.transaction_status != TransactionStatus.IDLE:
+            return super().execute(*args, **kwargs)
+        with self.connection.transaction():
+            return super().execute(*args, **kwargs)
+
+
 class _NoAnswer(Exception):
     """The time for an answer is over."""
 
@@ -73,35 +115,13 @@ def _until(gen: Generator[Any, Any, RV], deadline: float) -> Generator[Any, Any,
         return value
 
 
-class ConnectionOptions(TypedDict, total=False):
-    """How a connection behaves; times in seconds."""
-
-    application_name: Required[str]
-    password: str | None
-    #: Default 5.
-    connect_timeout: float
-    #: Of a statement, at the server; default 30, 0 is no limit.
-    statement_timeout: float
-    #: Of a wait for a lock; 0, the default, is no limit.
-    lock_timeout: float
-    #: For a client that does nothing inside a transaction; by default as `statement_timeout`.
-    idle_timeout: float
-    #: A statement that has no answer within this time raises OperationalError and ends the connection; by default a
-    #: little longer than `statement_timeout`.
-    answer_within: float | None
-    #: For work on tables that fill and empty faster than their statistics follow: each statement is planned for the
-    #: tables as they are, not as when one was empty, and takes the first rows by an index in its order, however few
-    #: seem to be there.
-    queue: bool
-
-
 def connect(dsn: str, **options: Unpack[ConnectionOptions]) -> Connection:
     """A connection in autocommit mode; transactions are opened in plain sight, with `conn.transaction()`.
 
     Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
     """
     try:
-        conn = TimedConnection.connect(conninfo(dsn, options), autocommit=True)
+        conn = connection_class(options).connect(conninfo(dsn, options), autocommit=True)
     except psycopg.OperationalError as error:
         explain(error)
         raise
@@ -112,23 +132,15 @@ def connect(dsn: str, **options: Unpack[ConnectionOptions]) -> Connection:
 def conninfo(dsn: str, options: ConnectionOptions) -> str:
     """The DSN with all that libpq and the server are to know from the first packet on."""
     given: dict[str, Any] = conninfo_to_dict(dsn)
-    statement_timeout = options.get("statement_timeout", _STATEMENT_TIMEOUT)
-    settings = [
-        str(given.pop("options", "") or ""),
-        f"-c statement_timeout={int(statement_timeout * 1000)}",
-        f"-c lock_timeout={int(options.get('lock_timeout', 0.0) * 1000)}",
-        # A client that froze inside a transaction must not hold its locks for ever.
-        f"-c idle_in_transaction_session_timeout={int(options.get('idle_timeout', statement_timeout) * 1000)}",
-        "-c timezone=UTC -c client_encoding=UTF8 -c search_path=public",
-        "-c plan_cache_mode=force_custom_plan -c enable_bitmapscan=off" if options.get("queue") else "",
-    ]
+    if not options.get("pooled"):
+        settings = session_settings.as_options(session_settings.wanted(options))
+        given["options"] = f"{given.get('options') or ''} {settings}".strip()
     if password := options.get("password"):
         given["password"] = password
     return make_conninfo(
-        **given,
+        **{**given, "client_encoding": "UTF8"},
         application_name=options["application_name"],
         connect_timeout=max(2, int(options.get("connect_timeout", 5.0))),
-        options=" ".join(settings).strip(),
         # A peer that vanished without a word is found out within about 6 s, before the worker counts as hung.
         keepalives_idle=3,
         keepalives_interval=1,
@@ -139,14 +151,26 @@ def conninfo(dsn: str, options: ConnectionOptions) -> str:
 
 def configure(conn: TimedConnection, options: ConnectionOptions) -> None:
     """What a new connection is told on this side."""
-    answer_within, statement_timeout = (
-        options.get("answer_within"),
-        options.get("statement_timeout", _STATEMENT_TIMEOUT),
-    )
-    if answer_within is None and statement_timeout:
-        answer_within = statement_timeout + _LATER
+    answer_within, limit = options.get("answer_within"), session_settings.statement_timeout(options)
+    if answer_within is None and limit:
+        answer_within = limit + _LATER
     conn.answer_within = answer_within
     conn.adapters.register_dumper(list, Array)
+    settings = session_settings.wanted(options)
+    if isinstance(conn, PooledConnection):
+        conn.prepare_threshold = None
+        kept = {name: settings[name] for name in session_settings.KEPT_BY_POOLERS}
+        conn.execute(session_settings.as_statements(kept, local=False))
+        if conn.info.server_version >= _TRANSACTION_TIMEOUT:
+            settings["transaction_timeout"] = "0"
+        conn.begin_with = session_settings.as_statements(settings, local=True)
+    else:
+        conn.execute(_NEWER_LIMITS, (list(session_settings.NEWER_LIMITS),))
+
+
+def connection_class(options: ConnectionOptions) -> type[TimedConnection]:
+    """The kind of connection that they ask for."""
+    return PooledConnection if options.get("pooled") else TimedConnection
 
 
 def explain(error: psycopg.OperationalError) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from etld.postgres.connections import TimedConnection, configure, conninfo, explain
+from etld.postgres.connections import TimedConnection, configure, connection_class, conninfo, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from etld.postgres.connections import Connection, ConnectionOptions
+    from etld.postgres.connections import Connection
+    from etld.postgres.session_settings import ConnectionOptions
 
 # How often one who waits for a connection looks whether there can be none.
 _LOOK_EVERY = 0.1
@@ -41,7 +42,7 @@ class Pool:
         self._failure: psycopg.OperationalError | None = None
         self._pool: ConnectionPool[TimedConnection] = ConnectionPool(
             conninfo(dsn, options),
-            connection_class=_noting(self._failed),
+            connection_class=_noting(connection_class(options), self._failed),
             kwargs={"autocommit": True},
             min_size=0,
             max_size=size,
@@ -95,17 +96,18 @@ class Pool:
         self._failure = error
 
 
-def _noting(failed: Callable[[psycopg.OperationalError], None]) -> type[TimedConnection]:
+def _noting(base: type[TimedConnection], failed: Callable[[psycopg.OperationalError], None]) -> type[TimedConnection]:
     """The class of connections, telling `failed` why one could not be made: the pool only logs it."""
 
-    class NotingConnection(TimedConnection):
+    class NotingConnection(base):  # type: ignore[valid-type,misc]
         @classmethod
         def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
             try:
-                return super().connect(conninfo, **kwargs)
+                made: Self = super().connect(conninfo, **kwargs)
             except psycopg.OperationalError as error:
                 explain(error)
                 failed(error)
                 raise
+            return made
 
     return NotingConnection

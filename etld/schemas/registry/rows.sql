@@ -1,5 +1,7 @@
 -- name: lock
-SELECT pg_advisory_xact_lock(hashtextextended('etld schema ' || %(subject)s, 0))
+-- An id that is in use must not be forgotten by a crash of the server.
+SELECT CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'on', true) END,
+    pg_advisory_xact_lock(hashtextextended('etld schema ' || %(subject)s, 0))
 
 -- name: by_fingerprint
 SELECT id FROM etld.schema_version WHERE subject = %(subject)s AND fingerprint = %(fingerprint)s

@@ -279,3 +279,4 @@ def trigger_swallows(run: Run) -> None:
         system.daemon.cli("dlq", "replay", "--state", "parked", "--error", "trigger swallow", "--yes")
         stored = "SELECT count(*) FROM processed_events WHERE event_id = ANY(%s::uuid[])"
         run.until(lambda: system.sql(stored, (ids,)) == [(len(ids),)], "a replay stores each of them")
+        system.daemon.cli("resume", "processor-purchase")
