@@ -226,40 +226,6 @@ def decimal(path: str, precision: int, scale: int) -> Check:
     return parsed(path, expected, parse)
 
 
-def union(path: str, checks: list[tuple[str, Check]]) -> Check:
-    """A check of whichever branch fits best; each is given with Avro's name of its kind."""
-    others = [check for kind, check in checks if kind != "null"]
-    nullable = len(others) < len(checks)
-    if nullable and len(others) == 1:
-        only = others[0]
-        return lambda value, errors: None if value is None else only(value, errors)
-
-    def check(value: Any, errors: Violations) -> Any:
-        if value is None and nullable:
-            return None
-        best: Violations | None = None
-        taken: list[Any] = []
-        for branch in others:
-            found = Violations(errors.budget)
-            result = branch(value, found)
-            if not found:
-                if type(result) is type(value):
-                    return result
-                taken.append(result)
-            elif best is None or len(found[0].path) > len(best[0].path):
-                best = found
-        if taken:
-            return taken[0]
-        if best and any(violation.path != path for violation in best):
-            errors.extend(best)
-        else:
-            kinds = " or ".join(violation_kind for violation_kind, _ in checks)
-            errors.append(Violation(path, kinds, show(value)))
-        return None
-
-    return check
-
-
 def array(path: str, inner: Check) -> Check:
     """A check of an array whose items all pass `inner`."""
 

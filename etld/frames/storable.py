@@ -6,6 +6,7 @@ other does not count. The limits are those of `etld.events.limits`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 STAGE = "VALIDATION"
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
-_NUL = "\0"
+# In JSON text (`columns.JSON_TEXT`) it is escaped, and so is a backslash before it.
+_HAS_NUL: dict[type[pl.DataType], Callable[[pl.Expr], pl.Expr]] = {
+    pl.String: lambda leaf: leaf.str.contains("\0", literal=True),
+    pl.Binary: lambda leaf: leaf.cast(pl.String).str.contains(r"(?:^|[^\\])(?:\\\\)*\\u0000"),
+}
 
 
 def unstorable(frame: pl.DataFrame, event_type: str | None = None) -> list[BadRecord]:
@@ -62,9 +67,10 @@ def _checks(schema: pl.Schema, event_type: str | None) -> Iterator[tuple[str, st
     for name, dtype in schema.items():
         if name in ("row", "triggered_at", "event_id"):
             continue
-        nul = _anywhere(pl.col(name), dtype, pl.String, lambda leaf: leaf.str.contains(_NUL, literal=True))
-        if nul is not None:
-            yield "NulCharacter", f"{name} holds the character U+0000, which PostgreSQL does not store", nul
+        for kind, has_nul in _HAS_NUL.items():
+            nul = _anywhere(pl.col(name), dtype, kind, has_nul)
+            if nul is not None:
+                yield "NulCharacter", f"{name} holds the character U+0000, which PostgreSQL does not store", nul
         for kind in (pl.Float64, pl.Float32):
             wild = _anywhere(pl.col(name), dtype, kind, lambda leaf: ~leaf.is_finite())
             if wild is not None:

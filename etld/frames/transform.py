@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from etld.errors import EtldError
+from etld.serdes import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +35,20 @@ class Transform:
 
         What the function raises comes through; a broken contract is `TransformBroken`.
         """
-        result = self._function(frame)
-        self._check(frame, result)
+        result = self._apply(frame)
         if DROP not in result.columns:
             return result, result.clear()
         drop = pl.col(DROP).fill_null(False)
         return result.filter(~drop).drop(DROP), result.filter(drop).drop(DROP)
+
+    def _apply(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The function, which gets JSON text (of maps, of unions of several types) as strings."""
+        kept = {name: dtype for name, dtype in frame.schema.items() if json_text.holds_json(dtype)}
+        if kept:
+            frame = frame.with_columns(pl.col(name).cast(json_text.with_text(dtype)) for name, dtype in kept.items())
+        result = self._function(frame)
+        self._check(frame, result)
+        return result.with_columns(pl.col(name).cast(dtype) for name, dtype in kept.items()) if kept else result
 
     def _check(self, before: pl.DataFrame, after: object) -> None:
         if not isinstance(after, pl.DataFrame):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etld.events import checks, envelope, times
 from etld.events.checks import CheckedField
 from etld.events.ids import canonical
+from etld.events.union import BranchValue, UnionBranch, union
 from etld.events.validate import Validator
 
 if TYPE_CHECKING:
@@ -25,6 +26,21 @@ _PLAIN: dict[str, Callable[[str], Check]] = {
     "float": checks.float_,
     "boolean": checks.boolean,
     "null": checks.null,
+}
+
+# The types of JSON that a branch of a union may take, by logical type or kind.
+_TEXT, _WHOLE, _NUMBER = frozenset({str}), frozenset({int}), frozenset({int, float})
+_OBJECT, _ANY = frozenset({dict}), frozenset({str, int, float})
+_TAKEN: dict[str, frozenset[type]] = {
+    "boolean": frozenset({bool}),
+    **dict.fromkeys(("int", "long"), _WHOLE),
+    **dict.fromkeys(("float", "double"), _NUMBER),
+    "string": frozenset({str, int}),
+    **dict.fromkeys(("enum", "bytes", "fixed", "uuid", "date", "time-millis", "time-micros"), _TEXT),
+    **dict.fromkeys(("record", "map"), _OBJECT),
+    "array": frozenset({list}),
+    **dict.fromkeys(("decimal", "timestamp-millis", "timestamp-micros"), _ANY),
+    **dict.fromkeys(("local-timestamp-millis", "local-timestamp-micros"), _ANY),
 }
 
 
@@ -51,7 +67,8 @@ def default_of(field: RecordField) -> Any:
 
 def _default(of: Type, value: Any) -> Any:
     if of.kind == "union":
-        return _default(of.branches[0], value)
+        first = _default(of.branches[0], value)
+        return BranchValue(0, first) if of.several and first is not None else first
     if of.kind == "record" and isinstance(value, dict):
         return {f.name: _default(f.type, value[f.name]) if f.name in value else default_of(f) for f in of.fields}
     if of.logical == "decimal" and isinstance(value, str):
@@ -80,7 +97,7 @@ class _Compiler:
             ]
             return checks.record(path, fields, drop_unknown=self.drop_unknown)
         if of.kind == "union":
-            return checks.union(path, [(branch.kind, self.check(branch, path)) for branch in of.branches])
+            return self._union(of, path)
         if of.items is not None:
             inner = self.check(of.items, "")
             return checks.array(path, inner) if of.kind == "array" else checks.map_(path, inner)
@@ -91,6 +108,29 @@ class _Compiler:
         if of.kind in _PLAIN:
             return _PLAIN[of.kind](path)
         return checks.bytes_(path, of.size if of.kind == "fixed" else None)
+
+    def _union(self, of: Type, path: str) -> Check:
+        others = of.not_null
+        null = len(others) < len(of.branches)
+        if len(others) > 1:
+            branches = [
+                UnionBranch(
+                    index,
+                    one.name.rpartition(".")[2] or one.logical or one.kind,
+                    one.kind,
+                    self.check(one, path),
+                    _TAKEN.get(one.logical) or _TAKEN[one.kind],
+                    frozenset(field.name for field in one.fields),
+                    one.logical in ("", "uuid"),
+                )
+                for index, one in enumerate(of.branches)
+                if one.kind != "null"
+            ]
+            return union(path, branches, null=null)
+        if not others:
+            return checks.null(path)
+        only = self.check(others[0], path)
+        return (lambda value, errors: None if value is None else only(value, errors)) if null else only
 
     def _logical(self, of: Type, path: str) -> Check:
         if of.logical == "decimal":

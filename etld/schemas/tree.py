@@ -80,6 +80,11 @@ class Type:
         others = self.not_null
         return others[0] if len(self.branches) == 2 and len(others) == 1 else None
 
+    @property
+    def several(self) -> bool:
+        """Is it a union of more than null and one type? Then a value comes with its branch."""
+        return len(self.not_null) > 1
+
     def below(self) -> tuple[Type, ...]:
         """The types directly inside this one."""
         return (*(f.type for f in self.fields), *((self.items,) if self.items else ()), *self.branches)

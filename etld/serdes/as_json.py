@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Any
+import struct
+from typing import TYPE_CHECKING, Any
 
 from etld.events import times
 from etld.events.limits import DATE_MAX, DATE_MIN, DAY_MICROS, TIME_MAX, TIME_MIN
-from etld.schemas.tree import Type
 
-_DECIMAL = Type("bytes", "decimal")
+if TYPE_CHECKING:
+    from etld.schemas.tree import Type
+
+_FLOAT = struct.Struct("<f")
 
 
 def as_json(of: Type, value: Any) -> Any:
@@ -22,14 +24,28 @@ def as_json(of: Type, value: Any) -> Any:
     if of.kind == "record":
         return {f.name: as_json(f.type, value[f.name]) for f in of.fields}
     if of.kind == "union":
-        only = of.optional
-        return value if only is None and not isinstance(value, Decimal) else as_json(only or _DECIMAL, value)
+        # Of null and one type the value is by itself, see `BranchValue`.
+        return as_json(of.branches[value.branch], value.value) if of.several else as_json(of.not_null[0], value)
     if of.items is not None:
         inner = of.items
         if of.kind == "array":
             return [as_json(inner, item) for item in value]
         return {key: as_json(inner, item) for key, item in value.items()}
+    if of.kind == "float":
+        return _shortest(value)
     return _scalar(of, value) if of.logical else value
+
+
+def _shortest(value: float) -> float:
+    """The number of the fewest digits that is the same float of 32 bits: 0.1 rather than 0.10000000149011612."""
+    for digits in (6, 7, 8):
+        short = float(f"{value:.{digits}g}")
+        try:
+            if _FLOAT.unpack(_FLOAT.pack(short))[0] == value:
+                return short
+        except OverflowError:
+            continue
+    return value
 
 
 def _scalar(of: Type, value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -67,17 +66,20 @@ EMPTY = pl.DataFrame(
 )
 
 
+#: The column type of what has none of its own (maps, unions of several types): JSON text as UTF-8. Nothing else is
+#: binary in a frame of events, so that whoever writes JSON knows what is JSON already.
+JSON_TEXT = pl.Binary()
+
+
 def as_json_text(of: Type) -> bool:
-    """Whether a type has no column type, so that its values become JSON text: maps and mixed unions."""
-    if of.kind == "map":
-        return True
-    return of.kind == "union" and sum(branch.kind != "null" for branch in of.branches) > 1
+    """Whether a type has no column type, so that its values become `JSON_TEXT`: maps and mixed unions."""
+    return of.kind == "map" or of.several
 
 
 def dtype(of: Type, *, physical: bool = False) -> pl.DataType:
     """The column type; `physical` gives times as the integers below them."""
     if as_json_text(of):
-        return pl.String()
+        return JSON_TEXT
     if of.kind == "record":
         return pl.Struct({f.name: dtype(f.type, physical=physical) for f in of.fields})
     if of.kind == "array" and of.items is not None:
@@ -149,22 +151,17 @@ def _in_range(of: Type, path: str) -> Convert:
     return convert
 
 
-def _json_text(of: Type, value: Any, path: str) -> str:
-    _finite(value, path)
-    return orjson.dumps(as_json(of, value), default=_default).decode()
+def _json_text(of: Type, value: Any, path: str) -> bytes:
+    plain = as_json(of, value)
+    _storable(plain, path)
+    return orjson.dumps(plain)
 
 
-def _default(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    raise TypeError
-
-
-def _finite(value: Any, path: str) -> None:
+def _storable(value: Any, path: str) -> None:
     """JSON has no NaN, and orjson would write null without a word."""
     if isinstance(value, float) and not math.isfinite(value):
         raise DecodeError("NotFinite", f"{path}: holds a number that is not finite (NaN or infinity)")
     if isinstance(value, str) and "\0" in value:
         raise DecodeError("NulCharacter", f"{path}: holds the character U+0000, which PostgreSQL does not store")
     for item in value.items() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
-        _finite(item, path)
+        _storable(item, path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from etld.events.union import BranchValue
 from etld.schemas.event_schema import EventSchema
 from etld.schemas.tree import Type
 
@@ -85,8 +86,25 @@ def types(draw: st.DrawFn, depth: int = 2, readable: str = "any") -> Any:
         inside = types(depth - 1, _INSIDE_ARRAY.get(readable, readable))
         return {"type": kind, "items" if kind == "array" else "values": draw(inside)}
     if kind == "union":
-        return draw(st.sampled_from([["null", "string", "long"], ["string", "boolean"], ["null", "long", "string"]]))
+        return draw(unions(depth - 1))
     return kind
+
+
+def _once(branches: list[Any]) -> bool:
+    """May they be one union? Named types get names of their own."""
+    plain = [one["type"] if isinstance(one, dict) else one for one in branches]
+    unnamed = [kind for kind in plain if kind not in ("record", "enum")]
+    return "null" not in unnamed and len(set(unnamed)) == len(unnamed)
+
+
+@st.composite
+def unions(draw: st.DrawFn, depth: int) -> Any:
+    """A union of several types of any kind; with null at any place, or without."""
+    inner = types(depth).filter(lambda one: not isinstance(one, list))
+    branches = draw(st.lists(inner, min_size=1, max_size=4).filter(_once))
+    if draw(st.booleans()) or len(branches) == 1:
+        branches.insert(draw(st.integers(0, len(branches))), "null")
+    return branches
 
 
 @st.composite
@@ -151,12 +169,18 @@ def _schema(user: Any, event: Any) -> EventSchema:
     return EventSchema.parse(json.dumps(whole))
 
 
+def _of_branch(index: int, of: Type) -> st.SearchStrategy[Any]:
+    return st.none() if of.kind == "null" else values(of).map(lambda value: BranchValue(index, value))
+
+
 def values(of: Type) -> st.SearchStrategy[Any]:
     """Values of a type, as `AvroCodec.encode` takes them."""
     if of.kind == "record":
         return st.fixed_dictionaries({f.name: values(f.type) for f in of.fields})
     if of.kind == "union":
-        return st.one_of(*map(values, of.branches))
+        if not of.several:
+            return st.one_of(*map(values, of.branches))
+        return st.one_of(*(_of_branch(i, branch) for i, branch in enumerate(of.branches)))
     if of.items is not None:
         inner = values(of.items)
         return st.lists(inner, max_size=3) if of.kind == "array" else st.dictionaries(_TEXT, inner, max_size=3)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from etld.schemas.tree import Type
 
 
-def bare(of: Type, *, keep_decimal: bool) -> Any:
+def bare(of: Type) -> Any:
     """The schema of a tree with names made anew, so that no name is used twice, and no logical types."""
     numbers = iter(range(1 << 30))
 
@@ -26,8 +26,6 @@ def bare(of: Type, *, keep_decimal: bool) -> Any:
         made: dict[str, Any] = {"type": one.kind}
         if one.kind == "fixed":
             made |= {"name": f"f{next(numbers)}", "size": one.size}
-        if one.logical == "decimal" and keep_decimal:
-            made |= {"logicalType": "decimal", "precision": one.precision, "scale": one.scale}
         return made if len(made) > 1 else one.kind
 
     return build(of)

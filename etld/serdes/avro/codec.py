@@ -25,43 +25,32 @@ _KEPT = 256
 class AvroCodec:
     """Writes and reads the bodies of one schema.
 
-    Events are as `Validator` gives them: times are integers, decimals `Decimal`.
+    Events are as `Validator` gives them: times are integers, decimals `Decimal`, unions of several types `BranchValue`.
     """
 
     def __init__(self, schema: EventSchema) -> None:
         self._tree = schema.tree
-        # For every schema but those with decimals or mixed unions.
         self._write = compile_writer(schema.tree)
-        # fastavro reads a decimal as its bytes.
-        self._leniently = not _has_decimal(schema.tree)
+        # fastavro reads a decimal as its bytes, and does not tell the branch of a union.
+        self._leniently = not _has_own_form(schema.tree)
 
     @cached_property
     def _plain(self) -> Any:
         """For fastavro's reader, without logical types: values are what is on the wire."""
-        return fastavro.parse_schema(bare(self._tree, keep_decimal=False))
-
-    @cached_property
-    def for_fastavro(self) -> Any:
-        """For fastavro's writer: without logical types, but decimals are given as `Decimal`."""
-        return fastavro.parse_schema(bare(self._tree, keep_decimal=True))
+        return fastavro.parse_schema(bare(self._tree))
 
     def encode(self, event: dict[str, Any]) -> bytes:
         """The body of an event.
 
         Raises TypeError, ValueError, AttributeError or LookupError for a dict that is no such event.
         """
-        write = self._write
-        if write is None:
-            return self._slowly(event)
         out = bytearray()
-        write(event, out)
+        self._write(event, out)
         return bytes(out)
 
     def value_encoder(self, header: bytes) -> Encode:
         """As `encode`, with a header in front of each body."""
         write = self._write
-        if write is None:
-            return lambda event: header + self._slowly(event)
 
         def encode(event: dict[str, Any]) -> bytes:
             out = bytearray(header)
@@ -69,11 +58,6 @@ class AvroCodec:
             return bytes(out)
 
         return encode
-
-    def _slowly(self, event: dict[str, Any]) -> bytes:
-        buffer = io.BytesIO()
-        fastavro.schemaless_writer(buffer, self.for_fastavro, event)
-        return buffer.getvalue()
 
     def decode(self, body: bytes) -> dict[str, Any]:
         """The event of a body, in the form that `encode` takes; raises `DecodeError` with the field."""
@@ -104,5 +88,5 @@ def codec_of(schema: EventSchema) -> AvroCodec:
     return AvroCodec(schema)
 
 
-def _has_decimal(of: Type) -> bool:
-    return of.logical == "decimal" or any(map(_has_decimal, of.below()))
+def _has_own_form(of: Type) -> bool:
+    return of.logical == "decimal" or of.several or any(map(_has_own_form, of.below()))

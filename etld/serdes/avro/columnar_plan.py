@@ -45,7 +45,7 @@ def plan(top: Type) -> ColumnarPlan | None:
     """The plan for a schema, None when only the exact path reads it."""
     if not _readable(top, in_array=False):
         return None
-    inner = bare(top, keep_decimal=False)
+    inner = bare(top)
     fields = [
         {"name": "_header", "type": {"type": "fixed", "name": "header5", "size": HEADER}},
         *inner["fields"],

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etld.events.limits import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN
+from etld.events.union import BranchValue
 from etld.serdes.base import DecodeError
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class _BodyReader:
         if kind in ("long", "int"):
             return self._int(path, small=kind == "int")
         if kind == "union":
-            return self.value(of.branches[self._index(len(of.branches), path, "union")], path)
+            index = self._index(len(of.branches), path, "union")
+            value = self.value(of.branches[index], path)
+            return BranchValue(index, value) if value is not None and of.several else value
         if of.items is not None:
             return self._blocks(of, of.items, path)
         return self._scalar(of, path)

@@ -18,23 +18,20 @@ _FLOAT = struct.Struct("<f").pack
 _DOUBLE = struct.Struct("<d").pack
 
 
-def compile_writer(of: Type) -> Write | None:
-    """The writer of a type; None where it takes more than the value to know the branch of a union."""
+def compile_writer(of: Type) -> Write:
+    """The writer of a type."""
     if of.kind == "record":
-        parts = [(f.name, compile_writer(f.type)) for f in of.fields]
-        known = [(name, write) for name, write in parts if write is not None]
-        return _record(known) if len(known) == len(parts) else None
+        return _record([(f.name, compile_writer(f.type)) for f in of.fields])
     if of.kind == "union":
-        inner = None if of.optional is None else compile_writer(of.optional)
-        return None if inner is None else _optional(inner, null_first=of.branches[0].kind == "null")
+        return _union(of)
     if of.items is not None:
         inner = compile_writer(of.items)
-        if inner is None:
-            return None
         return _array(inner) if of.kind == "array" else _map(inner)
     if of.kind == "enum":
         return _enum(of.symbols)
-    return _SCALARS.get(of.kind)
+    if of.logical == "decimal":
+        return _decimal(of.scale, of.size if of.kind == "fixed" else None)
+    return _SCALARS[of.kind]
 
 
 def _record(parts: list[tuple[str, Write]]) -> Write:
@@ -45,15 +42,38 @@ def _record(parts: list[tuple[str, Write]]) -> Write:
     return write
 
 
-def _optional(inner: Write, *, null_first: bool) -> Write:
-    null, other = (0, 2) if null_first else (2, 0)
+def _union(of: Type) -> Write:
+    writes = [compile_writer(branch) for branch in of.branches]
+    kinds = [branch.kind for branch in of.branches]
+    null = long(kinds.index("null")) if "null" in kinds else None
+    if of.several:
+        return _several(writes, null)
+    only = next((i for i, kind in enumerate(kinds) if kind != "null"), 0)
+    return _one(writes[only], long(only), null)
+
+
+def _one(inner: Write, index: bytes, null: bytes | None) -> Write:
+    """A union of one type, and perhaps null."""
 
     def write(value: Any, out: bytearray) -> None:
-        if value is None:
-            out.append(null)
+        if value is None and null is not None:
+            out += null
         else:
-            out.append(other)
+            out += index
             inner(value, out)
+
+    return write
+
+
+def _several(writes: list[Write], null: bytes | None) -> Write:
+    indexes = [long(i) for i in range(len(writes))]
+
+    def write(value: Any, out: bytearray) -> None:
+        if value is None and null is not None:
+            out += null
+        else:
+            out += indexes[value.branch]
+            writes[value.branch](value.value, out)
 
     return write
 
@@ -124,6 +144,20 @@ def _boolean(value: Any, out: bytearray) -> None:
     if value is not True and value is not False:
         raise TypeError(f"{value!r} is no boolean")
     out.append(value)
+
+
+def _decimal(scale: int, size: int | None) -> Write:
+    def write(value: Any, out: bytearray) -> None:
+        sign, digits, exponent = value.as_tuple()
+        number = int("".join(map(str, digits))) * 10 ** max(0, exponent + scale)
+        if exponent + scale < 0:
+            number, rest = divmod(number, 10 ** -(exponent + scale))
+            if rest:
+                raise ValueError(f"{value} has more than {scale} digits behind the point")
+        raw = (-number if sign else number).to_bytes(size or number.bit_length() // 8 + 1, signed=True)
+        out += raw if size is not None else long(len(raw)) + raw
+
+    return write
 
 
 def _null(value: Any, _out: bytearray) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from etld.serdes import json_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -57,29 +59,13 @@ def _rows(frame: pl.DataFrame, columns: Mapping[str, str], unique: str | None) -
             if name == unique and frame.height >= _MANY:
                 row.sort(fixed)
         elif kind == "jsonb":
-            text = frame.select(json_text(name, frame.schema[name])).to_series()
+            text = frame.select(json_text.column(name, frame.schema[name])).to_series()
             row.variable(text.cast(pl.Binary), _JSONB_VERSION)
         elif kind in _NUMBERS or kind == "uuid":
             row.variable(_where_there(column, kind))
         else:
             row.variable(column.cast(pl.Binary))
     return row.joined()
-
-
-def json_text(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as JSON text; a null struct is a null, not the text `null`.
-
-    A struct's keys come in the order in which jsonb keeps them, shorter ones first: PostgreSQL need not sort.
-    """
-    if isinstance(dtype, pl.Struct):
-        value = pl.col(column)
-        names = [field.name for field in dtype.fields]
-        ordered = sorted(names, key=lambda name: (len(name.encode()), name.encode()))
-        whole = value if ordered == names else pl.struct(value.struct.field(name) for name in ordered)
-        return pl.when(value.is_null()).then(None).otherwise(whole.struct.json_encode()).alias(column)
-    wrapped = pl.struct(pl.col(column).alias("v")).struct.json_encode()
-    inner = wrapped.str.slice(5).str.head(-1)
-    return pl.when(pl.col(column).is_null()).then(None).otherwise(inner).alias(column)
 
 
 class _Row:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from etld.events.union import BranchValue
 from etld.events.validate import Invalid, Valid, Validator
 from etld.events.violation import Violation
 from support.event_types import validator
@@ -168,8 +169,8 @@ def test_window_around_now() -> None:
         ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, "B", "B"),
         ({"type": "array", "items": "double"}, [1, 2.5], [1.0, 2.5]),
         ({"type": "map", "values": "long"}, {"a": 1}, {"a": 1}),
-        (["null", "long", "string"], "x", "x"),
-        (["null", "string", "long"], 7, 7),
+        (["null", "long", "string"], "x", BranchValue(2, "x")),
+        (["null", "string", "long"], 7, BranchValue(2, 7)),
         (["null", "string", "long"], None, None),
         ("boolean", True, True),
         ("float", 16, 16.0),
