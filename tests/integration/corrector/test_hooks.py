@@ -93,7 +93,7 @@ def named(name: str) -> dict[str, Any]:
     [
         ("fail", "fail: LookupError: no such item"),
         ("give_up", "give_up: the hook has no repair"),
-        ("leave", "leave: Ended: SystemExit: enough"),
+        ("leave", "leave: HookEnded: SystemExit: enough"),
         ("meddle", "meddle: the rule changed event_id, which no rule may"),
     ],
 )
