@@ -11,7 +11,7 @@ from etld.ingest.outcomes import Origin, Outcome, OutgoingRecord, Refusal
 from etld.ingest.pending import PendingBatch, PendingEvent, answer_unkept
 from etld.ingest.producer_thread import KafkaUnavailable
 from etld.ingest.segment import SegmentMap
-from etld.ingest.strict_json import NotJson, parse
+from etld.ingest.strict_json import NotJson, parse, split_list
 from etld.ingest.triage import Triage
 
 if TYPE_CHECKING:
@@ -119,12 +119,18 @@ class EventEndpoints:
             outcomes = self._decide_lines(items, origin, budget)
         else:
             decide = self._triage.decide
-            outcomes = [decide(event, None, index, origin, budget) for index, event in enumerate(items)]
+            outcomes = [
+                event if type(event) is Refusal else decide(event, None, index, origin, budget)
+                for index, event in enumerate(items)
+            ]
         self._send_all(request, outcomes)
 
     def _listed(self, body: bytes) -> list[Any]:
-        """The events of a JSON batch."""
-        document = _parse(body, self._max_depth + 2)
+        """The events of a JSON batch; a `Refusal` stands for each that is not JSON, where the others are."""
+        try:
+            document = parse(body, self._max_depth + 2)
+        except NotJson as error:
+            document = self._apart(body, error)
         events = document.get("batch") if type(document) is dict else None
         if type(events) is not list:
             detail = 'a batch is {"batch": [event, …]}, or an event a line as application/x-ndjson'
@@ -132,6 +138,23 @@ class EventEndpoints:
         if self._segment is not None and len(document) > 1:
             self._segment.share(document, events)
         return events
+
+    def _apart(self, body: bytes, error: NotJson) -> Any:
+        """A batch that is not JSON as a whole, each of its events read by itself."""
+        try:
+            document, texts = split_list(body, b"batch", self._max_depth + 2)
+        except NotJson:
+            raise _not_json(error) from None
+        if not texts:
+            raise _not_json(error)
+        events: list[Any] = []
+        for index, text in enumerate(texts):
+            try:
+                events.append(parse(text, self._max_depth))
+            except NotJson as wrong:
+                events.append(Refusal(400, "not_json", f"event {index} of the batch is not JSON: {wrong}", []))
+        document["batch"] = events
+        return document
 
     def _charge(self, request: EventRequest, count: int) -> None:
         """Refuse a batch that is too large; all but its first event, which is paid for, are put down."""
@@ -184,7 +207,11 @@ def _parse(body: bytes, max_depth: int) -> Any:
     try:
         return parse(body, max_depth)
     except NotJson as error:
-        raise HttpRefusal(problem(400, "not_json", f"the body is not JSON: {error}")) from None
+        raise _not_json(error) from None
+
+
+def _not_json(error: NotJson) -> HttpRefusal:
+    return HttpRefusal(problem(400, "not_json", f"the body is not JSON: {error}"))
 
 
 def _lines(body: bytes) -> list[Any]:

@@ -82,7 +82,6 @@ _RESULT = {
                 "dead_lettered",
                 "sampled_out",
                 "rejected",
-                "unavailable",
             ]
         },
         "code": {"type": "integer"},
@@ -95,6 +94,8 @@ _RESULT = {
 }
 _RESULTS = {"type": "array", "items": _RESULT}
 _IDS = {"type": "array", "items": _ID}
+_CODE = {"type": "string", "description": "For programs"}
+_MESSAGE = {"type": "string", "description": "For people"}
 
 
 def _object(required: list[str], **properties: Any) -> dict[str, Any]:
@@ -110,8 +111,10 @@ SHARED: dict[str, Any] = {
         ack=_ACK,
     ),
     "DeadLettered": _object(
-        ["status", "event_id", "ack", "errors"],
+        ["status", "code", "message", "event_id", "ack", "errors"],
         status={"const": "dead_lettered"},
+        code=_CODE,
+        message=_MESSAGE,
         event_id=_ID,
         ack=_ACK,
         errors=_ERRORS,
@@ -125,8 +128,10 @@ SHARED: dict[str, Any] = {
         results=_RESULTS,
     ),
     "BatchPartial": _object(
-        ["status", "accepted", "ack", "results"],
+        ["status", "code", "message", "accepted", "ack", "results"],
         status={"const": "partial"},
+        code=_CODE,
+        message=_MESSAGE,
         accepted={"type": "integer"},
         ack=_ACK,
         results=_RESULTS,
@@ -140,7 +145,11 @@ SHARED: dict[str, Any] = {
         detail={"type": "string"},
         message={"type": "string", "description": "The same as detail"},
         event_id={"type": "string"},
-        event_ids=_IDS,
+        event_ids={
+            "type": "array",
+            "items": {"type": ["string", "null"]},
+            "description": "Of a batch, in order; null for an event that is refused",
+        },
         errors=_ERRORS,
     ),
 }

@@ -45,6 +45,8 @@ class PendingEvent(PendingRequest):
         counters.dead_lettered += 1
         document = {
             "status": "dead_lettered",
+            "code": "dead_lettered",
+            "message": "the event violates its schema and is kept as a dead letter",
             "event_id": record.event_id,
             "ack": request.ack,
             "errors": [{"index": 0, **item} for item in record.errors],
@@ -72,11 +74,10 @@ class PendingBatch(PendingRequest):
         self.reason = ""
 
     def finish(self, late: bool) -> None:
-        """200 when every event was accepted, 503 when Kafka took none, else 207 with a result each."""
+        """200 when every event was accepted, 503 when one could not be made durable, else 207 with a result each."""
         outcomes, request = self.outcomes, self.request
-        # A late batch has events that are written and events that are not: the ids make all of it safe to repeat.
-        if late or self.failed or self.reason:
-            self._answer_partly(late)
+        if late or self.failed or self._unsent():
+            self._give_up(late)
         elif all(type(item) is OutgoingRecord and item.errors is None for item in outcomes):
             request.counters.accepted += len(outcomes)
             request.counters.count_key(request.key, "accepted", len(outcomes))
@@ -84,41 +85,30 @@ class PendingBatch(PendingRequest):
             document = {"status": "success", "accepted": len(ids), "ack": request.ack, "event_ids": ids}
             request.connection.send(_OK, orjson.dumps(document))
         else:
-            self._answer([_result(request, index, item) for index, item in enumerate(outcomes)])
+            self._answer_each()
 
-    def _answer_partly(self, late: bool) -> None:
+    def _unsent(self) -> bool:
+        """Did Kafka not get all that is for it?"""
+        return bool(self.reason) and any(type(item) is OutgoingRecord for item in self.outcomes[self.sent :])
+
+    def _give_up(self, late: bool) -> None:
+        """503 for all of it: clients take any 2xx for delivered, and the ids make all of it safe to repeat."""
         request = self.request
-        reason = self.reason or (_LATE if late else "Kafka did not take it")
-        lost = {(key or b"").decode(): text for key, text in self.failed or ()}
-        results = []
-        position = 0
-        for index, item in enumerate(self.outcomes):
-            if type(item) is OutgoingRecord:
-                position += 1
-                if late or position > self.sent or item.event_id in lost:
-                    request.counters.unavailable += 1
-                    request.counters.count_key(request.key, "unavailable")
-                    text = lost.get(item.event_id, reason)
-                    results.append(_item(index, 503, "unavailable", item.event_id, detail=text))
-                    continue
-            results.append(_result(request, index, item))
-        if all(item["code"] == 503 for item in results):
-            ids = [item["event_id"] for item in results]
-            request.connection.answer(_unavailable(reason, event_ids=ids))
-        else:
-            self._answer(results)
+        request.counters.unavailable += len(self.outcomes)
+        request.counters.count_key(request.key, "unavailable", len(self.outcomes))
+        reason = self.reason or (_LATE if late or not self.failed else self.failed[0][1])
+        request.connection.answer(_unavailable(reason, event_ids=[item.event_id for item in self.outcomes]))
 
-    def _answer(self, results: list[dict[str, Any]]) -> None:
-        codes = [item["code"] for item in results]
-        status, word = (200, "success") if all(code == 200 for code in codes) else (207, "partial")
-        document = {
-            "status": word,
-            "accepted": sum(code in (200, 202) for code in codes),
-            "ack": self.request.ack,
-            "results": results,
-        }
-        retry = b"Retry-After: %d\r\n" % RETRY_AFTER if 503 in codes else b""
-        self.request.connection.answer(json_answer(status, document, retry))
+    def _answer_each(self) -> None:
+        request = self.request
+        results = [_result(request, index, item) for index, item in enumerate(self.outcomes)]
+        accepted = sum(item["code"] in (200, 202) for item in results)
+        document: dict[str, Any] = {"status": "success", "accepted": accepted, "ack": request.ack, "results": results}
+        status = 200
+        if any(item["code"] != 200 for item in results):
+            status = 207
+            document |= {"status": "partial", "code": "partial", "message": _told(results)}
+        request.connection.answer(json_answer(status, document))
 
 
 def answer_unkept(request: EventRequest, outcome: Outcome) -> None:
@@ -157,6 +147,13 @@ def _result(request: EventRequest, index: int, item: Outcome) -> dict[str, Any]:
     counters.rejected += 1
     told = {"reason": item.code, "detail": item.detail, "errors": item.errors}
     return _item(index, item.status, "rejected", item.event_id, **told)
+
+
+def _told(results: list[dict[str, Any]]) -> str:
+    """How many events of a batch were stored as they are, kept as dead letters, or refused."""
+    kept = sum(item["code"] == 202 for item in results)
+    refused = sum(item["code"] not in (200, 202) for item in results)
+    return f"of {len(results)} events {kept} are kept as dead letters and {refused} are refused: see results"
 
 
 def _item(index: int, code: int, status: str, event_id: str | None, **members: Any) -> dict[str, Any]:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
+# What tells where a value ends: whole strings, brackets, commas and colons; a lone quote begins a string without end.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{},:"]', re.DOTALL)
+_CLOSES = {b"{": b"}", b"[": b"]"}
 _INT64_MIN, _INT64_END = -(2.0**63), 2.0**63
 # More strings than any body has.
 _HUGE = 1 << 40
@@ -29,6 +35,64 @@ def parse(text: bytes, max_depth: int) -> Any:
     except orjson.JSONDecodeError as error:
         raise NotJson(_where(error)) from None
     return check(text, value, max_depth)
+
+
+def split_list(text: bytes, name: bytes, max_depth: int) -> tuple[Any, list[bytes]]:
+    """The text of each item of the list that an object has under `name`, and the object with null for each item.
+
+    For an object that is refused as a whole: only where an item ends counts, not what is wrong inside it. Raises
+    `NotJson` when the object around them is broken; there are no items where it has no such list.
+    """
+    pieces: list[bytes] = []
+    items: list[bytes] = []
+    kept = 0
+    for start, end in _items(text, name):
+        item = text[start:end].strip()
+        if item:
+            items.append(item)
+            pieces += (text[kept:start], b"null")
+            kept = end
+    around = parse(b"".join((*pieces, text[kept:])), max_depth)
+    listed = around.get(name.decode()) if type(around) is dict else None
+    if items and (type(listed) is not list or len(listed) != len(items)):
+        raise NotJson("it is not clear where its values end")
+    return around, items
+
+
+def _items(text: bytes, name: bytes) -> Iterator[tuple[int, int]]:
+    """Where each item of the list called `name` begins and ends, as far as the brackets match."""
+    awaited: list[bytes] = []
+    key = last = b""
+    inside = False
+    start = 0
+    for found in _TOKEN.finditer(text):
+        token = found.group()
+        if token in _CLOSES:
+            awaited.append(_CLOSES[token])
+            if awaited == [b"}", b"]"] and last == b":" and key == name:
+                inside, start = True, found.end()
+        elif token in (b"}", b"]"):
+            if not awaited or awaited.pop() != token:
+                raise NotJson("its brackets do not match")
+            if inside and len(awaited) == 1:
+                inside = False
+                yield start, found.start()
+        elif token == b"," and inside and len(awaited) == 2:
+            yield start, found.start()
+            start = found.end()
+        elif token == b'"':
+            raise NotJson("a string has no end")
+        elif len(awaited) == 1 and token[:1] == b'"':
+            key = _key(token)
+        last = token
+
+
+def _key(token: bytes) -> bytes:
+    """A key, its escapes resolved; as it stands when that cannot be."""
+    try:
+        return bytes(orjson.loads(token).encode())
+    except orjson.JSONDecodeError:
+        return token
 
 
 def check(text: bytes, value: Any, max_depth: int) -> Any:

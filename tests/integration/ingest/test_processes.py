@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -246,6 +247,19 @@ def test_segments_batch_shares_its_context(three: Daemon, port: int) -> None:
         )
     at = datetime(2026, 1, 31, 12, 0, 1, tzinfo=UTC)
     assert found == {("Ada", at): 2, ("Bo", at): 1}
+
+
+CASES = [json.loads(line) for line in Path(__file__).with_name("batches.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["what"] for case in CASES])
+def test_one_wrong_event_of_a_batch_costs_no_row_of_another(three: Daemon, port: int, case: dict[str, Any]) -> None:
+    status, answer = post(port, case["path"], case["body"].encode())
+    assert status == 207
+    stored = {item["event_id"] for item in answer["results"] if item["code"] == 200}
+    assert len(stored) == case["want"]["stored"]
+    assert len(answer["results"]) - len(stored) == case["want"]["kept_or_refused"]
+    wait_until(lambda: stored_once(three, stored), 30)
 
 
 def test_a_stop_answers_what_was_sent(three: Daemon, port: int) -> None:
