@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
 
-    from etld.postgres.connections import Connection
+    from etld.sinks.base import SideConnection
     from etld.summaries.chart_model import Chart
     from etld.summaries.model import Summary
     from etld.worker import Worker
@@ -42,7 +42,7 @@ class ChartDrawer:
         """So many events were added to the tables."""
         self._schedule.counted(events, time.monotonic())
 
-    def tick(self, conn: Connection, summaries: Sequence[Summary]) -> None:
+    def tick(self, side: SideConnection, summaries: Sequence[Summary]) -> None:
         """Take a result, and begin to draw the charts of these summaries when it is time; raises psycopg errors."""
         now = time.monotonic()
         if self._thread is not None:
@@ -52,7 +52,7 @@ class ChartDrawer:
             self._finish(now)
         if self._has_charts and self._schedule.due(now):
             shown = self._schedule.events
-            charts = read_charts(conn, summaries, self._worker.config.summaries)
+            charts = read_charts(side, summaries, self._worker.config.summaries)
             self._began, self._shown = now, shown
             self._thread = threading.Thread(target=self._draw, args=(charts,), name="drawing", daemon=True)
             self._thread.start()

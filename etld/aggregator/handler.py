@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.aggregator import counted_events
 from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
 from etld.aggregator.summary_tables import SummaryTables
@@ -19,9 +18,8 @@ from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.sinks.base import RecordCounts
 from etld.sinks.postgres.copy_binary import to_binary
-from etld.sinks.postgres.unwrap import connection_of, cursor_of
 from etld.stream import Batch, BatchHandler, Work
-from etld.summaries import definition, tables
+from etld.summaries import counted_events, definition, tables
 from etld.summaries.backfill import CountedStream
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
     from etld.aggregator.batch_totals import Columns
     from etld.kafka.types import Partition
-    from etld.postgres.connections import Connection
     from etld.sinks.base import SideConnection, Transaction, Verdict
     from etld.summaries.model import Summary
     from etld.worker import Worker
@@ -43,7 +40,7 @@ _PARTITIONS_EVERY = 600.0
 
 
 @dataclass
-class Sums(Work):
+class BatchTotals(Work):
     """A batch summed up: the frames of its distinct events, their ids (as bytes for COPY too), each summary's rows."""
 
     keys: list[Partition] = field(default_factory=list)
@@ -54,7 +51,7 @@ class Sums(Work):
     duplicates: int = 0
 
 
-class AggregatorHandler(BatchHandler[Sums]):
+class AggregatorHandler(BatchHandler[BatchTotals]):
     """Keeps the summaries of every event type; each event id counts once."""
 
     group = "aggregator"
@@ -75,19 +72,18 @@ class AggregatorHandler(BatchHandler[Sums]):
 
     def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
-        conn = connection_of(side)
         if self._schemas is None:
             self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
-        self._keep_days(conn)
-        self._tables.start(conn, CountedStream(self.cluster_id, f"etld-{self.group}", self._types))
+        self._keep_days(side)
+        self._tables.start(side, CountedStream(self.cluster_id, f"etld-{self.group}", self._types))
 
-    def prepare(self, batch: Batch) -> Sums:
+    def prepare(self, batch: Batch) -> BatchTotals:
         """Decode and transform as the processor does, one topic at a time, and add up."""
         assert self._schemas is not None
-        work = Sums(batch)
+        work = BatchTotals(batch)
         numbered: list[tuple[Partition, pl.DataFrame]] = []
-        for part in batch:
-            topic, values = part.partition.topic, part.records.values
+        for share in batch:
+            topic, values = share.partition.topic, share.records.values
             decoded = formats.decode_batch(values, self._schemas)
             stored = left_out = 0
             for piece in decoded.frames:
@@ -95,22 +91,23 @@ class AggregatorHandler(BatchHandler[Sums]):
                 stored += frame.height
                 left_out += filtered.height
                 if frame.height:
-                    numbered.append((part.partition, frame))
+                    numbered.append((share.partition, frame))
             dead = len(values) - stored - left_out
-            work.outcomes[part.partition] = RecordCounts(stored=stored, filtered=left_out, dead=dead)
+            work.outcomes[share.partition] = RecordCounts(stored=stored, filtered=left_out, dead=dead)
         if numbered:
             _distinct(work, numbered)
         work.rows = to_binary(work.ids.to_frame(), counted_events.COLUMNS, "event_id")
         work.sums = [totals(work.frames, summary) for summary in self._summaries]
         return work
 
-    def write(self, transaction: Transaction, work: Sums, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:
+    def write(
+        self, transaction: Transaction, work: BatchTotals, verdict: Verdict | None
+    ) -> Mapping[Partition, RecordCounts]:
         """Note the ids and add the sums; ids that were counted before are left out of both."""
-        cur = cursor_of(transaction)
-        to_add = self._tables.verify(cur)
+        to_add = self._tables.verify(transaction)
         day = counted_events.today()
         if day not in self._days:
-            self._days = counted_events.keep(cur.connection, day, self._worker.config.aggregator.dedup_window)
+            self._days = counted_events.keep_within(transaction, day, self._worker.config.aggregator.dedup_window)
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
         changes: dict[Partition, RecordCounts] = {}
@@ -118,21 +115,21 @@ class AggregatorHandler(BatchHandler[Sums]):
         work.duplicates = 0
         if len(ids):
             among = sorted(one for one in self._days if one != day or self._careful)
-            again = counted_events.known(cur, ids.to_list(), str(ids.min()), str(ids.max()), among)
+            again = counted_events.known(transaction, ids.to_list(), str(ids.min()), str(ids.max()), among)
             if again:
-                changes = _twice(work, again)
+                changes = _counted_before(work, again)
                 frames, ids = [frame.filter(~_is_in(again)) for frame in frames], ids.filter(~ids.is_in(list(again)))
                 rows = to_binary(ids.to_frame(), counted_events.COLUMNS, "event_id")
                 sums = [totals(frames, summary) for summary in self._summaries]
                 work.duplicates = len(again)
             if len(ids):
-                counted_events.copy(cur, day, rows)
+                counted_events.copy(transaction, day, rows)
         for summary, columns in zip(self._summaries, sums, strict=True):
             if columns is not None and summary.name in to_add:
-                tables.add(cur, summary, columns)
+                tables.add(transaction, summary, columns)
         return changes
 
-    def committed(self, work: Sums) -> None:
+    def committed(self, work: BatchTotals) -> None:
         """Count towards the next drawing."""
         self._careful = _CAREFUL_BATCHES if work.duplicates else max(0, self._careful - 1)
         new = len(work.ids) - work.duplicates
@@ -142,30 +139,29 @@ class AggregatorHandler(BatchHandler[Sums]):
 
     def idle(self, side: SideConnection) -> None:
         """Partitions for tomorrow, tables that were held back, charts."""
-        conn = connection_of(side)
         if time.monotonic() >= self._look_after_days:
-            self._keep_days(conn)
-        self._tables.idle(conn)
+            self._keep_days(side)
+        self._tables.idle(side)
         if self._tables.has_filled():
             self._drawer.counted(1)
-        self._drawer.tick(conn, self._tables.ready())
+        self._drawer.tick(side, self._tables.ready())
 
     def close(self) -> None:
         """End what runs beside."""
         self._tables.close()
         self._drawer.close()
 
-    def _keep_days(self, conn: Connection) -> None:
-        self._days = counted_events.keep(conn, counted_events.today(), self._worker.config.aggregator.dedup_window)
+    def _keep_days(self, side: SideConnection) -> None:
+        self._days = counted_events.keep(side, counted_events.today(), self._worker.config.aggregator.dedup_window)
         self._look_after_days = time.monotonic() + _PARTITIONS_EVERY
 
 
-def _distinct(work: Sums, numbered: Sequence[tuple[Partition, pl.DataFrame]]) -> None:
+def _distinct(work: BatchTotals, numbered: Sequence[tuple[Partition, pl.DataFrame]]) -> None:
     """Keep the first event of each id, and count the others as duplicates of their partition."""
     lower = pl.col("event_id").str.to_lowercase()
     ids = pl.concat(
         [
-            frame.select(lower, pl.lit(i, dtype=pl.UInt32).alias("part"), pl.col("row"))
+            frame.select(lower, pl.lit(i, dtype=pl.UInt32).alias("frame"), pl.col("row"))
             for i, (_, frame) in enumerate(numbered)
         ]
     )
@@ -175,21 +171,21 @@ def _distinct(work: Sums, numbered: Sequence[tuple[Partition, pl.DataFrame]]) ->
     for i, (key, frame) in enumerate(numbered):
         kept = frame.with_columns(lower)
         if several:
-            kept = kept.filter(pl.col("row").is_in(first.filter(pl.col("part") == i)["row"].to_list()))
+            kept = kept.filter(pl.col("row").is_in(first.filter(pl.col("frame") == i)["row"].to_list()))
             counts = work.outcomes[key]
-            twice = frame.height - kept.height
+            duplicates = frame.height - kept.height
             work.outcomes[key] = RecordCounts(
-                counts.stored - twice, counts.duplicate + twice, counts.filtered, counts.dead
+                counts.stored - duplicates, counts.duplicate + duplicates, counts.filtered, counts.dead
             )
         work.keys.append(key)
         work.frames.append(kept)
 
 
-def _twice(work: Sums, again: set[str]) -> dict[Partition, RecordCounts]:
+def _counted_before(work: BatchTotals, ids: set[str]) -> dict[Partition, RecordCounts]:
     """What the ids that were counted before change in the outcomes."""
     counts: dict[Partition, int] = {}
     for key, frame in zip(work.keys, work.frames, strict=True):
-        counts[key] = counts.get(key, 0) + int(frame.select(_is_in(again).sum()).item())
+        counts[key] = counts.get(key, 0) + int(frame.select(_is_in(ids).sum()).item())
     return {key: RecordCounts(stored=-count, duplicate=count) for key, count in counts.items() if count}
 
 

@@ -12,7 +12,7 @@ from etld.summaries import tables
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.postgres.connections import Connection, Cursor
+    from etld.sinks.base import SideConnection, Transaction
     from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Summary
     from etld.summaries.tables import HeldBack, Synced
@@ -38,15 +38,15 @@ class SummaryTables:
         self._look_at = 0.0
         self._backfill = BackfillThread(worker, summaries)
 
-    def start(self, conn: Connection, stream: CountedStream) -> None:
+    def start(self, side: SideConnection, stream: CountedStream) -> None:
         """Make what is new or changed; once a process, lest two daemons with other summaries undo each other's."""
         if self._stream is None:
-            self.sync(conn, stream)
-            self._look(conn, stream)
+            self.sync(side, stream)
+            self._look(side, stream)
 
-    def sync(self, conn: Connection, stream: CountedStream) -> list[str]:
+    def sync(self, side: SideConnection, stream: CountedStream) -> list[str]:
         """Make the tables of what is new or changed; the names of those."""
-        synced = tables.sync(conn, stream, self._summaries)
+        synced = tables.sync(side, stream, self._summaries)
         self._take(synced)
         self._stream = stream
         return synced.made
@@ -55,20 +55,20 @@ class SummaryTables:
         """The summaries whose tables are as they should be."""
         return [summary for summary in self._summaries if summary.name not in self._held_back]
 
-    def verify(self, cur: Cursor) -> set[str]:
+    def verify(self, transaction: Transaction) -> set[str]:
         """The names of the summaries to add to, in a batch's transaction; raises `DefinitionsChanged`."""
-        return tables.verify(cur, self._definitions, self._held_back)
+        return tables.verify(transaction, self._definitions, self._held_back)
 
-    def idle(self, conn: Connection) -> None:
+    def idle(self, side: SideConnection) -> None:
         """Now and then: try again what is held back, and fill what waits for it."""
         if self._stream is not None and time.monotonic() >= self._look_at:
-            self.retry(conn)
-            self._look(conn, self._stream)
+            self.retry(side)
+            self._look(side, self._stream)
 
-    def retry(self, conn: Connection) -> None:
+    def retry(self, side: SideConnection) -> None:
         """Try again what is held back."""
         if self._held_back and self._stream is not None:
-            self._take(tables.retry(conn, self._stream, self._held_back))
+            self._take(tables.retry(side, self._stream, self._held_back))
 
     def has_filled(self) -> bool:
         """Was a summary filled since the last call?"""
@@ -88,8 +88,7 @@ class SummaryTables:
         told = [f"summary {name} is not kept up to date: {held.reason}" for name, held in synced.held_back.items()]
         self._worker.fault("summaries", "; ".join(told) or None)
 
-    def _look(self, conn: Connection, stream: CountedStream) -> None:
+    def _look(self, side: SideConnection, stream: CountedStream) -> None:
         self._look_at = time.monotonic() + _LOOK_EVERY
-        waiting = tables.waiting(conn)
-        if any(waiting.get(name) == definition for name, definition in self._definitions.items()):
+        if tables.any_waiting(side, self._definitions):
             self._backfill.start(stream)

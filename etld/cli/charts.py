@@ -21,6 +21,7 @@ def command(path: Path | None, as_json: bool) -> None:
     from etld.charts.process import draw
     from etld.cli.target import find
     from etld.postgres.errors import UndefinedTable
+    from etld.sinks.postgres.unwrap import PostgresSide
     from etld.summaries import definition, tables
     from etld.summaries.chart_data import read_charts
 
@@ -44,7 +45,7 @@ def command(path: Path | None, as_json: bool) -> None:
             if not ready:
                 raise EtldError(told)
             click.echo(f"etld: {told}", err=True)
-        charts = read_charts(conn, ready, config.summaries)
+        charts = read_charts(PostgresSide(conn), ready, config.summaries)
     paths = draw(
         charts, config.charts.dir, keep=config.charts.keep, dpi=config.charts.dpi, cache=config.state_dir / "matplotlib"
     )

@@ -6,11 +6,10 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from etld.deadletters import arrival, letter_headers, lifecycle, outcomes, repository
+from etld.deadletters import arrival, letter_headers, lifecycle
 from etld.errors import EtldError
 from etld.events.ids import dead_letter_id
 from etld.sinks.base import RecordCounts
-from etld.sinks.postgres.unwrap import cursor_of
 from etld.stream import Batch, BatchHandler, Work
 
 if TYPE_CHECKING:
@@ -48,37 +47,24 @@ class CorrectorHandler(BatchHandler[Arrivals]):
     def prepare(self, batch: Batch) -> Arrivals:
         """Read the headers."""
         work = Arrivals(batch)
-        for part in batch:
-            for index in range(part.count):
-                work.letters.append((part.partition, self._arrived(part.topic_id, part.records.record(index))))
-            work.outcomes[part.partition] = RecordCounts(stored=part.count)
+        for share in batch:
+            for index in range(share.count):
+                work.letters.append((share.partition, self._arrived(share.topic_id, share.records.record(index))))
+            work.outcomes[share.partition] = RecordCounts(stored=share.count)
         return work
 
     def write(
         self, transaction: Transaction, work: Arrivals, verdict: Verdict | None
     ) -> Mapping[Partition, RecordCounts]:
         """Insert the new ones, note the returned ones; a letter that is known already is a duplicate."""
-        cur = cursor_of(transaction)
-        twice: dict[Partition, int] = {}
-        fresh: dict[Partition, list[ArrivedLetter]] = {}
-        failed = 0
-        for key, letter in work.letters:
-            back = arrival.note_return(cur, letter, self._worker.config.corrector.max_attempts)
-            if back is None:
-                fresh.setdefault(key, []).append(letter)
-            elif back == "known":
-                twice[key] = twice.get(key, 0) + 1
-            failed += back == "parked"
-        for key, some in fresh.items():
-            unique = {letter.id: letter for letter in some}
-            twice[key] = twice.get(key, 0) + len(some)
-            if verdict == "data":
-                twice[key] -= arrival.add_each(cur, list(unique.values()))
-            else:
-                twice[key] -= repository.add(cur, list(unique.values()))
-        # Letters are locked before the one row of the breaker, here and where they are resolved.
-        outcomes.note(cur, self._worker.config.breaker.window, came_back=[0.0] * failed)
-        return {key: RecordCounts(stored=-n, duplicate=n) for key, n in twice.items() if n}
+        known = arrival.keep(
+            transaction,
+            work.letters,
+            one_by_one=verdict == "data",
+            max_attempts=self._worker.config.corrector.max_attempts,
+            window=self._worker.config.breaker.window,
+        )
+        return {partition: RecordCounts(stored=-n, duplicate=n) for partition, n in known.items() if n}
 
     def committed(self, work: Arrivals) -> None:
         """Wake the repair loop."""

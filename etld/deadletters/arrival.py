@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from etld.deadletters import letter_headers, repository
+from etld.deadletters import letter_headers, outcomes, repository
 from etld.deadletters.decision import after_return
 from etld.deadletters.failure import Failure
 from etld.deadletters.letters import ArrivedLetter
 from etld.events.ids import canonical
 from etld.postgres.errors import DatabaseError, classify
+from etld.sinks.postgres.unwrap import cursor_of
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from etld.kafka.types import Partition
     from etld.postgres.connections import Cursor
+    from etld.sinks.base import Transaction
 
 log = logging.getLogger("etld.corrector")
 
@@ -49,7 +52,39 @@ def read(own_id: str, key: bytes | None, value: bytes | None, headers: Mapping[s
     )
 
 
-def note_return(cur: Cursor, letter: ArrivedLetter, max_attempts: int) -> Return | None:
+def keep(
+    transaction: Transaction,
+    letters: Sequence[tuple[Partition, ArrivedLetter]],
+    *,
+    one_by_one: bool,
+    max_attempts: int,
+    window: int,
+) -> dict[Partition, int]:
+    """Keep new letters, note those that are returns of repairs; how many of each partition were known already.
+
+    `one_by_one`: the sink refused them together. `window`: as `etld.deadletters.outcomes.note` takes it.
+    """
+    cur = cursor_of(transaction)
+    known: dict[Partition, int] = {}
+    fresh: dict[Partition, list[ArrivedLetter]] = {}
+    failed = 0
+    for partition, letter in letters:
+        back = _note_return(cur, letter, max_attempts)
+        if back is None:
+            fresh.setdefault(partition, []).append(letter)
+        elif back == "known":
+            known[partition] = known.get(partition, 0) + 1
+        failed += back == "parked"
+    for partition, some in fresh.items():
+        unique = list({letter.id: letter for letter in some}.values())
+        added = _add_each(cur, unique) if one_by_one else repository.add(cur, unique)
+        known[partition] = known.get(partition, 0) + len(some) - added
+    # Letters are locked before the one row of the breaker, here and where they are resolved.
+    outcomes.note(cur, window, came_back=[0.0] * failed)
+    return known
+
+
+def _note_return(cur: Cursor, letter: ArrivedLetter, max_attempts: int) -> Return | None:
     """Note that a repair came back as a dead letter; None: it is none, but a letter of its own."""
     if letter.repair_of is None or letter.attempt is None:
         return None
@@ -71,7 +106,7 @@ def note_return(cur: Cursor, letter: ArrivedLetter, max_attempts: int) -> Return
     return "parked" if state == "parked" else "noted"
 
 
-def add_each(cur: Cursor, letters: Sequence[ArrivedLetter]) -> int:
+def _add_each(cur: Cursor, letters: Sequence[ArrivedLetter]) -> int:
     """Keep letters one by one, and what is refused alone as its bytes only; how many of them were not there yet."""
     new = 0
     for letter in letters:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.processor")
 
-#: Of one partition's part of a batch, for the latency.
+#: Of one partition's share of a batch, for the latency.
 _SAMPLES = 16
 _PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
 
@@ -88,8 +88,8 @@ class ProcessorHandler(BatchHandler[Rows]):
         frames: list[pl.DataFrame] = []
         filtered: list[int] = []
         more: list[BadRecord] = []
-        for part in decoded.frames:
-            frame, out, wrong = ready(part, self._transform, self._event_type)
+        for decoded_frame in decoded.frames:
+            frame, out, wrong = ready(decoded_frame, self._transform, self._event_type)
             frames.append(_with_coordinates(frame, batch))
             filtered += out["row"].to_list()
             more += wrong
@@ -118,7 +118,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         dead = len(work.bad) + work.refused
         stored = work.rows.height - work.duplicates - work.refused
         topic = self.topics[0]
-        spans = {str(part.partition.number): [part.expected, part.next_offset - 1] for part in work.batch}
+        spans = {str(share.partition.number): [share.expected, share.next_offset - 1] for share in work.batch}
         log.info(
             "Processed and stored %d events",
             stored,
@@ -126,7 +126,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         )
         tell(work.written)
         self._latency(work)
-        if self._breaker.record(*live([part.records for part in work.batch], work.written), time.monotonic()):
+        if self._breaker.record(*live([share.records for share in work.batch], work.written), time.monotonic()):
             text = (
                 f"{topic}: {self._breaker.share:.0%} of the last records are dead, so reading stands still"
                 " (breaker.ratio). Look at `etld dlq stats`, mend the cause, then `etld resume processor`."
@@ -159,28 +159,30 @@ class ProcessorHandler(BatchHandler[Rows]):
         self._worker.fault("triggers", self._swallowed.problem(self.topics[0], time.monotonic()))
 
     def _letter(self, batch: Batch, bad: BadRecord, state: str | None) -> outbox.Letter:
-        part, index = batch.locate(bad.row)
-        source = Source(self.cluster_id, part.topic_id, self._event_type)
-        return letter(source, part.records.record(index), bad, state)
+        share, index = batch.locate(bad.row)
+        source = Source(self.cluster_id, share.topic_id, self._event_type)
+        return letter(source, share.records.record(index), bad, state)
 
     def _latency(self, work: Rows) -> None:
         """From the record's own time (set when ingest accepted the event) to the commit.
 
-        A long part is sampled evenly, each sample standing for its share: every event weighs the same.
+        What is long is sampled evenly, each sample standing for as many records: every event weighs the same.
         """
         now = time.time()
-        for part in work.batch:
-            count = part.count
+        for share in work.batch:
+            count = share.count
             edges = [at * count // _SAMPLES for at in range(_SAMPLES + 1)] if count > _SAMPLES else range(count + 1)
             for begin, end in pairwise(edges):
-                accepted = part.records.milliseconds((begin + end) // 2) / 1000
+                accepted = share.records.milliseconds((begin + end) // 2) / 1000
                 self._worker.observe("end_to_end_seconds", max(0.0, now - accepted), end - begin)
 
 
 def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     """Add the Kafka partition and offset of each row."""
-    offsets = pl.concat([pl.Series(_OFFSET, part.records.offsets, pl.Int64) for part in batch])
-    partitions = pl.concat([pl.repeat(part.partition.number, part.count, dtype=pl.Int32, eager=True) for part in batch])
+    offsets = pl.concat([pl.Series(_OFFSET, share.records.offsets, pl.Int64) for share in batch])
+    partitions = pl.concat(
+        [pl.repeat(share.partition.number, share.count, dtype=pl.Int32, eager=True) for share in batch]
+    )
     if frame.height == batch.count:
         return frame.with_columns(partitions.alias(_PARTITION), offsets.alias(_OFFSET))
     rows = frame["row"]
@@ -192,12 +194,12 @@ def _outcomes(batch: Batch, bad: list[BadRecord], filtered: list[int]) -> dict[P
     dead = _by_partition(batch, (one.row for one in bad))
     out = _by_partition(batch, filtered)
     return {
-        part.partition: RecordCounts(
-            stored=part.count - dead[part.partition] - out[part.partition],
-            filtered=out[part.partition],
-            dead=dead[part.partition],
+        share.partition: RecordCounts(
+            stored=share.count - dead[share.partition] - out[share.partition],
+            filtered=out[share.partition],
+            dead=dead[share.partition],
         )
-        for part in batch
+        for share in batch
     }
 
 
@@ -205,14 +207,14 @@ def _changes(work: Rows, found: StoredRows) -> dict[Partition, RecordCounts]:
     """What the sink found makes of the expected outcomes."""
     dead = _by_partition(work.batch, (one.row for one in found.refused))
     changes = {}
-    for part in work.batch:
-        expected = work.outcomes[part.partition].stored
-        new = found.stored.get(part.partition.number, 0)
-        died = dead[part.partition]
+    for share in work.batch:
+        expected = work.outcomes[share.partition].stored
+        new = found.stored.get(share.partition.number, 0)
+        died = dead[share.partition]
         twice = expected - new - died
         work.duplicates += twice
         work.refused += died
-        changes[part.partition] = RecordCounts(stored=new - expected, duplicate=twice, dead=died)
+        changes[share.partition] = RecordCounts(stored=new - expected, duplicate=twice, dead=died)
     return changes
 
 

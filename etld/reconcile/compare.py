@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare_letters import CORRECTOR, compare_letters
 from etld.reconcile.report import Report
 
@@ -24,12 +25,12 @@ AGGREGATOR = "etld-aggregator"
 
 def compare(
     counts: Counts,
-    watermarks: Mapping[tuple[str, int], tuple[int, int]],
+    watermarks: Mapping[Partition, Watermarks],
     topic_ids: Mapping[str, str],
     *,
     in_memory_broker: bool = False,
 ) -> Report:
-    """Check the counts against the topics. `watermarks` maps (topic, partition) to (low, high)."""
+    """Check the counts against the topics."""
     report = Report(table_rows=sum(counts.rows.values()))
     report.dead_letters = {
         state: counts.letters_by_state.get(state, 0)
@@ -37,7 +38,7 @@ def compare(
     }
     waiting = 0
     for row in counts.positions:
-        low, high = watermarks.get((row.topic, row.partition), (row.start_offset, row.next_offset))
+        low, high = watermarks.get(Partition(row.topic, row.partition), Watermarks(row.start_offset, row.next_offset))
         if in_memory_broker:
             high = max(high, row.next_offset)
         report.differences += _equations(row, low, high, topic_ids.get(row.topic))
@@ -45,9 +46,9 @@ def compare(
             report.partitions.append(_partition(row, low, high))
         if row.consumer_group.startswith(PROCESSOR) or row.consumer_group == CORRECTOR:
             waiting += max(0, high - row.next_offset)
-    known = {(row.topic, row.partition) for row in counts.positions if row.consumer_group != AGGREGATOR}
-    for key, (low, high) in watermarks.items():
-        if key not in known and key[0] != PARKED_TOPIC and high > low:
+    known = {Partition(row.topic, row.partition) for row in counts.positions if row.consumer_group != AGGREGATOR}
+    for partition, (low, high) in watermarks.items():
+        if partition not in known and partition.topic != PARKED_TOPIC and high > low:
             waiting += high - low
     open_letters = sum(report.dead_letters[state] for state in ("new", "repaired", "resent"))
     report.in_flight = waiting + counts.outbox + open_letters + counts.letters.unannounced
@@ -112,16 +113,16 @@ def _partition(row: PositionCounts, low: int, high: int) -> dict[str, Any]:
     }
 
 
-def caught_up(counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> bool:
+def caught_up(counts: Counts, watermarks: Mapping[Partition, Watermarks]) -> bool:
     """Have processors and the aggregator read everything that the topics of events hold?"""
     for prefix in (PROCESSOR, AGGREGATOR):
-        nexts: dict[tuple[str, int], int] = {}
+        nexts: dict[Partition, int] = {}
         for row in counts.positions:
             if row.consumer_group.startswith(prefix):
-                key = (row.topic, row.partition)
-                nexts[key] = min(row.next_offset, nexts.get(key, row.next_offset))
+                partition = Partition(row.topic, row.partition)
+                nexts[partition] = min(row.next_offset, nexts.get(partition, row.next_offset))
         # A partition without a position was not read yet, from its low end on.
-        for key, (low, high) in watermarks.items():
-            if key[0] not in (DEAD_LETTER_TOPIC, PARKED_TOPIC) and nexts.get(key, low) < high:
+        for partition, (low, high) in watermarks.items():
+            if partition.topic not in (DEAD_LETTER_TOPIC, PARKED_TOPIC) and nexts.get(partition, low) < high:
                 return False
     return True

@@ -9,13 +9,14 @@ from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from etld.kafka.types import Partition, Watermarks
     from etld.reconcile.counts import Counts
 
 CORRECTOR = "etld-corrector"
 
 
 def compare_letters(
-    counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]], *, in_memory_broker: bool
+    counts: Counts, watermarks: Mapping[Partition, Watermarks], *, in_memory_broker: bool
 ) -> Iterable[str]:
     """Sentences on dead letters that are missing or too many, by the topic of the dead record."""
     found = list(_by_topic(counts, watermarks, in_memory_broker=in_memory_broker))
@@ -36,9 +37,7 @@ def compare_letters(
         yield f"{counts.letters.announced} letters were sent to {PARKED_TOPIC}, and it has only {parked} records"
 
 
-def _by_topic(
-    counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]], *, in_memory_broker: bool
-) -> Iterable[str]:
+def _by_topic(counts: Counts, watermarks: Mapping[Partition, Watermarks], *, in_memory_broker: bool) -> Iterable[str]:
     on_the_way = _on_the_way(counts, watermarks)
     for topic in sorted(counts.letters.dead_by_topic.keys() | counts.letters.by_topic.keys()):
         least, most = counts.letters.dead_by_topic.get(topic, (0, 0))
@@ -53,7 +52,7 @@ def _by_topic(
             yield f"{topic}: {most} records are dead, and {told} dead letters tell of them ({told - most:+d})"
 
 
-def _on_the_way(counts: Counts, watermarks: Mapping[tuple[str, int], tuple[int, int]]) -> int:
+def _on_the_way(counts: Counts, watermarks: Mapping[Partition, Watermarks]) -> int:
     """Records of the dead letter queue that the corrector has yet to read, or that retention took before."""
     nexts = {
         row.partition: row

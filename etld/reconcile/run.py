@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.kafka.admin import Admin
+from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import caught_up, compare
 from etld.reconcile.counts import read_counts
 from etld.summaries import definition, recompute
@@ -51,10 +52,10 @@ def _report(pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in
     # The database first: what arrives in between is in flight, and never beyond the end of a log.
     with pool.connection() as conn:
         counts = read_counts(conn, admin.cluster_id())
-    watermarks: dict[tuple[str, int], tuple[int, int]] = {}
+    watermarks: dict[Partition, Watermarks] = {}
     for topic in topics.values():
-        for partition, pair in admin.watermarks(topic.name, range(topic.partitions)).items():
-            watermarks[(topic.name, partition)] = pair
+        for number, marks in admin.watermarks(topic.name, range(topic.partitions)).items():
+            watermarks[Partition(topic.name, number)] = marks
     ids = {topic.name: topic.topic_id for topic in topics.values()}
     report = compare(counts, watermarks, ids, in_memory_broker=in_memory_broker)
     if in_memory_broker or caught_up(counts, watermarks):

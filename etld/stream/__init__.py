@@ -3,6 +3,6 @@
 from etld.stream.batch import Batch, PartitionBatch
 from etld.stream.handler import BatchHandler, Work
 from etld.stream.loop import run
-from etld.stream.resources import BatchLimits
+from etld.stream.resources import BatchLimits, Timings
 
-__all__ = ["Batch", "BatchHandler", "BatchLimits", "PartitionBatch", "Work", "run"]
+__all__ = ["Batch", "BatchHandler", "BatchLimits", "PartitionBatch", "Timings", "Work", "run"]

@@ -62,14 +62,14 @@ class PartitionBatch:
 class Batch:
     """The records of one step, at most one `PartitionBatch` a partition."""
 
-    parts: tuple[PartitionBatch, ...]
+    shares: tuple[PartitionBatch, ...]
     values: list[bytes | None] = field(init=False)
 
     def __post_init__(self) -> None:
-        if len(self.parts) == 1:
-            values = self.parts[0].records.values
+        if len(self.shares) == 1:
+            values = self.shares[0].records.values
         else:
-            values = [value for part in self.parts for value in part.records.values]
+            values = [value for share in self.shares for value in share.records.values]
         object.__setattr__(self, "values", values)
 
     @property
@@ -80,17 +80,17 @@ class Batch:
     @property
     def advances(self) -> list[Advance]:
         """The step of each partition's position."""
-        return [part.advance for part in self.parts]
+        return [share.advance for share in self.shares]
 
     def __iter__(self) -> Iterator[PartitionBatch]:
-        return iter(self.parts)
+        return iter(self.shares)
 
     def locate(self, row: int) -> tuple[PartitionBatch, int]:
         """The partition of a row of `values`, and the record's index in it; raises IndexError."""
-        for part in self.parts:
-            if row < part.count:
-                return part, row
-            row -= part.count
+        for share in self.shares:
+            if row < share.count:
+                return share, row
+            row -= share.count
         raise IndexError("row outside the batch")
 
     def split(self, count: int) -> tuple[Batch, Batch]:
@@ -98,14 +98,14 @@ class Batch:
         head: list[PartitionBatch] = []
         tail: list[PartitionBatch] = []
         left = count
-        for part in self.parts:
-            if left >= part.count:
-                head.append(part)
-                left -= part.count
+        for share in self.shares:
+            if left >= share.count:
+                head.append(share)
+                left -= share.count
             elif left <= 0:
-                tail.append(part)
+                tail.append(share)
             else:
-                first, rest = part.split(left)
+                first, rest = share.split(left)
                 head.append(first)
                 tail.append(rest)
                 left = 0
@@ -122,7 +122,7 @@ class Batch:
     def without(self, partitions: Iterable[Partition]) -> Batch | None:
         """The batch less some partitions; None when nothing is left."""
         gone = set(partitions)
-        kept = tuple(part for part in self.parts if part.partition not in gone)
+        kept = tuple(share for share in self.shares if share.partition not in gone)
         return Batch(kept) if kept else None
 
 
@@ -132,7 +132,7 @@ def next_batch(polled: Polled, owned: Mapping[Partition, Owned]) -> Batch | None
     Records of partitions that are not owned, or before the position, are left out. An end of a partition
     beyond its last record means that the offsets between hold no record (markers of transactions).
     """
-    parts: list[PartitionBatch] = []
+    shares: list[PartitionBatch] = []
     for partition in sorted(polled.records.keys() | polled.ends.keys()):
         mine = owned.get(partition)
         if mine is None:
@@ -142,6 +142,6 @@ def next_batch(polled: Polled, owned: Mapping[Partition, Owned]) -> Batch | None
         after = max(records.offsets[-1] + 1 if records else mine.next, polled.ends.get(partition, 0))
         if after <= mine.next:
             continue
-        parts.append(PartitionBatch(partition, mine.topic_id, mine.epoch, mine.next, after, records))
+        shares.append(PartitionBatch(partition, mine.topic_id, mine.epoch, mine.next, after, records))
         mine.next = after
-    return Batch(tuple(parts)) if parts else None
+    return Batch(tuple(shares)) if shares else None

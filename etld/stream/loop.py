@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etld.errors import EtldError
 from etld.kafka.errors import InstanceFenced, KafkaProblem
 from etld.sinks.base import Fenced, SinkError
-from etld.stream.resources import BatchLimits, Resources
+from etld.stream.resources import BatchLimits, Resources, Timings
 from etld.stream.session import Session
 from etld.util.backoff import Backoff
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
+_LONGEST_WAIT = 5.0
 
 
 def run(
@@ -29,6 +29,7 @@ def run(
     limits: BatchLimits,
     cluster: ClusterPort | None = None,
     open_sink: OpenSink | None = None,
+    timings: Timings | None = None,
 ) -> None:
     """Consume for `handler` until the worker stops; `cluster` and `open_sink` take the place of the configured ones.
 
@@ -36,7 +37,8 @@ def run(
     mistake in the code, end the worker.
     """
     resources: Resources | None = None
-    backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
+    timings = timings or Timings()
+    backoff = Backoff(timings.session_retry, _LONGEST_WAIT)
     worker.comes_to_rest = True
     try:
         while not worker.stopping:
@@ -45,7 +47,7 @@ def run(
             try:
                 if resources is None:
                     resources = Resources(worker, handler, cluster, open_sink)
-                session = Session(worker, handler, resources, limits)
+                session = Session(worker, handler, resources, limits, timings)
                 backoff.reset()
                 session.run()
             except InstanceFenced as error:

@@ -51,8 +51,8 @@ class SessionReport:
 
     def written(self, batch: Batch) -> None:
         """A batch is in the sink."""
-        for part in batch:
-            self._written[part.partition] = self._to_commit[part.partition] = part.next_offset
+        for share in batch:
+            self._written[share.partition] = self._to_commit[share.partition] = share.next_offset
 
     def totals(self, totals: Mapping[Partition, Mapping[str, int]]) -> None:
         """What became of all records of partitions since ever."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from etld.kafka.cluster import KafkaCluster
 from etld.kafka.settings import client_settings
-from etld.sinks.base import Consumer
+from etld.sinks.base import PIECE, Consumer
 from etld.sinks.registry import SINKS
 
 if TYPE_CHECKING:
@@ -23,11 +23,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How large a batch is at most (records, bytes), and how long (seconds) a record waits for company."""
+    """How large a batch is at most (records, bytes), and how long (seconds) a record waits for company.
+
+    A batch of which the sink refuses too much comes again in pieces of `piece` records.
+    """
 
     max_records: int
     max_bytes: int
     linger: float
+    piece: int = PIECE
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long the loop waits, and how often it looks, in seconds.
+
+    A poll waits `idle_poll` for records, and `busy_poll` while a batch is written; `still_poll` while nothing may be
+    read, which is looked at again after `stand_still`. The work beside the batches has its turn `idle_every` when
+    nothing comes, and `idle_under_load`. `session_retry` and `write_retry` are the waits before the second try; each
+    later one is longer.
+    """
+
+    idle_poll: float = 0.5
+    busy_poll: float = 0.02
+    still_poll: float = 0.1
+    stand_still: float = 0.2
+    check_topics_every: float = 5.0
+    report_every: float = 1.0
+    idle_every: float = 1.0
+    idle_under_load: float = 0.25
+    session_retry: float = 0.2
+    write_retry: float = 0.1
 
 
 class Resources:

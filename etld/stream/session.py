@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etld.errors import EtldError
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.ports import Membership
-from etld.sinks.base import PIECE, SinkError
+from etld.sinks.base import SinkError
 from etld.stream.assignments import Assignments
 from etld.stream.batch import next_batch
 from etld.stream.report import SessionReport
@@ -24,16 +24,11 @@ if TYPE_CHECKING:
     from etld.kafka.types import Partition
     from etld.stream.batch import Batch
     from etld.stream.handler import BatchHandler
-    from etld.stream.resources import BatchLimits, Resources
+    from etld.stream.resources import BatchLimits, Resources, Timings
     from etld.worker import Worker
 
 log = logging.getLogger("etld.stream")
 
-_IDLE_POLL, _BUSY_POLL = 0.5, 0.02
-_CHECK_TOPICS_EVERY = 5.0
-_REPORT_EVERY = 1.0
-# Between two turns of the work beside the batches, in seconds: when nothing comes, and under load.
-_IDLE_EVERY, _IDLE_UNDER_LOAD = 1.0, 0.25
 _PROBE_EVERY, _PROBE_FOR = 2.0, 0.5
 _CLOSE_WITHIN = 8.0
 _HAND_OVER_WITHIN = 1.0
@@ -42,26 +37,34 @@ _HAND_OVER_WITHIN = 1.0
 class Session:
     """Ends by returning when the worker stops, and by an exception when it has to be begun anew."""
 
-    def __init__(self, worker: Worker, handler: BatchHandler[Any], resources: Resources, limits: BatchLimits) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        handler: BatchHandler[Any],
+        resources: Resources,
+        limits: BatchLimits,
+        timings: Timings,
+    ) -> None:
         self._worker = worker
         self._handler = handler
         self._resources = resources
         self._limits = limits
+        self._timings = timings
         self._sink = resources.sink
         self._backlog: deque[Batch] = deque()
         self._report = SessionReport(worker, with_totals=handler.reports_totals)
         self._assignments = Assignments(resources, self._report)
-        self._next_check = time.monotonic() + _CHECK_TOPICS_EVERY
+        self._next_check = time.monotonic() + self._timings.check_topics_every
         self._next_report = 0.0
         self._next_probe = 0.0
         self._stalled_since: float | None = None
         # Short until the group has given its partitions: a poll goes on after it.
-        self._idle_poll = _BUSY_POLL
+        self._idle_poll = self._timings.busy_poll
         handler.cluster_id = resources.cluster_id
         handler.encode = self._sink.encode
         with self._sink.beside() as side:
             handler.start(side)
-        self._writer = Writer(self._sink, handler)
+        self._writer = Writer(self._sink, handler, timings.write_retry)
         self._consumer = resources.cluster.consumer(
             Membership(
                 resources.group,
@@ -84,7 +87,7 @@ class Session:
                 if not ready and (self._consumer.joined or time.monotonic() - began > 12):
                     self._worker.ready()
                     ready = True
-                    self._idle_poll = _IDLE_POLL
+                    self._idle_poll = self._timings.idle_poll
                 self._step()
         finally:
             self._end()
@@ -112,7 +115,7 @@ class Session:
             self._prepare(self._backlog.popleft())
             return
         self._consumer.resume(self._assignments.positions())
-        self._read(_BUSY_POLL if self._writer.busy else self._idle_poll)
+        self._read(self._timings.busy_poll if self._writer.busy else self._idle_poll)
         if not self._backlog and not self._writer.busy:
             self._idle()
 
@@ -148,7 +151,7 @@ class Session:
         works = self._writer.take_back()
         if works:
             first, *others = (work.batch for work in works)
-            self._backlog.extendleft(reversed([*first.pieces(PIECE), *others]))
+            self._backlog.extendleft(reversed([*first.pieces(self._limits.piece), *others]))
 
     def _wait_for_writer(self) -> None:
         now = time.monotonic()
@@ -160,11 +163,11 @@ class Session:
         # The sink is slow or away: keep the membership alive without reading on.
         self._stand_still()
 
-    def _stand_still(self, seconds: float = 0.2) -> None:
+    def _stand_still(self, seconds: float | None = None) -> None:
         self._consumer.pause()
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (self._timings.stand_still if seconds is None else seconds)
         while True:
-            self._read(0.1)
+            self._read(self._timings.still_poll)
             self._settle()
             if self._worker.paused and self._writer.idle and self._handler.at_rest():
                 self._worker.at_rest()
@@ -187,13 +190,13 @@ class Session:
             self._consumer.recheck(_PROBE_FOR)
         self._report.fault("kafka", self._consumer.broker_problem)
         if now >= self._next_report:
-            self._next_report = now + _REPORT_EVERY
+            self._next_report = now + self._timings.report_every
             self._report.commit(self._consumer)
             self._report.lag(self._consumer, self._assignments.owned)
             halted = "; ".join(halt.text for halt in self._assignments.halted.values())
             self._report.fault("partitions", halted or None)
         if now >= self._next_check:
-            self._next_check = now + _CHECK_TOPICS_EVERY
+            self._next_check = now + self._timings.check_topics_every
             self._assignments.check(broker_is_well=not self._consumer.broker_problem)
 
     def _take_done(self) -> None:
@@ -206,11 +209,11 @@ class Session:
             self._worker.observe("batch_duration_seconds", written.seconds)
             self._worker.observe("batch_records", batch.count)
             self._handler.committed(written.work)
-            self._idle(_IDLE_UNDER_LOAD)
+            self._idle(self._timings.idle_under_load)
 
-    def _idle(self, every: float = _IDLE_EVERY) -> None:
+    def _idle(self, every: float | None = None) -> None:
         now = time.monotonic()
-        if now - self._resources.idled_at < every:
+        if now - self._resources.idled_at < (self._timings.idle_every if every is None else every):
             return
         self._resources.idled_at = now
         if not self._sink.reachable():

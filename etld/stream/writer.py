@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 
-_FIRST_WAIT, _LONGEST_WAIT, _STOP_WAIT = 0.1, 2.0, 5.0
+_LONGEST_WAIT, _STOP_WAIT = 2.0, 5.0
 
 
 class _WriterStopped(Exception):
@@ -48,10 +48,11 @@ class Writer:
     partitions of a batch went to another owner, or the role's code broke: then the session is over.
     """
 
-    def __init__(self, sink: Sink, handler: BatchHandler[Any]) -> None:
+    def __init__(self, sink: Sink, handler: BatchHandler[Any], first_retry: float) -> None:
         self._sink = sink
         self._sink_writer = sink.writer()
         self._handler = handler
+        self._first_retry = first_retry
         self._queue: queue.Queue[Work | None] = queue.Queue(maxsize=1)
         self._stop = threading.Event()
         self._room = threading.Event()
@@ -160,7 +161,7 @@ class Writer:
 
     def _write(self, work: Work) -> Mapping[Partition, Mapping[str, int]]:
         verdict: Verdict | None = None
-        backoff = Backoff(_FIRST_WAIT, _LONGEST_WAIT)
+        backoff = Backoff(self._first_retry, _LONGEST_WAIT)
         unsure = False
         while True:
             try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from etld.kafka.types import Partition
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Composable, Literal
 from etld.summaries import table_sql
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from etld.summaries.model import Summary
 
 _SQL = statements.load(__package__, "tables")
-# Topic and number of a partition.
-Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,11 @@ class _Position:
 class _Positions:
     """Where everybody stands: the aggregator, the processors, and the processors' ended lives (topic id, when)."""
 
-    own: Mapping[Key, _Position]
-    processors: Mapping[Key, _Position]
-    ended: Mapping[Key, Sequence[tuple[str, str]]]
+    own: Mapping[Partition, _Position]
+    processors: Mapping[Partition, _Position]
+    ended: Mapping[Partition, Sequence[tuple[str, str]]]
 
-    def partitions(self) -> set[Key]:
+    def partitions(self) -> set[Partition]:
         """The partitions that anybody has a position in."""
         return set(self.own) | set(self.processors)
 
@@ -67,16 +66,14 @@ def note_cut(conn: Connection, stream: CountedStream) -> dict[str, Any]:
     noted_at: str = row[0]
     return {
         "noted_at": noted_at,
-        "partitions": {
-            f"{topic}:{number}": _cut(positions, (topic, number), noted_at) for topic, number in positions.partitions()
-        },
+        "partitions": {str(partition): _cut(positions, partition, noted_at) for partition in positions.partitions()},
     }
 
 
-def _cut(positions: _Positions, key: Key, noted_at: str) -> dict[str, Any]:
+def _cut(positions: _Positions, partition: Partition, noted_at: str) -> dict[str, Any]:
     """Of one partition: the offset and life that the stream takes over at, and when the life before it ended."""
-    own, processor = positions.own.get(key), positions.processors.get(key)
-    ended = positions.ended.get(key, ())
+    own, processor = positions.own.get(partition), positions.processors.get(partition)
+    ended = positions.ended.get(partition, ())
     life = _either(processor, own).topic_id
     offset = own.next if own else None
     since = max((at for topic_id, at in ended if topic_id != life), default=None)
@@ -119,16 +116,16 @@ def _before(positions: _Positions, cut: Mapping[str, Any], topics: Mapping[str, 
     """Which rows `e` of processed_events lie before the cut; None while a processor has not passed it."""
     noted_at = cut["noted_at"]
     bounds: list[Composable] = []
-    for key in sorted(positions.partitions()):
-        entry = cut["partitions"].get(f"{key[0]}:{key[1]}", {"offset": None, "topic_id": None, "since": noted_at})
-        bound = _bound(positions, key, entry, noted_at)
+    for partition in sorted(positions.partitions()):
+        entry = cut["partitions"].get(str(partition), {"offset": None, "topic_id": None, "since": noted_at})
+        bound = _bound(positions, partition, entry, noted_at)
         if bound is None:
             return None
         offset, until = bound
         bounds.append(
             SQL("({}, {}, {}, {}::timestamptz, {}::timestamptz)").format(
-                Literal(topics[key[0]]),
-                Literal(key[1]),
+                Literal(topics[partition.topic]),
+                Literal(partition.number),
                 Literal(offset),
                 Literal(entry["since"] or "-infinity"),
                 Literal(until or "infinity"),
@@ -144,16 +141,18 @@ def _before(positions: _Positions, cut: Mapping[str, Any], topics: Mapping[str, 
     ).format(SQL(", ").join(bounds), earlier)
 
 
-def _bound(positions: _Positions, key: Key, entry: Mapping[str, Any], noted_at: str) -> tuple[int, str | None] | None:
+def _bound(
+    positions: _Positions, partition: Partition, entry: Mapping[str, Any], noted_at: str
+) -> tuple[int, str | None] | None:
     """The offset before which rows of a partition count, and when its life ended; None while rows are missing."""
-    own, processor = positions.own.get(key), positions.processors.get(key)
+    own, processor = positions.own.get(partition), positions.processors.get(partition)
     offset, life = entry["offset"], entry["topic_id"]
     if offset is None:
         if own is None:
             # The processor reads a partition that the aggregator has not claimed yet.
             return None
         offset, life = own.start, life or own.topic_id
-    ended = [at for topic_id, at in positions.ended.get(key, ()) if topic_id == life and at > noted_at]
+    ended = [at for topic_id, at in positions.ended.get(partition, ()) if topic_id == life and at > noted_at]
     until = min(ended, default=None)
     behind = processor is None or (processor.topic_id == life and processor.next < offset)
     if behind and until is None and offset > _either(processor, own).start:
@@ -169,11 +168,11 @@ def _either(one: _Position | None, other: _Position | None) -> _Position:
 
 def _read_positions(conn: Connection, stream: CountedStream) -> _Positions:
     where = {"cluster": stream.cluster_id, "group": stream.group, "topics": list(stream.topics)}
-    own: dict[Key, _Position] = {}
-    processors: dict[Key, _Position] = {}
+    own: dict[Partition, _Position] = {}
+    processors: dict[Partition, _Position] = {}
     for consumer_group, topic, number, *rest in conn.execute(_SQL.positions, where):
-        (own if consumer_group == stream.group else processors)[(topic, number)] = _Position(*rest)
-    ended: dict[Key, list[tuple[str, str]]] = {}
+        (own if consumer_group == stream.group else processors)[Partition(topic, number)] = _Position(*rest)
+    ended: dict[Partition, list[tuple[str, str]]] = {}
     for topic, number, topic_id, at in conn.execute(_SQL.ended_lives, where):
-        ended.setdefault((topic, number), []).append((topic_id, at))
+        ended.setdefault(Partition(topic, number), []).append((topic_id, at))
     return _Positions(own, processors, ended)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.postgres.compose import SQL, Identifier, Literal
 from etld.postgres.snapshot import snapshot
+from etld.sinks.postgres.unwrap import connection_of
 from etld.summaries import chart_model, table_sql
 
 if TYPE_CHECKING:
@@ -13,12 +14,16 @@ if TYPE_CHECKING:
 
     from etld.config.sections.summaries import PanelSection, SummarySection
     from etld.postgres.connections import Connection
+    from etld.sinks.base import SideConnection
     from etld.summaries.chart_model import Chart, Panel
     from etld.summaries.model import Measure, Summary
 
 
-def read_charts(conn: Connection, summaries: Sequence[Summary], sections: Mapping[str, SummarySection]) -> list[Chart]:
+def read_charts(
+    side: SideConnection, summaries: Sequence[Summary], sections: Mapping[str, SummarySection]
+) -> list[Chart]:
     """The charts of all summaries that have one in the configuration, read in one snapshot."""
+    conn = connection_of(side)
     found = []
     with snapshot(conn):
         for summary in summaries:

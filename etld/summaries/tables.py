@@ -14,6 +14,7 @@ from etld.errors import EtldError
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Composed, Jsonb
 from etld.postgres.errors import DatabaseError, classify, sqlstate
+from etld.sinks.postgres.unwrap import connection_of, cursor_of
 from etld.summaries import table_sql
 from etld.summaries.backfill import hold_positions, note_cut
 from etld.summaries.model import measures_to_add
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from etld.postgres.connections import Connection, Cursor
+    from etld.sinks.base import SideConnection, Transaction
     from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Summary
 
@@ -64,13 +66,14 @@ class Synced:
     held_back: dict[str, HeldBack] = field(default_factory=dict)
 
 
-def sync(conn: Connection, stream: CountedStream, summaries: Sequence[Summary]) -> Synced:
+def sync(side: SideConnection, stream: CountedStream, summaries: Sequence[Summary]) -> Synced:
     """Make the tables of new and changed summaries, empty, each in a transaction of its own.
 
     Positions of the group stand still meanwhile, so that each table knows exactly which events it will be
     told of, and which are to be filled in from processed_events. The table of a summary that is gone from the
     config stays as it is, and is made anew should it return. Raises psycopg errors of the kind that passes.
     """
+    conn = connection_of(side)
     wanted = {summary.name for summary in summaries}
     with conn.transaction():
         conn.execute(_SQL.lock)
@@ -85,8 +88,9 @@ def sync(conn: Connection, stream: CountedStream, summaries: Sequence[Summary]) 
     return _make_all(conn, stream, {summary: known.get(summary.name, _NOTHING) for summary in summaries})
 
 
-def retry(conn: Connection, stream: CountedStream, held_back: Mapping[str, HeldBack]) -> Synced:
+def retry(side: SideConnection, stream: CountedStream, held_back: Mapping[str, HeldBack]) -> Synced:
     """Try again what was held back; left out is what another aggregator has made or changed since."""
+    conn = connection_of(side)
     now = states(conn)
     same = {one.summary: one.found for one in held_back.values() if now.get(one.summary.name, _NOTHING) == one.found}
     return _make_all(conn, stream, same)
@@ -116,13 +120,15 @@ def ready(conn: Connection, summaries: Sequence[Summary]) -> list[Summary]:
     return [summary for summary in summaries if now.get(summary.name) == TableState(summary.definition(), there=True)]
 
 
-def verify(cur: Cursor, wanted: Mapping[str, Mapping[str, Any]], held_back: Mapping[str, HeldBack]) -> set[str]:
+def verify(
+    transaction: Transaction, wanted: Mapping[str, Mapping[str, Any]], held_back: Mapping[str, HeldBack]
+) -> set[str]:
     """The summaries to add to, of those that every aggregator keeps. In a batch's transaction, after its fence.
 
     `wanted` maps a name to its definition. Raises `DefinitionsChanged`: what is written now would be missing in a
     table made since.
     """
-    now = states(cur)
+    now = states(cursor_of(transaction))
     to_add = {name for name, definition in wanted.items() if name in now and now[name].definition == definition}
     for name in now.keys() | wanted.keys():
         held = held_back.get(name)
@@ -136,14 +142,20 @@ def verify(cur: Cursor, wanted: Mapping[str, Mapping[str, Any]], held_back: Mapp
     return to_add
 
 
-def add(cur: Cursor, summary: Summary, columns: Sequence[Sequence[Any]]) -> None:
+def add(transaction: Transaction, summary: Summary, columns: Sequence[Sequence[Any]]) -> None:
     """Add rows to a summary's table: bucket days and seconds since 1970, groups, kept measures."""
-    cur.execute(table_sql.upsert(summary), [list(column) for column in columns])
+    cursor_of(transaction).execute(table_sql.upsert(summary), [list(column) for column in columns])
 
 
 def waiting(conn: Connection) -> dict[str, Any]:
     """The definitions of the summaries whose older events are not filled in yet, by name."""
     return dict(conn.execute(_SQL.waiting).fetchall())
+
+
+def any_waiting(side: SideConnection, definitions: Mapping[str, Any]) -> bool:
+    """Is one of these summaries, by name, to be filled?"""
+    found = waiting(connection_of(side))
+    return any(found.get(name) == definition for name, definition in definitions.items())
 
 
 def _make_all(conn: Connection, stream: CountedStream, tables: Mapping[Summary, TableState]) -> Synced:

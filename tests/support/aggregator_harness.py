@@ -16,7 +16,7 @@ from etld.postgres.migrate import migrate
 from etld.schemas.event_schema import EventSchema
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.wire import pack
-from etld.sinks.postgres.unwrap import PostgresTransaction
+from etld.sinks.postgres.unwrap import PostgresSide, PostgresTransaction
 from etld.stream.batch import Batch, PartitionBatch
 from etld.summaries import backfill, definition, recompute
 from etld.worker import Addresses
@@ -60,6 +60,7 @@ class AggregatorHarness:
     def __init__(self, conn: Connection, directory: Path, cfg: Config | None = None) -> None:
         migrate(conn)
         self.conn = conn
+        self.side = PostgresSide(conn)
         self.config = cfg or config(directory)
         addresses = Addresses("", "", conn.info.dsn, "embedded", "")
         self.worker = LocalWorker(self.config, "aggregator", "aggregator-0", addresses)
@@ -76,13 +77,13 @@ class AggregatorHarness:
         """What `start` does to the tables, filling left to `fill`."""
         self.handler._summaries = self.summaries
         self.handler._tables = SummaryTables(self.worker, self.summaries)
-        made = self.handler._tables.sync(self.conn, self.stream)
-        self.handler._keep_days(self.conn)
+        made = self.handler._tables.sync(self.side, self.stream)
+        self.handler._keep_days(self.side)
         return made
 
     def retry(self) -> None:
         """What `idle` does about summaries that are held back."""
-        self.handler._tables.retry(self.conn)
+        self.handler._tables.retry(self.side)
 
     def fill(self) -> list[bool | None]:
         """Fill what waits, as the thread would."""

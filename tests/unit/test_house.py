@@ -25,7 +25,6 @@ REPLACES = {
     "tests/unit/cli/test_frame.py": "a command that ends with an error of the test's choice",
     "tests/unit/corrector/test_cpu_pressure.py": "the kernel's figures, from a file of the test's own",
     "tests/unit/logs/test_logs.py": "a process-wide redactor, put back after the test",
-    "tests/unit/stream/test_loop_in_memory.py": "the loop's pauses, as long as a test lasts",
 }
 
 

@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import AGGREGATOR, PROCESSOR, caught_up, compare
 from etld.reconcile.compare_letters import CORRECTOR
 from etld.reconcile.counts import Counts, LetterCounts, PositionCounts
 
 ORDERS = "event_order"
 IDS = {ORDERS: "id", DEAD_LETTER_TOPIC: "id"}
-MARKS = {(ORDERS, 0): (0, 10), (ORDERS, 1): (0, 5), (DEAD_LETTER_TOPIC, 0): (0, 3), (PARKED_TOPIC, 0): (0, 1)}
+MARKS = {
+    Partition(ORDERS, 0): Watermarks(0, 10),
+    Partition(ORDERS, 1): Watermarks(0, 5),
+    Partition(DEAD_LETTER_TOPIC, 0): Watermarks(0, 3),
+    Partition(PARKED_TOPIC, 0): Watermarks(0, 1),
+}
 
 
 def position(group: str = PROCESSOR + "order", topic: str = ORDERS, part: int = 0, **changes: Any) -> PositionCounts:
@@ -147,7 +153,7 @@ def test_a_row_in_the_place_of_another() -> None:
 
 def test_retention_deleted_what_nobody_had_read() -> None:
     """Also before a worker has come upon it and stands still."""
-    marks = {**MARKS, (ORDERS, 0): (14, 20)}
+    marks = {**MARKS, Partition(ORDERS, 0): Watermarks(14, 20)}
     expected = "retention deleted 4 records before they were read (10 to 13)"
     assert compare(SOUND, marks, IDS).differences == [f"{P}: {expected}", f"{AGGREGATOR} {ORDERS}:0: {expected}"]
     lost = position(next_offset=14, lost=4)
@@ -162,7 +168,12 @@ def test_earlier_lives_count() -> None:
 
 def test_what_is_on_its_way_is_no_difference() -> None:
     """Unread records, letters in the outbox and in hand, and parked ones not yet told."""
-    marks = {**MARKS, (ORDERS, 0): (0, 12), (ORDERS, 7): (0, 1), (DEAD_LETTER_TOPIC, 0): (0, 4)}
+    marks = {
+        **MARKS,
+        Partition(ORDERS, 0): Watermarks(0, 12),
+        Partition(ORDERS, 7): Watermarks(0, 1),
+        Partition(DEAD_LETTER_TOPIC, 0): Watermarks(0, 4),
+    }
     busy = replace(
         SOUND,
         outbox=1,
@@ -178,7 +189,7 @@ def test_a_letter_that_nobody_has_read_yet_is_not_missed() -> None:
     """It is in the queue; a broker that forgets its topics may have forgotten it."""
     wanting = letters(dead_by_topic={ORDERS: (2, 2)})
     assert compare(wanting, MARKS, IDS).differences != []
-    assert compare(wanting, {**MARKS, (DEAD_LETTER_TOPIC, 0): (0, 4)}, IDS).differences == []
+    assert compare(wanting, {**MARKS, Partition(DEAD_LETTER_TOPIC, 0): Watermarks(0, 4)}, IDS).differences == []
     assert compare(wanting, MARKS, IDS, in_memory_broker=True).differences == []
 
 
@@ -190,6 +201,6 @@ def test_caught_up_means_every_group_in_every_partition(left_out: PositionCounts
     assert not caught_up(replace(SOUND, positions=without), MARKS)
     behind = replace(left_out, next_offset=left_out.next_offset - 1)
     assert not caught_up(replace(SOUND, positions=[*without, behind]), MARKS)
-    empty = {**MARKS, (ORDERS, left_out.partition): (0, 0)}
+    empty = {**MARKS, Partition(ORDERS, left_out.partition): Watermarks(0, 0)}
     assert caught_up(replace(SOUND, positions=without), empty)
     assert not caught_up(replace(SOUND, positions=[]), MARKS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from etld.sinks.base import (
     Verdict,
 )
 from etld.sinks.memory import MemorySink, MemoryStore, MemoryTransaction
-from etld.stream import Batch, BatchHandler, BatchLimits, Work
+from etld.stream import Batch, BatchHandler, BatchLimits, Timings, Work
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 from support.waiting import wait_until
@@ -34,6 +35,19 @@ SETTINGS = config.load(Path(__file__).resolve().parents[3] / "config" / "etld.to
 TOPIC = "events"
 FIRST, SECOND = Partition(TOPIC, 0), Partition(TOPIC, 1)
 LIMITS = BatchLimits(100, 1 << 20, 0.0)
+# Pauses of the loop as long as a test lasts.
+HASTY = Timings(
+    idle_poll=0.02,
+    busy_poll=0.005,
+    still_poll=0.005,
+    stand_still=0.01,
+    check_topics_every=0.05,
+    report_every=0.02,
+    idle_every=0.05,
+    idle_under_load=0.05,
+    session_retry=0.01,
+    write_retry=0.01,
+)
 
 
 class Collector(BatchHandler[Work]):
@@ -85,13 +99,15 @@ class Collector(BatchHandler[Work]):
 class Running:
     """A loop in a thread of its own."""
 
-    def __init__(self, cluster: MemoryCluster, store: MemoryStore, name: str = "collector-0") -> None:
+    def __init__(
+        self, cluster: MemoryCluster, store: MemoryStore, name: str = "collector-0", limits: BatchLimits = LIMITS
+    ) -> None:
         addresses = Addresses(http="", kafka="", postgres="", schema_registry="embedded", control="")
         self.worker = LocalWorker(SETTINGS, "collector", name, addresses)
         self.handler = Collector()
         self.sink: MemorySink | None = None
         self.failure: BaseException | None = None
-        self.cluster, self.store = cluster, store
+        self.cluster, self.store, self.limits = cluster, store, limits
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -100,7 +116,7 @@ class Running:
             return self.sink
 
         try:
-            stream.run(self.worker, self.handler, LIMITS, self.cluster, open_sink)
+            stream.run(self.worker, self.handler, self.limits, self.cluster, open_sink, HASTY)
         except BaseException as error:
             self.failure = error
 
@@ -108,15 +124,6 @@ class Running:
     def faults(self) -> dict[str, str]:
         """What degrades the worker now."""
         return {name: text for name, text in self.worker.metrics.faults.items() if text}
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses of the loop as long as a test lasts."""
-    monkeypatch.setattr("etld.stream.session._IDLE_POLL", 0.02)
-    monkeypatch.setattr("etld.stream.session._REPORT_EVERY", 0.02)
-    monkeypatch.setattr("etld.stream.session._IDLE_EVERY", 0.05)
-    monkeypatch.setattr("etld.stream.session._CHECK_TOPICS_EVERY", 0.05)
 
 
 @pytest.fixture
@@ -221,14 +228,11 @@ def test_refused_records_are_found_and_set_aside(cluster: MemoryCluster, store: 
     assert found[FIRST].outcomes == RecordCounts(stored=2, dead=1)
 
 
-def test_too_many_refused_records_come_again_in_pieces(
-    cluster: MemoryCluster, store: MemoryStore, start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_refused_records_come_again_in_pieces(cluster: MemoryCluster, store: MemoryStore) -> None:
     """In order, until each piece goes through."""
-    monkeypatch.setattr("etld.stream.session.PIECE", 2)
     for value in (b"bad1", b"a", b"bad2", b"b", b"bad3", b"c"):
         cluster.append(FIRST, value)
-    running = Running(cluster, store)
+    running = Running(cluster, store, limits=replace(LIMITS, piece=2))
     running.handler.most_refused = 2
     running.thread.start()
     stored(store, b"a", b"b", b"c")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Identifier, Literal
+from etld.sinks.postgres.unwrap import connection_of, cursor_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.connections import Connection
+    from etld.sinks.base import SideConnection, Transaction
 
 _SQL = statements.load(__package__, "counted_events")
 #: What `copy` takes.
@@ -31,8 +33,17 @@ def days(conn: Connection) -> set[dt.date]:
     return {dt.date.fromisoformat(match[1]) for match in names if match}
 
 
-def keep(conn: Connection, day: dt.date, window: float) -> set[dt.date]:
+def keep(side: SideConnection, day: dt.date, window: float) -> set[dt.date]:
     """Make the partitions of `day` and the day after, drop those older than `window` seconds; what there is."""
+    return _keep(connection_of(side), day, window)
+
+
+def keep_within(transaction: Transaction, day: dt.date, window: float) -> set[dt.date]:
+    """The same, in a batch's transaction: its day has begun since the last look."""
+    return _keep(cursor_of(transaction).connection, day, window)
+
+
+def _keep(conn: Connection, day: dt.date, window: float) -> set[dt.date]:
     oldest = day - dt.timedelta(seconds=window)
     wanted = {day, day + dt.timedelta(days=1)}
     there = days(conn)
@@ -62,13 +73,16 @@ def make(conn: Connection, day: dt.date) -> None:
     conn.execute(SQL("ALTER TABLE {} ALTER counted_on SET DEFAULT {}").format(_table(day), Literal(day)))
 
 
-def known(cur: Cursor, ids: Sequence[str], lowest: str, highest: str, among: Sequence[dt.date]) -> set[str]:
+def known(
+    transaction: Transaction, ids: Sequence[str], lowest: str, highest: str, among: Sequence[dt.date]
+) -> set[str]:
     """Which of these ids were counted on the days `among`; `lowest` and `highest` are theirs.
 
     A day whose ids all lie outside that range, as with ids that grow with time, costs two look-ups.
     """
     if not among:
         return set()
+    cur = cursor_of(transaction)
     ranges = SQL(", ").join(
         SQL(
             "(SELECT event_id::text FROM {0} ORDER BY event_id LIMIT 1),"
@@ -89,10 +103,10 @@ def known(cur: Cursor, ids: Sequence[str], lowest: str, highest: str, among: Seq
     return {row[0] for row in cur.fetchall()}
 
 
-def copy(cur: Cursor, day: dt.date, rows: bytes) -> None:
+def copy(transaction: Transaction, day: dt.date, rows: bytes) -> None:
     """Note ids (COLUMNS, in binary) as counted on `day`; raises UniqueViolation when one is noted on that day."""
     table = _table(day)
-    with cur.copy(SQL("COPY {} (event_id) FROM STDIN (FORMAT binary)").format(table)) as out:
+    with cursor_of(transaction).copy(SQL("COPY {} (event_id) FROM STDIN (FORMAT binary)").format(table)) as out:
         out.write(rows)
 
 
