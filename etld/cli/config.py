@@ -23,10 +23,12 @@ def command() -> None:
 @click.pass_obj
 def check(path: Path | None, as_json: bool) -> None:
     """Name every mistake with its line; exit 1 when there is one."""
+    from etld.config import user_code
     from etld.supervisor.config_checks import load
 
     try:
         config = load(path)
+        user_code.check(config)
     except ConfigError as error:
         if as_json:
             found = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]

@@ -33,7 +33,7 @@ def command(config_path: Path | None, dry_run: bool, as_json: bool) -> int:
 
 
 def _text(reply: dict[str, Any]) -> str:
-    if not reply["changed"]:
+    if not (reply["changed"] or reply["plan"]):
         return "nothing has changed"
     lines = [f"{step['action']:8} {step['worker']}  ({', '.join(step['why'])})" for step in reply["plan"]]
     if not lines:

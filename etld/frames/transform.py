@@ -77,6 +77,7 @@ def load_transform(name: str) -> Transform | None:
     if not name:
         return None
     module_name, _, attribute = name.partition(":")
+    importlib.invalidate_caches()  # the process that this one was forked from may have looked before the file was there
     try:
         function = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
@@ -74,6 +75,12 @@ class Records:
         if not self.offsets or self.offsets[0] >= offset:
             return self
         return self[next((i for i, one in enumerate(self.offsets) if one >= offset), len(self.offsets)) :]
+
+    def before(self, offset: Offset) -> Records:
+        """Only those before `offset`."""
+        if not self.offsets or self.offsets[-1] < offset:
+            return self
+        return self[: bisect_left(self.offsets, offset)]
 
     def record(self, index: int) -> Record:
         """One of them, whole."""

@@ -11,10 +11,11 @@ from etld.sinks.base import OFFSET_BEYOND, PartitionLog, SinkError
 from etld.stream.batch import Owned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from etld.kafka.types import Offset, Partition, Watermarks
     from etld.sinks.base import Claimed, Halted
+    from etld.stream.batch import Batch
     from etld.stream.report import SessionReport
     from etld.stream.resources import Resources
 
@@ -62,6 +63,14 @@ class Assignments:
     def positions(self) -> dict[Partition, Offset]:
         """Where each partition is to be read on."""
         return {partition: mine.next for partition, mine in self.owned.items()}
+
+    def go_back(self, batches: Iterable[Batch]) -> None:
+        """These were read, and are to be read again."""
+        for batch in batches:
+            for part in batch:
+                mine = self.owned.get(part.partition)
+                if mine is not None:
+                    mine.next = min(mine.next, part.expected)
 
     def check(self, *, broker_is_well: bool) -> None:
         """Raise `ConsumerBroken` when they have to be claimed anew: one may go on, or a topic was made anew."""

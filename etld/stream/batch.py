@@ -126,6 +126,23 @@ class Batch:
         return Batch(kept) if kept else None
 
 
+def up_to(polled: Polled, until: Mapping[Partition, Offset]) -> Polled:
+    """What was polled, without what stands at or behind the offsets of `until`."""
+    records, ends = dict(polled.records), dict(polled.ends)
+    for partition, offset in until.items():
+        found = records.pop(partition, None)
+        end = ends.pop(partition, None)
+        if found is not None:
+            before = found.before(offset)
+            if before:
+                records[partition] = before
+            if len(before) < len(found):
+                end = offset  # a record behind it: what is missing before it is no record
+        if end is not None:
+            ends[partition] = min(end, offset)
+    return replace(polled, records=records, ends=ends)
+
+
 def next_batch(polled: Polled, owned: Mapping[Partition, Owned]) -> Batch | None:
     """What was polled, as a step of the positions in `owned`, which move on; None when there is nothing to do.
 

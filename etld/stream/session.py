@@ -13,7 +13,7 @@ from etld.kafka.errors import KafkaProblem
 from etld.kafka.ports import Membership
 from etld.sinks.base import SinkError
 from etld.stream.assignments import Assignments
-from etld.stream.batch import next_batch
+from etld.stream.batch import next_batch, up_to
 from etld.stream.report import SessionReport
 from etld.stream.writer import Writer
 from etld.util.text import one_line
@@ -21,7 +21,7 @@ from etld.util.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.kafka.types import Partition
+    from etld.kafka.types import Offset, Partition
     from etld.stream.batch import Batch
     from etld.stream.handler import BatchHandler
     from etld.stream.resources import BatchLimits, Resources, Timings
@@ -101,8 +101,8 @@ class Session:
             return False
 
     def _step(self) -> None:
-        reason = self._handler.blocked_by() or ("paused by hand" if self._worker.paused else None)
-        if reason is not None:
+        # On the way to where a pause lets it go nothing blocks: another worker has passed that with the same records.
+        if self._is_to_rest() or (not self._worker.paused and self._handler.blocked_by()):
             self._stand_still()
             return
         self._take_back()
@@ -122,6 +122,8 @@ class Session:
     def _read(self, timeout: float) -> None:
         limits = self._limits
         polled = self._consumer.poll(limits.max_records, limits.max_bytes, limits.linger, timeout)
+        if self._worker.paused:
+            polled = up_to(polled, self._limits_of_pause())
         if polled.records or polled.ends:
             batch = next_batch(polled, self._assignments.owned)
             if batch is not None:
@@ -169,11 +171,31 @@ class Session:
         while True:
             self._read(self._timings.still_poll)
             self._settle()
-            if self._worker.paused and self._writer.idle and self._handler.at_rest():
-                self._worker.at_rest()
+            if self._is_to_rest() and self._writer.idle and self._handler.at_rest():
+                self._rest()
             if time.monotonic() >= deadline or self._worker.stopping:
                 break
         self._idle()
+
+    def _is_to_rest(self) -> bool:
+        """Is it paused, and as far as the pause lets it go?"""
+        if not self._worker.paused:
+            return False
+        until, owned = self._worker.until, self._assignments.owned
+        if until and self._backlog:
+            return False
+        return all(owned[key].next >= offset for key, offset in until.items() if key in owned)
+
+    def _limits_of_pause(self) -> dict[Partition, Offset]:
+        """While it is paused nothing is taken beyond where it stands, or is told to go."""
+        until = self._worker.until
+        return {key: max(mine.next, until.get(key, 0)) for key, mine in self._assignments.owned.items()}
+
+    def _rest(self) -> None:
+        """Say where it stands. What was read and is not written is read again after the pause."""
+        self._assignments.go_back(self._backlog)
+        self._backlog.clear()
+        self._worker.at_rest({(key.topic, key.number): at for key, at in self._assignments.positions().items()})
 
     def _settle(self) -> None:
         """What is done, what is broken, and a sign of life."""

@@ -27,7 +27,8 @@ class WorkerKind:
 
     `counts` gives (event type, number of slots); `restart` and `push` give key prefixes: a change
     below one of `restart` replaces the worker, below one of `push` is sent to it; the longest prefix
-    wins. `overlap`: a successor is up before the worker is asked to stop. `check` names a function of
+    wins. A change below one of `together` is taken by all that it concerns at the same positions of the
+    topics. `overlap`: a successor is up before the worker is asked to stop. `check` names a function of
     (config, addresses) that raises EtldError when a program that is to take over could not go on.
     """
 
@@ -38,6 +39,7 @@ class WorkerKind:
     counts: Callable[[Config], Counts]
     restart: Paths = _nothing
     push: Paths = _nothing
+    together: Paths = _nothing
     one_shot: bool = False
     overlap: bool = False
     embedded: bool = False
@@ -111,6 +113,14 @@ def _aggregator_restart(config: Config, _event_type: str | None) -> Iterable[str
     return (*_SERVERS, "aggregator", "charts", "summaries", *used)
 
 
+def _records_processor(_config: Config, event_type: str | None) -> Iterable[str]:
+    return [f"event_types.{event_type}.{key}" for key in ("topic", "transform")]
+
+
+def _records_aggregator(config: Config, _event_type: str | None) -> Iterable[str]:
+    return [key for name in config.event_types for key in _records_processor(config, name)]
+
+
 def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
     names = (
         "invalid timezone max_age max_ahead max_body max_event max_batch max_depth ack_timeout rate_per_key"
@@ -158,6 +168,7 @@ _ALL: tuple[WorkerKind, ...] = (
         "running summaries and charts",
         lambda config: [(None, config.aggregator.workers)],
         restart=_aggregator_restart,
+        together=_records_aggregator,
     ),
     WorkerKind(
         "processor",
@@ -166,6 +177,7 @@ _ALL: tuple[WorkerKind, ...] = (
         "events from Kafka into processed_events",
         _processors,
         restart=_processor_restart,
+        together=_records_processor,
     ),
     WorkerKind(
         "corrector",
@@ -173,7 +185,7 @@ _ALL: tuple[WorkerKind, ...] = (
         "etld.corrector.main:run",
         "repairs dead letters and sends them back",
         lambda config: [(None, config.corrector.workers)],
-        restart=lambda *_: _SERVERS,
+        restart=lambda *_: (*_SERVERS, "corrector.hooks"),
         push=lambda *_: (
             "corrector",
             "breaker",

@@ -101,6 +101,7 @@ class Supervisor:
 
     def _configure(self, config: Config) -> None:
         self.tree.limits = WorkerLimits.of_config(config.supervisor)
+        self.tree.snapshot = self.running.active.snapshot
         logs.setup("supervisor", without_password_file(config).log_settings())
 
     # -- the loop

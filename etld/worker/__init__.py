@@ -2,6 +2,6 @@
 
 from etld.worker.addresses import EMBEDDED, Addresses
 from etld.worker.slot import SlotSpec
-from etld.worker.worker import FATAL_EXIT, Worker
+from etld.worker.worker import FATAL_EXIT, Positions, Worker
 
-__all__ = ["EMBEDDED", "FATAL_EXIT", "Addresses", "SlotSpec", "Worker"]
+__all__ = ["EMBEDDED", "FATAL_EXIT", "Addresses", "Positions", "SlotSpec", "Worker"]

@@ -1,9 +1,11 @@
 """JSON lines over one end of a socketpair, never blocking.
 
 Worker to supervisor, `type` is "ready", "beat" (changed values, absolute; see metrics.py), "paused"
-(nothing is in hand any more), "reloaded" (the configuration is taken, or refused), "progress" ({text}),
+(nothing is in hand any more; {positions} where they were asked for: [topic, partition, offset] each),
+"reloaded" (the configuration is taken, or refused), "progress" ({text}),
 "fatal" ({reason}) or "error" ({message}).
-Supervisor to worker: "stop", "pause", "resume", "daemon" ({state, problems}), or "reload"
+Supervisor to worker: "stop", "pause" ({until}: positions up to which it still goes, and asks for those at
+which it rests), "resume", "daemon" ({state, problems}), or "reload"
 ({config}: base64 of a pickle; both ends are one program in one process tree).
 """
 

@@ -45,15 +45,15 @@ class LocalWorker(Worker):
 
     def pause(self) -> None:
         """As `etld pause` does."""
-        self._post({"type": "pause"})
+        self.post({"type": "pause"})
 
     def resume(self) -> None:
         """As `etld resume` does."""
-        self._post({"type": "resume"})
+        self.post({"type": "resume"})
 
     def reload(self, config: Config) -> None:
         """As a reload that needs no restart does."""
-        self._post({"type": "reload", "config": config})
+        self.post({"type": "reload", "config": config})
 
     def counter(self, name: str, **labels: object) -> int:
         """A counter's value: of exactly these labels, or without any the sum over all."""
@@ -99,7 +99,8 @@ class LocalWorker(Worker):
         if failure:
             raise failure[0]
 
-    def _post(self, message: dict[str, Any]) -> None:
+    def post(self, message: dict[str, Any]) -> None:
+        """As the supervisor sends it."""
         self._inbox.append(message)
         self._wakeup()
 

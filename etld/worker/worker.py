@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FATAL_EXIT = 78
 BEAT_SECONDS = 0.5
 
+#: Offsets by (topic, partition).
+Positions = dict[tuple[str, int], int]
+
 log = logging.getLogger("etld.worker")
 
 
@@ -54,6 +57,8 @@ class Worker:
         self.sockets = list(sockets)
         self.stopping = False
         self.paused = False
+        #: Offsets by (topic, partition), up to which a paused role still goes, and no further.
+        self.until: Positions = {}
         #: How often `etld resume` came, whether paused or not: it also ends what a role stopped by itself.
         self.resumes = 0
         #: Set by a role that says itself, with at_rest(), when it has come to rest after a pause.
@@ -71,6 +76,7 @@ class Worker:
         self._channel = channel
         self._is_ready = False
         self._told_rest = False
+        self._tells_positions = False
         self._next_beat = 0.0
         self._told_stop = False
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -123,11 +129,14 @@ class Worker:
             self._send({"type": "ready"})
             self.beat(force=True)
 
-    def at_rest(self) -> None:
-        """A paused role has nothing in hand any more. Later calls do nothing until the next pause."""
+    def at_rest(self, positions: Positions | None = None) -> None:
+        """A paused role has nothing in hand any more, and stands there. Later calls do nothing until the next pause."""
         if self.paused and not self._told_rest:
             self._told_rest = True
-            self._send({"type": "paused"})
+            message: dict[str, Any] = {"type": "paused"}
+            if self._tells_positions:
+                message["positions"] = [[*key, offset] for key, offset in (positions or {}).items()]
+            self._send(message)
 
     def beat(self, *, force: bool = False) -> None:
         """The work loop is alive; sends what changed, at most twice a second, and takes messages."""
@@ -213,7 +222,9 @@ class Worker:
         elif what in ("pause", "resume"):
             self.paused = what == "pause"
             self.resumes += what == "resume"
+            self.until = {(topic, number): offset for topic, number, offset in message.get("until", ())}
             self._told_rest = False
+            self._tells_positions = "until" in message
             if not self.comes_to_rest:
                 self.at_rest()
         elif what == "daemon":

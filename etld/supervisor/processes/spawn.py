@@ -8,14 +8,14 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from etld import __version__
 from etld.supervisor.kinds import WorkerKind
-from etld.worker import SlotSpec
+from etld.worker import Positions, SlotSpec
 from etld.worker.channel import Channel, pair
 
 log = logging.getLogger("etld.supervisor")
@@ -57,6 +57,10 @@ class Process:
     #: Why it works on by the old one; None when it took the last.
     refused: str | None = None
     stacks: int | None = None
+    #: The configuration that it works by (plan.snapshot); None when the program before this one started it.
+    snapshot: Mapping[str, Any] | None = None
+    #: Where it came to rest after a pause: offsets by (topic, partition).
+    positions: Positions = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.stacks is None:  # a child of the program before this one

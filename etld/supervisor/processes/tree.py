@@ -6,9 +6,9 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from etld.supervisor.kinds import Kinds
 from etld.supervisor.observe.metrics_store import MetricsStore
@@ -21,7 +21,7 @@ from etld.supervisor.slots import machine, policy
 from etld.supervisor.slots.limits import WorkerLimits
 from etld.supervisor.slots.machine import Action, Patience, SlotState, WorkerSlot
 from etld.supervisor.slots.table import SlotTable
-from etld.worker import SlotSpec
+from etld.worker import Positions, SlotSpec
 from etld.worker.channel import Channel
 
 log = logging.getLogger("etld.supervisor")
@@ -45,6 +45,8 @@ class ProcessTree:
         self.children = Children(reactor, Channels(reactor, messages.take, self._flooded), self._ended)
         self.retiring: dict[int, float | None] = {}
         self.limits = WorkerLimits()
+        #: The configuration that is given to what is started from now on (plan.snapshot).
+        self.snapshot: Mapping[str, Any] = {}
         #: The daemon has been up once.
         self.was_up = False
         #: Called with a slot's spec once the slot is gone for good.
@@ -81,6 +83,19 @@ class ProcessTree:
         slot = self.slots[name]
         self.slots.put(replace(slot, paused=paused, rests=False))
         self.children.send(slot.pid, {"type": "pause" if paused else "resume"})
+
+    def pause_at(self, name: str, positions: Positions) -> None:
+        """Pause a slot; it still goes on until these offsets, and says where it stands then."""
+        slot = self.slots[name]
+        self.slots.put(replace(slot, paused=True, rests=False))
+        until = [[topic, number, offset] for (topic, number), offset in positions.items()]
+        self.children.send(slot.pid, {"type": "pause", "until": until})
+
+    def positions(self, name: str) -> Positions | None:
+        """Where a paused slot stands; None as long as it does not stand still."""
+        slot = self.slots[name]
+        process = self.children.get(slot.pid)
+        return process.positions if process is not None and slot.settled and slot.paused and slot.rests else None
 
     def patience_of(self, slot: WorkerSlot) -> Patience:
         """How long this slot's processes are waited for."""
@@ -134,6 +149,7 @@ class ProcessTree:
             log.error("%s: cannot fork: %s", slot.name, error.strerror)
             self.slots.put(replace(slot, not_before=now + 1.0, last_error=f"cannot fork: {error.strerror}"))
             return
+        process.snapshot = self.snapshot
         self.slots.put(machine.spawned(slot, process.pid, now))
         self.add_process(process)
         if slot.paused:

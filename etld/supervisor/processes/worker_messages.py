@@ -52,6 +52,8 @@ class WorkerMessages:
         if what == "progress":
             process.progress = str(message["text"])
         elif what == "paused":
+            found = message.get("positions", ())
+            process.positions = {(str(topic), int(number)): int(offset) for topic, number, offset in found}
             self._slots.put(machine.is_at_rest(slot))
         elif what in ("fatal", "error"):
             text = str(message.get("reason") or message.get("message"))

@@ -6,15 +6,21 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from etld.config import refuse_unsafe, refuse_unsafe_files
+from etld.config import refuse_unsafe, refuse_unsafe_files, user_code
 from etld.control.verbs import Answer, Reply, VerbError
 from etld.supervisor.config_checks import load
 from etld.supervisor.reload import plan
 from etld.supervisor.reload.rolling import roll, until_run, until_settled
 from etld.supervisor.reload.scale import resize, send_config, told_by_number
+from etld.supervisor.reload.together import Together
 from etld.supervisor.slots import policy
+from etld.supervisor.slots.machine import SlotState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from etld.config import Config
+    from etld.supervisor.processes.tree import ProcessTree
     from etld.supervisor.reload.operations import Waiting, Work
     from etld.supervisor.reload.parts import Parts
     from etld.supervisor.slots.table import SlotTable
@@ -30,39 +36,76 @@ def reload(parts: Parts, *, dry_run: bool) -> Answer:
     new = load(source)
     refuse_unsafe_files(new)
     change = plan.ConfigChange(active.config, new, active.snapshot, plan.snapshot(new))
-    running = [parts.tree.slots.specs[slot.name] for slot in parts.tree.slots.wanted()]
-    todo = plan.make(active.kinds, change, running, active.scaled)
+    todo = plan.make(active.kinds, change, _running(parts.tree), active.scaled)
     if todo.refused:
         keys = ", ".join(todo.refused)
         raise VerbError("refused", f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed")
     answer = {"changed": list(todo.changed), "plan": [step.as_dict() for step in todo.steps]}
-    if dry_run or not todo.changed:
+    if dry_run and user_code.named(new):
+        return _checked(new, {**answer, "dry_run": True})
+    if dry_run or not (todo.changed or todo.steps):
         return {**answer, "dry_run": dry_run}
     return parts.operations.start("reload", _reload(parts, change, todo, answer))
 
 
+def _checked(new: Config, answer: Reply) -> Answer:
+    """The answer, as soon as the user's functions have been imported."""
+    checking = user_code.checking(new)
+
+    def later() -> Reply | None:
+        for _ in checking:
+            return None
+        return answer
+
+    return later
+
+
+def _running(tree: ProcessTree) -> list[plan.RunningSlot]:
+    """The slots, and what the process of each works by: not always what was read last."""
+    found = []
+    for slot in tree.slots.wanted():
+        process = tree.children.get(slot.pid)
+        snapshot = process.snapshot if process is not None else None
+        given_up = slot.state is SlotState.FATAL and not slot.one_shot
+        found.append(plan.RunningSlot(tree.slots.specs[slot.name], snapshot, given_up))
+    return found
+
+
 def _reload(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan, answer: Reply) -> Work:
     tree, new = parts.tree, change.new
-    # A taken port: EtldError, nothing changed.
-    listeners = parts.listeners.elsewhere(new.ingest.host, new.ingest.port, len(parts.active.listening(new)))
     parts.service_manager.reloading()
+    try:
+        parts.operations.tell("reload: importing transforms and hooks")
+        yield from user_code.checking(new)
+        # A taken port: EtldError, nothing changed.
+        listeners = parts.listeners.elsewhere(new.ingest.host, new.ingest.port, len(parts.active.listening(new)))
+    except BaseException:
+        parts.service_manager.ready("reload failed; the old configuration stays")
+        raise
     for step in todo.steps:
         log.info("reload: %s %s (%s)", step.action, step.slot, ", ".join(step.why))
-    replaced = _below_roles(tree.slots, todo)
+    together = Together(tree, parts.operations, [step.slot for step in todo.steps if step.together])
+    replaced = [*_below_roles(tree.slots, todo), *_together(todo)]
     try:
-        yield from _adopt(parts, change, todo)
+        yield from together.meet()
+        yield from _adopt(parts, change, todo, together)
     except BaseException:
         if listeners is not None:
             listeners.close()
+        if not parts.lifecycle.stopping:
+            together.go_on()
         parts.service_manager.ready("reload failed; the old configuration stays")
         raise
     if listeners is not None:
         parts.listeners.take_over(listeners)
+    together.go_on()
+    _note_untouched(tree, todo)
     started, stopped = yield from resize(parts)
     names = {*todo.of("reload"), *told_by_number(parts, started, stopped)}
     if "log.level" in todo.changed:
         names = {slot.name for slot in tree.slots}
     refusals = yield from send_config(parts, names)
+    _note_taken(tree, todo)
     yield from until_settled(tree, started)
     yield from roll(tree, parts.operations, [name for name in todo.of("restart") if name not in replaced], "reload")
     parts.service_manager.ready("ready")
@@ -71,8 +114,8 @@ def _reload(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan, answ
     return answer
 
 
-def _adopt(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan) -> Waiting:
-    """Work by the new configuration up to and with set-up; by the old one again when that fails."""
+def _adopt(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan, together: Together) -> Waiting:
+    """Work by the new configuration up to and with those that begin together; by the old one again when that fails."""
     active, tree = parts.active, parts.tree
     try:
         active.adopt(change.new, change.after)
@@ -80,12 +123,49 @@ def _adopt(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan) -> Wa
         for name in todo.of("run"):
             tree.renew(name, time.monotonic(), "reload")
             yield from until_run(tree.slots, name, "the old configuration stays")
-    except BaseException:
+        yield from together.replace(_together(todo))
+    except BaseException as error:
         if active.config is change.new and not parts.lifecycle.stopping:
             active.adopt(change.old, change.before)
             for name in todo.of("run"):
                 tree.slots.settle(name)
+            if not isinstance(error, GeneratorExit):
+                yield from _bring_back(tree, together, _together(todo))
         raise
+
+
+def _bring_back(tree: ProcessTree, together: Together, names: Sequence[str]) -> Waiting:
+    """Replace those that work by the new configuration, or came up with it in vain, by the old one again."""
+    new = []
+    for name in names:
+        process = tree.children.get(tree.slots[name].pid)
+        if process is None or process.snapshot is not tree.snapshot:
+            new.append(name)
+    try:
+        yield from together.replace(new)
+    except VerbError as error:
+        log.error("reload: %s", error)
+
+
+def _together(todo: plan.ReloadPlan) -> list[str]:
+    """Those that are replaced at one position."""
+    return [step.slot for step in todo.steps if step.together and step.action == "restart"]
+
+
+def _note_untouched(tree: ProcessTree, todo: plan.ReloadPlan) -> None:
+    """What the change does not touch works by it from now on."""
+    touched = {step.slot for step in todo.steps}
+    for process in tree.children:
+        if process.name not in touched and process.pid not in tree.retiring:
+            process.snapshot = tree.snapshot
+
+
+def _note_taken(tree: ProcessTree, todo: plan.ReloadPlan) -> None:
+    """Who was sent the change and took it works by it; one that refused, or is too busy, is sent it again next time."""
+    for name in todo.of("reload"):
+        process = tree.children.get(tree.slots[name].pid) if name in tree.slots else None
+        if process is not None and process.taken == process.told and process.refused is None:
+            process.snapshot = tree.snapshot
 
 
 def _below_roles(slots: SlotTable, todo: plan.ReloadPlan) -> list[str]:

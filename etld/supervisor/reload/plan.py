@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from etld.supervisor.kinds import Kinds, WorkerKind, specs
+from etld.config import user_code
+from etld.supervisor.kinds import Kinds, Paths, WorkerKind, specs
 from etld.worker import SlotSpec
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class ReloadStep:
     action: str
     slot: str
     why: tuple[str, ...]
+    #: It takes the change at the same positions of the topics as the others for which this is true.
+    together: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -60,7 +63,7 @@ def snapshot(config: Config) -> dict[str, Any]:
             flat[f"{key}.content"] = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns)
         else:
             flat[f"{key}.content"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return flat
+    return flat | user_code.digests(config)
 
 
 def _flatten(prefix: str, value: Any, out: dict[str, Any]) -> None:
@@ -87,35 +90,69 @@ class ConfigChange:
     after: Mapping[str, Any]
 
 
-def make(kinds: Kinds, change: ConfigChange, running: Sequence[SlotSpec], scale: Mapping[str, int]) -> ReloadPlan:
-    """What a change asks for, for the slots that run now."""
+@dataclass(frozen=True, slots=True)
+class RunningSlot:
+    """A slot that there is.
+
+    `snapshot` is the configuration that its process works by, None for the one in force; `given_up`: it has no
+    process that works, and another start may help.
+    """
+
+    spec: SlotSpec
+    snapshot: Mapping[str, Any] | None = None
+    given_up: bool = False
+
+
+def make(kinds: Kinds, change: ConfigChange, running: Sequence[RunningSlot], scale: Mapping[str, int]) -> ReloadPlan:
+    """What is to be done until every slot works by the new configuration, whatever each works by now."""
     changed = changed_keys(change.before, change.after)
     refused = tuple(key for key in changed if _below(key, FIXED))
     wanted = {spec.name: spec for spec in specs(kinds, change.new, scale)}
-    here = {spec.name for spec in running}
-    steps = []
-    for spec in running:
-        if spec.name in wanted:
-            steps += _touched(kinds[spec.kind], spec, change, changed)
-        else:
-            steps.append(ReloadStep("stop", spec.name, _group_keys(spec, changed)))
+    here = {slot.spec.name for slot in running}
+    steps: list[ReloadStep] = []
+    missed: set[str] = set()
+    for slot in running:
+        spec, own, mine = slot.spec, change, changed
+        if slot.snapshot is not None and slot.snapshot is not change.before:
+            own = replace(change, before=slot.snapshot)
+            mine = changed_keys(slot.snapshot, change.after)
+        touched = _touched(kinds[spec.kind], slot, own, mine)
+        if spec.name not in wanted:
+            together = any(step.together for step in touched)
+            steps.append(ReloadStep("stop", spec.name, _group_keys(spec, changed), together))
+            continue
+        steps += touched
+        if touched:
+            missed.update(key for key in mine if key not in changed and _touches(kinds[spec.kind], spec, own, key))
     steps += [ReloadStep("start", s.name, _group_keys(s, changed)) for s in wanted.values() if s.name not in here]
     order = {name: at for at, name in enumerate(("run", "stop", "start", "reload", "restart"))}
-    ranks = {spec.name: kinds[spec.kind].rank for spec in (*running, *wanted.values())}
+    ranks = {spec.name: kinds[spec.kind].rank for spec in (*(slot.spec for slot in running), *wanted.values())}
+    changed = tuple(sorted({*changed, *missed}))
     return ReloadPlan(changed, tuple(sorted(steps, key=lambda s: (order[s.action], ranks[s.slot]))), refused)
 
 
-def _touched(kind: WorkerKind, spec: SlotSpec, change: ConfigChange, changed: Sequence[str]) -> list[ReloadStep]:
+def _touched(kind: WorkerKind, slot: RunningSlot, change: ConfigChange, changed: Sequence[str]) -> list[ReloadStep]:
     """What a worker that stays is to do: at most one step."""
-    restart = {*kind.restart(change.old, spec.event_type), *kind.restart(change.new, spec.event_type)}
-    push = {*kind.push(change.old, spec.event_type), *kind.push(change.new, spec.event_type)}
+    spec = slot.spec
+    restart, push = (_prefixes(paths, spec, change) for paths in (kind.restart, kind.push))
     touching = [(key, _longest(key, restart), _longest(key, push)) for key in changed if not _is_count(key)]
     hard = tuple(key for key, r, p in touching if r > p)
     soft = tuple(key for key, r, p in touching if p >= r and p > 0)
     whole = _whole_tables(change.before, change.after)
     if hard:
-        return [ReloadStep("run" if kind.one_shot else "restart", spec.name, _brief(hard, whole))]
+        together = any(_below(key, _prefixes(kind.together, spec, change)) for key in hard)
+        return [ReloadStep("run" if kind.one_shot else "restart", spec.name, _brief(hard, whole), together)]
+    if slot.given_up:
+        return [ReloadStep("restart", spec.name, ("it was given up",))]
     return [ReloadStep("reload", spec.name, _brief(soft, whole))] if soft else []
+
+
+def _prefixes(paths: Paths, spec: SlotSpec, change: ConfigChange) -> set[str]:
+    return {*paths(change.old, spec.event_type), *paths(change.new, spec.event_type)}
+
+
+def _touches(kind: WorkerKind, spec: SlotSpec, change: ConfigChange, key: str) -> bool:
+    return _below(key, _prefixes(kind.restart, spec, change) | _prefixes(kind.push, spec, change))
 
 
 def _below(key: str, prefixes: Iterable[str]) -> bool:

@@ -96,7 +96,6 @@ def send_config(parts: Parts, names: Collection[str]) -> Generator[None, None, l
             yield
         if process.refused is not None:
             refusals.append(
-                f"{process.name} works on by the old configuration: {process.refused};"
-                f" mend it, then `etld restart {process.name}`"
+                f"{process.name} works on by the old configuration: {process.refused}; mend it, then `etld reload`"
             )
     return refusals

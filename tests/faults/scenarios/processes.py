@@ -226,3 +226,56 @@ def spin(run: Run) -> None:
         run.recovered(f"{PROCESSORS}order", since=healed)
         run.recovered(AGGREGATOR, since=healed)
         run.expect(system.pid("processor-purchase-0") == other, "a worker that was well was replaced")
+
+
+_LATE = """\
+import sys
+from pathlib import Path
+
+if "etld.worker" in sys.modules and Path({flag!r}).exists():
+    raise RuntimeError("half way")
+
+def order(frame):
+    return frame
+"""
+
+
+class HalfWay(System):
+    """A module of its own that can be imported by a check, and by no worker while `flag` exists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flag = self.directory / "half-way"
+        modules = self.directory / "modules"
+        modules.mkdir()
+        modules.joinpath("late.py").write_text(_LATE.format(flag=str(self.flag)))
+        path = [str(modules), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self.daemon.env["PYTHONPATH"] = os.pathsep.join(path)
+
+    def heal(self) -> None:
+        """It can be imported by all."""
+        self.flag.unlink(missing_ok=True)
+        super().heal()
+
+
+@fault("reload-half-way", "a reload whose transform no worker can start with, twice, then mended", make=HalfWay)
+def reload_half_way(run: Run) -> None:
+    system = run.system
+    assert isinstance(system, HalfWay)
+    daemon = system.daemon
+    with run.load():
+        run.flowing(50)
+        daemon.configure({"event_types.order.transform": "nowhere:order"})
+        done = daemon.cli("reload", check=False)
+        run.expect(done.returncode == 1 and "no module 'nowhere'" in done.stderr, "the missing module is not named")
+        system.flag.touch()
+        daemon.configure({"event_types.order.transform": "late:order"})
+        for _ in range(2):
+            done = daemon.cli("reload", check=False)
+            run.expect(done.returncode == 1 and "does not come up" in done.stderr, "the reload was reported as done")
+            run.flowing(50, f"{PROCESSORS}order")
+            run.flowing(50, AGGREGATOR)
+        system.flag.unlink()
+        run.expect("processor-order-0" in daemon.cli("reload").stdout, "what was not done is forgotten")
+        run.flowing(50, f"{PROCESSORS}order")
+        run.flowing(50, AGGREGATOR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from etld.kafka.memory import StoredMessage
 from etld.kafka.ports import Polled
 from etld.kafka.records import by_partition
 from etld.kafka.types import Partition
-from etld.stream.batch import Batch, Owned, next_batch
+from etld.stream.batch import Batch, Owned, next_batch, up_to
 
 TOPIC = "event_purchase"
 
@@ -85,3 +86,26 @@ def test_without_drops_a_partition() -> None:
     assert rest is not None
     assert rest.values == [b"1/0"]
     assert rest.without([key(1)]) is None
+
+
+@pytest.mark.parametrize(
+    ("until", "step"),
+    [
+        (5, None),
+        (6, (5, 6, 1)),
+        (8, (5, 8, 2)),  # 7 is a gap, as the record behind it shows
+        (9, (5, 9, 3)),
+        (12, (5, 11, 4)),
+    ],
+)
+def test_up_to_takes_nothing_behind_an_offset(until: int, step: tuple[int, int, int] | None) -> None:
+    """And what is left is a step to that offset at most."""
+    owned = {key(0): Owned("id", 1, 5)}
+    batch = next_batch(up_to(polled((0, 5), (0, 6), (0, 8), (0, 10)), {key(0): until}), owned)
+    if step is None:
+        assert batch is None
+        assert owned[key(0)].next == 5
+        return
+    assert batch is not None
+    [move] = batch.advances
+    assert (move.expected, move.next, move.consumed) == step

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -321,6 +322,26 @@ def test_a_pause_stops_the_reading_and_a_resume_goes_on(
     assert store.effects == [b"a"]
     running.worker.resume()
     stored(store, b"a", b"b")
+
+
+def test_a_pause_goes_on_to_a_position_and_tells_it(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """Not a record further, whatever was read in advance; the rest comes after the pause."""
+    running = start()
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    running.worker.post({"type": "pause", "until": []})
+    wait_until(lambda: running.worker.messages[-1] == paused_at({0: 1, 1: 0}), 10, interval=0.005)
+    for value in (b"b", b"c", b"d"):
+        cluster.append(FIRST, value)
+    running.worker.post({"type": "pause", "until": [[TOPIC, 0, 3], [TOPIC, 1, 0]]})
+    wait_until(lambda: running.worker.messages[-1] == paused_at({0: 3, 1: 0}), 10, interval=0.005)
+    assert store.effects == [b"a", b"b", b"c"]
+    running.worker.resume()
+    stored(store, b"a", b"b", b"c", b"d")
+
+
+def paused_at(offsets: dict[int, int]) -> dict[str, Any]:
+    return {"type": "paused", "positions": [[TOPIC, number, offset] for number, offset in offsets.items()]}
 
 
 def test_a_slow_sink_holds_the_reading_back(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:

@@ -20,10 +20,14 @@ def read(text: str) -> Config:
     return parse(text, SOURCE, {})
 
 
+def slots(config: Config, scale: dict[str, int] | None = None) -> list[plan.RunningSlot]:
+    return [plan.RunningSlot(spec) for spec in specs(KINDS, config, scale)]
+
+
 def compare(text: str, scale: dict[str, int] | None = None) -> plan.ReloadPlan:
     old, new = read(TEXT), read(text)
     before, after = plan.snapshot(old), plan.snapshot(new)
-    return plan.make(KINDS, plan.ConfigChange(old, new, before, after), specs(KINDS, old, scale), scale or {})
+    return plan.make(KINDS, plan.ConfigChange(old, new, before, after), slots(old, scale), scale or {})
 
 
 def edit(old: str, new: str) -> Callable[[], str]:
@@ -101,7 +105,7 @@ def test_a_schema_files_content_counts(tmp_path: Path) -> None:
     schema.write_text(schema.read_text() + "\n")
     after = plan.snapshot(config)
     assert plan.changed_keys(before, after) == ("event_types.purchase.schema.content",)
-    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), specs(KINDS, config), {}).steps
+    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), slots(config), {}).steps
     assert "run setup" in [f"{step.action} {step.slot}" for step in steps]
 
 
@@ -125,7 +129,7 @@ def test_a_rotated_secret_is_a_change(tmp_path: Path, key: str, renewed: set[str
     (tmp_path / "next").rename(secret)
     after = plan.snapshot(config)
     assert plan.changed_keys(before, after) == (f"{section}.{key}.content",)
-    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), specs(KINDS, config), {}).steps
+    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), slots(config), {}).steps
     assert {step.slot.partition("-")[0] for step in steps} == renewed
 
 
@@ -141,3 +145,53 @@ def test_scaled_workers_stay_scaled() -> None:
     """An unrelated reload does not undo `etld scale`."""
     todo = compare(edit("keep = 20", "keep = 30")(), {"ingest": 3})
     assert todo.of("stop") == todo.of("start") == []
+
+
+def test_what_a_worker_has_not_taken_is_still_to_be_done() -> None:
+    """The plan looks at what each works by, not at what was read last."""
+    old, new = read(TEXT), read(edit('linger = "50 ms"', 'linger = "60 ms"')())
+    before, after = plan.snapshot(old), plan.snapshot(new)
+    change = plan.ConfigChange(new, new, after, after)
+    running = [
+        plan.RunningSlot(one.spec, before if one.spec.name in ("processor-order-0", "corrector-0") else after)
+        for one in slots(new)
+    ]
+    todo = plan.make(KINDS, change, running, {})
+    assert [(step.action, step.slot) for step in todo.steps] == [("restart", "processor-order-0")]
+    assert todo.changed == ("processor.linger",)
+
+
+def test_a_worker_that_was_given_up_is_tried_again() -> None:
+    """What it failed of may be mended, though no key has changed."""
+    config = read(TEXT)
+    snapshot = plan.snapshot(config)
+    running = [plan.RunningSlot(one.spec, None, one.spec.name == "corrector-0") for one in slots(config)]
+    todo = plan.make(KINDS, plan.ConfigChange(config, config, snapshot, snapshot), running, {})
+    assert [(step.action, step.slot) for step in todo.steps] == [("restart", "corrector-0")]
+
+
+@pytest.mark.parametrize(
+    ("files", "edited"),
+    [
+        ({"mine.py": "def f(frame): return frame"}, "mine.py"),
+        ({"mine.py": "import helper\ndef f(frame): return frame", "helper.py": "x = 1"}, "helper.py"),
+        ({"mine.py": "from helper import x", "helper.py": "import deeper", "deeper.py": "x = 1"}, "deeper.py"),
+        ({"mine/__init__.py": "from . import part\nfrom .part import f", "mine/part.py": "x = 1"}, "mine/part.py"),
+    ],
+)
+def test_an_edited_module_is_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], edited: str
+) -> None:
+    """Of a transform for all who read its records; the modules that it imports from beside it too."""
+    for name, text in files.items():
+        tmp_path.joinpath(name).parent.mkdir(exist_ok=True)
+        tmp_path.joinpath(name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = read(TEXT.replace('transform = ""', 'transform = "mine:f"', 1))
+    before = plan.snapshot(config)
+    assert plan.snapshot(config) == before
+    tmp_path.joinpath(edited).write_text("x = 2")
+    after = plan.snapshot(config)
+    assert plan.changed_keys(before, after) == ("event_types.purchase.transform.content",)
+    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), slots(config), {}).steps
+    assert [step.slot for step in steps if step.together] == ["aggregator-0", "processor-purchase-0"]

@@ -1,0 +1,183 @@
+"""Functions of the user's that the configuration names: their sources, and whether they can be imported."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.machinery import PathFinder, SourceFileLoader
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etld.config import key_path, lines
+from etld.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from importlib.machinery import ModuleSpec
+
+    from etld.config.model import Config
+
+#: Seconds that the import of one module may take.
+LIMIT = 10.0
+_SCRIPT = Path(__file__).with_name("import_check.py")
+_POLL = 0.02
+
+
+def named(config: Config) -> dict[str, str]:
+    """Every "module:function" by its key, such as "event_types.purchase.transform"."""
+    found = {f"event_types.{name}.transform": kind.transform for name, kind in config.event_types.items()}
+    found |= {f"corrector.rules.{number}.hook": rule.hook for number, rule in enumerate(config.corrector.rules)}
+    return {key: name for key, name in found.items() if name}
+
+
+def digests(config: Config) -> dict[str, str]:
+    """A digest of the source of each function's module, for `etld reload` to see that it was edited.
+
+    Of a hook by its name, since one worker has all of them: a module is imported once in the life of a process.
+    """
+    importlib.invalidate_caches()
+    found = {}
+    for key, name in named(config).items():
+        at = f"corrector.hooks.{name}" if key.startswith("corrector.") else key
+        found[f"{at}.content"] = _digest(name.partition(":")[0])
+    return found
+
+
+def _digest(module: str) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_sources(module)):
+        try:
+            digest.update(f"{path}\0".encode() + path.read_bytes())
+        except OSError:
+            continue
+    return digest.hexdigest()
+
+
+def _sources(module: str) -> set[Path]:
+    """The module's file, those of the packages that it is in, and of the modules beside it that it imports."""
+    spec = _find(module.partition(".")[0])
+    if spec is None or spec.origin is None:
+        return set()
+    origin = Path(spec.origin)
+    root = origin.parent.parent if spec.submodule_search_locations is not None else origin.parent
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        for path in _files(name):
+            # Of what is installed only the package itself is looked at: the rest changes with an upgrade.
+            inside = name.partition(".")[0] == module.partition(".")[0] or "site-packages" not in path.parts
+            if path not in found and path.is_relative_to(root) and inside:
+                found.add(path)
+                waiting += _imports(path, name)
+    return found
+
+
+def _files(module: str) -> Iterator[Path]:
+    where = None
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        spec = _find(".".join(parts[:depth]), where)
+        if spec is None:
+            return
+        if isinstance(spec.loader, SourceFileLoader) and spec.origin is not None:
+            yield Path(spec.origin)
+        if spec.submodule_search_locations is None:
+            return
+        where = list(spec.submodule_search_locations)
+
+
+def _find(name: str, where: list[str] | None = None) -> ModuleSpec | None:
+    try:
+        return PathFinder.find_spec(name, where)
+    except (ImportError, ValueError, OSError):
+        return None
+
+
+def _imports(path: Path, module: str) -> Iterator[str]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{one.name}" for one in node.names)
+
+
+def check(config: Config) -> None:
+    """`checking`, waited for."""
+    for _ in checking(config):
+        time.sleep(_POLL)
+
+
+def checking(config: Config) -> Generator[None, None, None]:
+    """Import every function in a process of its own, which may hang or die of it; yields while that takes.
+
+    Raises ConfigError with all that cannot be imported.
+    """
+    keys = named(config)
+    wrong: dict[str, str] = {}
+    left = sorted(set(keys.values()))
+    while left:
+        told, reason = yield from _ask(left)
+        wrong |= {name: text for name, text in told.items() if text}
+        left = left[len(told) :]
+        if left:  # it ended with this one
+            wrong[left[0]] = reason
+            left = left[1:]
+    if wrong:
+        raise ConfigError(list(_problems(config, keys, wrong)), str(config.source))
+
+
+def _ask(names: list[str]) -> Generator[None, None, tuple[dict[str, str], str]]:
+    """What is wrong with each, "" for nothing, as far as the process came; and why it came no further."""
+    with os.fdopen(os.memfd_create("etld-imports"), "r+b") as output:
+        # As a file, with our own path: the workers that will import it are forks of this process.
+        argv = [sys.executable, "-P", str(_SCRIPT), str(output.fileno()), str(os.getpid())]
+        argv.append(json.dumps({"names": names, "path": sys.path, "limit": LIMIT}))
+        child = subprocess.Popen(
+            argv,
+            pass_fds=(output.fileno(),),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until = time.monotonic() + (LIMIT + 1) * len(names) + LIMIT
+        try:
+            while child.poll() is None and time.monotonic() < until:
+                yield
+            hung = child.returncode is None or -child.returncode in (signal.SIGALRM, signal.SIGKILL)
+        finally:
+            child.kill()
+            child.wait()
+        output.seek(0)
+        told: dict[str, str] = {}
+        for line in output.read().splitlines():
+            name, text = json.loads(line)
+            told[name] = text
+    if hung:
+        return told, f"its import does not end within {LIMIT:g} s"
+    return told, f"its import ends the process (exit code {child.returncode})"
+
+
+def _problems(config: Config, keys: Mapping[str, str], wrong: Mapping[str, str]) -> Iterable[Problem]:
+    try:
+        index = lines.index(config.source.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        index = {}
+    for key, name in keys.items():
+        if name in wrong:
+            yield Problem(key, lines.find(index, key_path.split(key)), f"{name}: {wrong[name]}")
