@@ -67,7 +67,7 @@ def show(path: Path | None, as_json: bool) -> None:
 @click.argument("target", type=click.Path(path_type=Path), default="config/etld.toml")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def init(target: Path, force: bool) -> None:
-    """Write the documented default configuration, and the three sample schemas beside it."""
+    """Write the documented default configuration, and the sample schemas beside it."""
     if target.exists() and not force:
         raise EtldError(f"{target} is there already; --force overwrites it")
     root = target.absolute().parent

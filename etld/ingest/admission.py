@@ -11,6 +11,8 @@ from etld.ingest.rate_limits import RateLimits, share
 from etld.util.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from etld.config import Config
     from etld.ingest.http.request import HttpRequest
     from etld.ingest.keys import Key, KeyRing
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 _ALLOW_METHODS = b"Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n"
 _ALLOW_HEADERS = (
     b"Access-Control-Allow-Headers: Content-Type, Content-Encoding, Authorization, X-Write-Key,"
-    b" Idempotency-Key, X-Etld-Ack\r\n"
+    b" Idempotency-Key, X-Etld-Ack, AnonymousId, X-Retry-Count,"
+    b" Rsa-Retry-Attempt, Rsa-Retry-Reason, Rsa-Since-Last-Attempt, Rsa-Initiated-By, Traceparent, Tracestate\r\n"
 )
 _CHALLENGE = b'WWW-Authenticate: Basic realm="etld write key", Bearer realm="etld write key"\r\n'
 
@@ -54,11 +57,16 @@ class Admission:
 
     # Keys and rates; `now` is of the monotonic clock, `wall` in seconds since the epoch
 
-    def key(self, request: HttpRequest, wall: float) -> Key | None:
-        """The key a request brings; None when none is asked for. Raises `HttpRefusal` without a valid one."""
+    def key(self, request: HttpRequest, wall: float, in_body: Callable[[], str | None]) -> Key | None:
+        """The key a request brings; None when none is asked for. Raises `HttpRefusal` without a valid one.
+
+        A header's counts before the query's, and that before what `in_body` finds.
+        """
         if self._keys is None:
             return None
         text = keyfile.presented(request.headers)
+        if text is None:
+            text = keyfile.in_query(request.target) or in_body()
         if text is None:
             raise HttpRefusal(problem(401, "no_key", "a write key is needed: see WWW-Authenticate", headers=_CHALLENGE))
         key = self._keys.find(text, wall)

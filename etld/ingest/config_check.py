@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etld.config.mistakes import Mistake
+from etld.config.sections.ingest import DEAD_LETTER, IGNORE
 from etld.events.limits import FIELDS
 from etld.ingest import keys
 from etld.ingest.http import proxies
@@ -18,15 +19,30 @@ if TYPE_CHECKING:
 
 
 def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -> Iterator[Mistake]:
-    """Every mistake in the file of write keys, in trusted_proxies and in segment_map."""
+    """Every mistake in the file of write keys, in trusted_proxies, segment_calls and segment_map."""
     ingest = config.ingest
     if ingest.keys_file is not None and ingest.keys_file.is_file():
         for message in keys.check(ingest.keys_file, config.event_types):
             yield Mistake(("ingest", "keys_file"), message)
     for message in proxies.check(ingest.trusted_proxies):
         yield Mistake(("ingest", "trusted_proxies"), message)
+    for call, choice in ingest.segment_calls:
+        message = _segment_call(config, call, choice)
+        if message:
+            yield Mistake(("ingest", "segment_calls", call), message)
     for target, message in _segment_map(ingest.segment_map):
         yield Mistake(("ingest", "segment_map", target), message)
+
+
+def _segment_call(config: Config, call: str, choice: str) -> str:
+    """Why this cannot become of a call; "" when it can."""
+    known = (*config.event_types, IGNORE, DEAD_LETTER)
+    if choice not in known:
+        return f'expected an event type, "{IGNORE}" or "{DEAD_LETTER}", got {choice!r}{did_you_mean(choice, known)}'
+    kind = config.event_types.get(choice)
+    if kind is not None and kind.event_names and call not in kind.event_names:
+        return f"[event_types.{choice}] event_names does not list {call!r}, which is the name of the call's event"
+    return ""
 
 
 def _segment_map(mapping: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from etld.config.sections.ingest import SegmentCallsSection
+
 if TYPE_CHECKING:
     from etld.ingest.keys import Key
     from etld.worker import Worker
@@ -24,6 +26,8 @@ class IngestCounters:
     unavailable: int = 0
     limited: int = 0
     requests: int = 0
+    #: Segment's calls that are ignored, by their names.
+    ignored: Counter[str] = field(default_factory=Counter)
     #: By the key's name and "accepted", "rejected", "limited" or "unavailable".
     by_key: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -46,6 +50,8 @@ class IngestCounters:
         """Show every counter from the start: one that appears with its first event hides that event's increase."""
         for name in (*_TOTALS, "http_requests"):
             worker.count(name, 0)
+        for call in SegmentCallsSection.model_fields:
+            worker.count("ignored_calls", 0, call=call)
 
     def flush(self, worker: Worker) -> None:
         """Add everything to the worker's counters and begin again."""
@@ -59,6 +65,9 @@ class IngestCounters:
         if self.requests:
             worker.count("http_requests", self.requests)
             self.requests = 0
+        for call, count in self.ignored.items():
+            worker.count("ignored_calls", count, call=call)
+        self.ignored.clear()
         for (key, result), count in self.by_key.items():
             worker.count("key_events", count, key=key, result=result)
         self.by_key.clear()

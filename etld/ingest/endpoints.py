@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from etld.events.violation import ViolationBudget
-from etld.ingest.event_request import EventRequest, RequestReader, is_ndjson
+from etld.ingest.event_request import EventRequest, RequestReader, is_ndjson, speaks_segment
 from etld.ingest.http.answers import HttpRefusal, problem
 from etld.ingest.outcomes import Origin, Outcome, OutgoingRecord, Refusal
 from etld.ingest.pending import PendingBatch, PendingEvent, answer_unkept
@@ -39,9 +40,30 @@ class EventEndpoints:
         self._ack = ingest.ack
         self._admission = admission
         self._runtime = runtime
-        self._segment = SegmentMap(ingest.segment_map, catalog) if ingest.segment else None
+        self._segment: SegmentMap | None = None
+        if ingest.segment:
+            self._segment = SegmentMap(ingest.segment_map, catalog, dict(ingest.segment_calls))
         self._reader = RequestReader(ingest, self._segment)
         self._triage = Triage(catalog, keep_invalid=ingest.invalid == "dead_letter", max_event=ingest.max_event)
+
+    @property
+    def segment(self) -> bool:
+        """Is Segment's spelling taken?"""
+        return self._segment is not None
+
+    def _key_in_body(self, http: HttpRequest) -> str | None:
+        """The `writeKey` that Segment's libraries put beside the call or the batch."""
+        if self._segment is None or not speaks_segment(http):
+            return None
+        body = self._reader.take_body(http)
+        # It is decoded now: whoever takes it next has it as it is.
+        http.body = body
+        http.headers.pop("content-encoding", None)
+        if b'"writeKey"' not in body or is_ndjson(http):
+            return None
+        document = self._document(body)
+        key = document.get("writeKey") if type(document) is dict else None
+        return key if type(key) is str else None
 
     def track(self, connection: HttpConnection, http: HttpRequest) -> None:
         """POST /track, POST /v1/track: one event."""
@@ -60,7 +82,7 @@ class EventEndpoints:
             if not admission.unrestricted:
                 # Address and key pay for one event before anything is looked at, be it good or not.
                 address = admission.charge_address(connection.peer, http, status.now)
-                key = admission.key(http, status.wall)
+                key = admission.key(http, status.wall, partial(self._key_in_body, http))
                 if key is not None:
                     admission.charge_key(key, address, status.now)
             request = EventRequest(connection, http, key, self._ack, counters, status.now)
@@ -127,10 +149,7 @@ class EventEndpoints:
 
     def _listed(self, body: bytes) -> list[Any]:
         """The events of a JSON batch; a `Refusal` stands for each that is not JSON, where the others are."""
-        try:
-            document = parse(body, self._max_depth + 2)
-        except NotJson as error:
-            document = self._apart(body, error)
+        document = self._document(body)
         events = document.get("batch") if type(document) is dict else None
         if type(events) is not list:
             detail = 'a batch is {"batch": [event, …]}, or an event a line as application/x-ndjson'
@@ -138,6 +157,12 @@ class EventEndpoints:
         if self._segment is not None and len(document) > 1:
             self._segment.share(document, events)
         return events
+
+    def _document(self, body: bytes) -> Any:
+        try:
+            return parse(body, self._max_depth + 2)
+        except NotJson as error:
+            return self._apart(body, error)
 
     def _apart(self, body: bytes, error: NotJson) -> Any:
         """A batch that is not JSON as a whole, each of its events read by itself."""

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from etld.ingest.segment import SegmentMap
 
 _NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
+#: Segment's calls other than track by the paths that its libraries have for them.
+CALL_OF_PATH = {
+    "/v1/page": "page",
+    "/v1/p": "page",
+    "/v1/screen": "screen",
+    "/v1/s": "screen",
+    "/v1/identify": "identify",
+    "/v1/i": "identify",
+    "/v1/group": "group",
+    "/v1/g": "group",
+    "/v1/alias": "alias",
+    "/v1/a": "alias",
+}
 _PLAIN = Origin()
 _MAX_IDEMPOTENCY_KEY = 255
 
@@ -42,7 +55,7 @@ class RequestReader:
     def __init__(self, ingest: IngestSection, segment: SegmentMap | None) -> None:
         self._ingest = ingest
         self._segment = segment
-        self._plain_v1 = Origin(segment=segment)
+        self._plain = {call: Origin(segment=segment, call=call) for call in ("track", *CALL_OF_PATH.values())}
 
     def take_body(self, http: HttpRequest) -> bytes:
         """The body before its Content-Encoding. The request gives it up: who waits for Kafka holds records only."""
@@ -63,9 +76,10 @@ class RequestReader:
     def origin(self, http: HttpRequest, key: Key | None) -> Origin:
         """What holds for each of the request's events. Segment's spelling is known below /v1/."""
         idempotency = http.headers.get("idempotency-key")
-        segment = self._segment if http.path.startswith("/v1/") else None
+        segment = self._segment if speaks_segment(http) else None
+        call = CALL_OF_PATH.get(http.path, "track")
         if idempotency is None and key is None:
-            return _PLAIN if segment is None else self._plain_v1
+            return _PLAIN if segment is None else self._plain[call]
         if idempotency is not None:
             if not 0 < len(idempotency) <= _MAX_IDEMPOTENCY_KEY:
                 detail = f"Idempotency-Key: expected 1 to {_MAX_IDEMPOTENCY_KEY} characters"
@@ -74,7 +88,12 @@ class RequestReader:
             idempotency = idempotency.encode("utf-8", "backslashreplace").decode()
             if key is not None and key.client is not None:
                 idempotency = f"{key.client}\x1f{idempotency}"
-        return Origin(key, idempotency, segment)
+        return Origin(key, idempotency, segment, call)
+
+
+def speaks_segment(http: HttpRequest) -> bool:
+    """May its events be spelt as Segment spells them?"""
+    return http.path.startswith(("/v1/", "/beacon/"))
 
 
 def is_ndjson(http: HttpRequest) -> bool:

@@ -60,7 +60,12 @@ class InvalidEvents:
             return Refusal(422, "invalid_event", _listed(told), errors, event_id)
         if event.get("event_id", "") is None:
             event = {name: value for name, value in event.items() if name != "event_id"}
-        sent = received.text if received.text is not None else _dumps(event if call is None else call)
+        sent = received.text
+        if call is not None and "writeKey" in call:
+            # The secret of who sent it is not for the letter.
+            sent = _dumps({name: value for name, value in call.items() if name != "writeKey"})
+        elif sent is None:
+            sent = _dumps(event if call is None else call)
         value = sent if call is None else _dumps(event)
         if max(len(sent), len(value)) > self._max_event:
             return too_large(event_id, self._max_event)

@@ -21,6 +21,7 @@ import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from etld.errors import ConfigError, Problem
 
@@ -91,6 +92,14 @@ def presented(headers: Mapping[str, str]) -> str | None:
                 return None
             return pair.partition(":")[0]
     return None
+
+
+def in_query(target: str) -> str | None:
+    """The `writeKey` of a target's query, which is all that a browser's beacon can bring."""
+    if "?" not in target:
+        return None
+    query = target.partition("?")[2].partition("#")[0]
+    return next((value for name, value in parse_qsl(query) if name == "writeKey"), None)
 
 
 def load(path: Path, event_types: Iterable[str]) -> KeyRing:

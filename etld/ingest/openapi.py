@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import etld
+from etld.ingest.event_request import CALL_OF_PATH
 from etld.ingest.jsonschema import call_schema, event_schema, example
 from etld.ingest.openapi_parts import SHARED, answered, any_of, problems, ref
 
@@ -128,7 +129,7 @@ def _batch(types: list[EventType]) -> dict[str, Any]:
             "responses": {
                 "200": answered(ref("BatchAccepted"), "Kafka has every event"),
                 "207": answered(ref("BatchPartial"), "One result an event, in order"),
-                **problems(*(code for code in _WRITE if code != "422")),
+                **problems(*_WRITE),
             },
         }
     }
@@ -143,10 +144,14 @@ def _probe(summary: str, *, unready: bool = False, kind: str = "application/json
     return lambda _types: {"get": {"summary": summary, "responses": answers, "security": []}}
 
 
+_call = partial(_track, schema="EventOrCall")
+
 _PATHS: Mapping[str, Any] = {
     "/track": _track,
-    "/v1/track": partial(_track, schema="EventOrCall"),
+    "/v1/track": _call,
     "/v1/batch": _batch,
+    **dict.fromkeys(("/v1/t", *CALL_OF_PATH), _call),
+    **dict.fromkeys(("/v1/b", "/v1/import", "/beacon/v1/batch"), _batch),
     "/healthz": _probe("The process is alive"),
     "/readyz": _probe("An event now would be accepted", unready=True),
     "/metrics": _probe("Prometheus metrics of the daemon", kind="text/plain"),

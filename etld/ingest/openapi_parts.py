@@ -81,6 +81,7 @@ _RESULT = {
                 "success",
                 "dead_lettered",
                 "sampled_out",
+                "ignored",
                 "rejected",
             ]
         },
@@ -106,7 +107,7 @@ SHARED: dict[str, Any] = {
     "Batch": _object(["batch"], batch={"type": "array", "items": ref("EventOrCall")}),
     "Accepted": _object(
         ["status", "event_id", "ack"],
-        status={"enum": ["success", "sampled_out"]},
+        status={"enum": ["success", "sampled_out", "ignored"]},
         event_id=_ID,
         ack=_ACK,
     ),

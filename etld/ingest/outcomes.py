@@ -21,6 +21,7 @@ class OutgoingRecord:
     value: bytes
     headers: list[tuple[str, bytes]] | None = None
     errors: Errors | None = None  # of a dead letter
+    segment: bool = False  # spelt as Segment does, here and below
 
 
 @dataclass(slots=True)
@@ -28,6 +29,16 @@ class Sampled:
     """A good event that the configured sample leaves out."""
 
     event_id: str
+    segment: bool = False
+
+
+@dataclass(slots=True)
+class Ignored:
+    """A call of Segment's that the configuration ignores."""
+
+    call: str
+    event_id: str
+    segment: bool = True
 
 
 @dataclass(slots=True)
@@ -39,9 +50,10 @@ class Refusal:
     detail: str
     errors: Errors
     event_id: str | None = None
+    segment: bool = False
 
 
-Outcome = OutgoingRecord | Sampled | Refusal
+Outcome = OutgoingRecord | Sampled | Ignored | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class Origin:
     key: Key | None = None
     idempotency_key: str | None = None
     segment: SegmentMap | None = None
+    call: str = "track"  # of Segment's that say no `type`: the path does
 
 
 def too_large(event_id: str, limit: int) -> Refusal:

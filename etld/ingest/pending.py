@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from etld.ingest.http.answers import JSON, Answer, json_answer, opening, problem
-from etld.ingest.outcomes import Outcome, OutgoingRecord, Refusal, Sampled
+from etld.ingest.outcomes import Ignored, Outcome, OutgoingRecord, Refusal, Sampled
 from etld.ingest.producer_thread import PendingRequest
 
 if TYPE_CHECKING:
@@ -102,6 +102,9 @@ class PendingBatch(PendingRequest):
     def _answer_each(self) -> None:
         request = self.request
         results = [_result(request, index, item) for index, item in enumerate(self.outcomes)]
+        if any(item.segment for item in self.outcomes):
+            request.connection.answer(_segment_answer(request, results))
+            return
         accepted = sum(item["code"] in (200, 202) for item in results)
         document: dict[str, Any] = {"status": "success", "accepted": accepted, "ack": request.ack, "results": results}
         status = 200
@@ -111,6 +114,24 @@ class PendingBatch(PendingRequest):
         request.connection.answer(json_answer(status, document))
 
 
+def _segment_answer(request: EventRequest, results: list[dict[str, Any]]) -> Answer:
+    """To a batch in Segment's spelling, whose events are all kept, ignored or refused for good.
+
+    Segment's libraries take every 2xx for delivered, RudderStack's for Python takes 200 alone, and both read `code`
+    and `message` of all else: so 200 when nothing is refused, and else a status that is not repeated.
+    """
+    refused = {item["code"] for item in results if item["code"] >= 400}
+    accepted = sum(item["code"] < 300 for item in results)
+    if not refused:
+        document = {"status": "success", "accepted": accepted, "ack": request.ack, "results": results}
+        return json_answer(200, document)
+    status = refused.pop() if len(refused) == 1 else 400
+    count = len(results) - accepted
+    first = next(item for item in results if item["code"] >= 400)
+    detail = f"{count} of {len(results)} calls are refused, the others are kept; [{first['index']}]: {first['detail']}"
+    return problem(status, "partly_refused", detail, accepted=accepted, ack=request.ack, results=results)
+
+
 def answer_unkept(request: EventRequest, outcome: Outcome) -> None:
     """Answer to a single event that does not go to Kafka."""
     counters = request.counters
@@ -118,6 +139,12 @@ def answer_unkept(request: EventRequest, outcome: Outcome) -> None:
         counters.sampled += 1
         counters.count_key(request.key, "accepted")
         document = {"status": "sampled_out", "event_id": outcome.event_id, "ack": request.ack}
+        request.connection.answer(json_answer(200, document))
+        return
+    if type(outcome) is Ignored:
+        counters.ignored[outcome.call] += 1
+        counters.count_key(request.key, "accepted")
+        document = {"status": "ignored", "event_id": outcome.event_id, "ack": request.ack}
         request.connection.answer(json_answer(200, document))
         return
     assert type(outcome) is Refusal
@@ -143,6 +170,9 @@ def _result(request: EventRequest, index: int, item: Outcome) -> dict[str, Any]:
     if type(item) is Sampled:
         counters.sampled += 1
         return _item(index, 200, "sampled_out", item.event_id)
+    if type(item) is Ignored:
+        counters.ignored[item.call] += 1
+        return _item(index, 200, "ignored", item.event_id)
     assert type(item) is Refusal
     counters.rejected += 1
     told = {"reason": item.code, "detail": item.detail, "errors": item.errors}

@@ -6,19 +6,22 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from etld.events.ids import canonical, derived
+from etld.events.ids import canonical, derived, new_event_id
 from etld.events.limits import FIELDS
 from etld.events.violation import Violation, show
+from etld.ingest.outcomes import Ignored
+from etld.ingest.segment_calls import SegmentCalls
+from etld.ingest.text_numbers import Fix, fix_of
 from etld.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from etld.schemas.catalog import Catalog
     from etld.schemas.tree import Type
 
 _MISSING = object()
-_MARKS = ("messageId", "event", "properties", "userId", "anonymousId")
+_MARKS = ("messageId", "event", "properties", "userId", "anonymousId", "groupId", "previousId")
 
 
 class SegmentMap:
@@ -30,7 +33,7 @@ class SegmentMap:
     Segment's userId does, becomes a number where the schema has one, if it reads back the same.
     """
 
-    def __init__(self, mapping: Mapping[str, str], catalog: Catalog) -> None:
+    def __init__(self, mapping: Mapping[str, str], catalog: Catalog, calls: Mapping[str, str] | None = None) -> None:
         self._targets = [
             (target.split("."), [_Source(path.strip().split(".")) for path in sources.split("|")])
             for target, sources in mapping.items()
@@ -40,7 +43,12 @@ class SegmentMap:
             for source in sources:
                 source.taken = [path[len(source.path) :] for path in paths if _below(path, source.path)]
         self._catalog = catalog
-        self._numbers = {kind.name: _number_fields(kind.schema.tree) for kind in catalog}
+        self._calls = SegmentCalls(calls or {}, catalog)
+        self._numbers = {kind.name: _number_fixes(kind.schema.tree) for kind in catalog}
+        self._unplaced = {
+            kind.name: [target for target, sources in self._targets if _is_unplaced(kind.schema.tree, target, sources)]
+            for kind in catalog
+        }
 
     def applies(self, event: Mapping[str, Any]) -> bool:
         """Is it spelt as Segment spells it?"""
@@ -60,17 +68,22 @@ class SegmentMap:
             if sent is not None and event.get("sentAt") is None:
                 event["sentAt"] = sent
 
-    def rewrite(self, event: Mapping[str, Any]) -> dict[str, Any]:
+    def ignored(self, event: Mapping[str, Any], path_call: str) -> Ignored | None:
+        """What is said of a call that the configuration ignores; None of any other."""
+        call = _call_of(event, path_call)
+        if not self._calls.ignores(call):
+            return None
+        message = event.get("messageId")
+        return Ignored(call, event_id_of(message) if isinstance(message, str) else new_event_id())
+
+    def rewrite(self, event: Mapping[str, Any], path_call: str = "track") -> dict[str, Any]:
         """The event in etld's spelling; what neither knows (context, integrations, …) is left out."""
         out: dict[str, Any] = {name: event[name] for name in FIELDS if name in event}
-        for target, sources in self._targets:
-            for source in sources:
-                value = time.time() if source.arrival else _get(event, source.path)
-                if value is not _MISSING and value is not None:
-                    if source.taken and type(value) is dict:
-                        value = _without(value, source.taken)
-                    _put(out, target, value)
-                    break
+        call = _call_of(event, path_call)
+        made = None if call == "track" else self._calls.event(call, event)
+        if made is not None:
+            out.update(made)
+        self._map(event, out, () if made is None else made)
         message = out.get("event_id")
         if isinstance(message, str):
             out["event_id"] = event_id_of(message)
@@ -78,13 +91,33 @@ class SegmentMap:
             kind = self._catalog.of_event(out.get("event_name"))
             if kind is not None:
                 out["event_type"] = kind.name
-        # A call other than track has no event, whatever else it has: `explain` says so.
-        call = event.get("type", "track")
-        if call != "track":
+        # A call that is no event is none, whatever else it has: `explain` says so.
+        if call != "track" and made is None:
             out["type"] = call
-        for path in self._numbers.get(str(out.get("event_type")), ()):
-            _to_number(out, path)
+        self._suit(out)
         return out
+
+    def _map(self, event: Mapping[str, Any], out: dict[str, Any], made: Container[str]) -> None:
+        """Fill the targets, but for fields that are made already."""
+        for target, sources in self._targets:
+            if target[0] in made:
+                continue
+            for source in sources:
+                value = time.time() if source.arrival else _get(event, source.path)
+                if value is not _MISSING and value is not None:
+                    if source.taken and type(value) is dict:
+                        value = _without(value, source.taken)
+                    _put(out, target, value)
+                    break
+
+    def _suit(self, out: dict[str, Any]) -> None:
+        """Make the event suit its type's schema, where nothing is lost by it."""
+        name = str(out.get("event_type"))
+        for path in self._unplaced.get(name, ()):
+            _drop(out, path)
+        for field, fix in self._numbers.get(name, ()):
+            if field in out:
+                out[field] = fix(out[field])
 
     def explain(
         self,
@@ -188,28 +221,35 @@ def _without(value: dict[str, Any], paths: list[list[str]]) -> dict[str, Any]:
     return out
 
 
-def _number_fields(top: Type) -> list[list[str]]:
-    """Paths of the plain integers directly inside the details."""
-    return [
-        [details.name, field.name]
-        for details in top.fields
-        for field in (details.type.optional or details.type).fields
-        if _is_number(field.type)
-    ]
+def _drop(out: dict[str, Any], path: list[str]) -> None:
+    for step in path[:-1]:
+        inner = out.get(step)
+        if type(inner) is not dict:
+            return
+        out = inner
+    out.pop(path[-1], None)
 
 
-def _is_number(of: Type) -> bool:
-    types = of.branches or (of,)
-    integers = any(one.kind in ("int", "long") and not one.logical for one in types)
-    return integers and not any(one.kind == "string" for one in types)
+def _call_of(event: Mapping[str, Any], path_call: str) -> Any:
+    """The call that an event is: by its `type`, else by the path that it came on."""
+    call = event.get("type")
+    return path_call if call is None else call
 
 
-def _to_number(out: dict[str, Any], path: list[str]) -> None:
-    inner = out.get(path[0])
-    value = inner.get(path[1]) if type(inner) is dict else None
-    # 19 digits are enough for every int64, and few enough for int().
-    if type(value) is str and value.isascii() and value.lstrip("-").isdigit() and len(value) < 20:
-        number = int(value)
-        if str(number) == value:
-            assert type(inner) is dict
-            out[path[0]] = {**inner, path[1]: number}
+def _number_fixes(top: Type) -> list[tuple[str, Fix]]:
+    """What makes numbers of text in each of the details."""
+    details = [field for field in top.fields if field.name.endswith("_details")]
+    return [(field.name, fix) for field in details if (fix := fix_of(field.type)) is not None]
+
+
+def _is_unplaced(top: Type, target: list[str], sources: Iterable[_Source]) -> bool:
+    """Is it the anonymousId, which every browser sends, and has the schema no such field?"""
+    if any(source.path != ["anonymousId"] for source in sources):
+        return False
+    inner = top
+    for step in target:
+        inner = inner.optional or inner
+        if step not in (names := {field.name: field.type for field in inner.fields}):
+            return True
+        inner = names[step]
+    return False

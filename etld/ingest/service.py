@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from etld.ingest import openapi
 from etld.ingest.admission import Admission
 from etld.ingest.endpoints import EventEndpoints
+from etld.ingest.event_request import CALL_OF_PATH
 from etld.ingest.http.answers import HttpRefusal, json_answer, problem
 from etld.ingest.http.router import Router, Routes
 from etld.ingest.probes import Probes
@@ -44,10 +45,19 @@ class IngestService:
 
     def _routes(self, endpoints: EventEndpoints) -> Routes:
         """Every path. What /openapi.json says of each stands in `openapi`."""
+        segment: Routes = {}
+        if endpoints.segment:
+            batches = ("/v1/b", "/v1/import", "/beacon/v1/batch")
+            segment = {
+                "/v1/t": {"POST": endpoints.track},
+                **{path: {"POST": endpoints.track} for path in CALL_OF_PATH},
+                **{path: {"POST": endpoints.batch} for path in batches},
+            }
         return {
             "/track": {"POST": endpoints.track},
             "/v1/track": {"POST": endpoints.track},
             "/v1/batch": {"POST": endpoints.batch},
+            **segment,
             "/healthz": {"GET": self._probes.healthz},
             "/readyz": {"GET": self._probes.readyz},
             "/metrics": {"GET": self._probes.metrics},
@@ -70,7 +80,7 @@ class IngestService:
                 serve(connection, request)
         except Exception:
             # A mistake of ours: the client may try again, the log has the stack, the process lives on.
-            log.exception("a request to %s failed", request.target[:100])
+            log.exception("a request to %s failed", request.path[:100])
             connection.answer(problem(503, "internal", "etld could not handle this request", retry_after=5))
 
     def extra_headers(self, request: HttpRequest) -> bytes:

@@ -31,12 +31,21 @@ class Triage:
         """What becomes of one event; `text` is its JSON where it came by itself, `budget` its request's."""
         if type(event) is not dict:
             return Refusal(400, "not_an_object", "an event is a JSON object", [])
-        call = None
-        if origin.segment is not None and origin.segment.applies(event):
-            call, event = event, origin.segment.rewrite(event)
+        segment = origin.segment
+        if segment is None or not segment.applies(event):
+            return self._decide(Received(event, text, index, origin, None), budget)
+        outcome: Outcome | None = segment.ignored(event, origin.call)
+        if outcome is None:
+            rewritten = segment.rewrite(event, origin.call)
+            outcome = self._decide(Received(rewritten, text, index, origin, event), budget)
+            outcome.segment = True
+        return outcome
+
+    def _decide(self, received: Received, budget: ViolationBudget) -> Outcome:
+        event, origin, call = received.event, received.origin, received.call
         anonymous = event.get("event_id") is None
         if anonymous and origin.idempotency_key is not None:
-            event["event_id"] = derived("Idempotency-Key", origin.idempotency_key, index)
+            event["event_id"] = derived("Idempotency-Key", origin.idempotency_key, received.index)
             anonymous = False
         kind = self._types.get(name) if type(name := event.get("event_type")) is str else None
         if kind is None or not kind.accept or origin.key is not None:
@@ -53,7 +62,7 @@ class Triage:
         decided = self._exactly(kind, event, budget, other_call=call is not None and "type" in event)
         if not isinstance(decided, tuple):
             return decided
-        return self._invalid.outcome(Received(event, text, index, origin, call), decided, budget)
+        return self._invalid.outcome(received, decided, budget)
 
     def _exactly(
         self, kind: CompiledType | None, event: dict[str, Any], budget: ViolationBudget, *, other_call: bool

@@ -68,7 +68,7 @@ def _user(of: Type, random: Random, now: datetime) -> Any:
         "email": f"{first}.{last}@example.com".lower().encode("ascii", "ignore").decode(),
         "country": random.choice(_COUNTRIES),
     }
-    return user if _names(of) == set(user) else value(of, random, now)
+    return user if _names(of) in (set(user), {*user, "anonymous_id"}) else value(of, random, now)
 
 
 def _purchase(random: Random) -> Event:

@@ -30,6 +30,7 @@ _METRICS = (
     DeclaredMetric("sampled", "counter", "Events accepted over HTTP that the sampling left out."),
     DeclaredMetric("unavailable", "counter", "Requests and events answered 503."),
     DeclaredMetric("limited", "counter", "Requests answered 429."),
+    DeclaredMetric("ignored_calls", "counter", "Segment's calls that [ingest.segment_calls] ignores."),
     DeclaredMetric("http_requests", "counter", "Requests over HTTP."),
     DeclaredMetric(
         "key_events",

@@ -38,7 +38,7 @@ def as_avro(sent: dict[str, Any]) -> dict[str, Any]:
     when = sent["triggered_at"]
     if isinstance(when, str):
         when = micros(dt.datetime.fromisoformat(when))
-    user = {"name": None, "email": None, "country": None, **sent["user_details"]}
+    user = {"name": None, "email": None, "country": None, "anonymous_id": None, **sent["user_details"]}
     return {**sent, "triggered_at": when, "user_details": user}
 
 

@@ -29,11 +29,28 @@ SEGMENT_MAP = {
     "user_details.name": "context.traits.name",
     "user_details.email": "context.traits.email",
     "user_details.country": "context.traits.country",
+    "user_details.anonymous_id": "anonymousId",
     "event_details": "properties",
 }
 
+#: What `[ingest.segment_calls]` may say beside an event type.
+IGNORE, DEAD_LETTER = "ignore", "dead_letter"
+
 Rate = Annotated[float, Field(ge=0)]
 PositiveSize = Annotated[Size, at_least(1, "1 B")]
+
+
+_CALL = 'What becomes of it: an event type, "ignore" (counted) or "dead_letter".'
+
+
+class SegmentCallsSection(Section):
+    """Segment's calls other than track."""
+
+    page: str = Field(IGNORE, description=_CALL)
+    screen: str = Field(IGNORE, description=_CALL)
+    identify: str = Field(IGNORE, description=_CALL)
+    group: str = Field(IGNORE, description=_CALL)
+    alias: str = Field(IGNORE, description=_CALL)
 
 
 class IngestSection(Section):
@@ -79,6 +96,9 @@ class IngestSection(Section):
     segment_map: dict[str, str] = Field(
         default_factory=lambda: dict(SEGMENT_MAP),
         description="Segment's spelling to etld's: target path = source path. Only read when segment = true.",
+    )
+    segment_calls: SegmentCallsSection = Field(
+        default_factory=lambda: SegmentCallsSection.model_validate({}), description="Segment's calls other than track."
     )
 
     @field_validator("timezone")

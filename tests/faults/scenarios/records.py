@@ -40,7 +40,7 @@ class Foreign:
             "event_name": "added_to_cart",
             "event_type": "purchase",
             "triggered_at": 1_760_000_000_000_000,
-            "user_details": {"user_id": 1, "name": "A", "email": None, "country": "DE"},
+            "user_details": {"user_id": 1, "name": "A", "email": None, "country": "DE", "anonymous_id": None},
             "event_details": {"item_id": 5, "item_name": "thing", "price": 2.5},
         }
         for path, new in changes.items():

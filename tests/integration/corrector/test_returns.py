@@ -135,7 +135,8 @@ def test_an_unknown_schema_id_is_taken_up_when_it_is_known(etld: EtldClient) -> 
     event = purchase(price=3.5)
     parsed = EventSchema.parse(schema)
     full = {**event, "triggered_at": parse_time(event["triggered_at"])}
-    full["user_details"] = {"name": None, "email": None, "country": None, **event["user_details"]}
+    nothing = dict.fromkeys(("name", "email", "country", "anonymous_id"))
+    full["user_details"] = {**nothing, **event["user_details"]}
     etld.produce(event["event_id"], wire.pack(new_id, codec_of(parsed).encode(full)))
     # One that turns out to be no event's schema: it holds the other's revival up by nothing.
     odd = str(uuid.uuid4())

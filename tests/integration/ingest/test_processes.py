@@ -216,7 +216,13 @@ def test_segments_call_becomes_the_right_row(three: Daemon, port: int, stamp: st
         ).fetchone()
     assert row is not None
     assert row[:2] == ("payment_successful", "purchase")
-    assert row[2] == {"user_id": 4711, "name": "Ada", "email": "ada@example.com", "country": "GB"}
+    assert row[2] == {
+        "user_id": 4711,
+        "name": "Ada",
+        "email": "ada@example.com",
+        "country": "GB",
+        "anonymous_id": call["anonymousId"],
+    }
     assert row[3] == {"item_id": 507, "item_name": "desk", "price": 39.95}
     if expected is None:
         assert began <= row[4] <= datetime.now(UTC)

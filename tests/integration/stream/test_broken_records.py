@@ -37,7 +37,7 @@ def test_nothing_but_its_letter_is_heard_of_it(told: Daemon) -> None:
     etld.send([purchase() for _ in range(GOOD)])
     schema = EventSchema.parse((ROOT / "schemas" / "purchase.avsc").read_text())
     event = purchase() | {"event_id": str(uuid.uuid4()), "triggered_at": 0}
-    event["user_details"] = {"user_id": 1, "name": None, "email": None, "country": None}
+    event["user_details"] = {"user_id": 1, "name": None, "email": None, "country": None, "anonymous_id": None}
     for _ in range(12):  # one at least for each partition
         etld.produce(str(uuid.uuid4()), wire.pack(schema_id, codec_of(schema).encode(event))[:-5])
     told.cli("resume", "processor")

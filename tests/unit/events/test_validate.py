@@ -64,7 +64,7 @@ def test_fields_in_order_defaults_filled_in() -> None:
     """What Avro needs is there, in the schema's order."""
     event = _valid(dict(reversed(_event().items())))
     assert list(event) == ["event_id", "event_name", "event_type", "triggered_at", "user_details", "event_details"]
-    assert event["user_details"] == {"user_id": 7, "name": None, "email": None, "country": None}
+    assert event["user_details"] == {"user_id": 7, "name": None, "email": None, "country": None, "anonymous_id": None}
     assert event["triggered_at"] == 1_738_324_800_000_000
 
 

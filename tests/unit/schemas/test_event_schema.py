@@ -28,7 +28,8 @@ def test_the_samples_are_good(path: Path) -> None:
     from etld.serdes.avro.columnar_plan import plan
 
     assert problems(path.read_text()) == []
-    assert plan(EventSchema.parse(path.read_text()).tree) is not None
+    # A visitor's traits are a map, which goes the exact way.
+    assert (plan(EventSchema.parse(path.read_text()).tree) is None) == (path.stem == "visitor")
 
 
 @pytest.mark.parametrize(

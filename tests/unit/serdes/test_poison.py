@@ -31,7 +31,7 @@ def _event(i: int) -> dict[str, Any]:
         "event_name": "added_to_cart",
         "event_type": "purchase",
         "triggered_at": 1_700_000_000_000_000 + i,
-        "user_details": {"user_id": i, "name": None, "email": "a@b.c", "country": "DE"},
+        "user_details": {"user_id": i, "name": None, "email": "a@b.c", "country": "DE", "anonymous_id": None},
         "event_details": {"item_id": i, "item_name": "lamp", "price": 1.5},
     }
 
