@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from etld.events.ids import canonical, derived, new_event_id
 from etld.events.limits import FIELDS
 from etld.events.violation import Violation, show
-from etld.ingest.outcomes import Ignored
 from etld.ingest.segment_calls import SegmentCalls
 from etld.ingest.text_numbers import Fix, fix_of
 from etld.util.suggest import did_you_mean
@@ -68,13 +67,13 @@ class SegmentMap:
             if sent is not None and event.get("sentAt") is None:
                 event["sentAt"] = sent
 
-    def ignored(self, event: Mapping[str, Any], path_call: str) -> Ignored | None:
-        """What is said of a call that the configuration ignores; None of any other."""
+    def ignored(self, event: Mapping[str, Any], path_call: str) -> tuple[str, str] | None:
+        """Name and event id of a call that the configuration ignores; None of any other."""
         call = _call_of(event, path_call)
         if not self._calls.ignores(call):
             return None
         message = event.get("messageId")
-        return Ignored(call, event_id_of(message) if isinstance(message, str) else new_event_id())
+        return call, event_id_of(message) if isinstance(message, str) else new_event_id()
 
     def rewrite(self, event: Mapping[str, Any], path_call: str = "track") -> dict[str, Any]:
         """The event in etld's spelling; what neither knows (context, integrations, …) is left out."""

@@ -9,7 +9,7 @@ from etld.events.validate import Invalid
 from etld.events.violation import Violation, ViolationBudget, show
 from etld.ingest.compiled import compile_type
 from etld.ingest.invalid import InvalidEvents, Received
-from etld.ingest.outcomes import Outcome, OutgoingRecord, Refusal, Sampled, too_large
+from etld.ingest.outcomes import Ignored, Outcome, OutgoingRecord, Refusal, Sampled, too_large
 
 if TYPE_CHECKING:
     from etld.ingest.compiled import CompiledType
@@ -34,11 +34,11 @@ class Triage:
         segment = origin.segment
         if segment is None or not segment.applies(event):
             return self._decide(Received(event, text, index, origin, None), budget)
-        outcome: Outcome | None = segment.ignored(event, origin.call)
-        if outcome is None:
-            rewritten = segment.rewrite(event, origin.call)
-            outcome = self._decide(Received(rewritten, text, index, origin, event), budget)
-            outcome.segment = True
+        ignored = segment.ignored(event, origin.call)
+        if ignored is not None:
+            return Ignored(*ignored)
+        outcome = self._decide(Received(segment.rewrite(event, origin.call), text, index, origin, event), budget)
+        outcome.segment = True
         return outcome
 
     def _decide(self, received: Received, budget: ViolationBudget) -> Outcome:
