@@ -35,17 +35,23 @@ def command(config_path: Path | None, count: int) -> None:
     target = find(config_path)
     with target.connect("demo") as conn:
         demo = Demo(config, conn, lambda: ask(config_path, "status")["workers"])
-        before = demo.stored()
+        before = demo.arrivals()
         _say(f"Sending {count} sample events to {target.addresses.http}/track")
         _etld(config_path, "generate", "--count", str(count))
         sent = time.time()
-        demo.await_sums(before, count)
-        charts = demo.await_charts(sent, time.time())
+        arrived = demo.await_sums(before, count)
+        # Without a new row nothing is drawn.
+        charts = demo.await_charts(sent, time.time()) if arrived.stored else []
+        if arrived.stored < count:
+            _say(f"Of {count:,} events: {arrived}")
+        if arrived.dead:
+            click.echo(f"  why: {_program()} dlq list")
         for column, rows in demo.rows().items():
             _say(f"Rows in processed_events by {column}")
             for name, number in [*rows, ("total", sum(number for _name, number in rows))]:
                 click.echo(f"  {name:24} {number:>8,}")
-    _say("Charts")
+    if charts:
+        _say("Charts")
     for path in charts:
         click.echo(f"  {_near(path)}")
     _show(target)

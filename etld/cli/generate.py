@@ -111,12 +111,21 @@ def _events(kinds: list[EventType], given: _Options) -> Iterator[dict[str, Any]]
     source = random.Random(given.seed)  # noqa: S311  # samples
     now = datetime.now(UTC)
     turn = 0
+    valid = {kind.name: _is_valid(kind) for kind in kinds}
     for kind, breaks in plan(kinds, given.count, given.invalid, source):
         event = make(kind, source, now)
         if breaks:
-            broken.break_one(event, turn)
+            broken.break_one(event, turn, valid[kind.name])
             turn += 1
         yield event
+
+
+def _is_valid(kind: EventType) -> Callable[[dict[str, Any]], bool]:
+    from etld.events.validate import Valid
+    from etld.schemas.checks import validator
+
+    validate = validator(kind).validate
+    return lambda event: isinstance(validate(event), Valid)
 
 
 def _kinds(config: Config, only: tuple[str, ...]) -> list[EventType]:

@@ -160,13 +160,19 @@ def _type(of: Type) -> dict[str, Any]:
                 "additionalProperties": False,
             }
         case "union":
-            return {"anyOf": [_type(branch) for branch in of.branches]}
+            return {"anyOf": [_branch(branch) for branch in of.branches]}
         case "enum":
             return {"enum": list(of.symbols)}
     if of.items is not None:
         inner = _type(of.items)
         return {"type": "array", "items": inner} if of.kind == "array" else _map(inner)
     return dict(_TYPES[of.kind])
+
+
+def _branch(of: Type) -> dict[str, Any]:
+    """With the name of a record, by which violations call it."""
+    titled = {"title": of.name.rpartition(".")[2]} if of.kind == "record" else {}
+    return {**titled, **_type(of)}
 
 
 def _map(values: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
@@ -113,11 +114,17 @@ KINDS: tuple[Callable[[Event], bool], ...] = (
 )
 
 
-def break_one(event: Event, turn: int) -> str:
-    """Break the event in the way that is due, or the next one that is possible; the name of the way."""
+def break_one(event: Event, turn: int, valid: Callable[[Event], bool] = lambda _event: False) -> str:
+    """Break the event in the way that is due, or the next one that is possible; the name of the way.
+
+    A way after which the event is still `valid` (a number as text, where a union takes both) is none.
+    """
     for offset in range(len(KINDS)):
         kind = KINDS[(turn + offset) % len(KINDS)]
-        if kind(event):
+        tried = deepcopy(event)
+        if kind(tried) and not valid(tried):
+            event.clear()
+            event.update(tried)
             return kind.__name__
     wrong_case(event)
     return wrong_case.__name__

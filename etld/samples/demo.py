@@ -21,6 +21,33 @@ _ROWS = {
     "event_type": "SELECT event_type, count(*) FROM processed_events GROUP BY 1 ORDER BY 1",
     "event_name": "SELECT event_name, count(*) FROM processed_events GROUP BY 1 ORDER BY 1",
 }
+_STORED = "SELECT count(*) FROM processed_events"
+# What became of events that are no rows: a letter that is repaired or resent will be one, or a letter again.
+_LETTERS = "SELECT count(*) FROM etld.dead_letter WHERE state IN ('new', 'parked', 'discarded')"
+_FILTERED = "SELECT coalesce(sum(filtered), 0) FROM etld.kafka_position WHERE consumer_group LIKE 'processor-%'"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How many events have arrived where they stay: in the table, among the dead letters, or filtered out."""
+
+    stored: int
+    dead: int = 0
+    filtered: int = 0
+
+    @property
+    def all(self) -> int:
+        """All of them."""
+        return self.stored + self.dead + self.filtered
+
+    def since(self, before: Arrivals) -> Arrivals:
+        """Those that were not there before; letters may have become rows meanwhile."""
+        return Arrivals(self.stored - before.stored, max(0, self.dead - before.dead), self.filtered - before.filtered)
+
+    def __str__(self) -> str:
+        dead = f", {self.dead:,} dead letters" if self.dead else ""
+        filtered = f", {self.filtered:,} filtered" if self.filtered else ""
+        return f"{self.stored:,} stored{dead}{filtered}"
 
 
 @dataclass(frozen=True)
@@ -31,9 +58,10 @@ class Demo:
     conn: Connection
     workers: Callable[[], list[dict[str, Any]]]
 
-    def stored(self) -> int:
-        """Events in the table."""
-        return int(self.conn.execute("SELECT count(*) FROM processed_events").fetchall()[0][0])
+    def arrivals(self) -> Arrivals:
+        """What has become of all events until now."""
+        counts = [self.conn.execute(query).fetchall()[0][0] for query in (_STORED, _LETTERS, _FILTERED)]
+        return Arrivals(*map(int, counts))
 
     def rows(self) -> dict[str, list[tuple[str, int]]]:
         """Rows of the table by event type, then by event name."""
@@ -44,10 +72,18 @@ class Demo:
         lags = [worker["lag"] for worker in self.workers() if worker["kind"] == "aggregator"]
         return sum(1 if lag is None else int(lag) for lag in lags)
 
-    def await_sums(self, before: int, count: int) -> None:
-        """Wait until `count` events more than `before` are stored and summed up; raises EtldError."""
-        wait(lambda: self.stored() >= before + count, "the events are stored", lambda: self._progress(before, count))
+    def await_sums(self, before: Arrivals, count: int) -> Arrivals:
+        """Wait until `count` more events have arrived and are summed up; raises EtldError.
+
+        One that is dead has arrived too, and will not be a row however long one waits.
+        """
+        wait(
+            lambda: self.arrivals().since(before).all >= count,
+            "the events are stored",
+            lambda: f"{self.arrivals().since(before)} of {count:,}",
+        )
         wait(lambda: self.lag() == 0, "the events are summed up", lambda: f"lag {self.lag()}")
+        return self.arrivals().since(before)
 
     def await_charts(self, sent: float, summed: float) -> list[Path]:
         """The newest picture of each chart, once drawn from all that was sent; times since the epoch. Raises EtldError.
@@ -66,9 +102,6 @@ class Demo:
 
         wait(drawn, "the charts are drawn", lambda: str(folder))
         return [max(folder.glob(f"{name}_[0-9]*_[0-9]*.png")) for name in names]
-
-    def _progress(self, before: int, count: int) -> str:
-        return f"{self.stored() - before} of {count}"
 
 
 def wait(cond: Callable[[], bool], what: str, state: Callable[[], str]) -> None:

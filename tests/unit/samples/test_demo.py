@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etld.config import load
-from etld.samples.demo import Demo
+from etld.samples.demo import Arrivals, Demo
 
 DEFAULT = Path(__file__).parents[3] / "config" / "etld.toml"
 
@@ -40,3 +40,33 @@ def test_the_charts_are_those_drawn_after_the_sums(tmp_path: Path) -> None:
             os.utime(path, (2000.0, 2000.0))
         expected.append(tmp_path / f"{name}_20260102_000000.png")
     assert demo(tmp_path, []).await_charts(sent=1000.0, summed=1500.0) == expected
+
+
+class Database:
+    """Answers the demo's counts: rows, letters, filtered events, by how often it was asked for the rows."""
+
+    def __init__(self, *counts: tuple[int, int, int]) -> None:
+        self.counts = list(counts)
+        self.now = (0, 0, 0)
+
+    def execute(self, query: str) -> Database:
+        """Remember what is asked."""
+        if "processed_events" in query:
+            self.now = self.counts.pop(0) if len(self.counts) > 1 else self.counts[0]
+        self.place = 0 if "processed_events" in query else 1 if "dead_letter" in query else 2
+        return self
+
+    def fetchall(self) -> list[tuple[int]]:
+        """The count."""
+        return [(self.now[self.place],)]
+
+
+def test_what_is_dead_or_filtered_has_arrived(tmp_path: Path) -> None:
+    """Nobody waits for rows that never come; what there was before does not count."""
+    database = Database((5, 3, 1), (6, 3, 1), (7, 4, 1), (7, 5, 2))
+    looking = Demo(load(DEFAULT, {"ETLD_CHARTS__DIR": str(tmp_path)}), database, list)  # type: ignore[arg-type]
+    before = looking.arrivals()
+    arrived = looking.await_sums(before, 5)
+    assert (arrived.stored, arrived.dead, arrived.filtered) == (2, 2, 1)
+    assert str(arrived) == "2 stored, 2 dead letters, 1 filtered"
+    assert str(Arrivals(600)) == "600 stored"
