@@ -160,7 +160,7 @@ def _type(of: Type) -> dict[str, Any]:
                 "additionalProperties": False,
             }
         case "union":
-            return {"anyOf": [_branch(branch) for branch in of.branches]}
+            return {"anyOf": list(map(_branch if of.several else _type, of.branches))}
         case "enum":
             return {"enum": list(of.symbols)}
     if of.items is not None:
