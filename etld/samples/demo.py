@@ -28,7 +28,7 @@ _FILTERED = "SELECT coalesce(sum(filtered), 0) FROM etld.kafka_position WHERE co
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
+class DemoCounts:
     """How many events have arrived where they stay: in the table, among the dead letters, or filtered out."""
 
     stored: int
@@ -40,9 +40,9 @@ class Arrivals:
         """All of them."""
         return self.stored + self.dead + self.filtered
 
-    def since(self, before: Arrivals) -> Arrivals:
+    def since(self, before: DemoCounts) -> DemoCounts:
         """Those that were not there before; letters may have become rows meanwhile."""
-        return Arrivals(self.stored - before.stored, max(0, self.dead - before.dead), self.filtered - before.filtered)
+        return DemoCounts(self.stored - before.stored, max(0, self.dead - before.dead), self.filtered - before.filtered)
 
     def __str__(self) -> str:
         dead = f", {self.dead:,} dead letters" if self.dead else ""
@@ -58,10 +58,10 @@ class Demo:
     conn: Connection
     workers: Callable[[], list[dict[str, Any]]]
 
-    def arrivals(self) -> Arrivals:
+    def arrivals(self) -> DemoCounts:
         """What has become of all events until now."""
         counts = [self.conn.execute(query).fetchall()[0][0] for query in (_STORED, _LETTERS, _FILTERED)]
-        return Arrivals(*map(int, counts))
+        return DemoCounts(*map(int, counts))
 
     def rows(self) -> dict[str, list[tuple[str, int]]]:
         """Rows of the table by event type, then by event name."""
@@ -72,7 +72,7 @@ class Demo:
         lags = [worker["lag"] for worker in self.workers() if worker["kind"] == "aggregator"]
         return sum(1 if lag is None else int(lag) for lag in lags)
 
-    def await_sums(self, before: Arrivals, count: int) -> Arrivals:
+    def await_sums(self, before: DemoCounts, count: int) -> DemoCounts:
         """Wait until `count` more events have arrived and are summed up; raises EtldError.
 
         One that is dead has arrived too, and will not be a row however long one waits.

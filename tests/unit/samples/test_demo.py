@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etld.config import load
-from etld.samples.demo import Arrivals, Demo
+from etld.samples.demo import DemoCounts, Demo
 
 DEFAULT = Path(__file__).parents[3] / "config" / "etld.toml"
 
@@ -69,4 +69,4 @@ def test_what_is_dead_or_filtered_has_arrived(tmp_path: Path) -> None:
     arrived = looking.await_sums(before, 5)
     assert (arrived.stored, arrived.dead, arrived.filtered) == (2, 2, 1)
     assert str(arrived) == "2 stored, 2 dead letters, 1 filtered"
-    assert str(Arrivals(600)) == "600 stored"
+    assert str(DemoCounts(600)) == "600 stored"
