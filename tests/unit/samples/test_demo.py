@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from etld.config import load
-from etld.samples.demo import DemoCounts, Demo
+from etld.samples.demo import Demo, DemoCounts
 
 DEFAULT = Path(__file__).parents[3] / "config" / "etld.toml"
 
