@@ -29,11 +29,15 @@ class PortTaken(EtldError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in the configuration: key path, line (0: unknown) and what was expected."""
+    """One mistake in the configuration: key path, line (0: unknown) and what was expected.
+
+    `later`: only credentials are missing, which may come after everything else.
+    """
 
     path: str
     line: int
     message: str
+    later: bool = False
 
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line else ""

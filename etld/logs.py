@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from etld.util.as_json import as_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
@@ -87,11 +89,11 @@ class _Formatter(logging.Formatter):
         self._redact = redact
 
     def parts(self, record: logging.LogRecord) -> tuple[str, dict[str, Any], str]:
-        """Message, further fields (coordinates first) and traceback, without secrets."""
+        """Message, further fields (coordinates first) as JSON holds them, and traceback, without secrets."""
         extra = {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
         ordered = {k: extra.pop(k) for k in _FIRST if k in extra}
         ordered.update(extra)
-        fields = {k: v if isinstance(v, bool | int | float) else self._redact(str(v)) for k, v in ordered.items()}
+        fields = {k: as_json(v, self._redact) for k, v in ordered.items()}
         trace = self.formatException(record.exc_info) if record.exc_info else getattr(record, "stacks", "")
         return self._redact(record.getMessage()), fields, self._redact(trace)
 
@@ -126,10 +128,15 @@ class HumanFormatter(_Formatter):
         message, fields, trace = self.parts(record)
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         level = _LEVELS.get(record.levelname, "info")
-        tail = " ".join(f"{key}={value}" for key, value in fields.items())
+        tail = " ".join(f"{key}={_shown(value)}" for key, value in fields.items())
         line = escape(f"{clock}.{int(record.msecs):03d} {level:7} {self.whose(record)}: {message}")
         out = f"{line} ({escape(tail)})" if tail else line
         return "\n".join([out, *(f"    {escape(row)}" for row in trace.split("\n") if trace)])
+
+
+def _shown(value: Any) -> str:
+    """A field for people: lists and objects as JSON, all else as it is."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
 
 
 class _Fold:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from etld.errors import ConfigError, EtldError
+from etld.errors import ConfigError, EtldError, Problem
 
 
 @click.group()
@@ -19,15 +19,19 @@ def command() -> None:
 
 
 @command.command()
+@click.option(
+    "--without-secrets", is_flag=True, help="Files of passwords, keys and certificates, and user names, come later."
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def check(path: Path | None, as_json: bool) -> None:
+def check(path: Path | None, without_secrets: bool, as_json: bool) -> None:
     """Name every mistake with its line; exit 1 when there is one."""
     from etld.config import user_code
     from etld.supervisor.config_checks import load
 
+    later: list[Problem] | None = [] if without_secrets else None
     try:
-        config = load(path)
+        config = load(path, later=later)
         user_code.check(config)
     except ConfigError as error:
         if as_json:
@@ -38,9 +42,11 @@ def check(path: Path | None, as_json: bool) -> None:
                 click.echo(line, err=True)
         sys.exit(1)
     if as_json:
-        click.echo(json.dumps({"ok": True, "file": str(config.source), "problems": []}))
+        come_later = {} if later is None else {"later": [one.path for one in later]}
+        click.echo(json.dumps({"ok": True, "file": str(config.source), "problems": [], **come_later}))
     else:
-        click.echo(f"{config.source}: good")
+        missing = ", ".join(one.path for one in later or ())
+        click.echo(f"{config.source}: good" + (f", once these are there: {missing}" if missing else ""))
 
 
 @command.command()

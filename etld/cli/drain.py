@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etld.control.client import ask
+from etld.util.text import thousands
 
 
 @click.command()
@@ -18,6 +19,6 @@ def command(config_path: Path | None, timeout: float) -> int:
     Afterwards: `etld stop`, or `etld resume ingest`. Interrupting this command ends the drain; ingest stays paused.
     """
     reply = ask(config_path, "drain", timeout=timeout + 10.0, within=timeout)
-    totals = "  ".join(f"{name} {value:,}" for name, value in reply["totals"].items())
+    totals = "  ".join(f"{name} {thousands(value)}" for name, value in reply["totals"].items())
     click.echo(f"drained; ingest is paused (`etld resume ingest` lets it go on)\n{totals}")
     return 0

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.layout import room, wrapped
+from etld.util.text import cut_head, thousands
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from etld.reconcile.report import Report
+
+_NUMBERS = ("low", "high", "next", "stored", "duplicate", "filtered", "dead", "gaps", "lost")
+_MAY_BE_NONE = ("gaps", "lost", "filtered", "duplicate", "dead", "low")
+_FOLLOW = ("gaps", "low", "high")
+#: So much of a topic's end and the partition always stands.
+_SHORTEST = 14
 
 
 @click.command()
@@ -42,29 +52,47 @@ def command(path: Path | None, as_json: bool, patience: float) -> None:
 
 
 def _show(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    columns = ("topic", "partition", "low", "high", "next", "stored", "duplicate", "filtered", "dead", "gaps", "lost")
-    table = Table(box=None, header_style="bold")
-    for name in columns:
-        table.add_column(name, justify="left" if name == "topic" else "right")
-    for row in report.partitions:
-        table.add_row(*(_number(row[name]) for name in columns))
-    console.print(table)
-    letters = ", ".join(f"{count} {state}" for state, count in report.dead_letters.items() if count) or "none"
-    console.print(f"rows in processed_events: {report.table_rows:,}")
-    console.print(f"dead letters: {letters}")
-    console.print(f"in flight: {report.in_flight:,}")
+    width = room() or 80
+    for line in partition_table(report.partitions, width):
+        click.echo(line)
+    letters = (
+        ", ".join(f"{thousands(count)} {state}" for state, count in report.dead_letters.items() if count) or "none"
+    )
+    click.echo(f"rows in processed_events: {thousands(report.table_rows)}")
+    click.echo(wrapped("dead letters: ", letters or "none", 2))
+    click.echo(f"in flight: {thousands(report.in_flight)}")
     for summary in report.summaries:
         state = {True: "equal", False: "differs", None: "not caught up yet"}[summary["equal"]]
-        console.print(f"summary {summary['name']}: {state}")
+        click.echo(f"summary {summary['name']}: {state}")
     for difference in report.differences:
-        console.print(f"[bold red]difference:[/] {difference}", highlight=False)
+        click.secho(wrapped("difference: ", difference, 2), fg="red")
     if report.ok:
-        console.print("[green]no difference[/]")
+        click.secho("no difference", fg="green")
 
 
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def partition_table(partitions: Sequence[Mapping[str, Any]], width: int) -> list[str]:
+    """A line for each partition, and the titles.
+
+    Where they are wider than `width`, the heads of topics are cut first; then columns go that are 0 throughout, then
+    those that follow from others.
+    """
+    columns = list(_NUMBERS)
+    longest = max((len(_place(row)) for row in partitions), default=0)
+    cells = {name: [thousands(row[name]) for row in partitions] for name in columns}
+    wide = {name: max(map(len, [name, *cells[name]])) + 2 for name in columns}
+    nothing = [name for name in _MAY_BE_NONE if not any(row[name] for row in partitions)]
+    for name in (*nothing, *_FOLLOW):
+        if width - sum(wide[one] for one in columns) >= min(longest, _SHORTEST):
+            break
+        if name in columns:
+            columns.remove(name)
+    most = max(_SHORTEST, width - sum(wide[one] for one in columns))
+    places = ["partition", *(cut_head(_place(row), most) for row in partitions)]
+    left = max(map(len, places))
+    rows = [[name.rjust(wide[name]) for name in columns]]
+    rows += [[cells[name][at].rjust(wide[name]) for name in columns] for at in range(len(partitions))]
+    return [place.ljust(left) + "".join(row) for place, row in zip(places, rows, strict=True)]
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"{row['topic']}:{row['partition']}"

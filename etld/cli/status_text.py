@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etld.logs import indented
+from etld.util.text import thousands
 
 _COLORS = {
     "ready": "32",
@@ -37,15 +38,15 @@ def render(reply: Mapping[str, Any], *, color: bool) -> str:
             str(worker["pid"] or "-"),
             span(worker["uptime_s"]) if worker["pid"] else "-",
             str(worker["restarts"]),
-            f"{worker['rate']:,.1f}",
-            "-" if worker["lag"] is None else f"{worker['lag']:,}",
+            thousands(worker["rate"], 1),
+            "-" if worker["lag"] is None else thousands(worker["lag"]),
         )
         for worker in reply["workers"]
     ]
     lines += ["", *table(("worker", "state", "pid", "uptime", "restarts", "rate/s", "lag"), rows, color=color)]
     width = max(len(name) for name in reply["addresses"])
     lines += ["", *(f"{name:{width}}  {value}" for name, value in reply["addresses"].items())]
-    lines += ["", "  ".join(f"{name} {value:,}" for name, value in reply["totals"].items())]
+    lines += ["", "  ".join(f"{name} {thousands(value)}" for name, value in reply["totals"].items())]
     if reply["faults"]:
         lines += ["", *(f"! {indented(fault)}" for fault in reply["faults"])]
     return "\n".join(lines)

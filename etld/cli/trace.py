@@ -54,11 +54,12 @@ def _show(life: EventLife) -> None:
             click.echo(f"  resent    {life.resent}")
         click.echo(f"  in Kafka  {row.get('topic', '?')}:{row['kafka_partition']} offset {row['kafka_offset']}")
         click.echo(f"  stored    {row['processed_at']} as {row['event_type']} {row['event_name']}")
-    if not life.known:
-        click.echo(
-            "  neither stored nor a dead letter: never accepted, or not read yet from its topic or from"
-            " dead_letter_queue (see `etld status`)"
-        )
+    if life.elsewhere is not None:
+        record = life.elsewhere.record
+        if record is not None:
+            click.echo(f"  in Kafka  {record.partition} offset {record.offset}")
+        named = f"{life.elsewhere.name:<8}  " if life.known else ""
+        click.echo(f"  {named}{life.elsewhere.text}")
 
 
 def _show_letter(letter: dict[str, Any]) -> None:

@@ -30,8 +30,13 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
     """Every mistake that needs no more than the configuration and a look for its files."""
     yield from _topics(config)
     yield from _files(config)
-    yield from _origins(config)
     yield from _ports(config)
+    yield from check_words(config)
+
+
+def check_words(config: Config) -> Iterator[Mistake]:
+    """Values that are wrong by themselves, wherever the daemon runs."""
+    yield from _origins(config)
     yield from _servers(config)
 
 
@@ -54,8 +59,12 @@ def _topics(config: Config) -> Iterator[Mistake]:
 
 def _files(config: Config) -> Iterator[Mistake]:
     for key, file in config.files().items():
-        if not file.is_file():
-            yield Mistake(split(key), f"there is no file {file}")
+        later = not key.startswith("event_types.")
+        try:
+            if not file.is_file():
+                yield Mistake(split(key), f"there is no file {file}", later)
+        except OSError as error:
+            yield Mistake(split(key), f"cannot look at {file}: {error.strerror}", later)
 
 
 def _origins(config: Config) -> Iterator[Mistake]:
@@ -106,7 +115,7 @@ def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
         for key in ("sasl_mechanism", "sasl_username", "sasl_password_file"):
             if not getattr(kafka, key):
                 message = f'is missing, and security_protocol = "{kafka.security_protocol}" needs it'
-                yield Mistake(("kafka", key), message)
+                yield Mistake(("kafka", key), message, later=key != "sasl_mechanism")
 
 
 def _hidden(url: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etld.config import environment, key_path, lines
+from etld.config import environment, key_path, lines, toml
 from etld.config.checks import check as own_check
+from etld.config.checks import check_words
 from etld.config.paths import resolve
 from etld.config.validate import validate
 from etld.errors import ConfigError, Problem
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etld.config.key_path import KeyPath
-    from etld.config.mistakes import Check
+    from etld.config.mistakes import Check, Mistake
     from etld.config.model import Config
 
 CANDIDATES = (Path("config/etld.toml"), Path("/etc/etld/etld.toml"))
 _NOWHERE = (
     "no configuration: neither ./config/etld.toml nor /etc/etld/etld.toml is there; `etld config init` writes one"
 )
-_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def locate(path: Path | None, env: Mapping[str, str] = os.environ) -> Path:
@@ -42,10 +41,16 @@ def locate(path: Path | None, env: Mapping[str, str] = os.environ) -> Path:
     raise ConfigError([Problem("", 0, _NOWHERE)])
 
 
-def load(path: Path | None = None, env: Mapping[str, str] = os.environ, checks: Sequence[Check] = ()) -> Config:
+def load(
+    path: Path | None = None,
+    env: Mapping[str, str] = os.environ,
+    checks: Sequence[Check] = (),
+    later: list[Problem] | None = None,
+) -> Config:
     """Read, check and resolve the configuration; raises ConfigError with every mistake.
 
     `checks` look at what only a part above this one understands, such as the rules of the corrector.
+    `later`, where it is given, gets the mistakes that are only credentials not there yet, and none of them raises.
     """
     source = locate(path, env)
     try:
@@ -55,20 +60,31 @@ def load(path: Path | None = None, env: Mapping[str, str] = os.environ, checks: 
         raise ConfigError([Problem("", line, "expected UTF-8")], str(source)) from error
     except OSError as error:
         raise ConfigError([Problem("", 0, f"cannot be read: {error.strerror}")], str(source)) from error
-    return parse(text, source, env, checks)
+    return parse(text, source, env, checks, later)
 
 
-def parse(text: str, source: Path, env: Mapping[str, str] = os.environ, checks: Sequence[Check] = ()) -> Config:
+def parse(
+    text: str,
+    source: Path,
+    env: Mapping[str, str] = os.environ,
+    checks: Sequence[Check] = (),
+    later: list[Problem] | None = None,
+) -> Config:
     """`load` for text that is read already; `source` gives relative paths their meaning."""
     data = _toml(text, source)
     index = lines.index(text)
+    written = copy.deepcopy(data)
     placed, problems = environment.apply(data, env)
     config, mistakes, removed = validate(data)
     if config is not None:
         config = resolve(config, source)
         for check in (own_check, *checks):
             mistakes += [one for one in check(config, data, removed) if not key_path.touches(one.path, removed)]
-    problems += [_problem(path, message, index, placed) for path, message in mistakes]
+    problems += [_problem(mistake, index, placed) for mistake in mistakes]
+    problems += [_problem(mistake, index, {}) for mistake in _overridden(written, source, placed)]
+    if later is not None:
+        later += [one for one in problems if one.later]
+        problems = [one for one in problems if not one.later]
     if problems or config is None:
         once = {(p.path, p.message): p for p in problems}
         raise ConfigError(sorted(once.values(), key=lambda p: (p.line, p.path)), str(source))
@@ -77,18 +93,25 @@ def parse(text: str, source: Path, env: Mapping[str, str] = os.environ, checks: 
 
 def _toml(text: str, source: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        place = _PLACE.search(message)
-        line = int(place[1]) if place and place[1] else text.count("\n") + 1
-        raise ConfigError([Problem("", line, f"not TOML: {_PLACE.sub('', message)}")], str(source)) from error
-    except RecursionError as error:
-        raise ConfigError([Problem("", 0, "nested too deeply")], str(source)) from error
+        return toml.loads(text)
+    except toml.TomlMistake as error:
+        raise ConfigError([Problem("", error.line, f"not TOML: {error.message}")], str(source)) from error
 
 
-def _problem(path: KeyPath, message: str, index: dict[KeyPath, int], placed: dict[KeyPath, str]) -> Problem:
+def _overridden(written: dict[str, Any], source: Path, placed: dict[KeyPath, str]) -> list[Mistake]:
+    """What is wrong with values of the file that a variable stands in for: they hold again without it."""
+    if not placed:
+        return []
+    config, mistakes, removed = validate(written)
+    if config is not None:
+        found = check_words(resolve(config, source))
+        mistakes += [one for one in found if not key_path.touches(one.path, removed)]
+    return [one for one in mistakes if any(one.path[: len(path)] == path for path in placed)]
+
+
+def _problem(mistake: Mistake, index: dict[KeyPath, int], placed: dict[KeyPath, str]) -> Problem:
+    path, message, later = mistake
     for count in range(len(path), 0, -1):
         if path[:count] in placed:
-            return Problem(key_path.join(path), 0, f"{message} (from {placed[path[:count]]})")
-    return Problem(key_path.join(path), lines.find(index, path), message)
+            return Problem(key_path.join(path), 0, f"{message} (from {placed[path[:count]]})", later=later)
+    return Problem(key_path.join(path), lines.find(index, path), message, later=later)

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 class Mistake(NamedTuple):
-    """What is wrong with the value at a key path."""
+    """What is wrong with the value at a key path. `later`: only that credentials are not there yet."""
 
     path: KeyPath
     message: str
+    later: bool = False
 
 
 #: Gets the config, the data as it stands in the file, and the paths that were left out of the config because of

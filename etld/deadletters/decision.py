@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ _STORED_STAGES = ("TASK_PUT", "TRANSFORM")
 AS_IT_IS = "(as it is)"
 BY_HAND = "(by hand)"
 _SHOWN = 5
+_PREAMBLE = re.compile(r"no rule (?:repairs it \(tried .*?\)|matches): ")
 
 
 def identity(letter: PendingLetter, event: dict[str, Any] | None) -> str:
@@ -131,6 +133,11 @@ def why(tried: Sequence[Tried], failure: Failure, problems: Sequence[str]) -> st
     if not problems:
         news.append(wrong)
     return f"no rule repairs it (tried {', '.join(one.rule for one in tried)}): {'; '.join(news or [wrong])}"
+
+
+def without_preamble(reason: str) -> str:
+    """What is wrong with a parked letter, without the words of `why` that are the same for all of them."""
+    return reason[found.end() :] if (found := _PREAMBLE.match(reason)) else reason
 
 
 def _repaired(

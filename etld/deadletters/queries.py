@@ -192,16 +192,20 @@ def discard(cur: Cursor, chosen: LetterFilter, before: datetime, limit: int, rea
     ).rowcount
 
 
-def statistics(conn: Connection) -> dict[str, Any]:
-    """Numbers of letters by state, error, rule and day of arrival."""
-    errors = ("event_type", "stage", "error_class", "sqlstate", "letters", "parked", "resolved", "error")
+def statistics(conn: Connection, states: Sequence[str] | None = None) -> dict[str, Any]:
+    """Numbers of letters, or of those in some states, by state, error, rule and day of arrival.
+
+    Each kind of error has the id of its newest letter as "example".
+    """
+    chosen = {"states": None if states is None else list(states)}
+    errors = ("event_type", "stage", "error_class", "sqlstate", "letters", "parked", "resolved", "error", "example")
     rules = ("rule", "attempts", "stored", "failed", "under_way", "parked")
     days = ("day", "letters", "resolved", "parked", "discarded")
     return {
-        "states": dict.fromkeys(STATES, 0) | dict(conn.execute(_SQL.states).fetchall()),
-        "errors": [dict(zip(errors, row, strict=True)) for row in conn.execute(_SQL.by_error)],
-        "rules": [dict(zip(rules, row, strict=True)) for row in conn.execute(_SQL.by_rule)],
-        "days": [dict(zip(days, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day)],
+        "states": dict.fromkeys(STATES, 0) | dict(conn.execute(_SQL.states, chosen).fetchall()),
+        "errors": [dict(zip(errors, row, strict=True)) for row in conn.execute(_SQL.by_error, chosen)],
+        "rules": [dict(zip(rules, row, strict=True)) for row in conn.execute(_SQL.by_rule, chosen)],
+        "days": [dict(zip(days, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day, chosen)],
     }
 
 

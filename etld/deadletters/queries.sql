@@ -90,15 +90,20 @@ INSERT INTO etld.dead_letter_attempt (dead_letter_id, attempt, error, outcome)
 SELECT id, attempts, %(reason)s, 'discarded' FROM gone
 
 -- name: states
-SELECT state, count(*) FROM etld.dead_letter GROUP BY 1
+SELECT state, count(*)
+FROM etld.dead_letter
+WHERE %(states)s::text[] IS NULL OR state = ANY(%(states)s::text[])
+GROUP BY 1
 
 -- name: by_error
 SELECT coalesce(event_type, '?'), stage, error_class, coalesce(sqlstate, ''), count(*),
     count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'resolved'),
     -- What was expected where, without what came and without numbers.
     left(CASE WHEN stage = 'VALIDATION' THEN split_part(split_part(error, ', got ', 1), '; did you mean', 1)
-              ELSE regexp_replace(split_part(error, ' DETAIL:', 1), '\d+', '#', 'g') END, 200)
+              ELSE regexp_replace(split_part(error, ' DETAIL:', 1), '\d+', '#', 'g') END, 200),
+    (array_agg(id ORDER BY created_at DESC, id))[1]::text
 FROM etld.dead_letter
+WHERE %(states)s::text[] IS NULL OR state = ANY(%(states)s::text[])
 GROUP BY 1, 2, 3, 4, 8
 ORDER BY 5 DESC, 1, 2, 3, 4, 8
 
@@ -109,11 +114,14 @@ SELECT coalesce(rule, '(none)'), count(*),
     count(*) FILTER (WHERE outcome = 'repaired'),
     count(*) FILTER (WHERE outcome = 'parked')
 FROM (
-    SELECT rule, outcome FROM etld.dead_letter_attempt WHERE tried IS NULL
+    SELECT dead_letter_id, rule, outcome FROM etld.dead_letter_attempt WHERE tried IS NULL
     UNION ALL
     -- What no rule repaired counts for each that was tried.
-    SELECT one ->> 'rule', a.outcome FROM etld.dead_letter_attempt a, json_array_elements(a.tried) one
+    SELECT a.dead_letter_id, one ->> 'rule', a.outcome FROM etld.dead_letter_attempt a, json_array_elements(a.tried) one
 ) attempts
+WHERE %(states)s::text[] IS NULL OR EXISTS (
+    SELECT FROM etld.dead_letter d WHERE d.id = attempts.dead_letter_id AND d.state = ANY(%(states)s::text[])
+)
 GROUP BY 1
 ORDER BY 2 DESC, 1
 
@@ -121,5 +129,6 @@ ORDER BY 2 DESC, 1
 SELECT created_at::date, count(*), count(*) FILTER (WHERE state = 'resolved'),
     count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'discarded')
 FROM etld.dead_letter
+WHERE %(states)s::text[] IS NULL OR state = ANY(%(states)s::text[])
 GROUP BY 1
 ORDER BY 1

@@ -142,9 +142,9 @@ class DeadLetterService:
         types = repairer.catalog.at(letter.asked_at)
         return letter_report(letter, repairer.decode(letter.value), repairer.rules, types)
 
-    def statistics(self) -> dict[str, Any]:
-        """Numbers of letters by state, error, rule and day of arrival."""
-        return queries.statistics(self._conn)
+    def statistics(self, states: Sequence[str] | None = None) -> dict[str, Any]:
+        """Numbers of letters, or of those in some states, by state, error, rule and day of arrival."""
+        return queries.statistics(self._conn, states)
 
     def test(
         self, chosen: LetterFilter, limit: int | None = None, *, only_matching: bool = False

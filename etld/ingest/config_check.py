@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from etld.config.mistakes import Mistake
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -> Iterator[Mistake]:
     """Every mistake in the file of write keys, in trusted_proxies, segment_calls and segment_map."""
     ingest = config.ingest
-    if ingest.keys_file is not None and ingest.keys_file.is_file():
+    if ingest.keys_file is not None and os.access(ingest.keys_file, os.F_OK):
         for message in keys.check(ingest.keys_file, config.event_types):
             yield Mistake(("ingest", "keys_file"), message)
     for message in proxies.check(ingest.trusted_proxies):

@@ -17,12 +17,12 @@ import binascii
 import hashlib
 import hmac
 import re
-import tomllib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from etld.config import toml
 from etld.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ def check(path: Path, event_types: Iterable[str]) -> list[str]:
 def _read(path: Path, event_types: Iterable[str]) -> tuple[list[Key], list[str]]:
     """The keys that are well, and what is wrong with the others."""
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = toml.loads(path.read_text("utf-8"))
     except OSError as error:
         return [], [f"{path}: cannot be read: {error.strerror or error}"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (toml.TomlMistake, UnicodeDecodeError) as error:
         return [], [f"{path}: is not TOML: {error}"]
     problems: list[str] = []
     known = frozenset(event_types)

@@ -10,6 +10,7 @@ from etld.kafka.errors import KafkaProblem
 from etld.kafka.reader import read_one
 from etld.kafka.types import Partition
 from etld.postgres import statements
+from etld.reconcile.fate import fate
 from etld.sinks.postgres import event_rows
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from etld.config import Config
     from etld.kafka.types import Record
     from etld.postgres.connections import Connection
+    from etld.reconcile.fate import Fate
 
 _SQL = statements.load(__package__, "trace")
 
@@ -30,7 +32,8 @@ class EventLife:
 
     `stored`: its row, with the topic that it came from. `dead_letters`: oldest first, each with its attempts as
     "tries". `outbox`: dead letters that are yet to go to the dead letter queue. `kafka`: whether Kafka still holds the
-    row's record, in words; None without a row. `accepted` and `resent` are when Kafka took the record of the event and
+    row's record, in words; None without a row. `elsewhere`: what became of it without
+    a row and a dead letter. `accepted` and `resent` are when Kafka took the record of the event and
     that of its repair.
     """
 
@@ -41,16 +44,29 @@ class EventLife:
     accepted: datetime | None = None
     resent: datetime | None = None
     kafka: str | None = None
+    elsewhere: Fate | None = None
 
     @property
     def known(self) -> bool:
         """Is there any trace of it?"""
-        return bool(self.stored or self.dead_letters or self.outbox)
+        return self.fate != "unknown"
+
+    @property
+    def fate(self) -> str:
+        """What became of it, in one word: stored, dead, filtered, sampled, expired, waiting or unknown."""
+        if self.stored:
+            return "stored"
+        if self.dead_letters or self.outbox:
+            tries = self.dead_letters[-1]["tries"] if self.dead_letters else ()
+            return "filtered" if tries and tries[-1]["outcome"] == "filtered" else "dead"
+        return "unknown" if self.elsewhere is None else self.elsewhere.name
 
     def as_json(self) -> dict[str, Any]:
         """The shape that programs rely on."""
         return {
             "event_id": self.event_id,
+            "fate": self.fate,
+            **({} if self.elsewhere is None else {"fate_text": self.elsewhere.text}),
             "accepted": _iso(self.accepted),
             "resent": _iso(self.resent),
             "stored": self.stored,
@@ -72,6 +88,10 @@ def trace(
     """
     with connect() as conn:
         life = EventLife(event_id, event_rows.one(conn, event_id), _letters(conn, event_id), _outbox(conn, event_id))
+        if not (life.stored or life.dead_letters or life.outbox):
+            life.elsewhere = fate(conn, config, kafka_settings, event_id)
+            life.accepted = None if life.elsewhere.record is None else life.elsewhere.record.timestamp
+            return life
     accepted = [_accepted(kafka_settings, letter) for letter in (life.dead_letters or life.outbox)[:1]]
     row = life.stored
     if row is not None and row["event_type"] in config.event_types:

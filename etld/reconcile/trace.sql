@@ -23,3 +23,11 @@ SELECT attempt, rule, error, outcome, returned_as::text, at
 FROM etld.dead_letter_attempt
 WHERE dead_letter_id = %(id)s::uuid
 ORDER BY attempt
+
+-- name: position
+-- Where the group reads next, and whether it left any record out.
+SELECT next_offset, filtered > 0
+FROM etld.kafka_position
+WHERE consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
+ORDER BY updated_at DESC
+LIMIT 1

@@ -44,8 +44,12 @@ class EventType:
 
     def keeps(self, event_name: str, event_id: str) -> bool:
         """Is this event in the sample? The same event id always decides the same."""
-        share = self.sample.get(event_name, 1.0)
-        return share >= 1.0 or zlib.crc32(event_id.encode()) < share * 2**32
+        return keeps(self.sample.get(event_name, 1.0), event_id)
+
+
+def keeps(share: float, event_id: str) -> bool:
+    """Is the event in a sample that keeps this share (0 to 1)?"""
+    return share >= 1.0 or zlib.crc32(event_id.encode()) < share * 2**32
 
 
 class Catalog:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from etld.util.text import thousands
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -160,5 +162,5 @@ def source(extent: tuple[str, str, int | None] | None, table: str) -> str:
     if extent is None:
         return f"etld.{table}, no events so far"
     first, last, count = extent
-    events = f"{count:,} event{'' if count == 1 else 's'}, " if count is not None else ""
+    events = f"{thousands(count)} event{'' if count == 1 else 's'}, " if count is not None else ""
     return f"etld.{table}, {events}{first} to {last} UTC"

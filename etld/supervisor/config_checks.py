@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.config.mistakes import Check
+    from etld.errors import Problem
 
 #: A new check is a line here.
 CHECKS: tuple[Check, ...] = (
@@ -26,6 +27,8 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> config.Config:
+def load(
+    path: Path | None = None, env: Mapping[str, str] = os.environ, later: list[Problem] | None = None
+) -> config.Config:
     """`etld.config.load` with all of CHECKS; raises ConfigError with every mistake."""
-    return config.load(path, env, CHECKS)
+    return config.load(path, env, CHECKS, later)

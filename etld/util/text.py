@@ -11,3 +11,13 @@ def one_line(text: object) -> str:
 def shortened(text: str, most: int) -> str:
     """The text, cut to `most` characters with an ellipsis at its end."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def cut_head(text: str, most: int) -> str:
+    """The text, cut to `most` characters with an ellipsis at its beginning: of a name, the end tells more."""
+    return text if len(text) <= most else f"…{text[len(text) - most + 1 :]}"
+
+
+def thousands(number: float, digits: int = 0) -> str:
+    """A number for people, with so many digits after the point: 12,345.6."""
+    return f"{number:,.{digits}f}" if digits else f"{number:,}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etld.cli.dlq.options import chosen, filters, open_service
-from etld.cli.dlq.output import print_table
+from etld.cli.dlq.output import print_table, short_id
+from etld.util.text import cut_head, thousands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from etld.deadletters.queries import ListedLetter
 
 _PAGE = 50
-_SHORT = 13
+_LONGEST_TYPE = 20
 _TITLES = ("id", "state", "type", "stage", "tries", "came", "error or reason")
 
 
@@ -47,15 +47,20 @@ def command(path: Path | None, /, limit: int | None, after: str | None, as_json:
         return
     print_table(_TITLES, [_cells(row) for row in rows])
     if total > len(rows):
-        click.echo(f"{len(rows)} of {total:,}; the next page: --after {_short(rows[-1].id)}")
-
-
-def _short(letter_id: str) -> str:
-    """Enough of an id for a person to type; every command takes it. A program gets the whole."""
-    return letter_id[:_SHORT] if sys.stdout.isatty() else letter_id
+        click.echo(f"{len(rows)} of {thousands(total)}; the next page: --after {short_id(rows[-1].id)}")
 
 
 def _cells(row: ListedLetter) -> tuple[object, ...]:
-    said = row.reason if row.state in ("parked", "discarded") and row.reason else row.error
+    from etld.deadletters.decision import without_preamble
+
+    said = without_preamble(row.reason) if row.state in ("parked", "discarded") and row.reason else row.error
     came = f"{row.created_at:%m-%d %H:%M:%S}"
-    return (_short(row.id), row.state, row.event_type or "?", row.stage, row.attempts, came, said)
+    return (
+        short_id(row.id),
+        row.state,
+        cut_head(row.event_type or "?", _LONGEST_TYPE),
+        row.stage,
+        row.attempts,
+        came,
+        said,
+    )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from etld.deadletters.queries import LetterFilter
     from etld.deadletters.service import DeadLetterService
 
-_STATES = ("new", "repaired", "resent", "resolved", "parked", "discarded")
+STATES = ("new", "repaired", "resent", "resolved", "parked", "discarded")
 
 
 def filters(function: Any) -> Any:
@@ -28,7 +28,7 @@ def filters(function: Any) -> Any:
         click.option("--error", metavar="REGEX", help="Only letters whose error or reason matches."),
         click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this event type; may be repeated."),
         click.option(
-            "--state", "states", multiple=True, type=click.Choice(_STATES), help="Only this state; may be repeated."
+            "--state", "states", multiple=True, type=click.Choice(STATES), help="Only this state; may be repeated."
         ),
     ):
         function = option(function)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from etld.util.text import one_line, shortened
+from etld.cli.layout import room, wrapped
+from etld.util.text import one_line, shortened, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Narrower than this, the last column of a table goes to a line of its own.
 _READABLE = 50
+_SHORT = 13
 _INTERRUPTED = 130
 
 
@@ -47,7 +48,7 @@ def bulk(action: BulkAction, total: int, steps: Iterator[int], *, yes: bool, as_
         click.echo(json.dumps({action.past: done, "interrupted": interrupted}))
     elif interrupted:
         again = "the same command goes on with the rest"
-        click.echo(f"interrupted: {action.past} {done:,} of {total:,}; {again}", err=True)
+        click.echo(f"interrupted: {action.past} {thousands(done)} of {thousands(total)}; {again}", err=True)
     else:
         click.echo(f"{action.past} {letters(done)}")
     return _INTERRUPTED if interrupted else 0
@@ -68,7 +69,7 @@ def agreed(question: str) -> bool:
 
 def letters(number: int) -> str:
     """So many dead letters, in words."""
-    return f"{number:,} dead letter{'s' if number != 1 else ''}"
+    return f"{thousands(number)} dead letter{'s' if number != 1 else ''}"
 
 
 def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
@@ -79,21 +80,26 @@ def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None
     kept = [at for at in range(len(titles)) if any(row[at] != "" for row in rows)]
     right = [isinstance(rows[0][at], int) for at in kept]
     lines = [[titles[at] for at in kept]]
-    lines += [[f"{row[at]:,}" if isinstance(row[at], int) else plain(row[at]) for at in kept] for row in rows]
+    lines += [[_cell(row[at]) for at in kept] for row in rows]
     widths = [max(len(line[at]) for line in lines) for at in range(len(kept))]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    below = room is not None and not right[-1] and min(widths[-1], _READABLE) > room - sum(widths[:-1]) - 2 * len(kept)
+    most = room()
+    below = most is not None and not right[-1] and min(widths[-1], _READABLE) > most - sum(widths[:-1]) - 2 * len(kept)
     for number, line in enumerate(lines):
         shown = [text.rjust(widths[at]) if right[at] else text.ljust(widths[at]) for at, text in enumerate(line)]
         parts = ["  ".join(shown[:-1]), f"    {line[-1]}"] if below else ["  ".join(shown)]
         for part in parts:
-            click.secho(_cut(part.rstrip(), room), bold=number == 0 or None)
+            click.secho(_cut(part.rstrip(), most), bold=number == 0 or None)
+
+
+def _cell(value: object) -> str:
+    return thousands(value) if isinstance(value, int) else plain(value)
 
 
 def print_changes(changes: Iterable[Change], indent: str, *, err: bool = False) -> None:
     """A line for each field that differs."""
     for change in changes:
-        click.echo(f"{indent}{plain(change.path)}: {change.before} -> {change.after}", err=err)
+        told = f"{plain(change.path)}: {change.before} -> {change.after}"
+        click.echo(indent + told if err else wrapped(indent, told, len(indent) + 4), err=err)
 
 
 def plain(text: object) -> str:
@@ -101,5 +107,10 @@ def plain(text: object) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in one_line(text))
 
 
-def _cut(text: str, room: int | None) -> str:
-    return text if room is None else shortened(text, room)
+def short_id(letter_id: str) -> str:
+    """Enough of an id for a person to type; every command takes it. A program gets the whole."""
+    return letter_id[:_SHORT] if sys.stdout.isatty() else letter_id
+
+
+def _cut(text: str, most: int | None) -> str:
+    return text if most is None else shortened(text, most)

@@ -11,6 +11,7 @@ import click
 from etld.cli.dlq.options import chosen, filters, open_service
 from etld.cli.dlq.output import agreed, bulk, letters, print_changes, progress
 from etld.errors import EtldError, UsageError
+from etld.util.text import thousands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,8 +131,10 @@ class _Told:
         for line in self._lines:
             click.echo(line, err=True)
         if self._invalid > len(self._lines):
-            click.echo(f"… and {self._invalid - len(self._lines):,} more not replayed", err=True)
-        said = f"replayed {self.done:,} of {total:,}" + (f", {self._invalid:,} invalid" if self._invalid else "")
+            click.echo(f"… and {thousands(self._invalid - len(self._lines))} more not replayed", err=True)
+        said = f"replayed {thousands(self.done)} of {thousands(total)}" + (
+            f", {thousands(self._invalid)} invalid" if self._invalid else ""
+        )
         if self._as_json:
             counted = {"replayed": self.done, "invalid": self._invalid, "interrupted": self.interrupted}
             click.echo(json.dumps(counted))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import click
 
 from etld.cli.dlq.options import open_service
 from etld.cli.dlq.output import plain, print_changes
+from etld.cli.layout import room, wrapped
+from etld.util.text import thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from etld.deadletters.reports import LetterReport
 
 _BYTES = 1024
-_NARROWEST = 40
 
 
 @click.command()
@@ -41,17 +39,25 @@ def command(path: Path | None, letter: str, as_json: bool) -> None:
         click.echo(json.dumps(report.as_json(), default=str))
         return
     _tell_origin(report)
+    click.echo("\nevent")
+    _tell_event(report)
+    _tell_attempts(report)
+    _tell_rules(report)
     click.echo("\nheaders")
     _tell_lines((f"{plain(name)}: {plain(held)}" for name, held in report.letter.headers.items()))
     click.echo("\nbytes")
     _dump(report.letter.value)
-    click.echo("\nevent")
+
+
+def _tell_event(report: LetterReport) -> None:
     if report.decoded.event is None:
-        click.echo(f"  {plain(report.decoded.reason)}")
-    else:
-        click.echo(textwrap.indent(json.dumps(report.decoded.event, indent=2, default=str), "  "))
-    _tell_attempts(report)
-    _tell_rules(report)
+        click.echo(wrapped("  ", plain(report.decoded.reason), 2))
+        return
+    most = room()
+    for line in json.dumps(report.decoded.event, indent=2, default=str).splitlines():
+        inset = len(line) - len(line.lstrip()) + 2
+        fits = most is None or len(line) + 2 <= most
+        click.echo(f"  {line}" if fits else wrapped(" " * inset, line.lstrip(), inset + 4))
 
 
 def _tell_origin(report: LetterReport) -> None:
@@ -69,7 +75,7 @@ def _tell_origin(report: LetterReport) -> None:
         ("error", f"{row.error_class}{f' (SQLSTATE {row.sqlstate})' if row.sqlstate else ''}: {row.error}"),
     ]
     for name, text in lines:
-        click.echo(_wrapped(f"{name:<12}", plain(text)))
+        click.echo(wrapped(f"{name:<12}", plain(text)))
 
 
 def _tell_attempts(report: LetterReport) -> None:
@@ -77,7 +83,7 @@ def _tell_attempts(report: LetterReport) -> None:
     for one, changed in report.attempts:
         error = f": {plain(one.error)}" if one.error else ""
         told = f"{one.at:%Y-%m-%d %H:%M:%S}  {one.rule or 'no rule'}  {one.outcome}{error}"
-        click.echo(_wrapped(f"  {one.attempt}. ", told))
+        click.echo(wrapped(f"  {one.attempt}. ", told))
         print_changes(changed, "     ")
     if not report.attempts:
         click.echo("  none")
@@ -86,7 +92,7 @@ def _tell_attempts(report: LetterReport) -> None:
 def _tell_rules(report: LetterReport) -> None:
     click.echo("\nrules that match")
     for rule in report.rules:
-        click.echo(_wrapped("  ", f"{rule.rule}: {plain(rule.result)}", 5))
+        click.echo(wrapped("  ", f"{rule.rule}: {plain(rule.result)}", 5))
         print_changes(rule.changes, "     ")
     if not report.rules:
         click.echo("  none")
@@ -96,21 +102,9 @@ def _tell_lines(lines: Iterable[str]) -> None:
     none = True
     for line in lines:
         none = False
-        click.echo(_wrapped("  ", line, 5))
+        click.echo(wrapped("  ", line, 5))
     if none:
         click.echo("  none")
-
-
-def _wrapped(head: str, text: str, indent: int | None = None) -> str:
-    """On a terminal wrapped at its width, with the rest below the beginning; else one line."""
-    if not sys.stdout.isatty():
-        return head + text
-    return textwrap.fill(
-        text,
-        max(_NARROWEST, shutil.get_terminal_size().columns),
-        initial_indent=head,
-        subsequent_indent=" " * (len(head) if indent is None else indent),
-    )
 
 
 def _dump(value: bytes | None) -> None:
@@ -122,4 +116,4 @@ def _dump(value: bytes | None) -> None:
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
         click.echo(f"  {start:06x}  {row.hex(' '):<47}  {text}")
     if len(value) > _BYTES:
-        click.echo(f"  … {len(value) - _BYTES:,} more bytes")
+        click.echo(f"  … {thousands(len(value) - _BYTES)} more bytes")

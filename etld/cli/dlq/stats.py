@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.cli.dlq.options import open_service
-from etld.cli.dlq.output import print_table
+from etld.cli.dlq.options import STATES, open_service
+from etld.cli.dlq.output import print_table, short_id
+from etld.util.text import thousands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,24 +19,30 @@ _MOST = 20
 
 
 @click.command()
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only this state; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def command(path: Path | None, as_json: bool) -> None:
-    """Count dead letters by state, error, rule and day."""
+def command(path: Path | None, states: tuple[str, ...], as_json: bool) -> None:
+    """Count dead letters by state, error (each with one of its letters as an example), rule and day."""
     with open_service(path) as service:
-        found = service.statistics()
+        found = service.statistics(states or None)
     if as_json:
         click.echo(json.dumps(found))
         return
     if not found["errors"]:
         click.echo("no dead letters")
         return
-    click.echo(", ".join(f"{number:,} {state}" for state, number in found["states"].items() if number))
-    _table("by error", found["errors"][:_MOST])
+    click.echo(", ".join(f"{thousands(number)} {state}" for state, number in found["states"].items() if number))
+    _table("by error", [_with_example(row) for row in found["errors"][:_MOST]])
     if len(found["errors"]) > _MOST:
-        click.echo(f"… and {len(found['errors']) - _MOST} kinds more, rarer ones: --json has all")
+        click.echo(f"… and {thousands(len(found['errors']) - _MOST)} kinds more, rarer ones: --json has all")
     _table("attempts by rule", found["rules"])
     _table("by day", found["days"])
+
+
+def _with_example(row: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name not in ("example", "error")}
+    return {**shown, "example and error": f"{short_id(row['example'])}  {row['error']}"}
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import click
 from etld.cli.dlq.options import chosen, filters, open_service
 from etld.cli.dlq.output import plain, print_changes
 from etld.errors import EtldError, UsageError
+from etld.util.text import thousands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,13 +89,13 @@ class _Report:
             click.echo("no dead letters to test")
             return 0
         if not tested:
-            click.echo(f"rule {rule} matches none of {unmatched:,} dead letters")
+            click.echo(f"rule {rule} matches none of {thousands(unmatched)} dead letters")
             return code
         rest = total - tested - unmatched
         click.echo(
-            f"{repaired:,} would be repaired, {broken:,} would stay broken"
-            + (f", {unmatched:,} do not match" if unmatched else "")
-            + (f", {rest:,} not tested (--all)" if rest > 0 else "")
+            f"{thousands(repaired)} would be repaired, {thousands(broken)} would stay broken"
+            + (f", {thousands(unmatched)} do not match" if unmatched else "")
+            + (f", {thousands(rest)} not tested (--all)" if rest > 0 else "")
             + "; nothing was changed"
         )
         return code

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
-from etld.config import key_path, lines
+from etld.config import key_path, lines, toml
 from etld.deadletters.rules.engine import check
 from etld.errors import ConfigError, EtldError, Problem
 
@@ -16,8 +15,8 @@ def read(text: str, name: str) -> list[dict[str, Any]]:
     Raises `ConfigError` with every mistake and its line, and `EtldError` where there are no rules.
     """
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = toml.loads(text)
+    except toml.TomlMistake as error:
         raise EtldError(f"{name} is not TOML: {error}") from None
     nested = data.get("corrector", {})
     prefix = "corrector.rules" if isinstance(nested, dict) and "rules" in nested else "rules"

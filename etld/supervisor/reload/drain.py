@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etld.control.verbs import Answer, VerbError
 from etld.supervisor.slots.machine import SlotState
+from etld.util.text import thousands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def _behind(tree: ProcessTree) -> list[str]:
             raise VerbError("failed", f"not drained: {slot.name} is fatal: {slot.last_error}")
         found.append(f"{slot.name} is {slot.state}")
     for kind_name, source, events in tree.metrics.waiting():
-        found.append(f"{source} has {events:,} events for the {kind_name}")
+        found.append(f"{source} has {thousands(events)} events for the {kind_name}")
     return found
 
 

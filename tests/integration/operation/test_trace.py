@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import confluent_kafka
@@ -126,3 +128,39 @@ def test_an_event_that_nobody_knows(etld: EtldClient) -> None:
     done = etld.daemon.cli("trace", str(uuid.uuid4()), check=False)
     assert done.returncode == 1
     assert "neither stored nor a dead letter" in done.stdout
+
+
+def test_events_that_are_left_out(make_daemon: Callable[[], Daemon]) -> None:
+    """Filtered by a transform, sampled by ingest, deleted from the table, waiting: each is said by its name."""
+    made = make_daemon()
+    Path(made.directory, "large_only.py").write_text(
+        "import polars as pl\n"
+        "def keep(frame):\n"
+        "    return frame.filter(pl.col('event_details').struct.field('price') > 10)\n"
+    )
+    made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
+    made.configure({"event_types.purchase.transform": "large_only:keep"})
+    with made.running():
+        etld = EtldClient(made)
+        small, large = purchase(price=1.0), purchase(price=99.0)
+        for event in (small, large):
+            etld.track(event)
+        wait_until(lambda: etld.price(large["event_id"]), 30, "the large one is stored")
+        wait_until(lambda: made.json("trace", small["event_id"])["fate"] == "filtered", 30, "the other one is filtered")
+        said = made.cli("trace", small["event_id"]).stdout
+        assert "filtered  large_only:keep left it out" in said
+        assert made.json("trace", large["event_id"])["fate"] == "stored"
+        made.cli("pause", "processor")
+        late = purchase(price=99.0)
+        etld.track(late)
+        assert made.json("trace", late["event_id"])["fate"] == "waiting"
+        made.cli("resume", "processor")
+        made.configure(
+            {"event_types.purchase.transform": "", "event_types.purchase.sample": {large["event_name"]: 0.0}}
+        )
+        made.cli("reload")
+        gone = purchase()
+        etld.track(gone)
+        found = made.json("trace", gone["event_id"])
+        assert found["fate"] == "sampled"
+        assert f"purchase {gone['event_name']}" in found["fate_text"]

@@ -126,3 +126,26 @@ def test_the_group_lists_its_verbs() -> None:
     command = cli.get_command(click.Context(cli), "config")
     assert isinstance(command, click.Group)
     assert sorted(command.commands) == ["check", "init", "schema", "show"]
+
+
+def test_credentials_may_come_later(file: Path) -> None:
+    """With --without-secrets their files may be missing, and nothing else."""
+    text = file.read_text()
+    file.write_text(
+        '[postgres]\npassword_file = "/nowhere/pw"\ndsn = "postgresql://etld@db.example/etld"\n'
+        '[ingest]\nkeys_file = "/nowhere/keys.toml"\n'
+        '[kafka]\nbootstrap_servers = "a:9092"\nsecurity_protocol = "sasl_ssl"\nsasl_mechanism = "PLAIN"\n' + text
+    )
+    assert config("check", file=file).exit_code == 1
+    done = config("check", "--without-secrets", file=file)
+    assert done.exit_code == 0
+    assert "good, once these are there: " in done.stdout
+    for key in ("postgres.password_file", "ingest.keys_file", "kafka.sasl_password_file", "kafka.sasl_username"):
+        assert key in done.stdout
+    assert json.loads(config("check", "--without-secrets", "--json", file=file).stdout)["ok"] is True
+    file.write_text(file.read_text().replace("a:9092", "nonsense").replace("a.avsc", "gone.avsc"))
+    done = config("check", "--without-secrets", file=file)
+    assert done.exit_code == 1
+    assert "bootstrap_servers" in done.stderr
+    assert "gone.avsc" in done.stderr
+    assert "password_file" not in done.stderr

@@ -238,6 +238,54 @@ def test_what_is_no_toml_has_a_line(text: str, line: int) -> None:
     assert "(at" not in found[""][1]
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[kafka\n", 1, "the name of the table on line 1 is not closed: expected ]"),
+        ("[[kafka]\na = 1\n", 1, "the name of the table on line 1 is not closed"),
+        ('a = 1\ndsn = "embedded\nb = 2\n', 2, 'line 2 with "embedded is not closed: expected " before the end'),
+        ("a = '''\nx\n[kafka]\n", 4, "the text that begins on line 1 with ''' is not closed"),
+        ('names = [\n"a",\n"b"\nport = 1\n', 4, "the list that [ opens on line 1 is not closed: expected , or ]"),
+        ('a = ["x", # ]\n  ["y"]\n[kafka]\nb = 1\n', 3, "the list that [ opens on line 1 is not closed"),
+        ("a = { b = 1\nc = 2\n", 1, "the table that { opens on line 1 is not closed: expected , or }"),
+        ("[a]\nb = 1\n[a]\n", 3, "this table stands in the file already: `[a]`"),
+        ("a = 1\na = 2\n", 2, "this key stands in the file already: `a = 2`"),
+        ("a = yes\n", 1, "expected a value after the = of `a = yes`"),
+        ("a\n", 1, "expected = after the key in `a`"),
+        ("a = 1 b = 2\n", 1, "nothing may follow a value on its line"),
+        ('a = "\\d"\n', 1, "inside double quotes is written"),
+    ],
+)
+def test_what_is_no_toml_says_what_is_open(text: str, line: int, words: str) -> None:
+    """In words that need no knowledge of the parser."""
+    for ends in ("\n", "\r\n"):
+        found = mistakes(text.replace("\n", ends))[""]
+        assert found[0] == line
+        assert words in found[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "variable", "value", "path"),
+    [
+        ("port = 8080", "port = 70000", "ETLD_INGEST__PORT", "8080", "ingest.port"),
+        ('level = "info"', 'level = "loud"', "ETLD_LOG__LEVEL", "info", "log.level"),
+        ('url = "embedded"', 'url = "nowhere"', "ETLD_SCHEMA_REGISTRY__URL", "embedded", "schema_registry.url"),
+    ],
+)
+def test_an_override_does_not_hide_a_wrong_value(old: str, new: str, variable: str, value: str, path: str) -> None:
+    """The file is as wrong as without it: told with its line."""
+    found = mistakes(broken((old, new)), {variable: value})
+    assert list(found) == [path]
+    assert found[path][0] > 0
+    parse(TEXT, DEFAULT, {variable: value}, CHECKS)
+
+
+def test_an_override_may_stand_in_for_what_is_not_there() -> None:
+    """A file of the other host, a port that is taken by another part: nothing is wrong with what is in force."""
+    parse(broken(('keys_file = ""', 'keys_file = "/nowhere"')), DEFAULT, {"ETLD_INGEST__KEYS_FILE": ""}, CHECKS)
+    parse(broken(("port = 8080", "port = 15432")), DEFAULT, {"ETLD_INGEST__PORT": "8081"}, CHECKS)
+
+
 def test_deeply_nested_text_is_a_mistake_too() -> None:
     """Not the end of the interpreter."""
     assert mistakes("a = " + "[" * 100_000)[""][1]

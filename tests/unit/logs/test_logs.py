@@ -110,6 +110,16 @@ def test_a_record_that_cannot_be_shown_leaves_a_line(desk: Desk) -> None:
     assert "test_logs.py" in str(line["msg"])
 
 
+def test_json_fields_keep_their_shape(desk: Desk) -> None:
+    """Lists, objects, paths and times are JSON, with the secrets inside of them hidden."""
+    desk.log.info("drew", extra={"paths": [Path("/a")], "spans": {"t:0": (1, 2)}, "note": [CANARY], "x": float("inf")})
+    (line,) = desk.lines()
+    assert line["paths"] == ["/a"]
+    assert line["spans"] == {"t:0": [1, 2]}
+    assert (line["note"], line["x"]) == (["***"], "inf")
+    assert human(record("drew", topic="t", paths=[Path("/a")])).endswith('paths=["/a"])')
+
+
 @given(message=st.text(), value=st.text())
 def test_one_record_is_one_line_whatever_is_in_it(message: str, value: str) -> None:
     """No character of a message or a field starts a line or moves a terminal's cursor, in either format."""
