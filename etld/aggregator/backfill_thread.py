@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from etld.postgres import connections
+from etld.postgres.access import access
 from etld.postgres.errors import DatabaseError
 from etld.summaries import backfill, tables
 from etld.util.backoff import Backoff
@@ -96,7 +97,7 @@ class BackfillThread:
         assert self._worker.addresses.postgres is not None
         return connections.connect(
             self._worker.addresses.postgres,
-            password=config.secret("postgres"),
+            **access(config),
             application_name=f"etld {self._worker.name} filling",
             connect_timeout=config.postgres.connect_timeout,
             statement_timeout=config.postgres.statement_timeout,

@@ -31,6 +31,7 @@ COMMANDS = {
     "reconcile": ("etld.cli.reconcile", "Compare topics, table, dead letters and summaries."),
     "schemas": ("etld.cli.schemas", "List, check and register schemas."),
     "summaries": ("etld.cli.summaries", "Fill summaries anew."),
+    "database": ("etld.cli.database", "Say what the database has to grant."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
 }

@@ -57,9 +57,13 @@ class Target:
         return self.addresses.postgres
 
     def _options(self, what: str) -> ConnectionOptions:
+        from etld.postgres.access import access
+
+        found = access(self.config)
         return {
             "application_name": f"etld {what}",
-            "password": self.config.secret("postgres"),
+            "password": found["password"],
+            "pooled": found["pooled"],
             "connect_timeout": self.config.postgres.connect_timeout,
             "statement_timeout": 0.0,
         }

@@ -92,10 +92,17 @@ def _servers(config: Config) -> Iterator[Mistake]:
     url = config.schema_registry.url
     if url != "embedded" and not re.match(r"https?://[^/?#]", url):
         yield Mistake(("schema_registry", "url"), f'expected "embedded" or an http(s) URL, got {_hidden(url)!r}')
-    dsn = config.postgres.dsn
-    if dsn != "embedded" and not re.match(r"postgres(ql)?://|\s*[a-z_]+\s*=", dsn):
-        message = f'expected "embedded" or a DSN such as "postgresql://user@host/db", got {_hidden(dsn)!r}'
-        yield Mistake(("postgres", "dsn"), message)
+    for key in ("dsn", "migration_dsn", "direct_dsn"):
+        dsn = getattr(config.postgres, key)
+        given = dsn not in ("embedded", "") if key == "dsn" else dsn != ""
+        if given and not re.match(r"postgres(ql)?://|\s*[a-z_]+\s*=", dsn):
+            embedded = '"embedded" or ' if key == "dsn" else ""
+            message = f'expected {embedded}a DSN such as "postgresql://user@host/db", got {_hidden(dsn)!r}'
+            yield Mistake(("postgres", key), message)
+        elif given and key != "dsn" and config.postgres.dsn == "embedded":
+            yield Mistake(("postgres", key), 'the embedded server is reached by "embedded" only')
+    if config.postgres.pooler and config.postgres.dsn == "embedded":
+        yield Mistake(("postgres", "pooler"), "the embedded server is behind no pooler")
 
 
 def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:

@@ -21,6 +21,8 @@ from etld.errors import EtldError
 
 _SECRETS = {"kafka": "sasl_password_file", "postgres": "password_file", "schema_registry": "password_file"}
 
+_MIGRATION = "postgres.migration_password_file"
+
 
 def _section(model: Any, description: str) -> Any:
     return Field(default_factory=model, description=description)
@@ -98,6 +100,7 @@ class Config(Section):
             **{f"event_types.{name}.schema": kind.schema for name, kind in self.event_types.items()},
             "ingest.keys_file": self.ingest.keys_file,
             "kafka.ssl_ca_file": self.kafka.ssl_ca_file,
+            _MIGRATION: self.postgres.migration_password_file,
             **{f"{section}.{key}": getattr(getattr(self, section), key) for section, key in _SECRETS.items()},
         }
         return {key: path for key, path in named.items() if path is not None}
@@ -112,17 +115,36 @@ class Config(Section):
         path: Path | None = getattr(getattr(self, section), key)
         if path is None:
             return split(self.postgres.dsn)[1] if section == "postgres" else None
+        return self._read(f"{section}.{key}", path)
+
+    def migration_dsn(self) -> tuple[str, str | None]:
+        """Address (without a password) and password of `postgres.migration_dsn`; raises `EtldError`."""
+        address, password = split(self.postgres.migration_dsn)
+        path = self.postgres.migration_password_file
+        return address, (password if path is None else self._read(_MIGRATION, path))
+
+    def direct_dsn(self) -> str:
+        """`postgres.direct_dsn` without a password; "" when there is none."""
+        return split(self.postgres.direct_dsn)[0]
+
+    @staticmethod
+    def _read(key: str, path: Path) -> str:
         try:
             secret = path.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise EtldError(f"{section}.{key}: cannot read {path}: {reason}") from error
+            raise EtldError(f"{key}: cannot read {path}: {reason}") from error
         logs.hide(secret)
         return secret
 
     def secrets(self) -> list[str]:
         """Every password that can be read now, those inside addresses too."""
-        found = [*inside(self.postgres.dsn), *inside(self.schema_registry.url)]
+        postgres = self.postgres
+        addresses = (postgres.dsn, postgres.migration_dsn, postgres.direct_dsn, self.schema_registry.url)
+        found = [secret for address in addresses for secret in inside(address)]
+        if postgres.migration_password_file is not None:
+            with contextlib.suppress(EtldError):
+                found.append(self._read(_MIGRATION, postgres.migration_password_file))
         for section in _SECRETS:
             with contextlib.suppress(EtldError):
                 found.append(self.secret(section) or "")

@@ -25,6 +25,7 @@ def run(worker: Worker) -> None:
     from etld.corrector.sender import LetterSender
     from etld.kafka.settings import client_settings
     from etld.postgres import connections
+    from etld.postgres.access import access
     from etld.schemas.registry import open_registry
     from etld.schemas.registry.cache import SchemaCache
 
@@ -34,7 +35,7 @@ def run(worker: Worker) -> None:
         assert worker.addresses.postgres is not None
         return connections.connect(
             worker.addresses.postgres,
-            password=worker.config.secret("postgres"),
+            **access(worker.config),
             application_name=f"etld {worker.name} repairs",
             connect_timeout=worker.config.postgres.connect_timeout,
             statement_timeout=worker.config.postgres.statement_timeout if limited else 0,

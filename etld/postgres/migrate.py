@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Any constant will do, as long as every etld uses the same.
 _LOCK = 0x65746C64
+# The first migration says this, and it is there by then.
+_SCHEMA = "CREATE SCHEMA IF NOT EXISTS etld;"
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
 
 
@@ -37,7 +39,9 @@ def migrate(conn: Connection) -> list[str]:
     ran = []
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        conn.execute("CREATE SCHEMA IF NOT EXISTS etld")
+        # Asked first: who may not make schemas may not say IF NOT EXISTS either.
+        if conn.execute("SELECT to_regnamespace('etld') IS NULL").fetchone() == (True,):
+            conn.execute("CREATE SCHEMA etld")
         conn.execute(
             "CREATE TABLE IF NOT EXISTS etld.migration (number integer PRIMARY KEY, name text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())"
@@ -45,7 +49,7 @@ def migrate(conn: Connection) -> list[str]:
         current = _refuse_newer(conn)
         for number, name, text in migrations:
             if number > current:
-                conn.execute(SQL(text))
+                conn.execute(SQL(text.replace(_SCHEMA, "")))
                 conn.execute("INSERT INTO etld.migration (number, name) VALUES (%s, %s)", (number, name))
                 ran.append(name)
     return ran

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etld.postgres import connections
+from etld.postgres.access import access
 from etld.postgres.errors import DatabaseError, DatabaseProblem, classify
 from etld.postgres.migrate import refuse_newer
 
@@ -20,7 +21,7 @@ def run(config: Config, addresses: Addresses) -> None:
     try:
         with connections.connect(
             addresses.postgres,
-            password=config.secret("postgres"),
+            **access(config),
             application_name="etld check",
             connect_timeout=config.postgres.connect_timeout,
             statement_timeout=config.postgres.connect_timeout,

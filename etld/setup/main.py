@@ -10,13 +10,11 @@ from etld.errors import EtldError
 from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.settings import client_settings
-from etld.postgres import connections
 from etld.postgres.errors import DatabaseProblem, classify
-from etld.postgres.migrate import migrate
 from etld.schemas import registered, registration
 from etld.schemas.registration import SchemasRefused
 from etld.schemas.registry import RegistryUnavailable, open_registry
-from etld.setup import topics
+from etld.setup import database, topics
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
 
@@ -58,15 +56,7 @@ def set_up(worker: Worker) -> None:
     if addresses.postgres is None:
         raise EtldError("set-up needs PostgreSQL, and was given no address of it")
     loaded = registration.load(config)
-    with connections.connect(
-        addresses.postgres,
-        password=config.secret("postgres"),
-        application_name=f"etld {worker.name}",
-        connect_timeout=config.postgres.connect_timeout,
-        statement_timeout=config.postgres.statement_timeout,
-    ) as conn:
-        for name in migrate(conn):
-            log.info("migrated the database: %s", name)
+    with database.open_migrated(worker, addresses.postgres) as conn:
         worker.beat()
         admin = Admin(client_settings(config, addresses))
         topics.ensure(admin, config)

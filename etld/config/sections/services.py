@@ -43,6 +43,16 @@ class PostgresSection(Section):
     dsn: str = Field("embedded", min_length=1, description='"embedded", or a DSN: "postgresql://etld@db.example/etld".')
     embedded_port: Port = Field(15432, description="Port of the embedded server; 0 takes any free one.")
     password_file: OptionalFile = Field(None, description="Holds the password, so that it stands in no DSN: one line.")
+    migration_dsn: str = Field(
+        "", description="Set-up makes and changes the tables as this user, and grants the one of dsn what it needs."
+    )
+    migration_password_file: OptionalFile = Field(None, description="Holds the password of migration_dsn: one line.")
+    pooler: Literal["", "transaction"] = Field(
+        "", description="What dsn leads to: the server, or a pooler that gives each transaction a session."
+    )
+    direct_dsn: str = Field(
+        "", description="With a pooler: the server itself, for the little that needs a session; user as in dsn."
+    )
     connect_timeout: Annotated[Duration, at_least(1, "1 s")] = quantity("5 s", "How long to try one connection.")
     statement_timeout: PositiveDuration = quantity("30 s", "How long one statement may take.")
 

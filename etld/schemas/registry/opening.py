@@ -30,6 +30,7 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
             compatibility=settings.compatibility,
         )
     from etld.postgres import connections
+    from etld.postgres.access import access
     from etld.schemas.registry.table import TableRegistry
 
     # A worker that asks for a schema says nothing meanwhile: both waits together must end before it counts as hung.
@@ -40,7 +41,7 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
             raise RegistryUnavailable("the schema registry is a table, and this worker has no database")
         return connections.connect(
             addresses.postgres,
-            password=config.secret("postgres"),
+            **access(config),
             application_name="etld schemas",
             connect_timeout=min(config.postgres.connect_timeout, patience),
             statement_timeout=min(config.postgres.statement_timeout, patience),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from etld.postgres import connections
+from etld.postgres.access import access
 from etld.postgres.errors import DatabaseError
 from etld.sinks.base import Sink, SinkError, SinkWriter
 from etld.sinks.postgres import event_rows
@@ -163,7 +164,7 @@ def open_sink(worker: Worker, consumer: Consumer) -> PostgresSink:
         longest = min(config.postgres.statement_timeout, hang * _STATEMENT)
         return connections.connect(
             worker.addresses.postgres,
-            password=config.secret("postgres"),
+            **access(config),
             application_name=f"etld {worker.name}",
             connect_timeout=min(config.postgres.connect_timeout, hang * _STATEMENT),
             statement_timeout=longest if hurry else config.postgres.statement_timeout,

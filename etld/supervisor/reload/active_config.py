@@ -82,10 +82,12 @@ def _keys_of(group: str) -> tuple[str, str]:
 
 def without_password_file(config: Config) -> Config:
     """The configuration for the supervisor's log: it reads no password of the database that a child could inherit."""
-    return config.model_copy(update={"postgres": config.postgres.model_copy(update={"password_file": None})})
+    hidden = {"password_file": None, "migration_password_file": None}
+    return config.model_copy(update={"postgres": config.postgres.model_copy(update=hidden)})
 
 
 def without_database(config: Config) -> Config:
     """The configuration for a role that has no business with the database: it cannot tell what it is not told."""
-    postgres = config.postgres.model_copy(update={"dsn": "embedded", "password_file": None})
+    unknown = {"dsn": "embedded", "password_file": None, "migration_dsn": "", "direct_dsn": ""}
+    postgres = config.postgres.model_copy(update={**unknown, "migration_password_file": None})
     return config.model_copy(update={"postgres": postgres})

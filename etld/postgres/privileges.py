@@ -1,0 +1,100 @@
+"""What the roles that etld connects as may do, and what they lack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg.conninfo import conninfo_to_dict
+
+from etld.postgres import statements
+from etld.postgres.compose import SQL
+from etld.postgres.errors import DatabaseError, DatabaseProblem, sqlstate
+from etld.util.text import one_line
+
+if TYPE_CHECKING:
+    from etld.postgres.connections import Connection
+
+_SQL = statements.load(__package__, "privileges")
+_DENIED = "42501"
+
+
+def role_of(conn: Connection) -> str:
+    """Who this connection is to the database."""
+    row = conn.execute("SELECT current_user::text").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def lacks_for_migrations(conn: Connection) -> list[str]:
+    """The statements that give this connection's role what migrations need."""
+    return _lacks(conn, _SQL.lacks_for_migrations, role_of(conn))
+
+
+def lacks(conn: Connection, role: str) -> list[str]:
+    """The statements that give a role what the daemon needs of the tables that there are."""
+    return _lacks(conn, _SQL.lacks, role)
+
+
+def refuse(role: str, statements: list[str]) -> None:
+    """Raise `DatabaseProblem`, in one line, when a role lacks something."""
+    if statements:
+        raise DatabaseProblem(
+            f"the role {role} lacks privileges; as the owner of the database or a superuser: {'; '.join(statements)};"
+        )
+
+
+def grant(conn: Connection, role: str) -> int:
+    """Give a role what the daemon needs; how many statements. Raises `DatabaseProblem` with those that remain."""
+    missing = lacks(conn, role)
+    refused: list[str] = []
+    for one in missing:
+        try:
+            conn.execute(SQL(one))  # made by quote_ident and format
+        except DatabaseError as error:
+            if sqlstate(error) != _DENIED:
+                raise
+            refused.append(one)
+    refuse(role, refused)
+    return len(missing)
+
+
+def in_words(error: DatabaseError, dsn: str) -> str:
+    """An error that a person has to mend, in one line, with the user that it is about. `dsn` is not shown."""
+    given = conninfo_to_dict(dsn)
+    user, database = given.get("user"), given.get("dbname")
+    text = one_line(error) or type(error).__name__
+    who = f"user {user}" if user else "the user of this process"
+    state = sqlstate(error)
+    return f"PostgreSQL refuses {who}, database {database or user or '(default)'}: {text} (SQLSTATE {state})"
+
+
+def script(role: str, database: str, *, migrates: bool) -> str:
+    """SQL of least privilege. `migrates`: the role makes the tables, and owns them."""
+    who, where = _quoted(role), _quoted(database)
+    if migrates:
+        return (
+            f"-- {role} makes its tables when etld starts, and owns them.\n"
+            f"GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {where} TO {who};\n"
+            f"GRANT USAGE, CREATE ON SCHEMA public TO {who};\n"
+        )
+    return (
+        f"-- The role of postgres.migration_dsn makes the tables, and grants {role} the rest when etld starts.\n"
+        f"GRANT CONNECT, TEMPORARY ON DATABASE {where} TO {who};\n"
+        f"GRANT USAGE ON SCHEMA public TO {who};\n"
+    )
+
+
+def named(dsn: str) -> tuple[str, str]:
+    """(role, database) of an address, as libpq understands it."""
+    given = conninfo_to_dict(dsn)
+    user = str(given.get("user") or "etld")
+    return user, str(given.get("dbname") or user)
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def _lacks(conn: Connection, statement: bytes, role: str) -> list[str]:
+    return [text for (text,) in conn.execute(statement, {"role": role})]
