@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -> Iterator[Mistake]:
-    """Every mistake in the file of write keys, in trusted_proxies, segment_calls and segment_map."""
+    """Every mistake in the file of write keys, in trusted_proxies, segment_calls, cloudevents and segment_map."""
     ingest = config.ingest
     if ingest.keys_file is not None and os.access(ingest.keys_file, os.F_OK):
         for message in keys.check(ingest.keys_file, config.event_types):
@@ -31,6 +31,11 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
         message = _segment_call(config, call, choice)
         if message:
             yield Mistake(("ingest", "segment_calls", call), message)
+    for name, event in ingest.cloudevents.items():
+        if event.event_type not in config.event_types:
+            hint = did_you_mean(event.event_type, config.event_types)
+            message = f"expected an event type, got {event.event_type!r}{hint}"
+            yield Mistake(("ingest", "cloudevents", name, "event_type"), message)
     for target, message in _segment_map(ingest.segment_map):
         yield Mistake(("ingest", "segment_map", target), message)
 

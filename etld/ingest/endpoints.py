@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from etld.events.violation import ViolationBudget
+from etld.ingest.cloudevents import BATCHED, BINARY, STRUCTURED, CloudEvents, NotCloudEvent, from_headers, mode_of
 from etld.ingest.event_request import EventRequest, RequestReader, is_ndjson, speaks_segment
 from etld.ingest.http.answers import HttpRefusal, problem
 from etld.ingest.outcomes import Origin, Outcome, OutgoingRecord, Refusal
@@ -43,6 +44,7 @@ class EventEndpoints:
         self._segment: SegmentMap | None = None
         if ingest.segment:
             self._segment = SegmentMap(ingest.segment_map, catalog, dict(ingest.segment_calls))
+        self._cloud_events = CloudEvents(ingest.cloudevents, catalog, ingest.max_depth)
         self._reader = RequestReader(ingest, self._segment)
         self._triage = Triage(catalog, keep_invalid=ingest.invalid == "dead_letter", max_event=ingest.max_event)
 
@@ -86,7 +88,11 @@ class EventEndpoints:
                 if key is not None:
                     admission.charge_key(key, address, status.now)
             request = EventRequest(connection, http, key, self._ack, counters, status.now)
-            take(request, self._reader.take_body(http))
+            mode = mode_of(http)
+            if mode is not None:
+                self._cloud(request, self._reader.take_body(http), mode)
+            else:
+                take(request, self._reader.take_body(http))
         except HttpRefusal as refused:
             counters.refused(refused.answer.status, key)
             connection.answer(refused.answer)
@@ -94,14 +100,20 @@ class EventEndpoints:
     # One event
 
     def _track(self, request: EventRequest, body: bytes) -> None:
-        limit = self._max_event
-        if len(body) > limit:
-            detail = f"an event may have {limit} bytes"
-            raise HttpRefusal(problem(413, "event_too_large", detail, limit=limit))
+        self._check_size(body)
         event = _parse(body, self._max_depth)
         http = request.http
         request.ack = self._reader.ack(http)
         outcome = self._triage.decide(event, body, 0, self._reader.origin(http, request.key), ViolationBudget())
+        self._send(request, outcome)
+
+    def _check_size(self, body: bytes) -> None:
+        limit = self._max_event
+        if len(body) > limit:
+            detail = f"an event may have {limit} bytes"
+            raise HttpRefusal(problem(413, "event_too_large", detail, limit=limit))
+
+    def _send(self, request: EventRequest, outcome: Outcome) -> None:
         if type(outcome) is not OutgoingRecord:
             answer_unkept(request, outcome)
             return
@@ -127,24 +139,55 @@ class EventEndpoints:
         """Why nothing can be sent now; "" while something can."""
         return producer.contact.away or (_PAUSED if self._runtime.worker.paused else "")
 
+    # CloudEvents
+
+    def _cloud(self, request: EventRequest, body: bytes, mode: str) -> None:
+        http = request.http
+        if mode == BATCHED:
+            document = self._document(b'{"batch":%s}' % body)
+            events = document.get("batch")
+            if type(events) is not list or len(document) != 1:
+                raise HttpRefusal(problem(400, "not_a_batch", "a batch of CloudEvents is a JSON array"))
+            self._decide_events(request, events, self._decide_cloud)
+            return
+        self._check_size(body)
+        sent = _parse(body, self._max_depth) if body or mode == STRUCTURED else None
+        if mode == BINARY:
+            sent = from_headers(http, sent)
+        request.ack = self._reader.ack(http)
+        origin = self._reader.origin(http, request.key)
+        self._send(request, self._decide_cloud(sent, None, 0, origin, ViolationBudget()))
+
+    def _decide_cloud(self, sent: Any, text: None, index: int, origin: Origin, budget: ViolationBudget) -> Outcome:
+        try:
+            event = self._cloud_events.event(sent)
+        except NotCloudEvent as wrong:
+            return Refusal(400, "not_a_cloudevent", str(wrong), [])
+        return self._triage.decide(event, text, index, origin, budget)
+
     # Many events
 
     def _batch(self, request: EventRequest, body: bytes) -> None:
         http = request.http
-        ndjson = is_ndjson(http)
-        items = _lines(body) if ndjson else self._listed(body)
+        if not is_ndjson(http):
+            self._decide_events(request, self._listed(body), self._triage.decide)
+            return
+        items = _lines(body)
         self._charge(request, len(items))
         request.ack = self._reader.ack(http)
         origin = self._reader.origin(http, request.key)
+        self._send_all(request, self._decide_lines(items, origin, ViolationBudget()))
+
+    def _decide_events(self, request: EventRequest, events: list[Any], decide: Callable[..., Outcome]) -> None:
+        """Of a JSON batch; a `Refusal` among the events stays what it is."""
+        self._charge(request, len(events))
+        request.ack = self._reader.ack(request.http)
+        origin = self._reader.origin(request.http, request.key)
         budget = ViolationBudget()
-        if ndjson:
-            outcomes = self._decide_lines(items, origin, budget)
-        else:
-            decide = self._triage.decide
-            outcomes = [
-                event if type(event) is Refusal else decide(event, None, index, origin, budget)
-                for index, event in enumerate(items)
-            ]
+        outcomes = [
+            event if type(event) is Refusal else decide(event, None, index, origin, budget)
+            for index, event in enumerate(events)
+        ]
         self._send_all(request, outcomes)
 
     def _listed(self, body: bytes) -> list[Any]:

@@ -124,7 +124,7 @@ def _records_aggregator(config: Config, _event_type: str | None) -> Iterable[str
 def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
     names = (
         "invalid timezone max_age max_ahead max_body max_event max_batch max_depth ack_timeout rate_per_key"
-        " rate_per_address cors_origins trusted_proxies segment segment_map segment_calls keys_file"
+        " rate_per_address cors_origins trusted_proxies segment segment_map segment_calls cloudevents keys_file"
     )
     return ("event_types", *(f"ingest.{name}" for name in names.split()))
 

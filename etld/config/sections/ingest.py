@@ -53,6 +53,13 @@ class SegmentCallsSection(Section):
     alias: str = Field(IGNORE, description=_CALL)
 
 
+class CloudEventSection(Section):
+    """The event that a CloudEvent of one `type` is."""
+
+    event_type: str = Field(min_length=1, description="The event type.")
+    event_name: str = Field(min_length=1, description="The event's name.")
+
+
 class IngestSection(Section):
     """The HTTP server that takes events."""
 
@@ -99,6 +106,10 @@ class IngestSection(Section):
     )
     segment_calls: SegmentCallsSection = Field(
         default_factory=lambda: SegmentCallsSection.model_validate({}), description="Segment's calls other than track."
+    )
+    cloudevents: dict[str, CloudEventSection] = Field(
+        default_factory=dict,
+        description="CloudEvents' `type` to event type and name; another type is the name of the event.",
     )
 
     @field_validator("timezone")
