@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from etld.deadletters import arrival, letter_headers, lifecycle
 from etld.errors import EtldError
 from etld.events.ids import dead_letter_id
+from etld.kafka.types import Partition
 from etld.sinks.base import RecordCounts
 from etld.stream import Batch, BatchHandler, Work
+from etld.worker.metrics import TELLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from etld.corrector.repair_loop import RepairLoop
     from etld.corrector.sender import LetterSender
     from etld.deadletters.letters import ArrivedLetter
-    from etld.kafka.types import Partition, Record
+    from etld.kafka.types import Record
     from etld.sinks.base import SideConnection, Transaction, Verdict
     from etld.worker import Worker
 
@@ -108,6 +110,8 @@ class CorrectorHandler(BatchHandler[Arrivals]):
         worker.fault("breaker", repairs.held)
         counts = repairs.round.counts
         if counts is not None:
-            worker.totals("dead_letters", lifecycle.totals(counts))
+            # Every corrector sees the letters of all daemons: one of them tells Prometheus, so that sums are right.
+            tells = Partition(letter_headers.DEAD_LETTER_TOPIC, 0) in self.owned
+            worker.totals("dead_letters", {**lifecycle.totals(counts), TELLS: int(tells)})
             for state, number in lifecycle.by_state(counts).items():
-                worker.gauge("dead_letters", number, state=state)
+                worker.gauge("dead_letters", number if tells else None, state=state)

@@ -51,6 +51,7 @@ class Assignments:
             self._report.begun(claim.partition, claim.next_offset)
             self._resources.claimed.add(claim.partition)
         self._report.totals({claim.partition: claim.totals for claim in claimed if claim.totals})
+        self._report.only(self.owned)
         log.info("claimed %d partitions", len(claimed), extra={"topic": ",".join(sorted(topics))})
         return {claim.partition: claim.next_offset for claim in claimed}
 

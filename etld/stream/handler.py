@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from etld.sinks.base import EventRows, RecordCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     import polars as pl
 
@@ -47,6 +47,8 @@ class BatchHandler(Generic[W]):
     reports_totals: bool = False
     #: Set by the loop before `start`, as is the next.
     cluster_id: str = ""
+    #: The partitions that this process reads now.
+    owned: Container[Partition] = ()
     #: Makes events ready for `Transaction.write_events`, in the way of the sink.
     encode: Callable[[Sequence[pl.DataFrame]], EventRows] = EventRows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from etld.kafka.ports import ConsumerPort
     from etld.kafka.types import Offset, Partition
@@ -47,18 +47,26 @@ class SessionReport:
         """A partition is no longer ours."""
         self._written.pop(partition, None)
         self._to_commit.pop(partition, None)
-        self._worker.lag(str(partition), 0)
+        self._worker.forget(str(partition))
+
+    def only(self, owned: Collection[Partition]) -> None:
+        """These are ours now, and none that an earlier session had besides."""
+        kept = {str(partition) for partition in owned}
+        for source in [one for one in self._worker.metrics.lags if one not in kept]:
+            self._worker.forget(source)
 
     def written(self, batch: Batch) -> None:
         """A batch is in the sink."""
         for share in batch:
-            self._written[share.partition] = self._to_commit[share.partition] = share.next_offset
+            if share.partition in self._written:  # else it was handed over meanwhile
+                self._written[share.partition] = self._to_commit[share.partition] = share.next_offset
 
     def totals(self, totals: Mapping[Partition, Mapping[str, int]]) -> None:
         """What became of all records of partitions since ever."""
         if self._with_totals:
             for partition, values in totals.items():
-                self._worker.totals(str(partition), dict(values))
+                if partition in self._written:
+                    self._worker.totals(str(partition), dict(values))
 
     def lag(self, consumer: ConsumerPort, owned: Mapping[Partition, Owned]) -> None:
         """How far behind each partition is, as Kafka saw it last."""

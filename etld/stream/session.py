@@ -61,6 +61,7 @@ class Session:
         # Short until the group has given its partitions: a poll goes on after it.
         self._idle_poll = self._timings.busy_poll
         handler.cluster_id = resources.cluster_id
+        handler.owned = self._assignments.owned
         handler.encode = self._sink.encode
         with self._sink.beside() as side:
             handler.start(side)

@@ -45,7 +45,9 @@ _METRICS = (
     DeclaredMetric("stored", "counter", "Events stored in processed_events, since the database was made."),
     DeclaredMetric("duplicate", "counter", "Events that were stored already, since the database was made."),
     DeclaredMetric("filtered", "counter", "Events that a transform left out, since the database was made."),
-    DeclaredMetric("dead", "counter", "Dead letters of ingest and of the processors, since the daemon started."),
+    DeclaredMetric(
+        "dead", "counter", "Dead letters of ingest and of the processors, of all daemons, as one of them saw them come."
+    ),
     DeclaredMetric("repaired", "counter", "Dead letters repaired, sent back and stored, since the daemon started."),
     DeclaredMetric("parked", "counter", "Dead letters parked because no rule repairs them, since the daemon started."),
     # Roles that read topics.
@@ -56,7 +58,9 @@ _METRICS = (
         "end_to_end_seconds", "histogram", "From an event's acceptance to its commit in PostgreSQL.", SECONDS
     ),
     DeclaredMetric("charts_drawn", "counter", "Pictures of summaries."),
-    DeclaredMetric("dead_letters", "gauge", "Dead letters by their state now."),
+    DeclaredMetric(
+        "dead_letters", "gauge", "Dead letters of the database by their state now; one daemon of all tells them."
+    ),
     DeclaredMetric("dead_letters_received", "counter", "Records read from the dead letter queue."),
 )
 

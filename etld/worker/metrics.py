@@ -12,6 +12,8 @@ from etld.worker.declared_metrics import bounds
 
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[str, Labels]
+#: Among totals that every daemon of a database sees alike: 1 in the one process that tells Prometheus of them, else 0.
+TELLS = "tells"
 
 
 def key(name: str, labels: Mapping[str, object]) -> Key:
@@ -57,11 +59,14 @@ class Metrics:
             self.counters[series] = self.counters.get(series, 0) + n
             self._mark("counters", series)
 
-    def gauge(self, series: Key, value: float) -> None:
-        """Set a gauge."""
+    def gauge(self, series: Key, value: float | None) -> None:
+        """Set a gauge, or end its series with None."""
         with self._lock:
             if self.gauges.get(series) != value:
-                self.gauges[series] = value
+                if value is None:
+                    del self.gauges[series]
+                else:
+                    self.gauges[series] = value
                 self._mark("gauges", series)
 
     def observe(self, series: Key, value: float, n: int) -> None:
@@ -86,6 +91,14 @@ class Metrics:
                 self.totals[source] = dict(values)
                 self._mark("totals", source)
 
+    def forget(self, source: str) -> None:
+        """A source is another process's now: its lag and its totals are that one's to tell."""
+        with self._lock:
+            self.lags.pop(source, None)
+            self._mark("lags", source)
+            self.totals.pop(source, None)
+            self._mark("totals", source)
+
     def fault(self, name: str, message: str | None) -> bool:
         """Set or clear a fault; True when that is news."""
         with self._lock:
@@ -106,7 +119,7 @@ class Metrics:
             for part in ("counters", "gauges"):
                 if part in dirty:
                     values = getattr(self, part)
-                    out[part] = [[name, labels, values[name, labels]] for name, labels in dirty[part]]
+                    out[part] = [[name, labels, values.get((name, labels))] for name, labels in dirty[part]]
             if "histograms" in dirty:
                 out["histograms"] = [
                     [name, labels, list(self.histograms[name, labels].buckets), self.histograms[name, labels].total]

@@ -174,8 +174,8 @@ class Worker:
         """Add to a counter, which the supervisor keeps over restarts."""
         self.metrics.count(key(name, labels), n)
 
-    def gauge(self, name: str, value: float, **labels: object) -> None:
-        """Set a gauge."""
+    def gauge(self, name: str, value: float | None, **labels: object) -> None:
+        """Set a gauge, or end its series with None."""
         self.metrics.gauge(key(name, labels), value)
 
     def observe(self, name: str, value: float, n: int = 1, **labels: object) -> None:
@@ -189,6 +189,10 @@ class Worker:
     def lag(self, source: str, events: int) -> None:
         """How far behind a "topic:partition" is."""
         self.metrics.lag(source, events)
+
+    def forget(self, source: str) -> None:
+        """A "topic:partition" was handed over: another process tells its lag and totals from now on."""
+        self.metrics.forget(source)
 
     # -- inside
 

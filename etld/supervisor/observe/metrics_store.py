@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from etld.worker.metrics import Labels
+from etld.worker.metrics import TELLS, Labels
 
 Series = tuple[str, str, Labels]
+K = TypeVar("K")
+V = TypeVar("V")
 RATE_WINDOW = 5.0
+#: So long the totals of a source stay whose process ended; then it is another daemon that reads it.
+_ORPHANED_FOR = 60.0
 
 #: Of these a worker reports what the table holds now, which can become less; Prometheus is told what came.
 _FALLING = ("dead", "repaired", "parked")
@@ -57,6 +61,9 @@ class MetricsStore:
         self._histograms: dict[Series, tuple[list[int], float]] = {}
         self._totals: dict[tuple[str, str], dict[str, int]] = {}
         self._grown: dict[str, int] = {}
+        #: By source of totals: the process that told them last, and since when that one is gone.
+        self._owners: dict[tuple[str, str], int] = {}
+        self._orphans: dict[tuple[str, str], float] = {}
         #: By (kind, "topic:partition"): what waited when the last process that read it ended.
         self._left: dict[tuple[str, str], int] = {}
 
@@ -87,32 +94,51 @@ class MetricsStore:
         if account is None:
             return
         account.events = int(message.get("events", account.events))
+        self._forget_orphans(now)
         account.samples.append((now, account.events))
         while len(account.samples) > 1 and account.samples[1][0] <= now - RATE_WINDOW:
             account.samples.popleft()
         for name, labels, value in message.get("counters", ()):
             account.counters[name, _labels(labels)] = int(value)
         for name, labels, value in message.get("gauges", ()):
-            account.gauges[name, _labels(labels)] = float(value)
+            _put(account.gauges, (name, _labels(labels)), None if value is None else float(value))
         for name, labels, buckets, total in message.get("histograms", ()):
             account.histograms[name, _labels(labels)] = ([int(b) for b in buckets], float(total))
         for source, events in message.get("lags", {}).items():
-            account.lags[source] = int(events)
             self._left.pop((account.kind, source), None)
+            _put(account.lags, source, None if events is None else int(events))
         for source, values in message.get("totals", {}).items():
-            self._grow(account.kind, source, values)
-            self._totals[account.kind, source] = values
+            self._take_totals(pid, (account.kind, source), values)
         for name, text in message.get("faults", {}).items():
-            if text is None:
-                account.faults.pop(name, None)
+            _put(account.faults, name, text)
+
+    def _take_totals(self, pid: int, source: tuple[str, str], values: dict[str, int] | None) -> None:
+        """None: handed over. Perhaps to another process here, which has told them already."""
+        if values is not None:
+            self._grow(*source, values)
+            self._totals[source] = values
+            self._owners[source] = pid
+        elif self._owners.get(source, pid) == pid:
+            self._totals.pop(source, None)
+            self._owners.pop(source, None)
+
+    def _forget_orphans(self, now: float) -> None:
+        """Totals whose process ended, and which no other took up: another daemon tells them."""
+        for source in self._totals:
+            if self._owners.get(source) in self._live:
+                self._orphans.pop(source, None)
             else:
-                account.faults[name] = text
+                self._orphans.setdefault(source, now)
+        for source in [one for one, since in self._orphans.items() if now - since >= _ORPHANED_FOR]:
+            del self._orphans[source]
+            self._totals.pop(source, None)
+            self._owners.pop(source, None)
 
     def _grow(self, kind: str, source: str, values: dict[str, int]) -> None:
         """Add what has come to the numbers that may fall; what was there when the daemon began is no news."""
         before = self._totals.get((kind, source), values)
         for name in _FALLING:
-            if OF_KIND[name] == kind and name in values:
+            if OF_KIND[name] == kind and name in values and before.get(TELLS, 1) and values.get(TELLS, 1):
                 came = max(0, values[name] - before.get(name, values[name]))
                 self._grown[name] = self._grown.get(name, 0) + came
 
@@ -205,6 +231,7 @@ class MetricsStore:
             "counters": [[w, n, list(labels), v] for (w, n, labels), v in self._counters.items()],
             "histograms": [[w, n, list(labels), b, t] for (w, n, labels), (b, t) in self._histograms.items()],
             "totals": [[kind, source, values] for (kind, source), values in self._totals.items()],
+            "owners": [[kind, source, pid] for (kind, source), pid in self._owners.items()],
             "grown": self._grown,
             "left": [[kind, source, events] for (kind, source), events in self._left.items()],
         }
@@ -222,9 +249,18 @@ class MetricsStore:
             store._histograms[worker, name, _labels(labels)] = (buckets, total)
         for kind, source, values in saved["totals"]:
             store._totals[kind, source] = values
+        store._owners = {(kind, source): pid for kind, source, pid in saved.get("owners", ())}
         store._grown = dict(saved.get("grown", {}))
         store._left = {(kind, source): events for kind, source, events in saved.get("left", ())}
         return store
+
+
+def _put(values: dict[K, V], key: K, value: V | None) -> None:
+    """Set an entry, or take it out for None."""
+    if value is None:
+        values.pop(key, None)
+    else:
+        values[key] = value
 
 
 def _labels(pairs: Any) -> Labels:

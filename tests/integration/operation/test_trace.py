@@ -136,7 +136,8 @@ def test_events_that_are_left_out(make_daemon: Callable[[], Daemon]) -> None:
     Path(made.directory, "large_only.py").write_text(
         "import polars as pl\n"
         "def keep(frame):\n"
-        "    return frame.filter(pl.col('event_details').struct.field('price') > 10)\n"
+        "    small = pl.col('event_details').struct.field('price') < 10\n"
+        "    return frame.with_columns(small.alias('etld_drop'))\n"
     )
     made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
     made.configure({"event_types.purchase.transform": "large_only:keep"})

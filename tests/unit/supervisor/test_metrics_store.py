@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from etld.supervisor.observe.metrics_store import MetricsStore
-from etld.worker.metrics import Metrics, key
+from etld.worker.metrics import TELLS, Metrics, key
 
 
 def beat(store: MetricsStore, pid: int, metrics: Metrics, now: float) -> None:
@@ -135,3 +135,68 @@ def test_what_waited_is_remembered_until_another_reads_it() -> None:
     assert list(store.waiting()) == [("processor", "t:0", 2)]
     store.beat(2, {"lags": {"t:0": 0}}, 3.0)
     assert list(store.waiting()) == []
+
+
+def test_a_partition_that_was_handed_over_leaves_no_series() -> None:
+    """Neither lag nor totals: the sum over two daemons counts it once."""
+    daemons = MetricsStore(), MetricsStore()
+    workers = Metrics(), Metrics()
+    for pid, (store, metrics) in enumerate(zip(daemons, workers, strict=True), 1):
+        store.open(pid, "processor-a-0", "processor")
+        metrics.total(f"t:{pid}", {"stored": 10})
+        metrics.lag(f"t:{pid}", 5)
+        beat(store, pid, metrics, 1.0)
+    workers[0].forget("t:1")
+    workers[1].total("t:1", {"stored": 12})
+    workers[1].lag("t:1", 3)
+    for pid, (store, metrics) in enumerate(zip(daemons, workers, strict=True), 1):
+        beat(store, pid, metrics, 2.0)
+    assert [list(store.lags()) for store in daemons] == [[], [("processor-a-0", "t:1", 3), ("processor-a-0", "t:2", 5)]]
+    told = [one for store in daemons for one in store.database_counters()]
+    assert sorted(told) == [("stored", "t:1", 12), ("stored", "t:2", 10)]
+
+
+def test_the_old_owner_speaks_last() -> None:
+    """Within one daemon the new owner's numbers stay."""
+    store, old, new = MetricsStore(), Metrics(), Metrics()
+    for pid in (1, 2):
+        store.open(pid, f"processor-a-{pid}", "processor")
+    old.total("t:0", {"stored": 10})
+    beat(store, 1, old, 1.0)
+    new.total("t:0", {"stored": 12})
+    beat(store, 2, new, 2.0)
+    old.forget("t:0")
+    beat(store, 1, old, 3.0)
+    assert list(store.database_counters()) == [("stored", "t:0", 12)]
+
+
+def test_totals_of_a_process_that_ended_stay_a_while() -> None:
+    """Its successor tells them again; after a minute another daemon does."""
+    store, metrics, other = MetricsStore(), Metrics(), Metrics()
+    store.open(1, "processor-a-0", "processor")
+    store.open(2, "ingest-0", "ingest")
+    metrics.total("t:0", {"stored": 10})
+    beat(store, 1, metrics, 1.0)
+    store.close(1)
+    beat(store, 2, other, 10.0)
+    store = MetricsStore.restore(json.loads(json.dumps(store.save())), 11.0)
+    beat(store, 2, other, 60.0)
+    assert list(store.database_counters()) == [("stored", "t:0", 10)]
+    beat(store, 2, other, 121.0)
+    assert list(store.database_counters()) == []
+
+
+def test_letters_are_told_by_one_of_all_correctors() -> None:
+    """Each has the database's numbers in its status; Prometheus gets them once, without a jump at a change."""
+    daemons = MetricsStore(), MetricsStore()
+    workers = Metrics(), Metrics()
+    for pid, store in enumerate(daemons, 1):
+        store.open(pid, "corrector-0", "corrector")
+    for dead, leader in ((5, 0), (8, 0), (9, 1), (13, 1)):
+        for at, (store, metrics) in enumerate(zip(daemons, workers, strict=True)):
+            metrics.total("dead_letters", {"dead": dead, TELLS: int(at == leader)})
+            metrics.gauge(key("dead_letters", {"state": "new"}), dead if at == leader else None)
+            beat(store, at + 1, metrics, float(dead))
+            assert store.totals()["dead"] == dead
+        assert [value for store in daemons for _, value in store.gauges()] == [dead]
+    assert [list(store.database_counters()) for store in daemons] == [[("dead", "", 3)], [("dead", "", 4)]]
