@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC
+from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
 from etld.ingest.counters import IngestCounters
 from etld.ingest.http.connection_balancer import ConnectionBalancer
@@ -17,6 +18,8 @@ from etld.ingest.http.status import HttpLimits, ServerStatus
 from etld.ingest.producers import Producers
 from etld.ingest.runtime import IngestRuntime
 from etld.ingest.service import IngestService
+from etld.ingest.topic_limits import TopicLimits
+from etld.kafka import client_settings
 from etld.schemas import catalog
 
 if TYPE_CHECKING:
@@ -66,6 +69,10 @@ class IngestProcess:
         self._loop = loop
         self._service = IngestService(config, types, runtime)
         self._server = HttpServer(loop, self._service, status, balancer)
+        self._topics = topics(types)
+        settings = client_settings(config, worker.addresses)
+        # One process asks for all of them.
+        self._limits = None if worker.index else TopicLimits(loop, settings, partial(worker.fault, "topic-limits"))
         self._ticks = 0
 
     async def find_kafka(self) -> None:
@@ -113,6 +120,9 @@ class IngestProcess:
             producer.tick(server.status.now)
         if not server.status.draining:
             self._service.admission.set_processes(server.processes)
+        if self._limits is not None and not self.producers.main.away and not server.status.draining:
+            max_event = self._worker.config.ingest.max_event
+            self._limits.tick(server.status.now, [*self._topics, PARKED_TOPIC], max_event)
         self._ticks += 1
         if self._ticks % _REPORT_EVERY == 0:
             self._report()
@@ -133,7 +143,8 @@ class IngestProcess:
             return
         self._worker.fault("ingest-reload", None)
         self._server.status.configure(_limits(config))
-        self.producers.configure(config, topics(types))
+        self._topics = topics(types)
+        self.producers.configure(config, self._topics)
         log.info("new configuration taken: %d event types", len(types))
 
 

@@ -8,29 +8,68 @@ import orjson
 
 from etld.ingest.http.answers import JSON, Answer, json_answer, opening, problem
 from etld.ingest.outcomes import Ignored, Outcome, OutgoingRecord, Refusal, Sampled
-from etld.ingest.producer_thread import PendingRequest
+from etld.ingest.producer_thread import KafkaUnavailable, PendingRequest
 
 if TYPE_CHECKING:
     from etld.ingest.event_request import EventRequest
     from etld.ingest.producer_thread import ProducerThread
+    from etld.kafka import Oversized
 
 RETRY_AFTER = 1
 _OK = opening(200, JSON)
 _LATE = "Kafka did not acknowledge in time"
 
 
+class _PendingAlone(PendingRequest):
+    """Records of a request that were refused for the size of their batch, each on its way in one of its own."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, producer: ProducerThread, count: int, request: PendingEvent | PendingBatch) -> None:
+        super().__init__(producer, count, request.started)
+        self.request = request
+
+    def finish(self, late: bool) -> None:
+        """Now it is known which ones are too large by themselves."""
+        request = self.request
+        request.failed = [*(request.failed or ()), *(self.failed or ())]
+        request.refuse([record.key.decode() for record in self.oversized or ()])
+        request.finish(late)
+
+
+def _separately(request: PendingEvent | PendingBatch, records: list[Oversized]) -> None:
+    """Send them again, and finish the request then."""
+    request.oversized = None
+    try:
+        request.producer.send_alone(records, _PendingAlone(request.producer, len(records), request))
+    except KafkaUnavailable:
+        request.finish(True)
+
+
+def _too_large_for_topic(record: OutgoingRecord) -> Refusal:
+    detail = f"topic {record.topic} does not take a record of this size (its max.message.bytes)"
+    return Refusal(413, "event_too_large", detail, [], record.event_id, record.segment)
+
+
 class PendingEvent(PendingRequest):
     """One event on its way."""
 
-    __slots__ = ("record", "request")
+    __slots__ = ("record", "refused", "request")
 
     def __init__(self, producer: ProducerThread, request: EventRequest, record: OutgoingRecord) -> None:
         super().__init__(producer, 1, request.started)
         self.request = request
         self.record = record
+        self.refused = False
 
     def finish(self, late: bool) -> None:
         """200, 202 for a dead letter, or 503."""
+        if self.oversized and not late:
+            _separately(self, self.oversized)
+            return
+        if self.refused and not late:
+            answer_unkept(self.request, _too_large_for_topic(self.record))
+            return
         if late or self.failed:
             self.give_up(_LATE if late or not self.failed else self.failed[0][1])
             return
@@ -52,6 +91,10 @@ class PendingEvent(PendingRequest):
             "errors": [{"index": 0, **item} for item in record.errors],
         }
         request.connection.answer(json_answer(202, document))
+
+    def refuse(self, ids: list[str]) -> None:
+        """Kafka does not take it for its size."""
+        self.refused = bool(ids)
 
     def give_up(self, reason: str) -> None:
         """503: it is not known to be in Kafka."""
@@ -76,7 +119,9 @@ class PendingBatch(PendingRequest):
     def finish(self, late: bool) -> None:
         """200 when every event was accepted, 503 when one could not be made durable, else 207 with a result each."""
         outcomes, request = self.outcomes, self.request
-        if late or self.failed or self._unsent():
+        if self.oversized and not (late or self.failed or self._unsent()):
+            _separately(self, self.oversized)
+        elif late or self.failed or self._unsent():
             self._give_up(late)
         elif all(type(item) is OutgoingRecord and item.errors is None for item in outcomes):
             request.counters.accepted += len(outcomes)
@@ -86,6 +131,13 @@ class PendingBatch(PendingRequest):
             request.connection.send(_OK, orjson.dumps(document))
         else:
             self._answer_each()
+
+    def refuse(self, ids: list[str]) -> None:
+        """Kafka does not take these for their size."""
+        refused = frozenset(ids)
+        for index, item in enumerate(self.outcomes):
+            if type(item) is OutgoingRecord and item.event_id in refused:
+                self.outcomes[index] = _too_large_for_topic(item)
 
     def _unsent(self) -> bool:
         """Did Kafka not get all that is for it?"""

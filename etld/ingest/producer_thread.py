@@ -11,12 +11,12 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from etld.ingest.broker_contact import PROBE_TIMEOUT, BrokerContact
-from etld.kafka import KafkaProblem, Producer, QueueFull, Receipt
+from etld.kafka import KafkaProblem, Oversized, Producer, QueueFull, Receipt
 
 log = logging.getLogger("etld.ingest")
 
@@ -52,10 +52,17 @@ class PendingRequest(Receipt):
 class _Unawaited(Receipt):
     """Records that nobody waits for."""
 
-    __slots__ = ()
+    __slots__ = ("_resend",)
+
+    def __init__(self, sender: Producer, resend: Callable[[list[Oversized]], None]) -> None:
+        super().__init__(sender, 0)
+        self._resend = resend
 
     def complete(self) -> None:
         """After each: say what Kafka did not take."""
+        oversized, self.oversized = self.oversized, None
+        if oversized:
+            self._resend(oversized)
         failed, self.failed = self.failed, None
         for _, reason in failed or ():
             log.warning("Kafka did not take an event that was only enqueued: %s", reason)
@@ -71,11 +78,14 @@ class ProducerThread:
         topics: Sequence[str],
         ack_timeout: float,
         away: str = "",
+        alone: Callable[[], ProducerThread] | None = None,
     ) -> None:
+        """`alone` gives the one that sends each record in a batch of its own; None for that one itself."""
         self.ack_timeout = ack_timeout
         self._loop = loop
         self.client = Producer(settings)
-        self._unawaited = _Unawaited(self.client, 0)
+        self._alone = alone
+        self._unawaited = _Unawaited(self.client, self._resend_unawaited)
         self._probe_topic = topics[0]
         self._news = tuple(topics[1:])
         self._waiting: dict[PendingRequest, None] = {}
@@ -123,6 +133,32 @@ class ProducerThread:
             pending.finish(False)
         else:
             self._waiting[pending] = None
+
+    def send_alone(self, records: Sequence[Oversized], pending: PendingRequest | None) -> None:
+        """Send what was refused for the size of its batch again, each by itself; raises `KafkaUnavailable`."""
+        assert self._alone is not None
+        alone = self._alone()
+        if pending is not None:
+            pending.sender, pending.producer = alone.client, alone
+        for record in records:
+            alone.send(record.topic, record.key.decode(), record.value, record.headers, pending)
+        if pending is not None:
+            alone.wait(pending)
+
+    def _resend_unawaited(self, records: list[Oversized]) -> None:
+        """On the poll thread: nobody waits for these any more."""
+        if self._alone is None:
+            topics = ", ".join(sorted({record.topic for record in records}))
+            log.warning("Kafka does not take an event that was only enqueued: it is larger than topic %s takes", topics)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._send_again, records)
+
+    def _send_again(self, records: list[Oversized]) -> None:
+        try:
+            self.send_alone(records, None)
+        except KafkaUnavailable as error:
+            log.warning("Kafka did not take an event that was only enqueued: %s", error)
 
     @property
     def away(self) -> str:

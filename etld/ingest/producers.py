@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from etld.ingest.producer_thread import ProducerThread
@@ -36,19 +37,31 @@ class Producers:
         self._config = config
         self._base = client_settings(config, addresses)
         self._topics = topics
-        self._producers: dict[bool, ProducerThread] = {}
+        self._producers: dict[tuple[bool, bool], ProducerThread] = {}
         self.main = self._made("leader" if config.ingest.ack == "leader" else "all", "")
 
     def get(self, ack: Ack) -> ProducerThread:
         """The producer of a level; "enqueued" shares that of "all" and does not wait for it."""
-        producer = self._producers.get(ack == "leader")
+        producer = self._producers.get((ack == "leader", False))
         return producer if producer is not None else self._made(ack, self.main.away)
 
     def _made(self, ack: Ack, away: str) -> ProducerThread:
         leader = ack == "leader"
         settings = producer_settings(self._base, self._config, leader=leader)
-        producer = ProducerThread(self._loop, settings, self._topics, self._config.ingest.ack_timeout, away)
-        self._producers[leader] = producer
+        ack_timeout = self._config.ingest.ack_timeout
+        alone = partial(self._alone, leader=leader)
+        producer = ProducerThread(self._loop, settings, self._topics, ack_timeout, away, alone)
+        self._producers[leader, False] = producer
+        return producer
+
+    def _alone(self, *, leader: bool) -> ProducerThread:
+        """The one whose batches have one record each: Kafka refuses a whole batch for its size."""
+        producer = self._producers.get((leader, True))
+        if producer is None:
+            settings = producer_settings(self._base, self._config, leader=leader)
+            settings |= {"batch.num.messages": 1, "linger.ms": 0}
+            producer = ProducerThread(self._loop, settings, self._topics, self._config.ingest.ack_timeout)
+            self._producers[leader, True] = producer
         return producer
 
     def configure(self, config: Config, topics: Sequence[str]) -> None:
@@ -80,6 +93,8 @@ def producer_settings(base: Mapping[str, Any], config: Config, *, leader: bool) 
         "queue.buffering.max.messages": max(1024, ingest.queue_limit // _OVERHEAD),
         "message.timeout.ms": int(max(_GIVE_UP, 2 * ingest.ack_timeout) * 1000),
         "linger.ms": 1,
+        # What is too large is the topic's to say: librdkafka shall send whatever ingest takes.
+        "message.max.bytes": min(1_000_000_000, (64 << 20) + 2 * ingest.max_event),
         "socket.nagle.disable": True,
     }
     if leader:

@@ -6,7 +6,7 @@
 from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem, QueueFull
 from etld.kafka.producer import Producer
-from etld.kafka.receipt import Receipt
+from etld.kafka.receipt import Oversized, Receipt
 from etld.kafka.settings import client_settings
 
-__all__ = ["Admin", "KafkaProblem", "Producer", "QueueFull", "Receipt", "client_settings"]
+__all__ = ["Admin", "KafkaProblem", "Oversized", "Producer", "QueueFull", "Receipt", "client_settings"]

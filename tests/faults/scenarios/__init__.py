@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from faults.run import Run
     from faults.system import System
 
-MODULES = ("processes", "broker", "database", "network", "records", "registry", "machine", "topology", "chaos")
+MODULES = (
+    "processes",
+    "broker",
+    "database",
+    "network",
+    "records",
+    "limits",
+    "registry",
+    "machine",
+    "topology",
+    "chaos",
+)
 
 
 @dataclass(frozen=True)
