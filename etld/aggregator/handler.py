@@ -13,11 +13,13 @@ from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
 from etld.aggregator.summary_tables import SummaryTables
 from etld.frames import load_transform, ready
+from etld.postgres.node_lease import NodeLease
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.sinks.base import RecordCounts
 from etld.sinks.postgres.copy_binary import to_binary
+from etld.sinks.postgres.unwrap import connection_of
 from etld.stream import Batch, BatchHandler, Work
 from etld.summaries import counted_events, definition, tables
 from etld.summaries.backfill import CountedStream
@@ -69,6 +71,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._careful = 0
         self._tables = SummaryTables(worker, self._summaries)
         self._drawer = ChartDrawer(worker, self._summaries)
+        self._lease = NodeLease(config)
 
     def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
@@ -139,6 +142,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
 
     def idle(self, side: SideConnection) -> None:
         """Partitions for tomorrow, tables that were held back, charts."""
+        self._lease.beat(connection_of(side), self.cluster_id)
         if time.monotonic() >= self._look_after_days:
             self._keep_days(side)
         self._tables.idle(side)

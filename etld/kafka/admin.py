@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
-from etld.kafka.errors import KafkaProblem
+from etld.kafka.errors import KafkaProblem, SettingsRefused
 from etld.kafka.types import Topic, Watermarks
 
 if TYPE_CHECKING:
@@ -18,10 +18,16 @@ TIMEOUT = 10.0
 
 
 class Admin:
-    """Asks and changes the cluster. Every call raises `KafkaProblem` when the cluster does not answer."""
+    """Asks and changes the cluster. Every call raises `KafkaProblem` when the cluster does not answer.
+
+    Raises `SettingsRefused` for settings that no client can be made with.
+    """
 
     def __init__(self, settings: Mapping[str, Any], timeout: float = TIMEOUT) -> None:
-        self._client = AdminClient(dict(settings), logger=logging.getLogger("etld.kafka"))
+        try:
+            self._client = AdminClient(dict(settings), logger=logging.getLogger("etld.kafka"))
+        except confluent_kafka.KafkaException as error:
+            raise SettingsRefused(f"[kafka]: the client library refuses the settings: {_text(error)}") from error
         self._timeout = timeout
 
     def cluster_id(self) -> str:

@@ -9,6 +9,10 @@ class KafkaProblem(EtldError):
     """Kafka did not do what was asked; the message names the broker's answer."""
 
 
+class SettingsRefused(KafkaProblem):
+    """The client library does not take an option, or a file that it names: only a person can mend that."""
+
+
 class TooLarge(KafkaProblem):
     """The record is larger than the producer sends; no other is concerned."""
 

@@ -16,6 +16,7 @@ from etld.deadletters.from_record import Source, letter, live, tell
 from etld.deadletters.relay import Relay
 from etld.frames import Transform, load_transform, ready
 from etld.kafka.settings import client_settings
+from etld.postgres.node_lease import NodeLease
 from etld.processor.circuit_breaker import CircuitBreaker
 from etld.processor.swallowed import Swallowed
 from etld.schemas.registry import open_registry
@@ -23,6 +24,7 @@ from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.serdes.base import BadRecord
 from etld.sinks.base import EventRows, RecordCounts
+from etld.sinks.postgres.unwrap import connection_of
 from etld.stream import Batch, BatchHandler, Work
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         self._breaker = CircuitBreaker(limits.ratio, limits.window, limits.retry_after)
         self._swallowed = Swallowed()
         self._resumes = worker.resumes
+        self._lease = NodeLease(config)
 
     def start(self, side: SideConnection) -> None:
         """Find the registry, which may be in the database."""
@@ -153,6 +156,7 @@ class ProcessorHandler(BatchHandler[Rows]):
 
     def idle(self, side: SideConnection) -> None:
         """Relay the outbox."""
+        self._lease.beat(connection_of(side), self.cluster_id)
         while self._relay.run(side) and not self._worker.stopping:
             self._worker.beat()
         self._worker.fault("relay", self._relay.problem)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
 from etld.kafka.admin import Admin
-from etld.kafka.errors import KafkaProblem
+from etld.kafka.errors import KafkaProblem, SettingsRefused
 from etld.kafka.settings import client_settings
+from etld.postgres import node_lease
 from etld.postgres.errors import DatabaseProblem, classify
+from etld.postgres.node_lease import NodeIdTaken
 from etld.schemas import registered, registration
 from etld.schemas.registration import SchemasRefused
 from etld.schemas.registry import RegistryUnavailable, open_registry
@@ -32,7 +34,7 @@ def run(worker: Worker) -> None:
     while not worker.stopping:
         try:
             set_up(worker)
-        except (SchemasRefused, topics.UnusableTopic, DatabaseProblem) as error:
+        except (SchemasRefused, topics.UnusableTopic, DatabaseProblem, NodeIdTaken, SettingsRefused) as error:
             worker.fatal(str(error))
         except Exception as error:
             server = _server_away(error)
@@ -59,6 +61,7 @@ def set_up(worker: Worker) -> None:
     with database.open_migrated(worker, addresses.postgres) as conn:
         worker.beat()
         admin = Admin(client_settings(config, addresses))
+        node_lease.take(conn, admin.cluster_id(), node_lease.Node.of(config), worker.wait)
         topics.ensure(admin, config)
         worker.beat()
         schemas = registration.register(open_registry(config, addresses, conn), list(loaded))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
 from etld.kafka.errors import InstanceFenced, KafkaProblem
+from etld.postgres.node_lease import NodeIdTaken
 from etld.sinks.base import Fenced, SinkError
 from etld.stream.resources import BatchLimits, Resources, Timings
 from etld.stream.session import Session
@@ -81,6 +82,8 @@ def _pause(worker: Worker, seconds: float, fault: str | None) -> None:
 
 def _explain(worker: Worker, handler: BatchHandler[Any], resources: Resources | None, error: EtldError) -> str:
     """Say what ended a session; the name of the fault that the worker has until the next one."""
+    if isinstance(error, NodeIdTaken):
+        worker.fatal(str(error))
     where = {"topic": ", ".join(handler.topics)}
     sink = resources.sink if resources is not None else None
     name, text = "worker", str(error)

@@ -1,0 +1,103 @@
+"""Who runs under a node_id: a row in PostgreSQL that its daemon keeps fresh.
+
+Kafka ends the older of two static members of one name. So that a newcomer does not fell the daemon that is at work, it
+asks here before it joins, and ends itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etld.errors import EtldError
+from etld.postgres import statements
+from etld.util.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etld.config import Config
+    from etld.postgres.connections import Connection
+
+_SQL = statements.load(__package__, "node_lease")
+#: Seconds: so often a daemon beats, and after so long without a beat its place is free.
+BEAT_EVERY, STALE = 2.0, 10.0
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class NodeIdTaken(EtldError):
+    """Another daemon runs with our node_id."""
+
+    def __init__(self, node: str, place: str) -> None:
+        super().__init__(
+            f"node_id {node!r} is that of another daemon, which is at work ({place}): give each its own node_id in the"
+            " configuration"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`identity` is the same for the daemon that comes back in the same state directory after it was killed."""
+
+    node: str
+    identity: str
+    place: str
+
+    @classmethod
+    def of(cls, config: Config) -> Node:
+        """This daemon; notes in its state directory who it is."""
+        file = config.state_dir / "daemon.id"
+        try:
+            own = file.read_text().strip()
+        except FileNotFoundError:
+            own = secrets.token_hex(8)
+            write_atomically(file, f"{own}\n".encode())
+        return cls(config.node_id, f"{own}/{_BOOT.read_text().strip()}", f"{socket.gethostname()}:{config.state_dir}")
+
+
+def take(conn: Connection, cluster_id: str, node: Node, wait: Callable[[float], object]) -> None:
+    """Take the node_id. Raises `NodeIdTaken` when another daemon beats; one that does not is waited for, and replaced.
+
+    `wait(seconds)` is called between two looks.
+    """
+    first: object = None
+    while not _try(conn, cluster_id, node):
+        holder = conn.execute(_SQL.holder, _named(cluster_id, node)).fetchone()
+        if holder is not None:
+            _, place, beat = holder
+            if first is not None and beat != first:
+                raise NodeIdTaken(node.node, place)
+            first = beat
+        wait(0.5)
+
+
+def _try(conn: Connection, cluster_id: str, node: Node) -> bool:
+    return conn.execute(_SQL.take, _named(cluster_id, node)).fetchone() is not None
+
+
+def _named(cluster_id: str, node: Node) -> dict[str, object]:
+    named = {"cluster": cluster_id, "node": node.node, "identity": node.identity, "place": node.place}
+    return {**named, "stale": STALE}
+
+
+class NodeLease:
+    """Keeps the row fresh."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._next = 0.0
+
+    def beat(self, conn: Connection, cluster_id: str) -> None:
+        """Now and then. Raises `NodeIdTaken` when another daemon has taken the node_id, since this one was away."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        node = Node.of(self._config)
+        if not _try(conn, cluster_id, node):
+            holder = conn.execute(_SQL.holder, _named(cluster_id, node)).fetchone()
+            raise NodeIdTaken(node.node, holder[1] if holder is not None else "it has gone since")
+        self._next = now + BEAT_EVERY
