@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from etld.config import client_options
 from etld.config.key_path import split
 from etld.config.mistakes import Mistake
 from etld.config.units import format_duration
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from etld.config.key_path import KeyPath
     from etld.config.model import Config
-    from etld.config.sections.services import KafkaSection
+    from etld.config.sections.services import KafkaSection, SchemaRegistrySection
 
 #: Topics that no event type may take.
 OWN_TOPICS = ("dead_letter_queue", "parked_events")
@@ -92,6 +93,7 @@ def _servers(config: Config) -> Iterator[Mistake]:
     url = config.schema_registry.url
     if url != "embedded" and not re.match(r"https?://[^/?#]", url):
         yield Mistake(("schema_registry", "url"), f'expected "embedded" or an http(s) URL, got {_hidden(url)!r}')
+    yield from _pair("schema_registry", "cert_file", "key_file", config.schema_registry)
     for key in ("dsn", "migration_dsn", "direct_dsn"):
         dsn = getattr(config.postgres, key)
         given = dsn not in ("embedded", "") if key == "dsn" else dsn != ""
@@ -109,6 +111,8 @@ def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
     if not kafka.session_timeout <= kafka.max_poll_interval <= _DAY:
         message = f'expected at least session_timeout ("{format_duration(kafka.session_timeout)}"), at most "1 d"'
         yield Mistake(("kafka", "max_poll_interval"), message)
+    yield from client_options.check(kafka.client)
+    yield from _pair("kafka", "ssl_cert_file", "ssl_key_file", kafka)
     if kafka.bootstrap_servers == "embedded":
         if kafka.security_protocol != "plaintext":
             yield Mistake(("kafka", "security_protocol"), 'the embedded broker speaks "plaintext" only')
@@ -119,10 +123,19 @@ def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
             message = f'expected "embedded" or "host:port,host:port", got {server.strip()!r}'
             yield Mistake(("kafka", "bootstrap_servers"), message)
     if kafka.security_protocol.startswith("sasl"):
-        for key in ("sasl_mechanism", "sasl_username", "sasl_password_file"):
+        oauth = kafka.sasl_mechanism == "OAUTHBEARER"
+        keys = ("oauth_client_id", "oauth_client_secret_file", "oauth_token_url")
+        for key in keys if oauth else ("sasl_mechanism", "sasl_username", "sasl_password_file"):
             if not getattr(kafka, key):
                 message = f'is missing, and security_protocol = "{kafka.security_protocol}" needs it'
                 yield Mistake(("kafka", key), message, later=key != "sasl_mechanism")
+
+
+def _pair(section: str, certificate: str, key: str, values: KafkaSection | SchemaRegistrySection) -> Iterator[Mistake]:
+    """A certificate and its key are of use together."""
+    for one, other in ((certificate, key), (key, certificate)):
+        if getattr(values, other) and not getattr(values, one):
+            yield Mistake((section, one), f"is missing, and {other} needs it")
 
 
 def _hidden(url: str) -> str:

@@ -19,7 +19,23 @@ from etld.config.sections.services import KafkaSection, PostgresSection, SchemaR
 from etld.config.sections.summaries import AggregatorSection, ChartsSection, SummaryName, SummarySection
 from etld.errors import EtldError
 
-_SECRETS = {"kafka": "sasl_password_file", "postgres": "password_file", "schema_registry": "password_file"}
+#: Keys of files that hold a secret, by the secret's name.
+_SECRETS = {
+    "kafka": "kafka.sasl_password_file",
+    "kafka_key": "kafka.ssl_key_password_file",
+    "kafka_oauth": "kafka.oauth_client_secret_file",
+    "postgres": "postgres.password_file",
+    "schema_registry": "schema_registry.password_file",
+}
+#: Certificates and keys.
+_TLS_FILES = (
+    "kafka.ssl_ca_file",
+    "kafka.ssl_cert_file",
+    "kafka.ssl_key_file",
+    "schema_registry.ca_file",
+    "schema_registry.cert_file",
+    "schema_registry.key_file",
+)
 
 _MIGRATION = "postgres.migration_password_file"
 
@@ -99,23 +115,26 @@ class Config(Section):
         named = {
             **{f"event_types.{name}.schema": kind.schema for name, kind in self.event_types.items()},
             "ingest.keys_file": self.ingest.keys_file,
-            "kafka.ssl_ca_file": self.kafka.ssl_ca_file,
             _MIGRATION: self.postgres.migration_password_file,
-            **{f"{section}.{key}": getattr(getattr(self, section), key) for section, key in _SECRETS.items()},
+            **{key: self._file(key) for key in (*_TLS_FILES, *_SECRETS.values())},
         }
         return {key: path for key, path in named.items() if path is not None}
 
-    def secret(self, section: str) -> str | None:
-        """The password of "kafka", "postgres" or "schema_registry", read now from its file; None without one.
+    def _file(self, key: str) -> Path | None:
+        section, _, name = key.partition(".")
+        path: Path | None = getattr(getattr(self, section), name)
+        return path
+
+    def secret(self, name: str) -> str | None:
+        """A secret of "kafka", "postgres" or another name in _SECRETS, read now from its file; None without one.
 
         PostgreSQL's may stand in the DSN instead. It appears in no log line from then on. Raises `EtldError` when
         the file cannot be read.
         """
-        key = _SECRETS[section]
-        path: Path | None = getattr(getattr(self, section), key)
+        path = self._file(_SECRETS[name])
         if path is None:
-            return split(self.postgres.dsn)[1] if section == "postgres" else None
-        return self._read(f"{section}.{key}", path)
+            return split(self.postgres.dsn)[1] if name == "postgres" else None
+        return self._read(_SECRETS[name], path)
 
     def migration_dsn(self) -> tuple[str, str | None]:
         """Address (without a password) and password of `postgres.migration_dsn`; raises `EtldError`."""
@@ -145,9 +164,9 @@ class Config(Section):
         if postgres.migration_password_file is not None:
             with contextlib.suppress(EtldError):
                 found.append(self._read(_MIGRATION, postgres.migration_password_file))
-        for section in _SECRETS:
+        for name in _SECRETS:
             with contextlib.suppress(EtldError):
-                found.append(self.secret(section) or "")
+                found.append(self.secret(name) or "")
         return [secret for secret in found if secret]
 
 

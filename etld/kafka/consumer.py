@@ -82,7 +82,7 @@ class GroupConsumer:
         self._paused = False
         self.broker_problem: str | None = None
         self._consumer = confluent_kafka.Consumer(
-            {**settings, **_READING, **_membership(membership), "error_cb": self._on_error}, logger=log
+            {**_READING, **settings, **_membership(membership), "error_cb": self._on_error}, logger=log
         )
         self._consumer.subscribe(
             list(membership.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def client_settings(config: Config, addresses: Addresses) -> dict[str, Any]:
-    """Settings of librdkafka for the cluster of `config`: addresses, security, quiet logs.
+    """Settings of librdkafka for the cluster of `config`: addresses, security, quiet logs, and [kafka.client].
 
-    Reads the password file at the call, so that a rotated secret counts from the next client on.
+    Reads the files of secrets at the call, so that a rotated secret counts from the next client on.
     """
     kafka = config.kafka
     settings: dict[str, Any] = {
@@ -29,6 +29,22 @@ def client_settings(config: Config, addresses: Addresses) -> dict[str, Any]:
     if kafka.sasl_username:
         settings["sasl.username"] = kafka.sasl_username
         settings["sasl.password"] = config.secret("kafka") or ""
-    if kafka.ssl_ca_file:
-        settings["ssl.ca.location"] = str(kafka.ssl_ca_file)
-    return settings
+    if kafka.sasl_mechanism == "OAUTHBEARER":
+        settings |= {
+            "sasl.oauthbearer.method": "oidc",
+            "sasl.oauthbearer.client.id": kafka.oauth_client_id,
+            "sasl.oauthbearer.client.secret": config.secret("kafka_oauth") or "",
+            "sasl.oauthbearer.token.endpoint.url": kafka.oauth_token_url,
+        }
+        if kafka.oauth_scope:
+            settings["sasl.oauthbearer.scope"] = kafka.oauth_scope
+    files = {
+        "ssl.ca.location": kafka.ssl_ca_file,
+        "ssl.certificate.location": kafka.ssl_cert_file,
+        "ssl.key.location": kafka.ssl_key_file,
+    }
+    settings |= {option: str(path) for option, path in files.items() if path is not None}
+    key_password = config.secret("kafka_key")
+    if key_password is not None:
+        settings["ssl.key.password"] = key_password
+    return settings | kafka.client

@@ -23,12 +23,22 @@ class KafkaSection(Section):
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         "plaintext", description="How brokers are spoken to."
     )
-    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+    sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         "", description="For sasl_plaintext and sasl_ssl."
     )
     sasl_username: str = Field("", description="Who etld is to the brokers.")
     sasl_password_file: OptionalFile = Field(None, description="Holds the password: one line.")
     ssl_ca_file: OptionalFile = Field(None, description="The CA that signed the brokers' certificates (PEM).")
+    ssl_cert_file: OptionalFile = Field(None, description="etld's own certificate, for brokers that ask for one (PEM).")
+    ssl_key_file: OptionalFile = Field(None, description="The certificate's private key (PEM).")
+    ssl_key_password_file: OptionalFile = Field(None, description="Holds the private key's password: one line.")
+    oauth_client_id: str = Field("", description='For sasl_mechanism = "OAUTHBEARER": who asks for tokens.')
+    oauth_client_secret_file: OptionalFile = Field(None, description="Holds the client's secret: one line.")
+    oauth_token_url: str = Field("", description="The token endpoint (OpenID Connect, client credentials).")
+    oauth_scope: str = Field("", description="The scope that is asked for.")
+    client: dict[str, str | int | float | bool] = Field(
+        {}, description="Options of librdkafka for every client, by their own names."
+    )
     session_timeout: Annotated[Duration, at_least(1, "1 s")] = quantity(
         "6 s", "A static member's partitions are taken over after this long."
     )
@@ -67,6 +77,9 @@ class SchemaRegistrySection(Section):
     )
     username: str = Field("", description="For a registry that asks who you are.")
     password_file: OptionalFile = Field(None, description="Holds the password: one line.")
+    ca_file: OptionalFile = Field(None, description="The CA that signed the registry's certificate (PEM).")
+    cert_file: OptionalFile = Field(None, description="etld's own certificate, for a registry that asks for one (PEM).")
+    key_file: OptionalFile = Field(None, description="The certificate's private key (PEM), without a password.")
     compatibility: Literal["BACKWARD", "FORWARD", "FULL", "NONE"] = Field(
         "BACKWARD", description="What a new schema version must be to the versions before it."
     )

@@ -20,7 +20,7 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
     """
     settings = config.schema_registry
     if addresses.schema_registry != "embedded":
-        from etld.schemas.registry.rest import RestRegistry
+        from etld.schemas.registry.rest import RestRegistry, Tls
 
         return RestRegistry(
             addresses.schema_registry,
@@ -28,6 +28,7 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
             password=config.secret("schema_registry"),
             timeout=settings.timeout,
             compatibility=settings.compatibility,
+            tls=Tls(settings.ca_file, settings.cert_file, settings.key_file),
         )
     from etld.postgres import connections
     from etld.postgres.access import access

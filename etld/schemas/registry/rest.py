@@ -10,18 +10,48 @@ import http.client
 import json
 import ssl
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from etld.errors import EtldError
 from etld.schemas.registry.base import Incompatible, RegistryUnavailable, UnknownSchema, Version
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from etld.schemas.compatibility import Level
 
 _MIME = "application/vnd.schemaregistry.v1+json"
 _NOT_FOUND = frozenset({40401, 40402, 40403})
 _MAX_ANSWER = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files: the CA that signed the registry's certificate (else those of the system), our certificate, its key."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Read now, so that rotated files count from the next call on. Raises `RegistryUnavailable`."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.certificate is not None:
+                context.load_cert_chain(self.certificate, self.key, password=_no_password)
+        except (OSError, ValueError) as error:
+            # An SSLError does not tell which file it is about.
+            files = ", ".join(str(path) for path in (self.ca, self.certificate, self.key) if path is not None)
+            raise RegistryUnavailable(
+                f"the certificates for the schema registry ({files}) are of no use: {error}"
+            ) from error
+        return context
+
+
+def _no_password() -> str:
+    raise ValueError("the private key has a password")
 
 
 class RestRegistry:
@@ -38,6 +68,7 @@ class RestRegistry:
         password: str | None = None,
         timeout: float = 5.0,
         compatibility: Level = "BACKWARD",
+        tls: Tls | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -48,9 +79,10 @@ class RestRegistry:
         self._timeout = timeout
         self._level = compatibility
         self._headers = {"Accept": _MIME, "Content-Type": _MIME}
-        user = username or parts.username
+        self._tls = tls or Tls()
+        user = username or unquote(parts.username or "")
         if user:
-            pair = f"{user}:{password or parts.password or ''}".encode()
+            pair = f"{user}:{password or unquote(parts.password or '')}".encode()
             self._headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
 
     def register(self, subject: str, schema: str) -> int:
@@ -138,7 +170,7 @@ class RestRegistry:
         deadline = time.monotonic() + self._timeout
         connection: http.client.HTTPConnection
         if self._secure:
-            context = ssl.create_default_context()
+            context = self._tls.context()
             connection = http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=context)
         else:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)

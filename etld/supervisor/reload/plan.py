@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FIXED = ("state_dir", "log.target", "log.format")
 #: Keys of counts: they start and stop workers, and touch none that stays.
 _COUNTS = ("workers",)
+#: Ends of the keys of files whose content no worker may inherit.
+_SECRET_FILES = ("password_file", "secret_file", "key_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,14 @@ class ReloadPlan:
 def snapshot(config: Config) -> dict[str, Any]:
     """The configuration flat, by dotted key, with a digest of each file it names that roles read.
 
-    A password's file is not read here, where every worker would inherit it: a new one has another inode or time.
+    A file with a secret is not read here, where every worker would inherit it: a new one has another inode or time.
     """
     flat: dict[str, Any] = {}
     _flatten("", config.model_dump(by_alias=True), flat)
     for key, path in config.files().items():
         if not path.is_file():
             continue
-        if key.endswith("password_file"):
+        if key.endswith(_SECRET_FILES):
             is_now = path.stat()
             flat[f"{key}.content"] = (is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns)
         else:
