@@ -14,7 +14,7 @@ from etld.aggregator.chart_drawer import ChartDrawer
 from etld.aggregator.summary_tables import SummaryTables
 from etld.frames import load_transform, ready
 from etld.postgres.node_lease import NodeLease
-from etld.schemas.registry import open_registry
+from etld.schemas.registry import open_schemas
 from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.sinks.base import RecordCounts
@@ -76,7 +76,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
     def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
         if self._schemas is None:
-            self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
+            self._schemas = open_schemas(self._worker.config, self._worker.addresses)
         self._keep_days(side)
         self._tables.start(side, CountedStream(self.cluster_id, f"etld-{self.group}", self._types))
 

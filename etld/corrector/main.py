@@ -26,8 +26,7 @@ def run(worker: Worker) -> None:
     from etld.kafka.settings import client_settings
     from etld.postgres import connections
     from etld.postgres.access import access
-    from etld.schemas.registry import open_registry
-    from etld.schemas.registry.cache import SchemaCache
+    from etld.schemas.registry import open_schemas
 
     config = worker.config
 
@@ -44,7 +43,7 @@ def run(worker: Worker) -> None:
         )
 
     sender = LetterSender(client_settings(config, worker.addresses))
-    schemas = SchemaCache(open_registry(config, worker.addresses))
+    schemas = open_schemas(config, worker.addresses)
     move = EventIdMove(lambda: connect(limited=False))
     repairs = RepairLoop(config, connect, sender, schemas, move)
     worker.on_reload = repairs.reload

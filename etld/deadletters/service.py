@@ -19,8 +19,7 @@ from etld.deadletters.rules.engine import compile_rules
 from etld.deadletters.rules.steps.base import RuleError
 from etld.errors import EtldError, UsageError
 from etld.schemas import catalog
-from etld.schemas.registry import open_registry
-from etld.schemas.registry.cache import SchemaCache
+from etld.schemas.registry import open_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -86,9 +85,7 @@ def open_repairer(config: Config, addresses: Addresses, rules: Any = None, only:
         compiled = tuple(rule for rule in compiled if rule.name == only)
         if not compiled:
             raise UsageError(f"there is no rule {only!r}; the rules are {known}")
-    return Repairer(
-        compiled, RepairTypes(catalog.of_registered_and_files(config)), SchemaCache(open_registry(config, addresses))
-    )
+    return Repairer(compiled, RepairTypes(catalog.of_registered_and_files(config)), open_schemas(config, addresses))
 
 
 class DeadLetterService:

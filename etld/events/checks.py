@@ -7,7 +7,7 @@ nearest array or map, which puts its own place in front. `etld.schemas.checks` p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -32,18 +32,23 @@ _NUMBER = "a finite number"
 
 @dataclass(frozen=True, slots=True)
 class CheckedField:
-    """A field of an object: its check, and the value that it has when it is missing, if it is `optional`."""
+    """A field of an object: its check, and the value that it has when it is missing, if it is `optional`.
+
+    `aliases` are names that it had earlier, and is read by when it is not there by its own.
+    """
 
     name: str
     check: Check
     default: Any = None
     optional: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 def record(path: str, fields: Sequence[CheckedField], *, drop_unknown: bool) -> Check:
     """A check of an object with these fields; one that it does not know is dropped, or a violation."""
     known = frozenset(field.name for field in fields)
     steps = [(field.name, field.check, field.default, field.optional) for field in fields]
+    aliases = {alias: field.name for field in fields for alias in field.aliases}
     prefix = f"{path}." if path else ""
     missing = object()
 
@@ -51,6 +56,7 @@ def record(path: str, fields: Sequence[CheckedField], *, drop_unknown: bool) -> 
         if type(value) is not dict:
             errors.append(Violation(path, "an object", show(value)))
             return None
+        value = _by_new_names(value, aliases) if aliases else value
         out = {}
         seen = 0
         for name, inner, default, optional in steps:
@@ -72,6 +78,15 @@ def record(path: str, fields: Sequence[CheckedField], *, drop_unknown: bool) -> 
         return out
 
     return check
+
+
+def _by_new_names(value: dict[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    """An object with fields under the names that they have now; what is there by both names stays as it is."""
+    made = dict(value)
+    for alias, name in aliases.items():
+        if alias in made and name not in made:
+            made[name] = made.pop(alias)
+    return made
 
 
 def text(path: str) -> Check:

@@ -19,7 +19,7 @@ from etld.kafka.settings import client_settings
 from etld.postgres.node_lease import NodeLease
 from etld.processor.circuit_breaker import CircuitBreaker
 from etld.processor.swallowed import Swallowed
-from etld.schemas.registry import open_registry
+from etld.schemas.registry import open_schemas
 from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.serdes.base import BadRecord
@@ -82,7 +82,7 @@ class ProcessorHandler(BatchHandler[Rows]):
     def start(self, side: SideConnection) -> None:
         """Find the registry, which may be in the database."""
         if self._schemas is None:
-            self._schemas = SchemaCache(open_registry(self._worker.config, self._worker.addresses))
+            self._schemas = open_schemas(self._worker.config, self._worker.addresses)
 
     def prepare(self, batch: Batch) -> Rows:
         """Decode the whole batch natively, transform it, and make it ready for the sink."""

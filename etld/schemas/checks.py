@@ -54,10 +54,16 @@ def validator(kind: EventType) -> Validator:
             own.get(field.name) or inner.check(field.type, field.name),
             default_of(field),
             bool(field.default) or field.name == "event_id",
+            _aliases(field, kind.schema.tree),
         )
         for field in kind.schema.tree.fields
     ]
     return Validator(checks.record("", fields, drop_unknown=inner.drop_unknown))
+
+
+def _aliases(field: RecordField, record: Type) -> tuple[str, ...]:
+    """Its aliases that are not the names of other fields now."""
+    return tuple(alias for alias in field.aliases if all(alias != other.name for other in record.fields))
 
 
 def default_of(field: RecordField) -> Any:
@@ -92,6 +98,7 @@ class _Compiler:
                     self.check(field.type, f"{path}.{field.name}" if path else field.name),
                     default_of(field),
                     bool(field.default),
+                    _aliases(field, of),
                 )
                 for field in of.fields
             ]

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etld.events.limits import FIELDS
-from etld.schemas import tree
+from etld.schemas import foreign, tree
+from etld.schemas.fields import DETAILS
 from etld.schemas.tree import SchemaError, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from etld.schemas.tree import RecordField
+
+_ENDLESS = "an array of values without bytes says nothing but its length"
 _TOP = dict.fromkeys(("event_id", "event_name", "event_type"), "string")
 
 
@@ -24,6 +28,8 @@ class EventSchema:
 
     text: str
     tree: Type
+    #: None for a schema of etld's own form; else how triggered_at is written, see `etld.schemas.foreign`.
+    time: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> EventSchema:
@@ -33,6 +39,22 @@ class EventSchema:
         if reasons:
             raise SchemaError("; ".join(reasons))
         return cls(text, top)
+
+    @classmethod
+    def read(cls, text: str, renames: Mapping[str, str] | None = None) -> EventSchema:
+        """As `parse`, and of another producer's schema if events can be made of its records.
+
+        `renames` are names that fields had earlier, by the aliases of etld's own schema.
+        """
+        top = _record(text)
+        if not any(_problems(top)):
+            return cls(text, top)
+        top = foreign.renamed(top, renames or {})
+        time = foreign.time_kind(top, json.loads(text))
+        reasons = [*foreign.problems(top, time), *(why for f in top.fields for why in _inside(f))]
+        if reasons:
+            raise SchemaError("; ".join(reasons))
+        return cls(text, top, time)
 
 
 def problems(text: str) -> list[str]:
@@ -76,18 +98,27 @@ def _problems(top: Type) -> Iterator[str]:
             yield f"{f.name}: must be a string"
         elif f.name == "triggered_at" and f.type != Type("long", "timestamp-micros"):
             yield "triggered_at: must be a long with logicalType timestamp-micros"
-        elif f.name in ("user_details", "event_details"):
+        elif f.name in DETAILS:
             if (f.type.optional or f.type).kind != "record":
                 yield f"{f.name}: must be a record, or a union of null and a record"
-            yield from _unusable(f.type, f.name)
-            yield from _bad_defaults(f.type, f.name)
+            yield from _inside(f)
+
+
+def _inside(field: RecordField) -> Iterator[str]:
+    """What is wrong inside the details, and with an array anywhere."""
+    found = _unusable(field.type, field.name)
+    if field.name in DETAILS:
+        yield from found
+        yield from _bad_defaults(field.type, field.name)
+    elif field.name not in FIELDS:
+        yield from (why for why in found if why.endswith(_ENDLESS))
 
 
 def _unusable(of: Type, path: str) -> Iterator[str]:
     if of.kind in ("bytes", "fixed") and of.logical != "decimal":
         yield f"{path}: {of.kind} cannot be written as JSON; use a string (base64), or a decimal"
     if of.kind == "array" and of.items is not None and _empty(of.items):
-        yield f"{path}: an array of values without bytes says nothing but its length"
+        yield f"{path}: {_ENDLESS}"
     for f in of.fields:
         yield from _unusable(f.type, f"{path}.{f.name}")
     if of.items is not None:

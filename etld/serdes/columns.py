@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import polars as pl
 
-from etld.events.limits import DATE_MAX, DATE_MIN, DAY_MICROS, TIME_MAX, TIME_MIN
+from etld.events.limits import DATE_MAX, DATE_MIN, DAY_MICROS, FIELDS, TIME_MAX, TIME_MIN
 from etld.serdes.as_json import as_json
 from etld.serdes.base import DecodeError
 
@@ -92,6 +93,11 @@ def dtype(of: Type, *, physical: bool = False) -> pl.DataType:
     if of.logical.startswith("time-"):
         return pl.Int64()
     return _PLAIN[of.kind]
+
+
+def taken(top: Type) -> Type:
+    """The record of the fields that become columns; a foreign schema may have more."""
+    return replace(top, fields=tuple(f for f in top.fields if f.name in FIELDS))
 
 
 def frame(top: Type, rows: Sequence[int], events: Sequence[dict[str, Any]]) -> pl.DataFrame:

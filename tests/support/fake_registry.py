@@ -25,6 +25,8 @@ class FakeRegistry(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.subjects: dict[str, list[tuple[int, str]]] = {}
         self.ids: list[str] = []
+        #: What schemas refer to, by their text.
+        self.references: dict[str, list[dict[str, Any]]] = {}
         self.level: dict[str, str] = {}
         self.authorization: str | None = None
         self.delay = 0.0
@@ -91,7 +93,8 @@ _NO_SUBJECT = (404, {"error_code": 40401, "message": "Subject not found."})
 
 def _by_id(server: FakeRegistry, _body: Any, number: str) -> Answer:
     if 0 < int(number) <= len(server.ids):
-        return 200, {"schema": server.ids[int(number) - 1]}
+        schema = server.ids[int(number) - 1]
+        return 200, {"schema": schema, **_referring(server, schema)}
     return 404, {"error_code": 40403, "message": "Schema not found"}
 
 
@@ -108,7 +111,13 @@ def _version(server: FakeRegistry, _body: Any, subject: str, version: str) -> An
     if not 0 < number <= len(found):
         return 404, {"error_code": 40402, "message": "Version not found."}
     schema_id, schema = found[number - 1]
-    return 200, {"subject": subject, "version": number, "id": schema_id, "schema": schema}
+    answer = {"subject": subject, "version": number, "id": schema_id, "schema": schema}
+    return 200, {**answer, **_referring(server, schema)}
+
+
+def _referring(server: FakeRegistry, schema: str) -> dict[str, Any]:
+    found = server.references.get(schema)
+    return {"references": found} if found else {}
 
 
 def _lookup(server: FakeRegistry, body: Any, subject: str) -> Answer:

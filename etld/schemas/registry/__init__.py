@@ -2,7 +2,7 @@
 
 from etld.schemas.registry.base import Incompatible, Registry, RegistryUnavailable, UnknownSchema, Version
 from etld.schemas.registry.cache import SchemaCache
-from etld.schemas.registry.opening import open_registry
+from etld.schemas.registry.opening import open_registry, open_schemas
 
 __all__ = [
     "Incompatible",
@@ -12,4 +12,5 @@ __all__ = [
     "UnknownSchema",
     "Version",
     "open_registry",
+    "open_schemas",
 ]

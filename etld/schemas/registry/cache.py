@@ -10,6 +10,8 @@ from etld.schemas.registry.base import UnknownSchema
 from etld.schemas.tree import SchemaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from etld.schemas.registry.base import Registry
 
 # An id nobody knows is asked for again after this long: a replica of a registry may be late.
@@ -20,11 +22,13 @@ _MOST_UNKNOWN = 10_000
 class SchemaCache:
     """`cache(schema_id)` is the schema. What an id means never changes, so it is kept for ever.
 
+    `renames`: see `EventSchema.read`.
     Raises `UnknownSchema`, `SchemaError` for one that is no event's, `RegistryUnavailable`.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, renames: Mapping[str, str] | None = None) -> None:
         self._registry = registry
+        self._renames = renames
         self._known: dict[int, EventSchema | SchemaError] = {}
         self._unknown: dict[int, float] = {}
 
@@ -49,6 +53,6 @@ class SchemaCache:
             self._unknown[schema_id] = now + _UNKNOWN_FOR
             raise
         try:
-            return EventSchema.parse(text)
+            return EventSchema.read(text, self._renames)
         except SchemaError as error:
             return error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etld.schemas import registered, tree
 from etld.schemas.registry.base import RegistryUnavailable
+from etld.schemas.registry.cache import SchemaCache
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -50,3 +52,15 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
         )
 
     return TableRegistry(connect, settings.compatibility, connection)
+
+
+def open_schemas(config: Config, addresses: Addresses) -> SchemaCache:
+    """Schemas by id from that registry; other producers' too, with the names that fields of events had earlier."""
+    known = registered.read(config.schemas_path) or {}
+    renames = {
+        alias: field.name
+        for entry in known.values()
+        for field in tree.read(entry.text).fields
+        for alias in field.aliases
+    }
+    return SchemaCache(open_registry(config, addresses), renames)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from etld.errors import EtldError
+from etld.schemas.registry import references
 from etld.schemas.registry.base import Incompatible, RegistryUnavailable, UnknownSchema, Version
 
 if TYPE_CHECKING:
@@ -108,7 +109,13 @@ class RestRegistry:
             raise UnknownSchema(schema_id)
         if answer.get("schemaType", "AVRO") != "AVRO":
             raise UnknownSchema(schema_id)
-        return str(self._expect(status, answer, "schema"))
+        text = str(self._expect(status, answer, "schema"))
+        try:
+            return references.inlined(text, answer.get("references") or [], self._referred)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RegistryUnavailable(
+                f"the references of schema {schema_id} at {self._place} cannot be read: {error}"
+            ) from error
 
     def latest(self, subject: str) -> Version | None:
         """See `Registry`."""
@@ -137,6 +144,10 @@ class RestRegistry:
             return []
         messages = answer.get("messages") or ["the registry says that it is incompatible with the latest version"]
         return [str(message) for message in messages]
+
+    def _referred(self, subject: str, version: int) -> tuple[str, list[dict[str, Any]]]:
+        status, answer = self._exchange("GET", f"/subjects/{_q(subject)}/versions/{version}")
+        return str(self._expect(status, answer, "schema")), answer.get("references") or []
 
     def _lookup(self, subject: str, schema: str) -> int | None:
         """The id of `schema` when it is a version of `subject` already."""

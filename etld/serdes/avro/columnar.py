@@ -20,7 +20,7 @@ import polars as pl
 
 from etld.schemas.registry.base import UnknownSchema
 from etld.schemas.tree import SchemaError
-from etld.serdes import columns
+from etld.serdes import columns, foreign_frames
 from etld.serdes.avro import batch_scan, wire
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.columnar_plan import NONCE, ColumnarPlan, plan
@@ -128,15 +128,24 @@ class _SchemaReader:
 
     def __init__(self, head: bytes, schema: EventSchema) -> None:
         self._head = head
+        self._schema = schema
         self._tree = schema.tree
         self._decode = codec_of(schema).decode
         self._plan = plan(schema.tree)
-        self._convert = columns.converter(schema.tree)
+        self._taken = columns.taken(schema.tree)
+        self._convert = columns.converter(self._taken)
 
     def read(
         self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
     ) -> list[pl.DataFrame]:
         """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
+        frames = self._written(values, rows, bad, limits)
+        return frames if self._schema.time is None else [foreign_frames.resolved(self._schema, f, bad) for f in frames]
+
+    def _written(
+        self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
+    ) -> list[pl.DataFrame]:
+        """In the columns with which they were written."""
         if self._plan is None or len(rows) <= limits.few:
             return [self._exact(values, rows, bad)]
         mine = values if len(rows) == len(values) else [values[row] for row in rows]
@@ -176,7 +185,7 @@ class _SchemaReader:
                 good.append(row)
             except DecodeError as error:
                 bad.append(BadRecord(row, STAGE, error.error_class, str(error)))
-        return columns.frame(self._tree, good, events)
+        return columns.frame(self._taken, good, events)
 
 
 def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[BadRecord]) -> _SchemaReader | None:

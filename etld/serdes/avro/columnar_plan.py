@@ -16,7 +16,7 @@ import polars as pl
 
 from etld.serdes.avro.bare_schema import bare
 from etld.serdes.avro.wire import HEADER
-from etld.serdes.columns import RANGES, dtype
+from etld.serdes.columns import RANGES, dtype, taken
 
 if TYPE_CHECKING:
     from etld.schemas.tree import Type
@@ -55,8 +55,8 @@ def plan(top: Type) -> ColumnarPlan | None:
     proof = _Proof()
     for f in top.fields:
         proof.field(f.type, pl.col(f.name), checked=f.name != "triggered_at")
-    taken = tuple(_column(f.type, pl.col(f.name)).alias(f.name) for f in top.fields)
-    return ColumnarPlan(wrapped, tuple(proof.lengths), proof.expr(), taken)
+    made = tuple(_column(f.type, pl.col(f.name)).alias(f.name) for f in taken(top).fields)
+    return ColumnarPlan(wrapped, tuple(proof.lengths), proof.expr(), made)
 
 
 def _readable(of: Type, *, in_array: bool) -> bool:

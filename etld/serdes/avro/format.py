@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from etld.serdes import foreign
 from etld.serdes.avro import direct, wire
 from etld.serdes.avro.codec import codec_of
 
@@ -37,7 +38,7 @@ class AvroFormat:
     def decode(self, schema: EventSchema, value: bytes) -> dict[str, Any]:
         """See `Format`."""
         codec = codec_of(schema)
-        return codec.to_json(codec.decode(wire.unpack(value)[1]))
+        return foreign.resolved(schema, codec.to_json(codec.decode(wire.unpack(value)[1])))
 
     def decode_batch(self, values: Sequence[bytes | None], schema_for: SchemaFor) -> DecodedBatch:
         """See `Format`."""

@@ -160,6 +160,15 @@ def _decimal(scale: int, size: int | None) -> Write:
     return write
 
 
+def _bytes(value: Any, out: bytearray) -> None:
+    out += long(len(value))
+    out += value
+
+
+def _fixed(value: Any, out: bytearray) -> None:
+    out += value
+
+
 def _null(value: Any, _out: bytearray) -> None:
     if value is not None:
         raise TypeError(f"{value!r} is not null")
@@ -173,4 +182,6 @@ _SCALARS: dict[str, Write] = {
     "float": _float,
     "boolean": _boolean,
     "null": _null,
+    "bytes": _bytes,
+    "fixed": _fixed,
 }

@@ -179,3 +179,17 @@ def test_table_away_is_unavailable() -> None:
     registry = TableRegistry(lambda: connections.connect(dsn, application_name="test", connect_timeout=2))
     with pytest.raises(RegistryUnavailable, match="does not answer"):
         registry.by_id(1)
+
+
+def test_rest_resolves_references(fake: FakeRegistry) -> None:
+    """A schema whose details are a schema of their own stands by itself."""
+    whole = json.loads(_PURCHASE)
+    details = whole["fields"][5]["type"]
+    details = {**details, "namespace": "shop"}
+    whole["fields"][5]["type"] = f"shop.{details['name']}"
+    text = json.dumps(whole)
+    fake.ids += [json.dumps(details), text]
+    fake.subjects["details"] = [(1, json.dumps(details))]
+    fake.references[text] = [{"name": f"shop.{details['name']}", "subject": "details", "version": 1}]
+    schema = SchemaCache(RestRegistry(fake.url, timeout=5))(2)
+    assert [field.name for field in schema.tree.fields[5].type.fields] == [one["name"] for one in details["fields"]]

@@ -205,3 +205,16 @@ def test_every_avro_type(kind: Any, given: Any, written: Any) -> None:
 def test_every_avro_type_refused(kind: Any, given: Any, path: str) -> None:
     """With the place, inside arrays and maps too."""
     assert list(_errors(_event(event_details={"x": given}), _typed(kind))) == [f"event_details.{path}"]
+
+
+def test_a_field_by_the_name_that_it_had_earlier() -> None:
+    """An alias of the schema; beside the field itself it is a field that nobody knows."""
+    schema = _schema()
+    schema["fields"][1]["aliases"] = ["name"]
+    schema["fields"][5]["type"]["fields"] = [{"name": "cost", "type": "double", "aliases": ["price"]}]
+    renamed = validator(schema)
+    sent = {("name" if key == "event_name" else key): value for key, value in _event().items()}
+    event = _valid(sent | {"event_details": {"price": 9.5}}, renamed)
+    assert (event["event_name"], event["event_details"]) == ("added_to_cart", {"cost": 9.5})
+    both = _errors(_event(event_details={"price": 9.5, "cost": 9.5}), renamed)
+    assert list(both) == ["event_details.price"]
