@@ -37,7 +37,7 @@ def document(
             telling = [name for name in kind.event_names if listed[name] == 1]
             calls[f"SegmentTrack_{kind.name}"] = call_schema(kind, segment_map, telling)
     schemas |= calls
-    schemas["EventOrCall"] = any_of(("Event", "SegmentTrack")) if calls else ref("Event")
+    schemas["EventOrCall"] = any_of(("Event", "SegmentTrack", "SegmentCall")) if calls else ref("Event")
     if calls:
         schemas["SegmentTrack"] = any_of(calls)
     schemas |= SHARED
@@ -150,7 +150,8 @@ _PATHS: Mapping[str, Any] = {
     "/track": _track,
     "/v1/track": _call,
     "/v1/batch": _batch,
-    **dict.fromkeys(("/v1/t", *CALL_OF_PATH), _call),
+    "/v1/t": _call,
+    **dict.fromkeys(CALL_OF_PATH, partial(_track, schema="AnyCall")),
     **dict.fromkeys(("/v1/b", "/v1/import", "/beacon/v1/batch"), _batch),
     "/healthz": _probe("The process is alive"),
     "/readyz": _probe("An event now would be accepted", unready=True),

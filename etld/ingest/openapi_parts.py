@@ -104,6 +104,11 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
 
 
 SHARED: dict[str, Any] = {
+    "AnyCall": {"type": "object", "description": "Of the call that the path names, where it has no `type`"},
+    "SegmentCall": {
+        **_object(["type"], type={"enum": ["page", "screen", "identify", "group", "alias"]}),
+        "description": "What becomes of it says `[ingest.segment_calls]`",
+    },
     "Batch": _object(["batch"], batch={"type": "array", "items": ref("EventOrCall")}),
     "Accepted": _object(
         ["status", "event_id", "ack"],

@@ -231,8 +231,7 @@ def _drop(out: dict[str, Any], path: list[str]) -> None:
 
 def _call_of(event: Mapping[str, Any], path_call: str) -> Any:
     """The call that an event is: by its `type`, else by the path that it came on."""
-    call = event.get("type")
-    return path_call if call is None else call
+    return event.get("type", path_call)
 
 
 def _number_fixes(top: Type) -> list[tuple[str, Fix]]:
