@@ -33,7 +33,7 @@ _POLL = 0.02
 def named(config: Config) -> dict[str, str]:
     """Every "module:function" by its key, such as "event_types.purchase.transform"."""
     found = {f"event_types.{name}.transform": kind.transform for name, kind in config.event_types.items()}
-    found |= {f"corrector.rules.{number}.hook": rule.hook for number, rule in enumerate(config.corrector.rules)}
+    found |= {f"corrector.rules[{number}].hook": rule.hook for number, rule in enumerate(config.corrector.rules)}
     return {key: name for key, name in found.items() if name}
 
 

@@ -273,6 +273,7 @@ def reload_half_way(run: Run) -> None:
         for _ in range(2):
             done = daemon.cli("reload", check=False)
             run.expect(done.returncode == 1 and "does not come up" in done.stderr, "the reload was reported as done")
+            run.fired += 1
             run.flowing(50, f"{PROCESSORS}order")
             run.flowing(50, AGGREGATOR)
         system.flag.unlink()

@@ -63,13 +63,13 @@ def test_a_hook_that_does_not_import_is_no_successful_reload(etld: EtldClient) -
     etld.daemon.configure({"corrector.rules": [{"name": "attic", "hook": "attic:fix"}]})
     done = etld.daemon.cli("reload", check=False)
     assert done.returncode == 1
-    assert "corrector-0 works on by the old configuration: corrector.rules[0].hook" in done.stderr
+    assert "corrector.rules[0].hook" in done.stderr
     assert "no_such_module" in done.stderr
     before = purchase(price="4.5")
     assert etld.track(before)["status"] == "dead_lettered"
     wait_until(lambda: etld.price(before["event_id"]) == 4.5, 30, "the rules of before repair it")
     module.write_text("def fix(event, error):\n    event['event_details']['price'] = 5.5\n    return event\n")
-    etld.daemon.cli("restart", "corrector-0")
+    etld.daemon.cli("reload")
     after = purchase(price="4.5")
     assert etld.track(after)["status"] == "dead_lettered"
     etld.letter(after["event_id"], "resolved")
