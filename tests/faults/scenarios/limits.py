@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from faults.ledger import Kind
 from faults.run import Run
 from faults.scenarios import fault
 from faults.scenarios.records import TOPIC
@@ -39,8 +40,13 @@ def topic_limit_lowered(run: Run) -> None:
             run.until(told, "health names the topic", 30)
             run.fired += 1
             run.flowing(100)
-            status, answer = _post(run, {"batch": [purchase(), purchase(item_name=text), purchase()]})
+            events = [purchase(), purchase(item_name=text), purchase()]
+            for one in events:
+                run.ledger.sending(one["event_id"], Kind.GOOD, "purchase")
+            status, answer = _post(run, {"batch": events})
             codes = [item["code"] for item in answer.get("results", ())]
+            for one, code in zip(events, codes, strict=False):
+                run.ledger.answered(one["event_id"], code)
             run.expect((status, codes) == (207, [200, 413, 200]), f"{status} {codes} for one that is too large")
         finally:
             set_limit(run.system.kafka, TOPIC, None)
