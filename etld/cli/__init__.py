@@ -32,6 +32,8 @@ COMMANDS = {
     "schemas": ("etld.cli.schemas", "List, check and register schemas."),
     "summaries": ("etld.cli.summaries", "Fill summaries anew."),
     "database": ("etld.cli.database", "Say what the database has to grant."),
+    "keys": ("etld.cli.keys", "Make write keys."),
+    "psql": ("etld.cli.psql", "Open a prompt on the database."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
 }

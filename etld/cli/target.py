@@ -35,7 +35,7 @@ class Target:
         from etld.postgres.errors import OperationalError
 
         try:
-            return connections.connect(self._dsn, **self._options(what))
+            return connections.connect(self.postgres, **self._options(what))
         except OperationalError as error:
             raise _unreachable(error) from error
 
@@ -46,13 +46,14 @@ class Target:
         from etld.postgres.pool import Pool
 
         try:
-            with Pool(self._dsn, **self._options(what)) as pool:
+            with Pool(self.postgres, **self._options(what)) as pool:
                 yield pool
         except OperationalError as error:
             raise _unreachable(error) from error
 
     @property
-    def _dsn(self) -> str:
+    def postgres(self) -> str:
+        """The DSN of the database; its password stands in it or in a file."""
         assert self.addresses.postgres is not None
         return self.addresses.postgres
 

@@ -59,6 +59,9 @@ def _topics(config: Config) -> Iterator[Mistake]:
 
 
 def _files(config: Config) -> Iterator[Mistake]:
+    for number, directory in enumerate(config.python.path):
+        if not directory.is_dir():
+            yield Mistake(("python", "path", number), f"there is no directory {directory}")
     for key, file in config.files().items():
         later = not key.startswith("event_types.")
         try:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etld.config import environment, key_path, lines, toml
+from etld.config import environment, key_path, lines, toml, user_code
 from etld.config.checks import check as own_check
 from etld.config.checks import check_words
 from etld.config.paths import resolve
@@ -78,6 +78,7 @@ def parse(
     config, mistakes, removed = validate(data)
     if config is not None:
         config = resolve(config, source)
+        user_code.look_in(config.python.path)
         for check in (own_check, *checks):
             mistakes += [one for one in check(config, data, removed) if not key_path.touches(one.path, removed)]
     problems += [_problem(mistake, index, placed) for mistake in mistakes]

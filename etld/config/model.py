@@ -14,7 +14,7 @@ from etld.config.secrets import inside, split
 from etld.config.sections.base import AnyPath, FileSchema, Matching, Section
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
 from etld.config.sections.ingest import IngestSection
-from etld.config.sections.operation import CorrectorSection, LogSection, SupervisorSection
+from etld.config.sections.operation import CorrectorSection, LogSection, PythonSection, SupervisorSection
 from etld.config.sections.services import KafkaSection, PostgresSection, SchemaRegistrySection
 from etld.config.sections.summaries import AggregatorSection, ChartsSection, SummaryName, SummarySection
 from etld.errors import EtldError
@@ -66,6 +66,7 @@ class Config(Section):
         dict, "A summary becomes the table etld.summary_<name> and, with a chart, a picture."
     )
     corrector: CorrectorSection = _section(CorrectorSection, "Who repairs dead letters.")
+    python: PythonSection = _section(PythonSection, "Where transforms and hooks are.")
     supervisor: SupervisorSection = _section(SupervisorSection, "Patience with workers.")
     log: LogSection = _section(LogSection, "What is said, how, and where.")
 

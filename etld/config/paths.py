@@ -32,5 +32,11 @@ def resolve(config: Config, source: Path) -> Config:
         if not schema.exists() and given.exists():
             schema = given.absolute()
         types[name] = kind.model_copy(update={"schema_": schema, "topic": kind.topic or f"event_{name}"})
-    update = {**below(config), "event_types": types, "node_id": config.node_id or socket.gethostname()}
+    python = config.python.model_copy(update={"path": tuple(map(absolute, config.python.path))})
+    update = {
+        **below(config),
+        "python": python,
+        "event_types": types,
+        "node_id": config.node_id or socket.gethostname(),
+    }
     return config.model_copy(update=update).read_from(source)

@@ -30,6 +30,20 @@ _SCRIPT = Path(__file__).with_name("import_check.py")
 _POLL = 0.02
 
 
+_looked_in: list[str] = []
+
+
+def look_in(directories: Iterable[Path]) -> None:
+    """Have this process, and those that it forks, import modules of these directories too; others of before no more."""
+    for one in _looked_in:
+        if one in sys.path:
+            sys.path.remove(one)
+    _looked_in[:] = [str(one) for one in directories if str(one) not in sys.path]
+    # Last, so that no file there takes the place of a module that etld needs.
+    sys.path += _looked_in
+    importlib.invalidate_caches()
+
+
 def named(config: Config) -> dict[str, str]:
     """Every "module:function" by its key, such as "event_types.purchase.transform"."""
     found = {f"event_types.{name}.transform": kind.transform for name, kind in config.event_types.items()}

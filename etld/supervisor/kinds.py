@@ -185,7 +185,7 @@ _ALL: tuple[WorkerKind, ...] = (
         "etld.corrector.main:run",
         "repairs dead letters and sends them back",
         lambda config: [(None, config.corrector.workers)],
-        restart=lambda *_: (*_SERVERS, "corrector.hooks"),
+        restart=lambda *_: (*_SERVERS, "python", "corrector.hooks"),
         push=lambda *_: (
             "corrector",
             "breaker",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from etld.config.sections.base import (
+    AnyPath,
     Duration,
     FunctionName,
     PositiveDuration,
@@ -43,6 +44,15 @@ class CorrectorSection(Section):
     keep_resolved: PositiveDuration = quantity("30 d", "Resolved and discarded dead letters are kept this long.")
     rules: Annotated[tuple[RuleSection, ...], Field(strict=False)] = Field(
         (), description="Tried in order; the first whose result is valid wins."
+    )
+
+
+class PythonSection(Section):
+    """Where functions of the user's are."""
+
+    path: Annotated[tuple[AnyPath, ...], Field(strict=False)] = Field(
+        (),
+        description="Directories whose modules transforms and hooks may name, after PYTHONPATH and what is installed.",
     )
 
 

@@ -43,7 +43,10 @@ def check(name: str) -> None:
         part = ".".join(module.split(".")[:depth])
         spec = PathFinder.find_spec(part, path)
         if spec is None:
-            raise RuleError(f"there is no module {part!r}: it must be on PYTHONPATH or installed beside etld")
+            raise RuleError(
+                f"there is no module {part!r}: it must be in a directory of [python] path, on PYTHONPATH or"
+                " installed beside etld"
+            )
         path = spec.submodule_search_locations
     if spec is None or not isinstance(spec.loader, SourceFileLoader) or spec.origin is None:
         return

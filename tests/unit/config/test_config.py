@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -502,3 +503,22 @@ def test_the_files_of_a_configuration_are_looked_at_too(tmp_path: Path, section:
     path.chmod(0o666)
     with pytest.raises(EtldError, match=f"{section}.{key}: .*may be written by everybody"):
         refuse_unsafe_files(config)
+
+
+def test_modules_of_users_are_found(tmp_path: Path) -> None:
+    """In the directories of [python] path, as long as they stand there; a directory that is missing is a mistake."""
+    (tmp_path / "functions_of_this_test.py").write_text("def mend(event, error):\n    return event\n")
+    rule = '\n[[corrector.rules]]\nname = "hooked"\nhook = "functions_of_this_test:mend"\n'
+    before = list(sys.path)
+    try:
+        config = parse(TEXT.replace("path = []", f'path = ["{tmp_path}"]', 1) + rule, DEFAULT, {}, CHECKS)
+        assert config.python.path == (tmp_path,)
+        assert sys.path == [*before, str(tmp_path)]
+    finally:
+        parse(TEXT, DEFAULT, {}, CHECKS)
+    assert sys.path == before
+    ((key, (_, message)),) = mistakes(TEXT + rule).items()
+    assert key.endswith(".hook")
+    assert "there is no module" in message
+    missing = mistakes(TEXT.replace("path = []", 'path = ["nowhere"]', 1))
+    assert missing["python.path[0]"] == (line_of(TEXT, "path = []"), f"there is no directory {ROOT / 'nowhere'}")
