@@ -71,14 +71,7 @@ class ChartDrawer:
             self._process = process
 
         try:
-            self._result = draw(
-                charts,
-                config.charts.dir,
-                keep=config.charts.keep,
-                dpi=config.charts.dpi,
-                cache=config.state_dir / "matplotlib",
-                started=started,
-            )
+            self._result = draw(charts, config.charts, config.state_dir / "matplotlib", started=started)
         except CannotDraw as error:
             self._result = error
         except Exception as error:

@@ -1,7 +1,8 @@
 """Draw what standard input asks for and end, so that matplotlib's memory leaves with the process.
 
 Argument: the pid of its parent, with which it ends.
-In: {"directory", "keep", "dpi", "stamp", "drawn_at", "charts": [chart, …]} as JSON.
+In: {"directory", "directory_mode", "file_mode", "keep", "dpi", "stamp", "drawn_at", "charts": [chart, …]} as JSON;
+a mode may be null.
 Out: {"paths": [path, …], "error": text or null}; exit code 1 with an error.
 """
 
@@ -34,10 +35,13 @@ def main() -> int:
     paths = []
     error = None
     try:
+        # An aggregator of before an upgrade says nothing of permissions.
+        files.make(Path(order["directory"]), order.get("directory_mode"))
         for given in order["charts"]:
             chart = Chart.from_dict(given)
             png = render(chart, order["dpi"], order["drawn_at"])
-            path = files.write(Path(order["directory"]), chart.name, order["stamp"], png, order["keep"])
+            directory, mode = Path(order["directory"]), order.get("file_mode")
+            path = files.write(directory, chart.name, order["stamp"], png, order["keep"], mode)
             paths.append(str(path))
     except OSError as failure:
         error = f"cannot write charts to {order['directory']}: {failure.strerror or failure}"

@@ -16,12 +16,23 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 120.0
 
 
-def write(directory: Path, name: str, stamp: str, png: bytes, keep: int) -> Path:
-    """Write `<name>_<stamp>.png` and `<name>_latest.png`, and leave the `keep` newest; raises OSError."""
+def make(directory: Path, mode: int | None = None) -> None:
+    """Make a directory and those above it that are missing, with these permissions if given; raises OSError."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
     directory.mkdir(parents=True, exist_ok=True)
+    for one in missing or [directory]:
+        if mode is not None and one.stat().st_mode & 0o777 != mode:
+            one.chmod(mode)
+
+
+def write(directory: Path, name: str, stamp: str, png: bytes, keep: int, mode: int | None = None) -> Path:
+    """Write `<name>_<stamp>.png` and `<name>_latest.png`, and leave the `keep` newest; raises OSError.
+
+    The directory must exist. Without a mode the umask says what a file's permissions are.
+    """
     path = directory / f"{name}_{stamp}.png"
     for target in (path, directory / f"{name}_latest.png"):
-        write_atomically(target, png, mode=_usual_mode(), durable=False)
+        write_atomically(target, png, mode=_usual_mode() if mode is None else mode, durable=False)
     prune(directory, name, keep)
     return path
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from etld.config.sections.summaries import ChartsSection
     from etld.summaries.chart_model import Chart
 
 
@@ -25,11 +26,9 @@ class CannotDraw(EtldError):
 
 def draw(
     charts: Sequence[Chart],
-    directory: Path,
-    *,
-    keep: int,
-    dpi: int,
+    config: ChartsSection,
     cache: Path,
+    *,
     started: Callable[[subprocess.Popen[str]], None] | None = None,
 ) -> list[str]:
     """Draw charts in a process of their own; the paths. `cache` keeps matplotlib's list of fonts.
@@ -38,9 +37,11 @@ def draw(
     """
     now = datetime.now().astimezone()
     order = {
-        "directory": str(directory),
-        "keep": keep,
-        "dpi": dpi,
+        "directory": str(config.dir),
+        "directory_mode": _mode(config.directory_mode),
+        "file_mode": _mode(config.file_mode),
+        "keep": config.keep,
+        "dpi": config.dpi,
         "stamp": now.strftime("%Y%m%d_%H%M%S"),
         "drawn_at": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         "charts": [chart.as_dict() for chart in charts],
@@ -72,3 +73,7 @@ def draw(
     if answer["error"]:
         raise CannotDraw(f"{answer['error']}. Free space there or make it writable; drawing is tried again.")
     return list(answer["paths"])
+
+
+def _mode(text: str) -> int | None:
+    return int(text, 8) if text else None

@@ -11,10 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from etld.charts import palette
-from etld.charts.labels import clipped
-from etld.charts.numbers import full
+from etld.charts.labels import clipped, distinct
 from etld.charts.panels import DRAWERS
-from etld.charts.panels.style import ChartStyle
+from etld.charts.panels.style import ChartStyle, number_form
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 # A 16:9 slide, inches.
 _WIDTH, _HEIGHT = 13.333, 7.5
+# More rows of panels than this make it higher.
+_ROWS = 2
 _FONT: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 12,
@@ -42,7 +43,11 @@ def render(chart: Chart, dpi: int, drawn_at: str) -> bytes:
         figure.text(0.03, 0.955, clipped(chart.title, 60), fontsize=26, weight="bold", va="top")
         source = clipped(f"Source: {chart.source}. Drawn {drawn_at}.", 150)
         figure.text(0.03, 0.025, source, fontsize=10, color=palette.SOFT)
-        _draw_panels(figure, chart)
+        style = _draw_panels(figure, chart)
+        if style.after_layout:
+            figure.draw_without_rendering()
+            for fit in style.after_layout:
+                fit()
         out = io.BytesIO()
         description = json.dumps(chart.as_dict(), ensure_ascii=True)
         figure.savefig(
@@ -51,32 +56,38 @@ def render(chart: Chart, dpi: int, drawn_at: str) -> bytes:
         return out.getvalue()
 
 
-def _draw_panels(figure: Figure, chart: Chart) -> None:
+def _draw_panels(figure: Figure, chart: Chart) -> ChartStyle:
     panels = chart.panels
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     rows = -(-len(panels) // columns)
-    style = ChartStyle(palette.by_name(item.name for panel in panels for item in panel.items), columns)
+    if rows > _ROWS:
+        figure.set_figheight(_HEIGHT * rows / _ROWS)
+    names = [(panel.by, item.name) for panel in panels for item in panel.items]
+    names += [(panel.by, line.name) for panel in panels for line in panel.lines if panel.by]
+    style = ChartStyle(palette.by_name(names), columns, rows)
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in places[len(panels) :]:
         axes.set_axis_off()
-    for axes, panel in zip(places, panels, strict=False):
-        _heading(axes, panel, columns)
+    width = {1: 90, 2: 42, 3: 25}[columns]
+    titles = distinct([panel.title for panel in panels], lambda text: clipped(text, width), width)
+    for axes, panel, title in zip(places, panels, titles, strict=False):
+        _heading(axes, panel, title)
         if panel.empty:
             _say_empty(axes, chart)
         else:
             DRAWERS[panel.kind](axes, panel, style)
+    return style
 
 
-def _heading(axes: Axes, panel: Panel, columns: int) -> None:
+def _heading(axes: Axes, panel: Panel, title: str) -> None:
     parts = []
     if panel.additive and panel.items:
-        parts.append(f"total {full(panel.total, panel.unit)}")
+        parts.append(f"total {number_form(panel).total(panel.total)}".replace("$", r"\$"))
     elif panel.unit and not panel.empty:
         parts.append(panel.unit)
     if panel.note:
         parts.append(panel.note)
-    width = {1: 90, 2: 42, 3: 25}[columns]
-    axes.set_title(clipped(panel.title, width), loc="left", fontsize=16, weight="bold", pad=30)
+    axes.set_title(title, loc="left", fontsize=16, weight="bold", pad=30)
     axes.text(
         0, 1, ", ".join(parts) or " ", transform=axes.transAxes, fontsize=12, color=palette.SOFT, va="bottom",
         in_layout=False,
@@ -86,6 +97,6 @@ def _heading(axes: Axes, panel: Panel, columns: int) -> None:
 def _say_empty(axes: Axes, chart: Chart) -> None:
     axes.set_axis_off()
     axes.text(
-        0.5, 0.5, f"No {chart.title[:1].lower()}{clipped(chart.title[1:], 30)} yet",
+        0.5, 0.5, f"No {chart.title[:1].lower()}{clipped(chart.title[1:], 30)} {chart.window or 'yet'}",
         ha="center", va="center", fontsize=18, color=palette.SOFT, transform=axes.transAxes,
     )  # fmt: skip

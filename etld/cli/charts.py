@@ -46,9 +46,7 @@ def command(path: Path | None, as_json: bool) -> None:
                 raise EtldError(told)
             click.echo(f"etld: {told}", err=True)
         charts = read_charts(PostgresSide(conn), ready, config.summaries)
-    paths = draw(
-        charts, config.charts.dir, keep=config.charts.keep, dpi=config.charts.dpi, cache=config.state_dir / "matplotlib"
-    )
+    paths = draw(charts, config.charts, config.state_dir / "matplotlib")
     if as_json:
         click.echo(json.dumps({"charts": paths}))
     else:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from etld.postgres.compose import SQL, Identifier, Literal
+from etld.config.units import format_duration
+from etld.postgres.compose import SQL, Composable, Identifier, Literal
 from etld.postgres.snapshot import snapshot
 from etld.sinks.postgres.unwrap import connection_of
 from etld.summaries import chart_model, table_sql
+from etld.summaries.chart_model import Buckets
+from etld.summaries.model import ORIGIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,58 +34,94 @@ def read_charts(
         for summary in summaries:
             chart = sections[summary.name].chart
             if chart is not None:
-                panels = tuple(_panel(conn, summary, panel) for panel in chart.panels)
-                line = chart_model.source(_extent(conn, summary), summary.table)
-                found.append(chart_model.Chart(chart.name, chart.title, line, panels))
+                shown = _shown(conn, summary, chart.last)
+                panels = tuple(_panel(conn, summary, shown, panel) for panel in chart.panels)
+                line = chart_model.source(_extent(conn, summary, shown), summary.table, shown.text)
+                found.append(chart_model.Chart(chart.name, chart.title, line, panels, shown.text))
     return found
 
 
-def _panel(conn: Connection, summary: Summary, panel: PanelSection) -> Panel:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Which rows a chart shows, in words too, and the starts of the first and the last bucket; all without them."""
+
+    rows: Composable
+    text: str = ""
+    span: tuple[str, str] | None = None
+
+
+def _shown(conn: Connection, summary: Summary, last: float | None) -> _Shown:
+    """The buckets that began in the last so many seconds."""
+    if last is None:
+        return _Shown(SQL("true"))
+    row = conn.execute("SELECT extract(epoch FROM now())::float8").fetchone()
+    assert row is not None
+    width = summary.bucket
+    end = (row[0] - ORIGIN_SECONDS) // width * width + ORIGIN_SECONDS
+    begin = -((ORIGIN_SECONDS - row[0] + last) // width) * width + ORIGIN_SECONDS
+    first, newest = (datetime.fromtimestamp(at, UTC) for at in (begin, end))
+    return _Shown(
+        SQL("bucket_start BETWEEN {} AND {}").format(Literal(first), Literal(newest)),
+        f"in the last {format_duration(last)}",
+        (first.replace(tzinfo=None).isoformat(), newest.replace(tzinfo=None).isoformat()),
+    )
+
+
+def _panel(conn: Connection, summary: Summary, shown: _Shown, panel: PanelSection) -> Panel:
     measure = next(one for one in summary.measures if one.name == panel.value)
-    title = panel.title or f"{panel.value} by {panel.by}"
+    over_time = chart_model.PANEL_KINDS[panel.kind].over_time
+    by = "" if panel.by == "bucket_start" else panel.by
+    title = panel.title or f"{panel.value} {f'by {by}' if by else 'over time'}"
+    additive = measure.function in ("count", "sum")
     more: dict[str, Any] = {
         "unit": panel.unit,
-        "by": panel.by,
-        "additive": measure.function in ("count", "sum"),
+        "by": by,
         "labels": panel.labels,
     }
-    if chart_model.PANEL_KINDS[panel.kind].over_time:
-        return chart_model.lines(panel.kind, title, _by_time(conn, summary, measure, panel.by), **more)
-    return chart_model.bars(panel.kind, title, _by_group(conn, summary, measure, panel.by), **more)
+    if over_time:
+        empty = panel.empty or ("zero" if additive else "gap")
+        buckets = Buckets(summary.bucket, 0.0 if empty == "zero" else None, shown.span)
+        return chart_model.lines(
+            panel.kind, title, _by_time(conn, summary, shown, measure, by), **more, buckets=buckets
+        )
+    return chart_model.bars(panel.kind, title, _by_group(conn, summary, shown, measure, by), additive=additive, **more)
 
 
 # Sums are numeric, and may lie outside what PostgreSQL casts to double precision; Python's float() takes them.
 
 
-def _by_group(conn: Connection, summary: Summary, measure: Measure, by: str) -> list[tuple[str, float]]:
+def _by_group(conn: Connection, summary: Summary, shown: _Shown, measure: Measure, by: str) -> list[tuple[str, float]]:
     """(group, measure over all buckets), for a chart; groups without a value are left out."""
-    query = SQL("SELECT {by}::text, {total} FROM {table} GROUP BY {by} ORDER BY {by}").format(
-        by=Identifier(by), total=table_sql.total(measure), table=table_sql.table(summary)
+    query = SQL("SELECT {by}::text, {total} FROM {table} WHERE {rows} GROUP BY {by} ORDER BY {by}").format(
+        by=Identifier(by), total=table_sql.total(measure), table=table_sql.table(summary), rows=shown.rows
     )
     rows = conn.execute(query)
     return [("none" if name is None else name, float(value)) for name, value in rows if value is not None]
 
 
-def _by_time(conn: Connection, summary: Summary, measure: Measure, by: str) -> list[tuple[str, str, float]]:
-    """(group, bucket start as ISO text, measure), in time order; all in one group when `by` is bucket_start."""
-    group = SQL("''") if by == "bucket_start" else SQL("coalesce({}::text, 'none')").format(Identifier(by))
+def _by_time(
+    conn: Connection, summary: Summary, shown: _Shown, measure: Measure, by: str
+) -> list[tuple[str, str, float]]:
+    """(group, bucket start as ISO text, measure), in time order; all in one group without `by`."""
+    group = SQL("coalesce({}::text, 'none')").format(Identifier(by)) if by else SQL("''")
     query = SQL(
         "SELECT {group} AS g, to_char(bucket_start, 'YYYY-MM-DD\"T\"HH24:MI:SS'), {total}"
-        " FROM {table} GROUP BY g, bucket_start ORDER BY bucket_start, g"
-    ).format(group=group, total=table_sql.total(measure), table=table_sql.table(summary))
+        " FROM {table} WHERE {rows} GROUP BY g, bucket_start ORDER BY bucket_start, g"
+    ).format(group=group, total=table_sql.total(measure), table=table_sql.table(summary), rows=shown.rows)
     return [(name, start, float(value)) for name, start, value in conn.execute(query) if value is not None]
 
 
-def _extent(conn: Connection, summary: Summary) -> tuple[str, str, int | None] | None:
+def _extent(conn: Connection, summary: Summary, shown: _Shown) -> tuple[str, str, int | None] | None:
     """(start of the first bucket, end of the last, events counted or None without a count); None when empty."""
     count = next((m.name for m in summary.measures if m.function == "count"), None)
     query = SQL(
         "SELECT to_char(min(bucket_start), 'YYYY-MM-DD HH24:MI'),"
-        " to_char(max(bucket_start) + make_interval(secs => {}), 'YYYY-MM-DD HH24:MI'), {} FROM {}"
+        " to_char(max(bucket_start) + make_interval(secs => {}), 'YYYY-MM-DD HH24:MI'), {} FROM {} WHERE {}"
     ).format(
         Literal(summary.bucket),
         SQL("sum({})::bigint").format(Identifier(count)) if count else SQL("NULL::bigint"),
         table_sql.table(summary),
+        shown.rows,
     )
     row = conn.execute(query).fetchone()
     return None if row is None or row[0] is None else (row[0], row[1], row[2])

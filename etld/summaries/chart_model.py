@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from etld.util.text import thousands
@@ -32,6 +33,18 @@ PANEL_KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Buckets:
+    """The buckets of a line, `width` seconds each: what an empty one shows, None for a gap, and the span of all.
+
+    Without a `span` it is that of the rows.
+    """
+
+    width: int
+    empty: float | None = None
+    span: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One bar or slice."""
 
@@ -42,15 +55,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: (ISO time, value), in time order."""
+    """One line: (ISO time, value), in time order; None breaks it. Without a name it is the only one."""
 
     label: str
-    points: tuple[tuple[str, float], ...]
+    points: tuple[tuple[str, float | None], ...]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture of a chart. `additive`: may its values be summed up?"""
+    """One picture of a chart. `additive`: may its values be summed up? `span`: the time that lines are shown for."""
 
     kind: str
     title: str
@@ -60,6 +74,7 @@ class Panel:
     items: tuple[Item, ...] = ()
     lines: tuple[Line, ...] = ()
     note: str = ""
+    span: tuple[str, str] | None = None
 
     @property
     def total(self) -> float:
@@ -74,12 +89,16 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One file: its base name, title, panels and the line that says where the numbers come from."""
+    """One file: its base name, title, panels and the line that says where the numbers come from.
+
+    `window`: the time that is shown, in words ("in the last 7 d"), or "" for all.
+    """
 
     name: str
     title: str
     source: str
     panels: tuple[Panel, ...] = field(default=())
+    window: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -94,14 +113,15 @@ class Chart:
                     **panel,
                     "items": tuple(Item(**item) for item in panel["items"]),
                     "lines": tuple(
-                        Line(line["label"], tuple((at, value) for at, value in line["points"]))
+                        Line(line["label"], tuple((at, value) for at, value in line["points"]), line.get("name", ""))
                         for line in panel["lines"]
                     ),
+                    "span": tuple(panel["span"]) if panel.get("span") else None,
                 }
             )
             for panel in given["panels"]
         )
-        return cls(given["name"], given["title"], given["source"], panels)
+        return cls(given["name"], given["title"], given["source"], panels, given.get("window", ""))
 
 
 def bars(
@@ -142,8 +162,8 @@ def lines(
     *,
     unit: str = "",
     by: str = "",
-    additive: bool = True,
     labels: Mapping[str, str] | None = None,
+    buckets: Buckets | None = None,
 ) -> Panel:
     """A panel of lines over time from (group, ISO time, value): the groups with most in them."""
     named = labels or {}
@@ -153,14 +173,42 @@ def lines(
     ranked = sorted(groups, key=lambda name: (-sum(abs(v) for _, v in groups[name]), name))
     shown = ranked[: PANEL_KINDS[kind].most]
     note = f"the {len(shown)} largest of {len(ranked)}" if len(ranked) > len(shown) else ""
-    made = tuple(Line(named.get(name, name), tuple(groups[name])) for name in shown)
-    return Panel(kind, title, unit, by, additive, lines=made, note=note)
+    span = buckets.span if buckets is not None else None
+    if span is None and rows:
+        span = (min(at for _, at, _ in rows), max(at for _, at, _ in rows))
+    made = tuple(
+        Line(named.get(name, name), _with_empty(groups[name], buckets, span) if buckets and span else points, name)
+        for name in shown
+        if (points := tuple(groups[name]))
+    )
+    return Panel(kind, title, unit, by, lines=made, note=note, span=span)
 
 
-def source(extent: tuple[str, str, int | None] | None, table: str) -> str:
+def _with_empty(
+    points: Sequence[tuple[str, float]], buckets: Buckets, span: tuple[str, str]
+) -> tuple[tuple[str, float | None], ...]:
+    """The points, and what is shown where there is none: of a run of empty buckets its first and its last."""
+    step = timedelta(seconds=buckets.width)
+    first, last = (datetime.fromisoformat(at) for at in span)
+    found: list[tuple[datetime, float | None]] = []
+    before = first - step
+    for text, value in points:
+        at = datetime.fromisoformat(text)
+        found += _empty(before + step, at - step, buckets.empty)
+        found.append((at, value))
+        before = at
+    found += _empty(before + step, last, buckets.empty)
+    return tuple((at.isoformat(), value) for at, value in found)
+
+
+def _empty(first: datetime, last: datetime, value: float | None) -> list[tuple[datetime, float | None]]:
+    return [] if first > last else [(at, value) for at in sorted({first, last})]
+
+
+def source(extent: tuple[str, str, int | None] | None, table: str, window: str = "") -> str:
     """The line under a chart: which events, of what time, from which table."""
     if extent is None:
-        return f"etld.{table}, no events so far"
+        return f"etld.{table}, no events {window or 'so far'}"
     first, last, count = extent
     events = f"{thousands(count)} event{'' if count == 1 else 's'}, " if count is not None else ""
     return f"etld.{table}, {events}{first} to {last} UTC"

@@ -53,9 +53,12 @@ def _panels(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
             at = ("summaries", name, "chart", "panels", i)
             if panel.value not in measures:
                 yield Mistake((*at, "value"), f"no measure {panel.value!r}; known: {_list(measures)}")
+            over_time = PANEL_KINDS[panel.kind].over_time
+            if over_time and panel.by == "bucket_start":
+                continue
             if panel.by and panel.by not in groups:
                 yield Mistake((*at, "by"), f"no group column {panel.by!r}; known: {_list(groups)}")
-            if not panel.by and not PANEL_KINDS[panel.kind].over_time:
+            if not panel.by and not over_time:
                 yield Mistake((*at, "by"), f"a {panel.kind} needs a group column; known: {_list(groups)}")
 
 

@@ -220,6 +220,10 @@ def _wider(one: str | None, other: str) -> str | None:
 
 def _chart_mistakes(summary: Summary, chart: Any) -> Iterator[Mistake]:
     measures = {measure.name: measure for measure in summary.measures}
+    if chart.last is not None and chart.last < summary.bucket:
+        yield Mistake(
+            ("summaries", summary.name, "chart", "last"), "a chart shows at least one bucket, and last is less"
+        )
     for i, panel in enumerate(chart.panels):
         at = ("summaries", summary.name, "chart", "panels", i)
         measure = measures.get(panel.value)

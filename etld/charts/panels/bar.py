@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etld.charts import palette
-from etld.charts.labels import wrapped
-from etld.charts.numbers import short
-from etld.charts.panels.style import ChartStyle, frame, placeable
+from etld.charts.labels import distinct, wrapped
+from etld.charts.panels.style import ChartStyle, frame, number_form, placeable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +23,11 @@ def draw(axes: Axes, panel: Panel, style: ChartStyle) -> None:
     items = sorted(panel.items, key=lambda item: (item.name == "", rank.get(item.name, len(rank))))
     values = [placeable(item.value) for item in items]
     places = range(len(items))
-    axes.barh(places, values, height=0.62, color=[style.colours[item.name] for item in items], zorder=2)
+    axes.barh(places, values, height=0.62, color=[style.colour(panel, item.name) for item in items], zorder=2)
     size = 13 if len(items) <= 6 else 11
     width = {1: 34, 2: 22, 3: 16}[style.columns]
-    labels = [wrapped(item.label, width, 2 if len(items) <= 8 else 1) for item in items]
+    most = 2 if len(items) <= 8 // style.rows else 1
+    labels = distinct([item.label for item in items], lambda text: wrapped(text, width, most), width * most)
     axes.set_yticks(places, labels, fontsize=size)
     # Few bars keep a bar's thickness instead of filling the panel.
     slots = max(len(items), 4)
@@ -47,9 +47,10 @@ def _label_values(
     """The value at the end of each bar, and room for it on the axis."""
     low, high = min(0.0, *values), max(0.0, *values)
     span = (high - low) or 1.0
-    texts = [short(item.value, panel.unit) for item in items]
+    form = number_form(panel)
+    texts = [form.text(item.value) for item in items]
     # The share of the axis that the longest text takes, at one end or at both.
-    want = min(0.35, max(len(text) for text in texts) * {1: 0.012, 2: 0.022, 3: 0.04}[columns] + 0.03)
+    want = min(0.4, max(len(text) for text in texts) * {1: 0.012, 2: 0.022, 3: 0.04}[columns] + 0.03)
     room = span * want / (1 - want * (2 if low < 0 else 1))
     axes.set_xlim(low - (room if low < 0 else 0), high + room)
     for place, (value, text) in enumerate(zip(values, texts, strict=True)):

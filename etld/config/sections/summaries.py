@@ -23,6 +23,8 @@ Column = Annotated[str, Matching(r"[a-z_][a-z0-9_]{0,40}", "at most 41 of a-z, 0
 ChartName = Annotated[
     str, Matching(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "at most 64 letters, digits, - and _ (it becomes a file's name)")
 ]
+#: Permissions as chmod takes them.
+Mode = Annotated[str, Matching(r"(0?[0-7]{3})?", 'permissions in octal digits, such as "0644"')]
 _ONE_MEASURE = 'expected "count" or one of { sum = "…" }, { avg = "…" }, { min = "…" }, { max = "…" }'
 
 
@@ -43,6 +45,8 @@ class ChartsSection(Section):
     every: PositiveDuration = quantity("5 min", "Draw after this long, when something came.")
     every_events: int = Field(1000, ge=1, description="Draw after this many events.")
     idle: PositiveDuration = quantity("2 s", "Draw when nothing came for this long.")
+    file_mode: Mode = Field("", description='Permissions of the pictures, such as "0644"; "" as the umask says.')
+    directory_mode: Mode = Field("", description='Permissions of `dir`, such as "0755"; "" as the umask says.')
     keep: int = Field(20, ge=1, description="Kept of each chart, besides <name>_latest.png.")
     dpi: int = Field(300, ge=50, le=1200, description="Dots per inch.")
 
@@ -80,9 +84,14 @@ class PanelSection(Section):
 
     kind: Literal["bar", "donut", "line"] = Field(description="What is drawn.")
     title: str = Field("", description="Above the panel.")
-    by: str = Field("", description="The group column that makes the categories; a line may go without.")
+    by: str = Field(
+        "", description="The group column that makes the categories; a line goes without, or by bucket_start."
+    )
     value: str = Field(description="The measure.")
     unit: str = Field("", description="What the values count.")
+    empty: Literal["", "gap", "zero"] = Field(
+        "", description='What a line shows of a bucket without events; "" is "zero" for counts and sums, else "gap".'
+    )
     labels: dict[str, str] = Field(default_factory=dict, description="Category to the words for it.")
 
 
@@ -91,6 +100,7 @@ class ChartSection(Section):
 
     name: ChartName = Field(description="The files are <name>_YYYYmmdd_HHMMSS.png and <name>_latest.png.")
     title: str = Field(description="Above all panels.")
+    last: PositiveDuration | None = Field(None, description='Only the buckets that began in this time: "7 d".')
     panels: Annotated[tuple[PanelSection, ...], Field(strict=False)] = Field(
         min_length=1, description="From left to right."
     )

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from etld.charts.process import CannotDraw, draw
+from etld.config.sections.summaries import ChartsSection
 from etld.summaries.chart_model import Chart, Panel, bars, lines
 
 pytestmark = pytest.mark.integration
@@ -17,6 +18,10 @@ pytestmark = pytest.mark.integration
 
 def _chart(name: str, *panels: Panel) -> Chart:
     return Chart(name, "Orders", "etld.summary_order, no events so far", panels)
+
+
+def _section(directory: Path) -> ChartsSection:
+    return ChartsSection(dir=directory, keep=2, dpi=50)
 
 
 SHAPES = [
@@ -42,7 +47,7 @@ SHAPES = [
 
 def test_every_shape_becomes_a_readable_file(tmp_path: Path) -> None:
     """A 16:9 picture, dated and as the latest, with its numbers inside."""
-    paths = draw(SHAPES, tmp_path / "charts", keep=2, dpi=30, cache=tmp_path)
+    paths = draw(SHAPES, _section(tmp_path / "charts"), tmp_path)
     assert len(paths) == len(SHAPES)
     for chart, path in zip(SHAPES, paths, strict=True):
         for one in (Path(path), tmp_path / "charts" / f"{chart.name}_latest.png"):
@@ -55,7 +60,7 @@ def test_a_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> No
     """Where and why, and that it is tried again."""
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotDraw, match=r"cannot write charts to .*file/charts: Not a directory"):
-        draw(SHAPES[:1], tmp_path / "file" / "charts", keep=2, dpi=30, cache=tmp_path)
+        draw(SHAPES[:1], _section(tmp_path / "file" / "charts"), tmp_path)
 
 
 def test_a_killed_drawing_is_one_clear_line(tmp_path: Path) -> None:
@@ -65,7 +70,7 @@ def test_a_killed_drawing_is_one_clear_line(tmp_path: Path) -> None:
         process.kill()
 
     with pytest.raises(CannotDraw, match="the process that draws"):
-        draw(SHAPES[:1], tmp_path, keep=2, dpi=30, cache=tmp_path, started=kill)
+        draw(SHAPES[:1], _section(tmp_path), tmp_path, started=kill)
 
 
 def test_the_aggregator_itself_never_loads_matplotlib() -> None:
