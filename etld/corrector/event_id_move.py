@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from etld.deadletters import event_ids
-from etld.postgres.errors import DatabaseError
+from etld.postgres.errors import DatabaseError, DatabaseProblem
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class EventIdMove:
             with self._connect() as conn:
                 if event_ids.make_index(conn):
                     log.info("indexed the event ids of dead letters")
-        except DatabaseError as error:
+        except (DatabaseError, DatabaseProblem) as error:
             log.warning(
                 "the event ids of dead letters are not indexed (the next start tries again): %s", one_line(error)
             )

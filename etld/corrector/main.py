@@ -25,16 +25,19 @@ def run(worker: Worker) -> None:
     from etld.corrector.sender import LetterSender
     from etld.kafka.settings import client_settings
     from etld.postgres import connections
-    from etld.postgres.access import access
+    from etld.postgres.access import access, session_access
     from etld.schemas.registry import open_schemas
 
     config = worker.config
 
     def connect(*, limited: bool = True) -> connections.Connection:
         assert worker.addresses.postgres is not None
+        address, way = worker.addresses.postgres, access(worker.config)
+        if not limited:
+            address, way = session_access(worker.config, address)
         return connections.connect(
-            worker.addresses.postgres,
-            **access(worker.config),
+            address,
+            **way,
             application_name=f"etld {worker.name} repairs",
             connect_timeout=worker.config.postgres.connect_timeout,
             statement_timeout=worker.config.postgres.statement_timeout if limited else 0,

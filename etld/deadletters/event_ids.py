@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.postgres import statements
+from etld.postgres.connections import PooledConnection
+from etld.postgres.errors import DatabaseProblem
 
 if TYPE_CHECKING:
     from etld.postgres.connections import Connection, Cursor
@@ -40,7 +42,11 @@ def make_index(conn: Connection) -> bool:
     It may take minutes; what is left of one that was broken off is made anew. `conn` is in autocommit mode, without
     limits of time, and of no further use: its end gives the lock back.
     """
-    if _one(conn, _SQL.index_state) is True or not _one(conn, _SQL.try_lock):
+    if _one(conn, _SQL.index_state) is True:
+        return False
+    if isinstance(conn, PooledConnection):
+        raise DatabaseProblem("an index is made without keeping anybody waiting in a session only: postgres.direct_dsn")
+    if not _one(conn, _SQL.try_lock):
         return False
     valid = _one(conn, _SQL.index_state)
     if valid is True:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from etld.postgres import statements
+from etld.postgres.connections import PooledConnection
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.base import PIECE, EventRows, RefusedRow, SinkError, StoredRows, TooManyRefused
 from etld.sinks.postgres import swallowed_by
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _SQL = statements.load(__package__, "event_rows")
 _COPY, _STAGING, _COPY_STAGING = filled(_SQL.copy), filled(_SQL.staging), filled(_SQL.copy_staging)
+_PASSING_STAGING = filled(_SQL.passing_staging)
 _MERGE, _EMPTY_STAGING, _ONE = filled(_SQL.merge), _SQL.empty_staging, filled(_SQL.one)
 # So few rows, one of which is refused, are looked at one by one.
 _FEW = 8
@@ -65,7 +67,7 @@ def merge(cur: Cursor, rows: EventRows, verdict: Verdict) -> StoredRows:
     Raises `TooManyRefused`, and `SinkError` where a rule of the table is in the way.
     """
     # Outside of savepoints, since to make it anew costs more than a merge.
-    cur.execute(_STAGING)
+    cur.execute(_PASSING_STAGING if isinstance(cur.connection, PooledConnection) else _STAGING)
     cur.execute(_SQL.immediate)
     found = swallowed_by.triggers(cur)
     # A conflict is nothing that a table without triggers swallows.

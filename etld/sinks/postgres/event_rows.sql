@@ -6,6 +6,10 @@ COPY public.processed_events ({copied}) FROM STDIN (FORMAT binary)
 -- name: staging
 CREATE TEMPORARY TABLE IF NOT EXISTS etld_staging ({staged}) ON COMMIT DELETE ROWS
 
+-- name: passing_staging
+-- Behind a pooler the session is somebody else's afterwards, perhaps an etld's with other columns.
+CREATE TEMPORARY TABLE etld_staging ({staged}) ON COMMIT DROP
+
 -- name: copy_staging
 COPY pg_temp.etld_staging ({copied}) FROM STDIN (FORMAT binary)
 

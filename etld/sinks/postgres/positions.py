@@ -45,13 +45,14 @@ class Positions:
         """
         if not logs:
             return [], []
-        backend = conn.info.backend_pid
-        timer = threading.Timer(_PATIENCE, unblock, (backend,)) if unblock else None
-        if timer:
-            timer.daemon = True
-            timer.start()
+        timer: threading.Timer | None = None
         try:
             with conn.transaction():
+                if unblock:
+                    # Asked in the transaction: behind a pooler no other has this backend, and the driver knows none.
+                    timer = threading.Timer(_PATIENCE, unblock, conn.execute("SELECT pg_backend_pid()").fetchone())
+                    timer.daemon = True
+                    timer.start()
                 return self._claim(conn, logs)
         finally:
             if timer:
