@@ -55,6 +55,7 @@ class Node:
             own = file.read_text().strip()
         except FileNotFoundError:
             own = secrets.token_hex(8)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(file, f"{own}\n".encode())
         return cls(config.node_id, f"{own}/{_BOOT.read_text().strip()}", f"{socket.gethostname()}:{config.state_dir}")
 

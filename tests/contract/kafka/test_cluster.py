@@ -197,5 +197,5 @@ def test_who_has_the_same_instance_fences_the_former(join: Join) -> None:
 
 
 def test_a_record_that_the_topic_does_not_take_is_told(cluster: ClusterPort, topic: str) -> None:
-    assert send(cluster, topic, os.urandom(200_000)).failed
+    assert send(cluster, topic, os.urandom(200_000)).oversized
     assert send(cluster, topic, b"x").failed is None
