@@ -20,6 +20,9 @@ MAX_LINE = 8190
 #: Bytes that may come without anything becoming complete by them: a longer part of a head is not worth the wait.
 _MAX_SILENT = 2 * MAX_LINE
 
+#: What has come of a request at its beginning: headers, and bytes of the target.
+_NOTHING = (0, 0)
+
 #: Names as most clients spell them: to look one up is cheaper than to make it.
 _COMMON = {
     name.encode(): name.lower()
@@ -72,7 +75,7 @@ class RequestParser:
         #: None outside of a head.
         self._headers: dict[str, str] | None = None
         self._repeated: list[tuple[str, str]] = []
-        self._progress = (0, 0)
+        self._progress = _NOTHING
         self._silent = 0
 
     @property
@@ -126,6 +129,9 @@ class RequestParser:
         """A request's first byte came."""
         self._headers = {}
         self._target = b""
+        # What was long in coming of an earlier request says nothing of this one.
+        self._silent = 0
+        self._progress = _NOTHING
 
     def on_url(self, piece: bytes) -> None:
         """A piece of the target."""

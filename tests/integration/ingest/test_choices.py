@@ -55,7 +55,8 @@ def test_a_time_outside_the_window_is_a_violation(start: Start, path: str) -> No
 
 
 def test_a_call_other_than_track_is_a_violation_also_where_unknown_fields_are_dropped(start: Start) -> None:
-    ingest = start(event_types__order__unknown_fields="drop", invalid="reject")
+    kept = {"ingest__segment_calls__screen": "dead_letter"}
+    ingest = start(event_types__order__unknown_fields="drop", invalid="reject", **kept)
     call = {"event": "order_placed", "userId": "7", "properties": {"order_id": 1, "order_value": 1, "colour": "red"}}
     assert ingest.post("/v1/track", {**call, "type": "track"})[0] == 200
     status, answer = ingest.post("/v1/track", {**call, "type": "screen"})

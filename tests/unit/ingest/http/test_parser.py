@@ -206,3 +206,13 @@ def test_between_requests_no_head_is_open() -> None:
     assert not parser.in_head
     parser.feed(b"P")
     assert parser.in_head
+
+
+def test_a_connection_may_serve_many_requests_whose_bodies_come_after_their_heads() -> None:
+    """As most clients send them: what was long in coming of one request says nothing of the next."""
+    parser = RequestParser()
+    head = HEAD + b"X-A: " + b"a" * 1000 + b"\r\nContent-Length: 2\r\n\r\n"
+    for _ in range(100):
+        parser.feed(head)
+        parser.feed(b"{}")
+        assert parser.requests.popleft().complete
