@@ -61,11 +61,11 @@ def test_each_transaction_has_the_settings(bouncer: PgBouncer) -> None:
 
 
 def test_the_whole_way_through_pgbouncer(
-    bouncer: PgBouncer, database: str, kafka: str, make_daemon: Callable[[], Daemon]
+    bouncer: PgBouncer, database: str, make_daemon: Callable[[], Daemon]
 ) -> None:
     """Rows, duplicates, letters, summaries, the commands, and a PgBouncer that goes and comes back."""
     made = make_daemon()
-    changes = {"kafka.bootstrap_servers": kafka, "postgres.dsn": bouncer.dsn, "postgres.pooler": "transaction"}
+    changes = {"postgres.dsn": bouncer.dsn, "postgres.pooler": "transaction"}
     made.configure(changes)
     with made.running():
         etld = EtldClient(made)
