@@ -60,9 +60,7 @@ def test_each_transaction_has_the_settings(bouncer: PgBouncer) -> None:
                 assert pooled.execute("SHOW plan_cache_mode").fetchone() == ("force_custom_plan",)
 
 
-def test_the_whole_way_through_pgbouncer(
-    bouncer: PgBouncer, database: str, make_daemon: Callable[[], Daemon]
-) -> None:
+def test_the_whole_way_through_pgbouncer(bouncer: PgBouncer, database: str, make_daemon: Callable[[], Daemon]) -> None:
     """Rows, duplicates, letters, summaries, the commands, and a PgBouncer that goes and comes back."""
     made = make_daemon()
     changes = {"postgres.dsn": bouncer.dsn, "postgres.pooler": "transaction"}

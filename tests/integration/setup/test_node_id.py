@@ -12,6 +12,7 @@ import pytest
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import purchase
+from support.processes import alive, children
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -52,8 +53,13 @@ def test_the_successor_of_a_killed_daemon_does_not_wait(etld: EtldClient) -> Non
     """It is known by its state directory."""
     daemon, count = etld.daemon, stored(etld)
     [(before,)] = etld.sql("SELECT identity FROM etld.daemon")
-    os.kill(daemon.status()["pid"], signal.SIGKILL)
-    wait_until(lambda: not daemon.status(), 30)
+    supervisor = daemon.status()["pid"]
+    family = [supervisor]
+    for pid in family:
+        family += children(pid)
+    os.kill(supervisor, signal.SIGKILL)
+    # Its servers hold their ports until they have ended.
+    wait_until(lambda: not any(map(alive, family)), 30)
     daemon.start()
     assert etld.sql("SELECT identity FROM etld.daemon") == [(before,)]
     assert "node_id 'one' is that" not in daemon.logs()
