@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from etld.postgres.connections import Connection
 
 # Any constant will do, as long as every etld uses the same.
-_LOCK = 0x65746C64
+LOCK = 0x65746C64
 # The first migration says this, and it is there by then.
 _SCHEMA = "CREATE SCHEMA IF NOT EXISTS etld;"
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
@@ -38,9 +38,10 @@ def migrate(conn: Connection) -> list[str]:
     migrations = available()
     ran = []
     with conn.transaction():
-        conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        # Asked first: who may not make schemas may not say IF NOT EXISTS either.
-        if conn.execute("SELECT to_regnamespace('etld') IS NULL").fetchone() == (True,):
+        conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        # Asked first: who may not make schemas may not say IF NOT EXISTS either. Asked of the table, whose
+        # lock makes PostgreSQL take note of what others did while this waited; to_regnamespace has no such lock.
+        if conn.execute("SELECT FROM pg_namespace WHERE nspname = 'etld'").fetchone() is None:
             conn.execute("CREATE SCHEMA etld")
         conn.execute(
             "CREATE TABLE IF NOT EXISTS etld.migration (number integer PRIMARY KEY, name text NOT NULL,"

@@ -79,6 +79,11 @@ class EtldClient:
         found: dict[str, Any] = self.daemon.json("dlq", "show", event_id)
         return found
 
+    def stored(self, *event_ids: str) -> int:
+        """How many of these events are rows: a count of all rows has the events of other tests on the same topics."""
+        found = self.sql("SELECT count(*) FROM processed_events WHERE event_id = ANY(%s::uuid[])", list(event_ids))
+        return int(found[0][0])
+
     def price(self, event_id: str) -> Any:
         """The price of a stored event, None when it is not there."""
         found = self.sql("SELECT event_details -> 'price' FROM processed_events WHERE event_id = %s::uuid", event_id)

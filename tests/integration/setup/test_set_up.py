@@ -16,7 +16,7 @@ from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem
 from etld.postgres import connections
 from etld.postgres.errors import DatabaseProblem
-from etld.postgres.migrate import available, migrate
+from etld.postgres.migrate import LOCK, available, migrate
 from etld.schemas.event_schema import EventSchema
 from etld.schemas.registry import open_registry
 from etld.schemas.registry.cache import SchemaCache
@@ -224,3 +224,24 @@ def test_migrations_run_once_when_many_start_at_once(database: str) -> None:
     for thread in threads:
         thread.join()
     assert sorted(map(len, ran)) == [0, 0, 0, len(available())]
+
+
+def test_a_migration_that_waited_sees_what_the_other_made(database: str) -> None:
+    """Also a session that had asked before, and so keeps in mind that there is no schema etld."""
+    with (
+        connections.connect(database, application_name="test first") as first,
+        connections.connect(database, application_name="test second") as second,
+    ):
+        second.execute("SELECT to_regnamespace('etld') IS NULL")
+        ran: list[list[str]] = []
+        waiting = threading.Thread(target=lambda: ran.append(migrate(second)))
+        blocked = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test second' AND wait_event = 'advisory'"
+        )
+        with first.transaction():
+            first.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+            waiting.start()
+            wait_until(lambda: first.execute(blocked).fetchone() == (1,))
+            first.execute("CREATE SCHEMA etld")
+        waiting.join(30)
+    assert ran == [[name for _, name, _ in available()]]
