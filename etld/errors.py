@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class EtldError(Exception):
@@ -31,17 +35,41 @@ class PortTaken(EtldError):
 class Problem:
     """One mistake in the configuration: key path, line (0: unknown) and what was expected.
 
-    `later`: only credentials are missing, which may come after everything else.
+    `later`: only credentials are missing, which may come after everything else. `source`: its file, where that is
+    another than the one of the `ConfigError`.
     """
 
     path: str
     line: int
     message: str
     later: bool = False
+    source: str = ""
 
     def __str__(self) -> str:
-        where = f"line {self.line}: " if self.line else ""
-        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+        if self.source:
+            return self.told("")
+        where = f"line {self.line}" if self.line else ""
+        return ": ".join(part for part in (where, self.path, self.message) if part)
+
+    def told(self, source: str) -> str:
+        """`file:line: key.path: message`, with what of it is known; `source` is the file of one without its own."""
+        file = self.source or source
+        place = f"{file}:{self.line}" if self.line else file
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+    def read_from(self, source: str) -> Problem:
+        """This mistake as one of a file of its own."""
+        return replace(self, source=self.source or source)
+
+    def as_json(self) -> dict[str, object]:
+        """For programs; `file` only where it has one of its own."""
+        told: dict[str, object] = {"path": self.path, "line": self.line, "message": self.message}
+        return {**told, "file": self.source} if self.source else told
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Problem:
+        """The inverse of `as_json`."""
+        return cls(told["path"], told["line"], told["message"], source=told.get("file", ""))
 
 
 class ConfigError(EtldError):
@@ -54,10 +82,4 @@ class ConfigError(EtldError):
 
     def lines(self) -> list[str]:
         """`file:line: key.path: message`, with what of it is known."""
-        if not self.source:
-            return [str(problem) for problem in self.problems]
-        shown = []
-        for problem in self.problems:
-            place = f"{self.source}:{problem.line}" if problem.line else self.source
-            shown.append(": ".join(part for part in (place, problem.path, problem.message) if part))
-        return shown
+        return [problem.told(self.source) if self.source else str(problem) for problem in self.problems]

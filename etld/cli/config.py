@@ -35,7 +35,7 @@ def check(path: Path | None, without_secrets: bool, as_json: bool) -> None:
         user_code.check(config)
     except ConfigError as error:
         if as_json:
-            found = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
+            found = [problem.as_json() for problem in error.problems]
             click.echo(json.dumps({"ok": False, "file": error.source, "problems": found}))
         else:
             for line in error.lines():

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from etld.control.client import RequestRefused, ask
-from etld.errors import ConfigError, Problem
+from etld.errors import ConfigError, EtldError, Problem
 
 
 @click.command()
@@ -24,12 +24,23 @@ def command(config_path: Path | None, dry_run: bool, as_json: bool) -> int:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": refused.error}))
             return 1
-        if refused.error.get("code") == "config":
-            problems = refused.error["problems"]
-            raise ConfigError([Problem(p["path"], p["line"], p["message"]) for p in problems]) from None
-        raise
+        raise _in_words(refused) from None
     click.echo(json.dumps(reply) if as_json else _text(reply))
     return 0
+
+
+def reload(config_path: Path | None) -> str:
+    """Have the daemon take the edited configuration; what it did. Raises `EtldError`, `ConfigError` for mistakes."""
+    try:
+        return _text(ask(config_path, "reload", timeout=None, dry_run=False))
+    except RequestRefused as refused:
+        raise _in_words(refused) from None
+
+
+def _in_words(refused: RequestRefused) -> EtldError:
+    if refused.error.get("code") != "config":
+        return refused
+    return ConfigError([Problem.from_json(one) for one in refused.error["problems"]])
 
 
 def _text(reply: dict[str, Any]) -> str:

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etld.config import environment, key_path, lines, toml, user_code
+from etld.config import environment, key_path, lines, rule_files, user_code
 from etld.config.checks import check as own_check
 from etld.config.checks import check_words
 from etld.config.paths import resolve
+from etld.config.places import Places, add_rules
 from etld.config.validate import validate
 from etld.errors import ConfigError, Problem
 
@@ -53,14 +54,7 @@ def load(
     `later`, where it is given, gets the mistakes that are only credentials not there yet, and none of them raises.
     """
     source = locate(path, env)
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = source.read_bytes()[: error.start].count(b"\n") + 1
-        raise ConfigError([Problem("", line, "expected UTF-8")], str(source)) from error
-    except OSError as error:
-        raise ConfigError([Problem("", 0, f"cannot be read: {error.strerror}")], str(source)) from error
-    return parse(text, source, env, checks, later)
+    return parse(rule_files.text_of(source), source, env, checks, later)
 
 
 def parse(
@@ -71,32 +65,30 @@ def parse(
     later: list[Problem] | None = None,
 ) -> Config:
     """`load` for text that is read already; `source` gives relative paths their meaning."""
-    data = _toml(text, source)
-    index = lines.index(text)
+    data = rule_files.tables_of(text, source)
     written = copy.deepcopy(data)
     placed, problems = environment.apply(data, env)
+    places = Places(source, lines.index(text), placed)
+    files, wrong = add_rules(data, places)
     config, mistakes, removed = validate(data)
+    mistakes += wrong
     if config is not None:
         config = resolve(config, source)
         user_code.look_in(config.python.path)
         for check in (own_check, *checks):
             mistakes += [one for one in check(config, data, removed) if not key_path.touches(one.path, removed)]
-    problems += [_problem(mistake, index, placed) for mistake in mistakes]
-    problems += [_problem(mistake, index, {}) for mistake in _overridden(written, source, placed)]
+    problems += [places.problem(mistake, files) for mistake in mistakes] + files.problems
+    problems += [Places(source, places.index, {}).problem(mistake) for mistake in _overridden(written, source, placed)]
     if later is not None:
         later += [one for one in problems if one.later]
         problems = [one for one in problems if not one.later]
     if problems or config is None:
-        once = {(p.path, p.message): p for p in problems}
-        raise ConfigError(sorted(once.values(), key=lambda p: (p.line, p.path)), str(source))
+        once = {(p.source, p.path, p.message): p for p in problems}
+        raise ConfigError(sorted(once.values(), key=lambda p: (p.source, p.line, p.path)), str(source))
+    for number, rule in enumerate(config.corrector.rules):
+        in_file = files.of(("corrector", "rules", number))
+        rule.stands(in_file.line() if in_file else places.line(("corrector", "rules", number)), in_file)
     return config
-
-
-def _toml(text: str, source: Path) -> dict[str, Any]:
-    try:
-        return toml.loads(text)
-    except toml.TomlMistake as error:
-        raise ConfigError([Problem("", error.line, f"not TOML: {error.message}")], str(source)) from error
 
 
 def _overridden(written: dict[str, Any], source: Path, placed: dict[KeyPath, str]) -> list[Mistake]:
@@ -108,11 +100,3 @@ def _overridden(written: dict[str, Any], source: Path, placed: dict[KeyPath, str
         found = check_words(resolve(config, source))
         mistakes += [one for one in found if not key_path.touches(one.path, removed)]
     return [one for one in mistakes if any(one.path[: len(path)] == path for path in placed)]
-
-
-def _problem(mistake: Mistake, index: dict[KeyPath, int], placed: dict[KeyPath, str]) -> Problem:
-    path, message, later = mistake
-    for count in range(len(path), 0, -1):
-        if path[:count] in placed:
-            return Problem(key_path.join(path), 0, f"{message} (from {placed[path[:count]]})", later=later)
-    return Problem(key_path.join(path), lines.find(index, path), message, later=later)

@@ -11,16 +11,22 @@ from etld.config.model import Config
 from etld.config.sections.base import Section
 
 
+def root(source: Path) -> Path:
+    """Where relative paths of a file begin: its directory, or the one above a directory called config."""
+    return source.parent.parent if source.parent.name == "config" else source.parent
+
+
+def absolute(path: Path, source: Path) -> Path:
+    """A path of a file, made absolute."""
+    return Path(os.path.normpath(root(source) / path.expanduser()))
+
+
 def resolve(config: Config, source: Path) -> Config:
     """Every path absolute, every default that depends on a name filled in."""
-    root = source.parent.parent if source.parent.name == "config" else source.parent
-
-    def absolute(path: Path) -> Path:
-        return Path(os.path.normpath(root / path.expanduser()))
 
     def below(section: Section) -> dict[str, Any]:
         return {
-            name: absolute(value) if isinstance(value, Path) else value.model_copy(update=below(value))
+            name: absolute(value, source) if isinstance(value, Path) else value.model_copy(update=below(value))
             for name, value in section
             if isinstance(value, Path | Section)
         }
@@ -28,11 +34,11 @@ def resolve(config: Config, source: Path) -> Config:
     types = {}
     for name, kind in config.event_types.items():
         given = kind.schema_ or Path(f"schemas/{name}.avsc")
-        schema = absolute(given)
+        schema = absolute(given, source)
         if not schema.exists() and given.exists():
             schema = given.absolute()
         types[name] = kind.model_copy(update={"schema_": schema, "topic": kind.topic or f"event_{name}"})
-    python = config.python.model_copy(update={"path": tuple(map(absolute, config.python.path))})
+    python = config.python.model_copy(update={"path": tuple(absolute(one, source) for one in config.python.path)})
     update = {
         **below(config),
         "python": python,

@@ -29,8 +29,12 @@ def refuse_unsafe(source: Path) -> None:
 
 
 def refuse_unsafe_files(config: Config) -> None:
-    """The same for every file that the configuration names; raises EtldError."""
-    for key, path in config.files().items():
+    """The same for every file that the configuration names, those with rules among them; raises EtldError."""
+    named = list(config.files().items())
+    if config.corrector.rules_dir is not None:
+        named.append(("corrector.rules_dir", config.corrector.rules_dir))
+        named += [("corrector.rules_dir", rule.in_file.path) for rule in config.corrector.rules if rule.in_file]
+    for key, path in named:
         try:
             refuse_unsafe(path)
         except EtldError as error:

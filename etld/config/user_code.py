@@ -192,6 +192,12 @@ def _problems(config: Config, keys: Mapping[str, str], wrong: Mapping[str, str])
         index = lines.index(config.source.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         index = {}
+    rules = {f"corrector.rules[{number}].hook": rule.in_file for number, rule in enumerate(config.corrector.rules)}
     for key, name in keys.items():
-        if name in wrong:
-            yield Problem(key, lines.find(index, key_path.split(key)), f"{name}: {wrong[name]}")
+        if name not in wrong:
+            continue
+        in_file, told = rules.get(key), f"{name}: {wrong[name]}"
+        if in_file is not None:
+            yield in_file.problem(("hook",), told)
+        else:
+            yield Problem(key, lines.find(index, key_path.split(key)), told)

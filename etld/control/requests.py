@@ -31,8 +31,7 @@ def guarded(call: Callable[[], T]) -> T | Reply:
     except VerbError as error:
         return failure(error.code, str(error), **error.details)
     except ConfigError as error:
-        problems = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
-        return failure("config", str(error), problems=problems)
+        return failure("config", str(error), problems=[problem.as_json() for problem in error.problems])
     except EtldError as error:
         return failure("failed", str(error))
     except Exception as error:

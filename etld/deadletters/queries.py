@@ -199,14 +199,20 @@ def statistics(conn: Connection, states: Sequence[str] | None = None) -> dict[st
     """
     chosen = {"states": None if states is None else list(states)}
     errors = ("event_type", "stage", "error_class", "sqlstate", "letters", "parked", "resolved", "error", "example")
-    rules = ("rule", "attempts", "stored", "failed", "under_way", "parked")
     days = ("day", "letters", "resolved", "parked", "discarded")
     return {
         "states": dict.fromkeys(STATES, 0) | dict(conn.execute(_SQL.states, chosen).fetchall()),
         "errors": [dict(zip(errors, row, strict=True)) for row in conn.execute(_SQL.by_error, chosen)],
-        "rules": [dict(zip(rules, row, strict=True)) for row in conn.execute(_SQL.by_rule, chosen)],
+        "rules": by_rule(conn, states),
         "days": [dict(zip(days, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day, chosen)],
     }
+
+
+def by_rule(conn: Connection, states: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """What became of the attempts of each rule, for all letters or those in some states."""
+    columns = ("rule", "attempts", "stored", "failed", "under_way", "parked")
+    chosen = {"states": None if states is None else list(states)}
+    return [dict(zip(columns, row, strict=True)) for row in conn.execute(_SQL.by_rule, chosen)]
 
 
 def _day(value: date) -> str:

@@ -1,6 +1,7 @@
 """Dead letters for people: all that the command line does with them, and a page may.
 
-It prints nothing and asks nothing. What it takes and gives are plain values and frozen dataclasses.
+It prints nothing and asks nothing. What it takes and gives are plain values and frozen dataclasses. The rules
+themselves are looked after by `rule_store`.
 """
 
 from __future__ import annotations
@@ -142,6 +143,10 @@ class DeadLetterService:
     def statistics(self, states: Sequence[str] | None = None) -> dict[str, Any]:
         """Numbers of letters, or of those in some states, by state, error, rule and day of arrival."""
         return queries.statistics(self._conn, states)
+
+    def rule_counts(self) -> dict[str, dict[str, int]]:
+        """By rule, also one that is no more: `attempts`, and of them `stored`, `failed`, `under_way` and `parked`."""
+        return {row.pop("rule"): row for row in queries.by_rule(self._conn)}
 
     def test(
         self, chosen: LetterFilter, limit: int | None = None, *, only_matching: bool = False

@@ -1,4 +1,7 @@
-"""`etld dlq`: list, show, stats, test, replay, discard. One file a command; what they do is in deadletters/service."""
+"""`etld dlq`: list, show, stats, test, rules, replay, discard.
+
+One file a command; what they do is in deadletters/service and deadletters/rule_store.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ COMMANDS = {
     "show": ("etld.cli.dlq.show", "Show one dead letter, its attempts, and what the rules would make of it."),
     "stats": ("etld.cli.dlq.stats", "Count dead letters by state, error, rule and day."),
     "test": ("etld.cli.dlq.test", "Try rules on dead letters; nothing is changed."),
+    "rules": ("etld.cli.dlq.rules", "List, show, add and remove rules."),
     "replay": ("etld.cli.dlq.replay", "Take parked letters up again, or repair one by hand."),
     "discard": ("etld.cli.dlq.discard", "Give dead letters up for good."),
 }

@@ -10,7 +10,7 @@ import click
 
 from etld.cli.dlq.options import chosen, filters, open_service
 from etld.cli.dlq.output import plain, print_changes
-from etld.errors import EtldError, UsageError
+from etld.errors import UsageError
 from etld.util.text import thousands
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Try RULE of the configuration, all its rules, or those of a file; nothing is changed.
 
-    Shows what would become of each letter that is new or parked. Exit code 1 when one stays broken.
+    Shows what would become of each letter that is new or parked; a rule that is alone is tried on those that it is
+    for. Exit code 1 when one stays broken.
     """
     from etld.deadletters.service import letter_names
 
@@ -52,13 +53,15 @@ def command(
     wanted = chosen(**{**options, "states": options["states"] or (() if ids else ("new", "parked"))})
     names = letter_names(ids)
     report = _Report(as_json)
-    with open_service(path, with_rules=True, rules=_from_file(file) if file else None, only=rule) as service:
+    given = _from_file(file) if file else None
+    alone = given[0]["name"] if given is not None and len(given) == 1 else rule
+    with open_service(path, with_rules=True, rules=given, only=rule) as service:
         wanted = service.identified(wanted, names)
         total = service.count(wanted)
         limit = None if every or ids else _UNASKED
-        for tried in service.test(wanted, limit, only_matching=bool(rule and not ids)):
+        for tried in service.test(wanted, limit, only_matching=alone is not None and not ids):
             report.add(tried)
-    sys.exit(report.end(total, rule))
+    sys.exit(report.end(total, alone))
 
 
 class _Report:
@@ -101,16 +104,11 @@ class _Report:
         return code
 
 
-def _from_file(name: str) -> Any:
-    """The rules of a TOML file; raises `EtldError`."""
+def _from_file(name: str) -> list[dict[str, Any]]:
+    """The rules of a TOML file; raises `ConfigError`."""
     from pathlib import Path
 
+    from etld.config.rule_files import text_of
     from etld.deadletters.rules import from_toml
 
-    try:
-        text = Path(name).read_text()
-    except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise EtldError(f"{name} is not TOML: {error}") from None
-    return from_toml.read(text, name)
+    return from_toml.read(text_of(Path(name)), Path(name))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from etld.config.rule_files import RuleInFile
 from etld.config.sections.base import (
     AnyPath,
     Duration,
     FunctionName,
+    OptionalFile,
     PositiveDuration,
     Section,
     Size,
@@ -34,6 +36,23 @@ class RuleSection(Section):
     )
     hook: FunctionName = Field("", description='A function "module:function" instead of or after the steps.')
 
+    _line: int = PrivateAttr(default=0)
+    _in_file: RuleInFile | None = PrivateAttr(default=None)
+
+    def stands(self, line: int, in_file: RuleInFile | None) -> None:
+        """Note where it was read: a line of the configuration's file (0: not known), or a file of its own."""
+        self._line, self._in_file = line, in_file
+
+    @property
+    def line(self) -> int:
+        """The line of its file on which it begins; 0: not known."""
+        return self._line
+
+    @property
+    def in_file(self) -> RuleInFile | None:
+        """Itself in a file of corrector.rules_dir; None when it is of the configuration's file."""
+        return self._in_file
+
 
 class CorrectorSection(Section):
     """Who repairs dead letters."""
@@ -42,6 +61,10 @@ class CorrectorSection(Section):
     max_attempts: int = Field(3, ge=1, description="An event that failed this often is parked.")
     rate: float = Field(2000, ge=0, description="Repaired events sent back a second; 0 means no limit.")
     keep_resolved: PositiveDuration = quantity("30 d", "Resolved and discarded dead letters are kept this long.")
+    rules_dir: OptionalFile = Field(
+        None,
+        description='A directory with more rules, one *.toml file each, in the order of their names; "" for none.',
+    )
     rules: Annotated[tuple[RuleSection, ...], Field(strict=False)] = Field(
         (), description="Tried in order; the first whose result is valid wins."
     )

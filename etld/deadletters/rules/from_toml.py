@@ -1,30 +1,46 @@
-"""Rules from a TOML text of their own, which are to be tried before they are in the configuration."""
+"""Rules from a TOML text of their own: to be tried, or to become a file of corrector.rules_dir."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from etld.config import key_path, lines, toml
+from etld.config import key_path, rule_files
+from etld.config.validate import validate
 from etld.deadletters.rules.engine import check
-from etld.errors import ConfigError, EtldError, Problem
+from etld.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from etld.config.rule_files import RuleInFile
 
 
-def read(text: str, name: str) -> list[dict[str, Any]]:
-    """The rules under [[corrector.rules]] or [[rules]]; `name` is the file's.
+def read(text: str, path: Path) -> list[dict[str, Any]]:
+    """The rules under [[corrector.rules]] or [[rules]], or the one that the text is; `path` is the file's.
 
-    Raises `ConfigError` with every mistake and its line, and `EtldError` where there are no rules.
+    Raises `ConfigError` with every mistake and its line.
     """
-    try:
-        data = toml.loads(text)
-    except toml.TomlMistake as error:
-        raise EtldError(f"{name} is not TOML: {error}") from None
-    nested = data.get("corrector", {})
-    prefix = "corrector.rules" if isinstance(nested, dict) and "rules" in nested else "rules"
-    rules = nested["rules"] if prefix == "corrector.rules" else data.get("rules")
-    if not isinstance(rules, list) or not rules or not all(isinstance(rule, dict) for rule in rules):
-        raise EtldError(f"{name} has no rules: expected tables [[corrector.rules]]")
-    index = lines.index(text)
-    problems = [Problem(at, lines.find(index, key_path.split(at)), message) for at, message in check(rules, prefix)]
-    if problems:
-        raise ConfigError(problems, name)
-    return rules
+    found = rule_files.rules_in(text, path)
+    _refuse_mistakes(found)
+    return [one.table for one in found]
+
+
+def read_one(text: str, path: Path) -> RuleInFile:
+    """The rule of a text that may become a file of corrector.rules_dir; raises `ConfigError`."""
+    rule = rule_files.only_rule(text, path)
+    _refuse_mistakes([rule])
+    return rule
+
+
+def _refuse_mistakes(found: Sequence[RuleInFile]) -> None:
+    tables = [one.table for one in found]
+    checked = validate({"corrector": {"rules": tables}})
+    mistakes = [(one.path, one.message) for one in checked.mistakes]
+    for at, message in check(tables):
+        path = key_path.split(at)
+        if not key_path.touches(path, checked.removed):
+            mistakes.append((path, message))
+    if mistakes:
+        # ("corrector", "rules", number, …)
+        raise ConfigError([found[int(path[2])].problem(path[3:], message) for path, message in mistakes])
