@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etld.charts.files import TIMEOUT
 from etld.errors import EtldError
+from etld.util import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,12 +48,14 @@ def draw(
     }
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "etld.charts", str(os.getpid())],
+            interpreter.command("etld.charts", str(os.getpid())),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "MPLBACKEND": "agg", "MPLCONFIGDIR": str(cache)},
+            # Not where it was asked for: matplotlib reads a file of settings in the working directory.
+            cwd="/",
+            env=interpreter.environment(MPLBACKEND="agg", MPLCONFIGDIR=str(cache)),
         )
     except OSError as error:
         raise CannotDraw(f"cannot start the process that draws: {error}") from error

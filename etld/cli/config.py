@@ -26,14 +26,18 @@ def command() -> None:
 @click.pass_obj
 def check(path: Path | None, without_secrets: bool, as_json: bool) -> None:
     """Name every mistake with its line; exit 1 when there is one."""
-    from etld.config import user_code
+    from etld.config import locate, refuse_unsafe, refuse_unsafe_files, user_code
     from etld.supervisor.config_checks import load
 
     later: list[Problem] | None = [] if without_secrets else None
     try:
+        refuse_unsafe(locate(path))
         config = load(path, later=later)
+        refuse_unsafe_files(config, [one.path for one in later or ()])
+        user_code.refuse_unsafe_code(config)
         user_code.check(config)
-    except ConfigError as error:
+    except EtldError as failure:
+        error = failure if isinstance(failure, ConfigError) else ConfigError([Problem("", 0, str(failure))])
         if as_json:
             found = [problem.as_json() for problem in error.problems]
             click.echo(json.dumps({"ok": False, "file": error.source, "problems": found}))

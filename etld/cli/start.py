@@ -30,7 +30,7 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
     Without --foreground a start that fails leaves nothing running, unless only single workers failed;
     with it the exit code is 78 for what another start would not mend.
     """
-    from etld.config import locate, refuse_unsafe, refuse_unsafe_files
+    from etld.config import locate, refuse_unsafe, refuse_unsafe_files, user_code
     from etld.supervisor import daemonize, main
     from etld.supervisor.config_checks import load
 
@@ -38,6 +38,7 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
         refuse_unsafe(locate(config_path))
         config = load(config_path)
         refuse_unsafe_files(config)
+        user_code.refuse_unsafe_code(config)
     except EtldError as error:
         if foreground:
             error.exit_code = os.EX_CONFIG  # a service manager need not try that again

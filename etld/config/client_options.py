@@ -63,7 +63,10 @@ _REFUSED: dict[str, str] = {
     "allow.auto.create.topics": "topics are made by set-up, with their partitions and replicas",
     "message.max.bytes": "how large a record may be is the topic's to say (max.message.bytes), and ingest.max_event's",
     "message.copy.max.bytes": "a record's bytes must stay what they were when it was sent",
-    "plugin.library.paths": "no foreign code runs in the workers by way of the configuration",
+    **dict.fromkeys(
+        ["plugin.library.paths", "ssl.engine.location"],
+        "no foreign code runs in the workers by way of the configuration",
+    ),
     "opaque": "it is no option of a file",
     "default_topic_conf": "it is no option of a file",
 }

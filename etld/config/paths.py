@@ -10,6 +10,18 @@ from typing import Any
 from etld.config.model import Config
 from etld.config.sections.base import Section
 
+_started_in: list[Path] = []
+
+
+def look_from(directory: Path) -> None:
+    """Find what is found by the working directory in this one, whichever that is later."""
+    _started_in[:] = [directory]
+
+
+def started_in() -> Path | None:
+    """What `look_from` was told last."""
+    return _started_in[0] if _started_in else None
+
 
 def root(source: Path) -> Path:
     """Where relative paths of a file begin: its directory, or the one above a directory called config."""
@@ -35,8 +47,9 @@ def resolve(config: Config, source: Path) -> Config:
     for name, kind in config.event_types.items():
         given = kind.schema_ or Path(f"schemas/{name}.avsc")
         schema = absolute(given, source)
-        if not schema.exists() and given.exists():
-            schema = given.absolute()
+        here = Path(*_started_in, given)
+        if not schema.exists() and here.exists():
+            schema = here.absolute()
         types[name] = kind.model_copy(update={"schema_": schema, "topic": kind.topic or f"event_{name}"})
     python = config.python.model_copy(update={"path": tuple(absolute(one, source) for one in config.python.path)})
     update = {

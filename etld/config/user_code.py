@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import json
@@ -10,16 +11,21 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
-from importlib.machinery import PathFinder, SourceFileLoader
+from functools import partial
+from importlib.machinery import PathFinder
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etld.config import key_path, lines
-from etld.errors import ConfigError, Problem
+from etld.config.safety import refuse_unsafe
+from etld.errors import ConfigError, EtldError, Problem
+from etld.util import interpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from importlib.machinery import ModuleSpec
 
     from etld.config.model import Config
@@ -28,7 +34,8 @@ if TYPE_CHECKING:
 LIMIT = 10.0
 _SCRIPT = Path(__file__).with_name("import_check.py")
 _POLL = 0.02
-
+#: Directories in which distributions are installed.
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
 
 _looked_in: list[str] = []
 
@@ -49,6 +56,51 @@ def named(config: Config) -> dict[str, str]:
     found = {f"event_types.{name}.transform": kind.transform for name, kind in config.event_types.items()}
     found |= {f"corrector.rules[{number}].hook": rule.hook for number, rule in enumerate(config.corrector.rules)}
     return {key: name for key, name in found.items() if name}
+
+
+def refuse_unsafe_code(config: Config) -> None:
+    """Refuse what somebody else may put in the place of a module that is imported; raises EtldError.
+
+    That is every directory of PYTHONPATH and of [python] path, and the files of each function's module.
+    """
+    for where, directories in (("python.path", config.python.path), ("PYTHONPATH", interpreter.search_path())):
+        for directory in map(Path, directories):
+            # One that is not there yet is everybody's whose it would be to make.
+            there = next(path for path in (directory, *directory.parents) if path.exists())
+            _named(where, partial(refuse_unsafe, there, complete=there.is_dir()))
+    for key, name in named(config).items():
+        _named(key, partial(refuse_unsafe_module, name.partition(":")[0]))
+
+
+def refuse_unsafe_module(module: str) -> None:
+    """Refuse a module that somebody else may write or replace, or one that it imports; raises EtldError.
+
+    What is installed beside etld is as safe as etld itself.
+    """
+    for path in sorted(_reached(module, lambda name, path: name.partition(".")[0] != "etld" and not _installed(path))):
+        refuse_unsafe(path)
+        with contextlib.suppress(NotImplementedError):  # without a cache
+            cached = Path(cache_from_source(str(path)))
+            if cached.exists():
+                refuse_unsafe(cached)
+            if cached.parent.exists():
+                refuse_unsafe(cached.parent, complete=True)
+
+
+def _unsafe(name: str) -> str:
+    """Why the module of "module:function" is not even imported; "" when it may be."""
+    try:
+        refuse_unsafe_module(name.partition(":")[0])
+    except EtldError as error:
+        return str(error)
+    return ""
+
+
+def _named(key: str, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except EtldError as error:
+        raise EtldError(f"{key}: {error}") from None
 
 
 def digests(config: Config) -> dict[str, str]:
@@ -76,22 +128,38 @@ def _digest(module: str) -> str:
 
 def _sources(module: str) -> set[Path]:
     """The module's file, those of the packages that it is in, and of the modules beside it that it imports."""
-    spec = _find(module.partition(".")[0])
+    package = module.partition(".")[0]
+    spec = _find(package)
     if spec is None or spec.origin is None:
         return set()
     origin = Path(spec.origin)
     root = origin.parent.parent if spec.submodule_search_locations is not None else origin.parent
+
+    # Of what is installed only the package itself is looked at: the rest changes with an upgrade.
+    def beside(name: str, path: Path) -> bool:
+        return path.is_relative_to(root) and (name.partition(".")[0] == package or not _installed(path))
+
+    return _reached(module, beside)
+
+
+def _reached(module: str, wanted: Callable[[str, Path], bool]) -> set[Path]:
+    """The files of a module and of all that it imports, from those on that are wanted (a module's name, its file)."""
     found: set[Path] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
         for path in _files(name):
-            # Of what is installed only the package itself is looked at: the rest changes with an upgrade.
-            inside = name.partition(".")[0] == module.partition(".")[0] or "site-packages" not in path.parts
-            if path not in found and path.is_relative_to(root) and inside:
+            if path not in found and wanted(name, path):
                 found.add(path)
                 waiting += _imports(path, name)
     return found
+
+
+def _installed(path: Path) -> bool:
+    """Is it Python's, or installed beside etld?"""
+    if not _PACKAGES.isdisjoint(path.parts):
+        return True
+    return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _files(module: str) -> Iterator[Path]:
@@ -101,7 +169,7 @@ def _files(module: str) -> Iterator[Path]:
         spec = _find(".".join(parts[:depth]), where)
         if spec is None:
             return
-        if isinstance(spec.loader, SourceFileLoader) and spec.origin is not None:
+        if spec.has_location and spec.origin is not None:
             yield Path(spec.origin)
         if spec.submodule_search_locations is None:
             return
@@ -143,8 +211,8 @@ def checking(config: Config) -> Generator[None, None, None]:
     Raises ConfigError with all that cannot be imported.
     """
     keys = named(config)
-    wrong: dict[str, str] = {}
-    left = sorted(set(keys.values()))
+    wrong = {name: text for name in keys.values() if (text := _unsafe(name))}
+    left = sorted(set(keys.values()) - wrong.keys())
     while left:
         told, reason = yield from _ask(left)
         wrong |= {name: text for name, text in told.items() if text}

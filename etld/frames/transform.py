@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from etld.config import user_code
 from etld.errors import EtldError
 from etld.serdes import json_text
 
@@ -79,7 +80,8 @@ def load_transform(name: str) -> Transform | None:
     module_name, _, attribute = name.partition(":")
     importlib.invalidate_caches()  # the process that this one was forked from may have looked before the file was there
     try:
+        user_code.refuse_unsafe_module(module_name)
         function = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, EtldError) as error:
         raise TransformBroken(f"transform {name} cannot be loaded: {error}") from error
     return Transform(name, function)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from etld.config import locate, refuse_unsafe, refuse_unsafe_files
+from etld.config import locate, paths, refuse_unsafe, refuse_unsafe_files, user_code
 from etld.errors import EtldError
 from etld.supervisor import main
 from etld.supervisor.config_checks import load
@@ -26,14 +26,18 @@ def run() -> int:
     try:
         if options.resume is not None:
             return main.resume(options.resume)
+        state = None if options.state is None else handover.read(options.state)
+        if state is not None and state.directory:
+            paths.look_from(Path(state.directory))
         kinds = load_kinds(options.kinds)
         refuse_unsafe(locate(options.config))
         config = load(options.config)
         refuse_unsafe_files(config)
+        user_code.refuse_unsafe_code(config)
         if not options.check:
             return main.foreground(config, options.kinds)
-        if options.state is not None:
-            handover.check(handover.read(options.state), kinds, config)
+        if state is not None:
+            handover.check(state, kinds, config)
     except EtldError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"etld: {line}\n")

@@ -46,7 +46,6 @@ def _daemon(config: Config, startup: Startup, runtime: Runtime) -> None:
         os.setsid()
         if os.fork() != 0:  # never a session leader, so never a controlling terminal
             os._exit(0)
-        # The working directory stays: schema files and hooks may be found by it, also at a reload.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)

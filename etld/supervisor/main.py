@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import logging
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from setproctitle import setproctitle
 
 from etld import logs
+from etld.config import paths
 from etld.supervisor.config_checks import load
 from etld.supervisor.kinds import load_kinds
 from etld.supervisor.reactor import SIGNALS
@@ -21,6 +23,7 @@ from etld.supervisor.reload.active_config import without_password_file
 from etld.supervisor.runtime import Runtime
 from etld.supervisor.supervisor import Startup, Supervisor
 from etld.supervisor.upgrade import handover, reexec, takeover
+from etld.util import interpreter
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -41,6 +44,9 @@ def serve(config: Config, startup: Startup, runtime: Runtime) -> int:
     logs.setup("supervisor", without_password_file(config).log_settings())
     setproctitle("etld: supervisor")
     runtime.pidfile.write()
+    with contextlib.suppress(FileNotFoundError):  # the working directory is gone
+        paths.look_from(Path.cwd())
+    interpreter.settle(config.state_dir)
     return loop(Supervisor(config, startup, runtime))
 
 
@@ -48,7 +54,9 @@ def resume(fd: int) -> int:
     """Go on from what the program before this one saved in the descriptor."""
     setproctitle("etld: supervisor")
     saved = handover.read(fd)
+    paths.look_from(Path(saved.directory or Path.cwd()))
     config = load(Path(saved.config))
+    interpreter.settle(config.state_dir)
     startup = Startup(saved.kinds, Path(saved.log_file) if saved.log_file else None)
     daemon = Supervisor(config, startup, takeover.runtime(saved), saved)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

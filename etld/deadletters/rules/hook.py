@@ -10,7 +10,9 @@ import threading
 from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
+from etld.config import user_code
 from etld.deadletters.rules.steps.base import RuleError, show
+from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +64,10 @@ def load(name: str) -> Hook:
     """The function; raises `RuleError` when its module fails to import."""
     module, _, function = name.partition(":")
     try:
+        user_code.refuse_unsafe_module(module)
         found = getattr(importlib.import_module(module), function)
+    except EtldError as error:
+        raise RuleError(f"the hook {name!r} is not loaded: {error}", "hook") from error
     except Exception as error:
         raise RuleError(f"the hook {name!r} cannot be loaded: {type(error).__name__}: {error}", "hook") from error
     if not callable(found):

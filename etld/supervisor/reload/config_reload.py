@@ -35,6 +35,7 @@ def reload(parts: Parts, *, dry_run: bool) -> Answer:
     refuse_unsafe(source)
     new = load(source)
     refuse_unsafe_files(new)
+    user_code.refuse_unsafe_code(new)
     change = plan.ConfigChange(active.config, new, active.snapshot, plan.snapshot(new))
     todo = plan.make(active.kinds, change, _running(parts.tree), active.scaled)
     if todo.refused:

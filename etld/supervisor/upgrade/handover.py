@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from etld.config import paths
 from etld.errors import EtldError
 from etld.supervisor.kinds import Kinds, load_object
 from etld.supervisor.network import addresses
@@ -71,6 +72,8 @@ class Handed:
     metrics: MetricsStore
     retiring: list[tuple[int, float | None]] = dataclasses.field(default_factory=list)
     scaled: dict[str, int] = dataclasses.field(default_factory=dict)
+    #: Where the daemon was started; "" from a program that lives there still.
+    directory: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ def save(running: Running) -> int:
         "kinds": active.kinds_ref,
         "log_file": str(running.log_file) if running.log_file else None,
         "began": running.lifecycle.began,
+        "directory": str(paths.started_in() or ""),
         "scaled": active.scaled,
         "pidfile": [str(runtime.pidfile.path), runtime.pidfile.fd],
         "ports": active.ports,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from etld.supervisor.reactor import SIGNALS, Reactor
 from etld.supervisor.upgrade import handover
+from etld.util import interpreter
 
 if TYPE_CHECKING:
     from etld.supervisor.reload.operations import Operations
@@ -31,7 +32,7 @@ def execute(running: Running, operations: Operations, reactor: Reactor) -> None:
             return
         _keep_open(running)
         fd = handover.save(running)
-        os.execv(sys.executable, [sys.executable, "-m", "etld.supervisor", "--resume", str(fd)])  # noqa: S606  # ourselves
+        os.execv(sys.executable, interpreter.command("etld.supervisor", "--resume", str(fd)))  # noqa: S606  # ourselves
     except OSError as error:
         running.lifecycle.upgrading = False
         failure = f"the new program cannot be run, so the old one stays: {error.strerror}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from etld.control.verbs import VerbError
 from etld.supervisor.upgrade import handover
+from etld.util import interpreter
 
 if TYPE_CHECKING:
     from etld.supervisor.upgrade.handover import Running
@@ -41,7 +41,7 @@ class Successor:
         # A file and no pipe: nobody reads before the end.
         with os.fdopen(os.memfd_create("etld-check"), "r+b") as output:
             state = handover.save(running)
-            argv = [sys.executable, "-m", "etld.supervisor", "--check", "--state", str(state)]
+            argv = interpreter.command("etld.supervisor", "--check", "--state", str(state))
             argv += ["--config", str(running.active.config.source), "--kinds", running.active.kinds_ref]
             self._check = check = subprocess.Popen(
                 argv,

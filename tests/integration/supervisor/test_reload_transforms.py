@@ -119,6 +119,24 @@ def test_a_module_that_cannot_be_imported_changes_nothing(
     assert daemon.cli("reload").stdout == "nothing has changed\n"
 
 
+def test_a_module_that_others_may_write_is_not_imported(etld: EtldClient) -> None:
+    """By no command, and it is told how that is mended."""
+    module = etld.daemon.directory.joinpath("open.py")
+    module.write_text(f"open({str(etld.daemon.directory / 'ran')!r}, 'w')\ndef purchase(frame):\n    return frame\n")
+    module.chmod(0o666)
+    etld.daemon.configure({"event_types.purchase.transform": "open:purchase"})
+    try:
+        for command in (("config", "check"), ("reload", "--dry-run"), ("reload",)):
+            done = etld.daemon.cli(*command, check=False)
+            assert done.returncode == 1
+            assert f"event_types.purchase.transform: {module} may be written by everybody: `chmod o-w" in done.stderr
+        assert not etld.daemon.directory.joinpath("ran").exists()
+        module.chmod(0o644)
+        etld.daemon.cli("config", "check")
+    finally:
+        etld.daemon.configure({"event_types.purchase.transform": "prices:purchase"})
+
+
 def test_a_module_that_hangs_is_named(etld: EtldClient) -> None:
     etld.daemon.directory.joinpath("hangs.py").write_text("while True:\n    pass\n")
     etld.daemon.configure({"event_types.purchase.transform": "hangs:purchase"})
