@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from etld.config.model import Config
 
 
-def refuse_unsafe(source: Path, *, complete: bool = False) -> None:
+def refuse_unsafe(source: Path) -> None:
     """Refuse a file that somebody else may write or replace, by a directory or a link on the way to it, too.
 
-    Somebody else is who is neither root, nor this user, nor the owner of etld's own code. `complete`: a directory in
-    which nobody else may even make a new file, as they may in /tmp. Raises EtldError with the command that mends it.
+    Somebody else is who is neither root, nor this user, nor the owner of etld's own code. In a directory that is asked
+    for they may not even make a new file, as they may in /tmp. Raises EtldError with the command that mends it.
     """
     try:
         real = source.resolve()
         for path in _way(source):
             last = path.resolve() == real
-            wrong = _wrong(path, sticky=not (last and complete))
+            wrong = _wrong(path, sticky=not last)
             if wrong is not None:
                 who, command = wrong
                 raise EtldError(f"{source} may be {'written' if last else 'replaced'} by {who}: `{command}`")
@@ -48,7 +48,7 @@ def refuse_unsafe_files(config: Config, without: Collection[str] = ()) -> None:
         named += [("corrector.rules_dir", rule.in_file.path) for rule in config.corrector.rules if rule.in_file]
     for key, path in named:
         try:
-            refuse_unsafe(path, complete=path.is_dir())
+            refuse_unsafe(path)
         except EtldError as error:
             raise EtldError(f"{key}: {error}") from None
 

@@ -67,7 +67,7 @@ def refuse_unsafe_code(config: Config) -> None:
         for directory in map(Path, directories):
             # One that is not there yet is everybody's whose it would be to make.
             there = next(path for path in (directory, *directory.parents) if path.exists())
-            _named(where, partial(refuse_unsafe, there, complete=there.is_dir()))
+            _named(where, partial(refuse_unsafe, there))
     for key, name in named(config).items():
         _named(key, partial(refuse_unsafe_module, name.partition(":")[0]))
 
@@ -79,12 +79,13 @@ def refuse_unsafe_module(module: str) -> None:
     """
     for path in sorted(_reached(module, lambda name, path: name.partition(".")[0] != "etld" and not _installed(path))):
         refuse_unsafe(path)
+        refuse_unsafe(path.parent)
         with contextlib.suppress(NotImplementedError):  # without a cache
             cached = Path(cache_from_source(str(path)))
             if cached.exists():
                 refuse_unsafe(cached)
             if cached.parent.exists():
-                refuse_unsafe(cached.parent, complete=True)
+                refuse_unsafe(cached.parent)
 
 
 def _unsafe(name: str) -> str:
