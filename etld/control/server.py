@@ -19,6 +19,7 @@ from etld.control.path import address
 from etld.control.session import ControlSession
 from etld.control.verbs import Later, Reply, Verb
 from etld.errors import EtldError
+from etld.util.fair_share import FairShare
 
 log = logging.getLogger("etld.control")
 
@@ -28,7 +29,7 @@ MAX_REQUEST = 1 << 20
 MAX_UNREAD = 8 << 20
 #: A client that has sent half a request, or does not read its answer, is let go after this many seconds.
 PATIENCE = 30.0
-#: When all places are taken, the client that has been idle longest, and longer than this, makes room.
+#: Where places are short, the client that has been idle longest, and longer than this, makes room.
 IDLE = 5.0
 #: Seconds that requests may take of one turn of the loop; those that are left come in the next.
 TURN = 0.01
@@ -69,6 +70,9 @@ def bind(path: Path) -> socket.socket:
 class ControlServer:
     """Serves verbs to up to 64 clients: the socket's owner, and root.
 
+    Places are shared among the processes that ask: one that takes all it can get leaves half of them, so that an
+    operator's command finds one.
+
     `on_abandoned` is called with an answer that nobody waits for any more.
     """
 
@@ -84,6 +88,8 @@ class ControlServer:
         self._verbs = verbs
         self._on_abandoned = on_abandoned
         self._clients: dict[int, ControlSession] = {}
+        #: By process id.
+        self._places = FairShare[int](MAX_CLIENTS)
         self._queue: deque[ControlSession] = deque()
         selector.watch(sock.fileno(), READ, self._accept)
 
@@ -131,19 +137,25 @@ class ControlServer:
 
     def _welcome(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        uid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
-        client = ControlSession(sock)
+        pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        client = ControlSession(sock, pid)
         if uid not in (0, os.geteuid()):
             log.warning("control: refused a client of user id %d", uid)
             _refuse(sock, requests.failure("forbidden", "only the daemon's owner and root may do this"))
-        elif len(self._clients) >= MAX_CLIENTS and not self._make_room(client.since):
-            _refuse(sock, requests.failure("busy", f"{MAX_CLIENTS} clients are connected already"))
+        elif not (self._places.take(pid, 1) or (self._make_room(pid, client.since) and self._places.take(pid, 1))):
+            text = (
+                f"{len(self._clients)} clients are connected already, {self._places.held(pid)} of them of this process"
+            )
+            _refuse(sock, requests.failure("busy", text))
         else:
             self._clients[client.fd] = client
             self._watch(client, READ)
 
-    def _make_room(self, now: float) -> bool:
-        idle = [c for c in self._clients.values() if c.later is None and (not c.queued or c.gone)]
+    def _make_room(self, pid: int, now: float) -> bool:
+        """Drop an idle client; where this process has some, one of them."""
+        own = self._places.held(pid) > 0
+        clients = [client for client in self._clients.values() if client.pid == pid or not own]
+        idle = [c for c in clients if c.later is None and (not c.queued or c.gone)]
         oldest = min(idle, key=lambda client: client.since if not client.gone else 0.0, default=None)
         if oldest is None or (now - oldest.since < IDLE and not oldest.gone):
             return False
@@ -157,6 +169,7 @@ class ControlServer:
     def _drop(self, client: ControlSession) -> None:
         if self._has(client):
             del self._clients[client.fd]
+            self._places.give_back(client.pid, 1)
             self._selector.unwatch(client.fd)
             client.sock.close()
 

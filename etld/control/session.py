@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class ControlSession:
-    """`inbox` is what has come and is not answered, `outbox` what the client has not read."""
+    """`inbox` is what has come and is not answered, `outbox` what the client has not read, `pid` its process."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, pid: int) -> None:
         self.sock = sock
+        self.pid = pid
         self.fd = sock.fileno()
         self.inbox = bytearray()
         self.outbox = bytearray()

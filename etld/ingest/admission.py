@@ -1,29 +1,37 @@
-"""Who may send: write keys, rates, addresses behind proxies; and which browser pages may read the answers."""
+"""Who may send, and who may read metrics: write keys, rates, addresses; and which browser pages may read answers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.ingest import keys as keyfile
+from etld.ingest.http.addresses import Proxies, is_forwarded, is_loopback, site
 from etld.ingest.http.answers import Answer, HttpRefusal, problem
-from etld.ingest.http.proxies import Proxies
 from etld.ingest.rate_limits import RateLimits, share
 from etld.util.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from etld.config import Config
     from etld.ingest.http.request import HttpRequest
     from etld.ingest.keys import Key, KeyRing
 
 _ALLOW_METHODS = b"Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n"
 _ALLOW_HEADERS = (
-    b"Access-Control-Allow-Headers: Content-Type, Content-Encoding, Authorization, X-Write-Key,"
-    b" Idempotency-Key, X-Etld-Ack, AnonymousId, X-Retry-Count,"
+    b"Access-Control-Allow-Headers: Content-Type, Content-Encoding, "
+    + ", ".join(keyfile.HEADERS).encode()
+    + b", Idempotency-Key, X-Etld-Ack, AnonymousId, X-Retry-Count,"
     b" Rsa-Retry-Attempt, Rsa-Retry-Reason, Rsa-Since-Last-Attempt, Rsa-Initiated-By, Traceparent, Tracestate\r\n"
 )
 _CHALLENGE = b'WWW-Authenticate: Basic realm="etld write key", Bearer realm="etld write key"\r\n'
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What the head of a request has told: whose limit it has paid for, and its key, where that is known by now."""
+
+    site: str
+    key: Key | None = None
 
 
 class Admission:
@@ -57,16 +65,21 @@ class Admission:
 
     # Keys and rates; `now` is of the monotonic clock, `wall` in seconds since the epoch
 
-    def key(self, request: HttpRequest, wall: float, in_body: Callable[[], str | None]) -> Key | None:
-        """The key a request brings; None when none is asked for. Raises `HttpRefusal` without a valid one.
+    @property
+    def asks_keys(self) -> bool:
+        """Is a key asked for?"""
+        return self._keys is not None
 
-        A header's counts before the query's, and that before what `in_body` finds.
-        """
+    @staticmethod
+    def key_of_head(request: HttpRequest) -> str | None:
+        """The key that a request brings before its body, in a header or else in the query."""
+        text = keyfile.presented(request.headers)
+        return keyfile.in_query(request.target) if text is None else text
+
+    def find_key(self, text: str | None, wall: float) -> Key | None:
+        """The key with this text; None when none is asked for. Raises `HttpRefusal` without a valid one."""
         if self._keys is None:
             return None
-        text = keyfile.presented(request.headers)
-        if text is None:
-            text = keyfile.in_query(request.target) or in_body()
         if text is None:
             raise HttpRefusal(problem(401, "no_key", "a write key is needed: see WWW-Authenticate", headers=_CHALLENGE))
         key = self._keys.find(text, wall)
@@ -77,30 +90,35 @@ class Admission:
         return key
 
     def charge_address(self, peer: str, request: HttpRequest, now: float) -> str:
-        """The address of a request, which pays for one event; raises `HttpRefusal` when it cannot."""
+        """The site that a request comes from, which pays for one event; raises `HttpRefusal` when it cannot."""
         if not self._addresses.rate:
-            return peer
-        address = self.address(peer, request)
-        wait = self._addresses.take(address, 1, now)
+            return ""
+        place = self.site(peer, request)
+        wait = self._addresses.take(place, 1, now)
         if wait:
             raise HttpRefusal(_too_many(wait, "this address"))
-        return address
+        return place
 
-    def charge_key(self, key: Key, address: str, now: float) -> None:
+    def charge_key(self, admitted: Admitted, now: float) -> None:
         """The key of a request pays for one event; what it cannot pay its address has back."""
-        bucket = self._bucket(key, now)
+        key = admitted.key
+        bucket = None if key is None else self._bucket(key, now)
         wait = bucket.take(1, now) if bucket is not None else 0.0
-        if wait:
-            self._addresses.give_back(address, 1)
+        if key is not None and wait:
+            self._addresses.give_back(admitted.site, 1)
             raise HttpRefusal(_too_many(wait, f"key {key.name}"))
 
-    def charge_batch(self, peer: str, request: HttpRequest, key: Key | None, count: int, now: float) -> None:
+    def charge_batch(self, admitted: Admitted, count: int, now: float) -> None:
         """Put down `count` more events that came with an admitted request: they are paid off afterwards."""
-        if self._addresses.rate:
-            self._addresses.spend(self.address(peer, request), count)
-        bucket = None if key is None else self._bucket(key, now)
+        self._addresses.spend(admitted.site, count)
+        bucket = None if admitted.key is None else self._bucket(admitted.key, now)
         if bucket is not None:
             bucket.spend(count)
+
+    def rate(self, key: Key | None) -> float:
+        """Events a second that a client with this key may send, over all processes; 0 is no limit."""
+        of_key = 0.0 if key is None else (key.rate if key.rate is not None else self._ingest.rate_per_key)
+        return min(filter(None, (of_key, self._ingest.rate_per_address)), default=0.0)
 
     def _bucket(self, key: Key, now: float) -> TokenBucket | None:
         rate = share(key.rate, self._processes) if key.rate is not None else self._per_key
@@ -111,12 +129,19 @@ class Admission:
             bucket = self._key_buckets[key.name] = TokenBucket(rate, rate, now)
         return bucket
 
-    def address(self, peer: str, request: HttpRequest) -> str:
-        """The client's address, also behind trusted proxies."""
-        if not self._proxies:
-            return peer
-        # A proxy may add a line of its own below the client's.
-        return self._proxies.client(peer, ",".join(request.all("x-forwarded-for")))
+    def site(self, peer: str, request: HttpRequest) -> str:
+        """What limits count the client as, also behind trusted proxies: its address, or its IPv6 network."""
+        return site(self._proxies.client(peer, request))
+
+    def admit_reader(self, peer: str, request: HttpRequest, now: float, wall: float) -> None:
+        """May this client read what /metrics tells? It costs as much as an event; raises `HttpRefusal`."""
+        self.charge_address(peer, request, now)
+        readers = self._ingest.metrics
+        if readers == "key":
+            self.find_key(self.key_of_head(request), wall)
+        elif readers == "loopback" and (is_forwarded(request) or not is_loopback(peer)):
+            detail = "the metrics are for clients on etld's own machine: see [ingest] metrics"
+            raise HttpRefusal(problem(403, "not_for_this_client", detail))
 
     # Browsers
 

@@ -9,7 +9,7 @@ from etld.config.mistakes import Mistake
 from etld.config.sections.ingest import DEAD_LETTER, IGNORE
 from etld.events.limits import FIELDS
 from etld.ingest import keys
-from etld.ingest.http import proxies
+from etld.ingest.http import addresses
 from etld.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 
 def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -> Iterator[Mistake]:
-    """Every mistake in the file of write keys, in trusted_proxies, segment_calls, cloudevents and segment_map."""
+    """Every mistake in the file of write keys, in trusted_proxies, metrics and what is told of other spellings."""
     ingest = config.ingest
     if ingest.keys_file is not None and os.access(ingest.keys_file, os.F_OK):
         for message in keys.check(ingest.keys_file, config.event_types):
             yield Mistake(("ingest", "keys_file"), message)
-    for message in proxies.check(ingest.trusted_proxies):
+    for message in addresses.check(ingest.trusted_proxies):
         yield Mistake(("ingest", "trusted_proxies"), message)
+    if ingest.metrics == "key" and ingest.keys_file is None:
+        yield Mistake(("ingest", "metrics"), '"key" needs write keys: set ingest.keys_file')
     for call, choice in ingest.segment_calls:
         message = _segment_call(config, call, choice)
         if message:

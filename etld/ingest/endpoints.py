@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from etld.events.violation import ViolationBudget
+from etld.ingest.admission import Admission, Admitted
 from etld.ingest.cloudevents import BATCHED, BINARY, STRUCTURED, CloudEvents, NotCloudEvent, from_headers, mode_of
 from etld.ingest.event_request import EventRequest, RequestReader, is_ndjson, speaks_segment
 from etld.ingest.http.answers import HttpRefusal, problem
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etld.config import Config
-    from etld.ingest.admission import Admission
     from etld.ingest.http.connection import HttpConnection
     from etld.ingest.http.request import HttpRequest
+    from etld.ingest.keys import Key
     from etld.ingest.producer_thread import ProducerThread
     from etld.ingest.runtime import IngestRuntime
     from etld.schemas.catalog import Catalog
@@ -53,15 +53,54 @@ class EventEndpoints:
         """Is Segment's spelling taken?"""
         return self._segment is not None
 
+    def admit(self, connection: HttpConnection, http: HttpRequest) -> bool:
+        """Judge a request before its body comes: address, key, rates; False while its key may be in the body.
+
+        Raises `HttpRefusal`.
+        """
+        admission = self._admission
+        if admission.unrestricted:
+            return True
+        try:
+            admitted = self._judge_head(connection, http)
+            if admitted.key is None and admission.asks_keys:
+                if not self._may_hold_key(http):
+                    admission.find_key(None, self._runtime.status.wall)
+                return False
+        except HttpRefusal as refused:
+            self._runtime.counters.refused(refused.answer.status, _key_of(http))
+            raise
+        return True
+
+    def _judge_head(self, connection: HttpConnection, http: HttpRequest) -> Admitted:
+        """Address and key pay for one event before anything is looked at, be it good or not."""
+        admission, status = self._admission, self._runtime.status
+        http.admitted = admitted = Admitted(admission.charge_address(connection.peer, http, status.now))
+        text = admission.key_of_head(http)
+        if text is not None:
+            admitted.key = admission.find_key(text, status.wall)
+            admission.charge_key(admitted, status.now)
+        return admitted
+
+    def _judge_body(self, http: HttpRequest) -> None:
+        """The key is not in the head: it has to be in the body."""
+        admission, status = self._admission, self._runtime.status
+        http.admitted.key = admission.find_key(self._key_in_body(http), status.wall)
+        admission.charge_key(http.admitted, status.now)
+
+    def _may_hold_key(self, http: HttpRequest) -> bool:
+        """Do Segment's libraries put a key into bodies of this kind?"""
+        return self._segment is not None and speaks_segment(http) and not is_ndjson(http)
+
     def _key_in_body(self, http: HttpRequest) -> str | None:
         """The `writeKey` that Segment's libraries put beside the call or the batch."""
-        if self._segment is None or not speaks_segment(http):
+        if not self._may_hold_key(http):
             return None
         body = self._reader.take_body(http)
         # It is decoded now: whoever takes it next has it as it is.
         http.body = body
         http.headers.pop("content-encoding", None)
-        if b'"writeKey"' not in body or is_ndjson(http):
+        if b'"writeKey"' not in body:
             return None
         document = self._document(body)
         key = document.get("writeKey") if type(document) is dict else None
@@ -78,23 +117,22 @@ class EventEndpoints:
     def _serve(
         self, connection: HttpConnection, http: HttpRequest, take: Callable[[EventRequest, bytes], None]
     ) -> None:
-        admission, counters, status = self._admission, self._runtime.counters, self._runtime.status
-        key = None
+        admission, counters = self._admission, self._runtime.counters
         try:
+            key = None
             if not admission.unrestricted:
-                # Address and key pay for one event before anything is looked at, be it good or not.
-                address = admission.charge_address(connection.peer, http, status.now)
-                key = admission.key(http, status.wall, partial(self._key_in_body, http))
-                if key is not None:
-                    admission.charge_key(key, address, status.now)
-            request = EventRequest(connection, http, key, self._ack, counters, status.now)
+                admitted = http.admitted or self._judge_head(connection, http)
+                if admitted.key is None and admission.asks_keys:
+                    self._judge_body(http)
+                key = admitted.key
+            request = EventRequest(connection, http, key, self._ack, counters, self._runtime.status.now)
             mode = mode_of(http)
             if mode is not None:
                 self._cloud(request, self._reader.take_body(http), mode)
             else:
                 take(request, self._reader.take_body(http))
         except HttpRefusal as refused:
-            counters.refused(refused.answer.status, key)
+            counters.refused(refused.answer.status, _key_of(http))
             connection.answer(refused.answer)
 
     # One event
@@ -231,8 +269,7 @@ class EventEndpoints:
             detail = f"a batch may have {limit} events, this one has {count}"
             raise HttpRefusal(problem(413, "batch_too_large", detail, limit=limit))
         if count > 1 and not self._admission.unrestricted:
-            peer = request.connection.peer
-            self._admission.charge_batch(peer, request.http, request.key, count - 1, request.started)
+            self._admission.charge_batch(request.http.admitted, count - 1, request.started)
 
     def _decide_lines(self, texts: list[bytes], origin: Origin, budget: ViolationBudget) -> list[Outcome]:
         limit, max_depth, decide = self._max_event, self._max_depth, self._triage.decide
@@ -269,6 +306,11 @@ class EventEndpoints:
             pending.finish(late=False)
         else:
             producer.wait(pending)
+
+
+def _key_of(http: HttpRequest) -> Key | None:
+    admitted: Admitted | None = http.admitted
+    return None if admitted is None else admitted.key
 
 
 def _parse(body: bytes, max_depth: int) -> Any:

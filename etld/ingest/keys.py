@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+#: Headers that hold a key as it is, the first as /openapi.json and the handbook name it.
+KEY_HEADERS = ("X-Write-Key",)
+#: All that a key may come in.
+HEADERS = ("Authorization", *KEY_HEADERS)
+#: The parameters of a query that hold a key: Segment's, and the one of RFC 6750 that CloudEvents' web hooks have.
+_IN_QUERY = ("writeKey", "access_token")
+_KEY_HEADERS = tuple(name.lower() for name in KEY_HEADERS)
 _FIELDS = ("sha256", "expires", "event_types", "rate", "client")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -73,13 +80,13 @@ class KeyRing:
 
 
 def presented(headers: Mapping[str, str]) -> str | None:
-    """The key that a request brings: X-Write-Key, a bearer token, or the user of HTTP Basic.
+    """The key that a request brings: in one of `KEY_HEADERS`, as a bearer token, or as the user of HTTP Basic.
 
     The names of `headers` are in lower case.
     """
-    direct = headers.get("x-write-key")
-    if direct is not None:
-        return direct.strip()
+    for name in _KEY_HEADERS:
+        if name in headers:
+            return headers[name].strip()
     scheme, _, value = headers.get("authorization", "").partition(" ")
     value = value.strip()
     match scheme.lower():
@@ -95,11 +102,11 @@ def presented(headers: Mapping[str, str]) -> str | None:
 
 
 def in_query(target: str) -> str | None:
-    """The `writeKey` of a target's query, which is all that a browser's beacon can bring."""
+    """The key in a target's query, which is all that a browser's beacon can bring."""
     if "?" not in target:
         return None
     query = target.partition("?")[2].partition("#")[0]
-    return next((value for name, value in parse_qsl(query) if name == "writeKey"), None)
+    return next((value for name, value in parse_qsl(query) if name in _IN_QUERY), None)
 
 
 def load(path: Path, event_types: Iterable[str]) -> KeyRing:

@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import etld
+from etld.ingest import keys as keyfile
 from etld.ingest.event_request import CALL_OF_PATH
 from etld.ingest.jsonschema import call_schema, event_schema, example
-from etld.ingest.openapi_parts import SHARED, answered, any_of, problems, ref
+from etld.ingest.openapi_parts import SHARED, WEBHOOK, answered, any_of, problems, ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,11 @@ def document(
     if calls:
         schemas["SegmentTrack"] = any_of(calls)
     schemas |= SHARED
+    schemes = {
+        **{_scheme(name): {"type": "apiKey", "in": "header", "name": name} for name in keyfile.KEY_HEADERS},
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "basic": {"type": "http", "scheme": "basic", "description": "The key as user, no password"},
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -51,18 +57,16 @@ def document(
         "paths": {path: _PATHS[path](taken) for path in paths},
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "writeKey": {"type": "apiKey", "in": "header", "name": "X-Write-Key"},
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "basic": {
-                    "type": "http",
-                    "scheme": "basic",
-                    "description": "The key as user, no password",
-                },
-            },
+            "securitySchemes": schemes,
         },
-        "security": [{"writeKey": []}, {"bearer": []}, {"basic": []}] if keys else [],
+        "security": [{name: []} for name in schemes] if keys else [],
     }
+
+
+def _scheme(header: str) -> str:
+    """The name of a header's scheme, in lower camel case."""
+    first, *rest = header.removeprefix("X-").split("-")
+    return first.lower() + "".join(rest)
 
 
 _HEADERS = [
@@ -84,7 +88,21 @@ _HEADERS = [
         "schema": {"enum": ["identity", "gzip", "deflate", "zstd"]},
         "description": "How the body is compressed",
     },
+    *(
+        {"name": f"ce-{name}", "in": "header", "schema": {"type": "string"}, "description": text}
+        for name, text in {
+            "specversion": "1.0 makes the request a CloudEvent in binary mode, whose data is the body",
+            "id": "Of a CloudEvent in binary mode: the event_id, if it is a UUID",
+            "source": "Of a CloudEvent in binary mode",
+            "type": "Of a CloudEvent in binary mode: see `[ingest.cloudevents]`",
+            "time": "Of a CloudEvent in binary mode: triggered_at, else the time it came",
+        }.items()
+    ),
 ]
+_CLOUD_EVENT = {"application/cloudevents+json": {"schema": ref("CloudEvent")}}
+_CLOUD_EVENTS = {
+    "application/cloudevents-batch+json": {"schema": {"type": "array", "items": ref("CloudEvent")}},
+}
 _WRITE = ("400", "401", "403", "405", "408", "413", "415", "422", "429", "503")
 
 
@@ -96,7 +114,10 @@ def _track(types: list[EventType], schema: str = "Event") -> dict[str, Any]:
             "parameters": _HEADERS,
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": ref(schema), "examples": examples}},
+                "content": {
+                    "application/json": {"schema": ref(schema), "examples": examples},
+                    **_CLOUD_EVENT,
+                },
             },
             "responses": {
                 "200": answered(ref("Accepted"), "Kafka has it"),
@@ -106,7 +127,8 @@ def _track(types: list[EventType], schema: str = "Event") -> dict[str, Any]:
                 ),
                 **problems(*_WRITE),
             },
-        }
+        },
+        "options": WEBHOOK,
     }
 
 
@@ -124,6 +146,7 @@ def _batch(types: list[EventType]) -> dict[str, Any]:
                         "examples": {"batch": {"value": {"batch": events}}},
                     },
                     "application/x-ndjson": {"schema": {"type": "string"}},
+                    **_CLOUD_EVENTS,
                 },
             },
             "responses": {
@@ -131,7 +154,8 @@ def _batch(types: list[EventType]) -> dict[str, Any]:
                 "207": answered(ref("BatchPartial"), "One result an event, in order"),
                 **problems(*_WRITE),
             },
-        }
+        },
+        "options": WEBHOOK,
     }
 
 

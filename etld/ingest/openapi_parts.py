@@ -103,7 +103,48 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
+#: The handshake of CloudEvents' web hooks; the same method serves browsers' preflights.
+WEBHOOK: Mapping[str, Any] = {
+    "summary": "May a sender of CloudEvents' web hooks send here? (its abuse protection)",
+    "parameters": [
+        {
+            "name": f"WebHook-Request-{name}",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": text,
+        }
+        for name, text in {
+            "Origin": "The sender's DNS name",
+            "Rate": "The requests a minute that it would send",
+        }.items()
+    ],
+    "responses": {
+        "200": {
+            "description": "It may",
+            "headers": {
+                f"WebHook-Allowed-{name}": {"required": True, "schema": {"type": "string"}}
+                for name in ("Origin", "Rate")
+            },
+        },
+        "204": {"description": "Nobody asked: the methods, and what a browser's preflight asks for"},
+        **problems("401", "408", "413", "429", "503"),
+    },
+}
+
 SHARED: dict[str, Any] = {
+    "CloudEvent": {
+        **_object(
+            ["specversion", "id", "source", "type"],
+            specversion={"const": "1.0"},
+            id={"type": "string", "minLength": 1},
+            source={"type": "string", "minLength": 1},
+            type={"type": "string", "minLength": 1},
+            time={"type": "string", "format": "date-time"},
+            data={"description": "user_details and event_details, or the event's details alone"},
+            data_base64={"type": "string", "description": "The same, encoded"},
+        ),
+        "description": "CloudEvents 1.0; `[ingest.cloudevents]` says what event its `type` is",
+    },
     "AnyCall": {"type": "object", "description": "Of the call that the path names, where it has no `type`"},
     "SegmentCall": {
         **_object(["type"], type={"enum": ["page", "screen", "identify", "group", "alias"]}),

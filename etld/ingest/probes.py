@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from etld.ingest.http.answers import TEXT, Answer, json_answer, problem
@@ -18,11 +17,10 @@ if TYPE_CHECKING:
     from etld.ingest.runtime import IngestRuntime
     from etld.worker import Worker
 
-#: A restart of the supervisor keeps its socket and takes a second or two.
-_CONTROL_TIMEOUT = 5.0
+#: Seconds until the supervisor has answered. When it restarts it keeps its workers, and takes a second or two.
+_TIMEOUT = 5.0
 #: Older news of the daemon are none.
 _TOLD_WITHIN = 4.0
-_CONTROL_LIMIT = 8 << 20
 
 
 class Probes:
@@ -31,7 +29,13 @@ class Probes:
     def __init__(self, runtime: IngestRuntime, report: Callable[[], None]) -> None:
         self._runtime = runtime
         self._report = report
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: The daemon's metrics, and until when they may be shown (monotonic).
+        self._exposition = Answer(200)
+        self._fresh_until = 0.0
+        #: When they were asked for; None when no answer is awaited.
+        self._asked: float | None = None
+        self._waiting: deque[tuple[float, HttpConnection]] = deque()
+        runtime.worker.on_metrics = self._take_metrics
 
     def healthz(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Alive: the event loop turns. How the rest of the daemon does is said, and changes nothing."""
@@ -59,38 +63,36 @@ class Probes:
         return {"daemon": told[1], "problems": told[2]}
 
     def metrics(self, connection: HttpConnection, request: HttpRequest) -> None:
-        """The whole daemon's numbers; 503 when the supervisor does not answer, for some of them would mislead."""
-        task = asyncio.get_running_loop().create_task(self._metrics(connection))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """The whole daemon's numbers; 503 when the supervisor does not answer, for some of them would mislead.
 
-    async def _metrics(self, connection: HttpConnection) -> None:
-        worker = self._runtime.worker
+        However many ask, the supervisor is asked about once a second.
+        """
+        worker, now = self._runtime.worker, time.monotonic()
         if not worker.addresses.control:  # a lone process, as in a bench
             self._report()
             connection.answer(Answer(200, own(worker).encode(), TEXT))
-            return
-        text = await ask(worker.addresses.control)
-        if text is None:
-            connection.answer(problem(503, "no_metrics", "the supervisor does not answer", retry_after=1))
+        elif now < self._fresh_until:
+            connection.answer(self._exposition)
         else:
-            connection.answer(Answer(200, text.encode(), TEXT))
+            self._waiting.append((now, connection))
+            if self._asked is None or now - self._asked > _TIMEOUT:
+                self._asked = now
+                worker.ask_metrics()
 
+    def _take_metrics(self, text: bytes, fresh: float) -> None:
+        self._asked = None
+        self._fresh_until = time.monotonic() + fresh
+        self._exposition = Answer(200, text, TEXT)
+        waiting, self._waiting = self._waiting, deque()
+        for _, connection in waiting:
+            connection.answer(self._exposition)
 
-async def ask(path: str) -> str | None:
-    """The supervisor's metrics, from its control socket; None when it does not answer."""
-    writer = None
-    try:
-        async with asyncio.timeout(_CONTROL_TIMEOUT):
-            reader, writer = await asyncio.open_unix_connection(path, limit=_CONTROL_LIMIT)
-            writer.write(b'{"verb":"metrics"}\n')
-            answer = json.loads(await reader.readline())
-            return str(answer["text"]) if answer.get("ok") else None
-    except (OSError, ValueError, KeyError, AttributeError, TimeoutError):
-        return None
-    finally:
-        if writer is not None:
-            writer.close()
+    def tick(self) -> None:
+        """Answer those that have waited for too long."""
+        oldest = time.monotonic() - _TIMEOUT
+        while self._waiting and self._waiting[0][0] < oldest:
+            connection = self._waiting.popleft()[1]
+            connection.answer(problem(503, "no_metrics", "the supervisor does not answer", retry_after=1))
 
 
 def own(worker: Worker) -> str:

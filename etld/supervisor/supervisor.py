@@ -17,6 +17,7 @@ from etld.errors import EtldError
 from etld.supervisor import handlers
 from etld.supervisor.lifecycle import Lifecycle
 from etld.supervisor.observe.disk import Disk
+from etld.supervisor.observe.exposition import SharedExposition
 from etld.supervisor.observe.metrics_store import MetricsStore
 from etld.supervisor.observe.report import DaemonReport
 from etld.supervisor.observe.startup_notifier import StartupNotifier
@@ -75,6 +76,7 @@ class Supervisor:
         self._successor = Successor()
         self._disk = Disk()
         self.report = DaemonReport(self.lifecycle, tree, active, self.operations, self._disk)
+        tree.exposition = SharedExposition(self.report.metrics).packed
         self.parts = Parts(active, tree, runtime.listeners, self.operations, self.lifecycle, self.service_manager)
         daemon = handlers.Daemon(self.report, self.parts, self.running, self._successor, self._stop)
         self.server = ControlServer(runtime.control, self.reactor, handlers.bound_to(daemon), self.operations.abandoned)

@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -72,6 +73,9 @@ class Worker:
         #: The daemon's state and problems, and when (monotonic) the supervisor said so: told once a second to
         #: workers that listen.
         self.daemon: tuple[float, str, list[str]] | None = None
+        #: Called after ask_metrics(), with the daemon's metrics as Prometheus reads them, and for how many seconds they
+        #: may be shown.
+        self.on_metrics: Callable[[bytes, float], None] | None = None
         self.metrics = Metrics()
         self._channel = channel
         self._is_ready = False
@@ -164,6 +168,10 @@ class Worker:
         if self.metrics.fault(name, None if message is None else logs.redacted(message)):
             self._next_beat = 0.0
 
+    def ask_metrics(self) -> None:
+        """Ask for the whole daemon's metrics."""
+        self._send({"type": "metrics"})
+
     # -- numbers
 
     def events(self, n: int) -> None:
@@ -233,6 +241,9 @@ class Worker:
                 self.at_rest()
         elif what == "daemon":
             self.daemon = (time.monotonic(), str(message["state"]), list(message["problems"]))
+        elif what == "metrics":
+            if self.on_metrics is not None:
+                self.on_metrics(zlib.decompress(wire.unpack(message["text"])), float(message["fresh"]))
         elif what == "reload":
             self._reload(wire.unpack(message["config"]))
 

@@ -95,7 +95,12 @@ class IngestSection(Section):
     cors_origins: Strings = Field(
         (), description='Origins that browsers may send from, such as "https://shop.example", or "*".'
     )
-    trusted_proxies: Strings = Field((), description="Addresses of proxies whose X-Forwarded-For is believed.")
+    trusted_proxies: Strings = Field(
+        (), description="Addresses and networks of proxies whose X-Forwarded-For and Forwarded are believed."
+    )
+    metrics: Literal["open", "loopback", "key"] = Field(
+        "open", description="Who may read /metrics: whoever reaches the port, this machine, or who has a write key."
+    )
     segment: bool = Field(True, description="Accept Segment's spelling of events on /v1/*.")
     keys_file: OptionalFile = Field(
         None, description='A file of write keys, one table each; "" means no key is asked for.'

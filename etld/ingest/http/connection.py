@@ -11,11 +11,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from etld.ingest.http import refusals
-from etld.ingest.http.answers import Answer, opening
+from etld.ingest.http.addresses import canonical
+from etld.ingest.http.answers import Answer, HttpRefusal, opening
 from etld.ingest.http.parser import BadRequest, RequestParser
 
 if TYPE_CHECKING:
-    from etld.ingest.http.request import HttpRequest
+    from etld.ingest.http.request import HttpRequest, Sender
     from etld.ingest.http.status import ServerStatus
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -38,6 +39,9 @@ class ConnectionOwner(Protocol):
 
     def handle(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Serve a complete request."""
+
+    def admit(self, connection: HttpConnection, request: HttpRequest) -> Sender:
+        """Judge a request by its head, whose body is still to come; raises `HttpRefusal`."""
 
     def opened(self, connection: HttpConnection) -> bool:
         """Is there room for it?"""
@@ -63,6 +67,8 @@ class HttpConnection(asyncio.Protocol):
         "_reading",
         "_reading_paused",
         "_request",
+        "_room",
+        "_sender",
         "_status",
         "_stepping",
         "extra_headers",
@@ -80,8 +86,10 @@ class HttpConnection(asyncio.Protocol):
         self._parser = RequestParser()
         #: The request that is being read or answered.
         self._request: HttpRequest | None = None
-        #: Bytes of its body that the server counts as being read.
+        #: Bytes of its body that it has taken of the room for bodies, and under which name.
         self._reading = 0
+        self._room = owner.status.small_room
+        self._sender = ""
         self._bad_request: Answer | None = None
         self._eof = False
         self._stepping = False
@@ -104,7 +112,7 @@ class HttpConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self.transport = transport  # type: ignore[assignment]
         name = transport.get_extra_info("peername")
-        self.peer = name[0] if isinstance(name, tuple) else ""
+        self.peer = canonical(name[0]) if isinstance(name, tuple) else ""
         if not self._owner.opened(self):
             self._refuse(refusals.TOO_MANY)
 
@@ -139,7 +147,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed(data)
         except BadRequest as error:
-            self._bad_request = refusals.not_http(str(error))
+            self._bad_request = refusals.not_http(str(error), error.status)
         self._step()
 
     # Answering
@@ -153,7 +161,7 @@ class HttpConnection(asyncio.Protocol):
         transport, request, status = self.transport, self._request, self._status
         if transport is None or self.state != ConnectionState.ANSWER or request is None:
             return
-        if close or request.close or status.draining or self._eof:
+        if close or request.close or status.draining or (self._eof and not self._parser.requests):
             close = True
             headers += b"Connection: close\r\n"
         elif status.surplus > 0 and not self._parser.requests:
@@ -222,6 +230,8 @@ class HttpConnection(asyncio.Protocol):
         """Nothing is in hand: a part of a head may be, or what is no request."""
         if self._bad_request is not None:
             self._refuse(self._bad_request)
+        elif self._eof:
+            self.close()
         elif self.state == ConnectionState.IDLE and self._parser.in_head:
             self._enter(ConnectionState.HEADERS)
 
@@ -231,6 +241,9 @@ class HttpConnection(asyncio.Protocol):
         self._enter(ConnectionState.ANSWER)
         if request.received > self._status.max_body:
             self._refuse(refusals.too_large(self._status.max_body))
+        elif request.refusal is not None:
+            self.extra_headers = self._owner.extra_headers(request)
+            self.answer(request.refusal)
         else:
             self._owner.handle(self, request)
 
@@ -238,29 +251,43 @@ class HttpConnection(asyncio.Protocol):
         """Count what has come of a body, within the limits for one and for all of them."""
         status = self._status
         self._request = request
-        if self._bad_request is not None:
-            self._refuse(self._bad_request)
+        if self._bad_request is not None or self._eof:
+            self._refuse(self._bad_request or refusals.CUT)
             return
         if self.state != ConnectionState.BODY:
             self._enter(ConnectionState.BODY)
-            refusal = refusals.of_headers(request, status.max_body)
+            refusal = refusals.of_headers(request, status.max_body) or self._judge(request)
             if refusal is not None:
                 self._refuse(refusal)
                 return
             if self.transport is not None and "expect" in request.headers and request.version != "1.0":
                 self.transport.write(_CONTINUE)
-        come = request.received - self._reading
-        if not status.room_for(come):
-            self._refuse(refusals.BUSY)
-        elif request.received > status.max_body:
+        if request.received > status.max_body:
             self._refuse(refusals.too_large(status.max_body))
+        elif request.refusal is None:
+            come = request.received - self._reading
+            if not come or self._room.take(self._sender, come):
+                self._reading += come
+            else:
+                self._refuse(refusals.BUSY)
+
+    def _judge(self, request: HttpRequest) -> Answer | None:
+        """Why the request is refused at once by its head; a short body comes to its end first."""
+        try:
+            sender = self._owner.admit(self, request)
+        except HttpRefusal as refused:
+            if not refusals.is_short(request):
+                return refused.answer
+            request.refuse(refused.answer)
         else:
-            self._reading += come
-            status.reading += come
+            self._sender = sender.name
+            self._room = self._status.room if sender.known else self._status.small_room
+        return None
 
     def _forget_body(self) -> None:
-        self._status.reading -= self._reading
-        self._reading = 0
+        if self._reading:
+            self._room.give_back(self._sender, self._reading)
+            self._reading = 0
 
     def _pause_or_resume_reading(self) -> None:
         """Read no further while pipelined requests wait."""

@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from etld.ingest.http.request import HttpRequest
 
 TOO_MANY = problem(503, "too_many_connections", "too many connections are open", retry_after=1)
-BUSY = problem(503, "busy", "too many requests are being read", retry_after=1, close=True)
+BUSY = problem(503, "busy", "too many requests of this client are being read", retry_after=1, close=True)
+CUT = problem(400, "bad_http", "the connection ended before the request's body did", close=True)
+#: A body that is refused by its head is read to its end up to so many bytes, so that the connection can go on.
+_WORTH_READING = 64 << 10
 _EXPECTATION = problem(417, "expectation_failed", "only 100-continue can be expected", close=True)
 
 
-def not_http(reason: str) -> Answer:
-    """400 for bytes that are no request."""
-    return problem(400, "bad_http", reason, close=True)
+def not_http(reason: str, status: int = 400) -> Answer:
+    """400 for bytes that are no request, 501 or 505 for one whose coding or version is not spoken."""
+    return problem(status, "bad_http", reason, close=True)
 
 
 def timed_out(what: str) -> Answer:
@@ -27,6 +30,12 @@ def timed_out(what: str) -> Answer:
 def too_large(limit: int) -> Answer:
     """413 for a body of more than `limit` bytes."""
     return problem(413, "body_too_large", f"a body may have {limit} bytes", limit=limit, close=True)
+
+
+def is_short(request: HttpRequest) -> bool:
+    """Is the body, which nobody wants, on its way already, and short enough to let it come?"""
+    length = request.headers.get("content-length", "")
+    return length.isdigit() and int(length) <= _WORTH_READING and "expect" not in request.headers
 
 
 def of_headers(request: HttpRequest, max_body: int) -> Answer | None:

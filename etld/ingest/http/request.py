@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from etld.ingest.http.answers import Answer
+
+
+class Sender(NamedTuple):
+    """Who sends a body: the name under which it is given room, and whether it may have of the room for all."""
+
+    name: str
+    known: bool
 
 
 class HttpRequest:
@@ -18,6 +27,7 @@ class HttpRequest:
 
     __slots__ = (
         "_chunks",
+        "admitted",
         "body",
         "close",
         "complete",
@@ -25,6 +35,7 @@ class HttpRequest:
         "method",
         "path",
         "received",
+        "refusal",
         "repeated",
         "target",
         "version",
@@ -43,6 +54,10 @@ class HttpRequest:
         self.repeated: Sequence[tuple[str, str]] = ()
         #: Bytes of the body so far.
         self.received = 0
+        #: What the application has made of the head, if that came before the body.
+        self.admitted: Any = None
+        #: The answer that its body changes nothing of, and which is sent when all of it has come.
+        self.refusal: Answer | None = None
         self._chunks: list[bytes] = []
 
     def all(self, name: str) -> list[str]:
@@ -52,8 +67,14 @@ class HttpRequest:
 
     def add(self, piece: bytes) -> None:
         """A piece of the body has come."""
-        self._chunks.append(piece)
+        if self.refusal is None:
+            self._chunks.append(piece)
         self.received += len(piece)
+
+    def refuse(self, answer: Answer) -> None:
+        """Keep nothing of its body."""
+        self.refusal = answer
+        self._chunks = []
 
     def finish(self) -> None:
         """All of the body has come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from etld.ingest.http.answers import Answer, HttpRefusal, problem
+from etld.ingest.http.answers import HttpRefusal, problem
 from etld.ingest.http.connection import HttpConnection
 from etld.ingest.http.request import HttpRequest
 
@@ -16,13 +16,13 @@ Routes = Mapping[str, Mapping[str, RequestHandler]]
 class Router:
     """Slashes that are doubled or at the end do not count; HEAD is served as GET.
 
-    OPTIONS is answered here; `preflight` gives the CORS headers of that answer.
+    `options` answers OPTIONS, where it is given the methods of the path as an Allow header.
     """
 
-    def __init__(self, routes: Routes, preflight: Callable[[HttpRequest], bytes]) -> None:
+    def __init__(self, routes: Routes, options: Callable[[HttpConnection, HttpRequest, bytes], None]) -> None:
         self.paths = list(routes)
         self._routes = routes
-        self._preflight = preflight
+        self._options = options
 
     def find(self, request: HttpRequest) -> RequestHandler:
         """The handler of a request; raises `HttpRefusal` with a 404 or a 405."""
@@ -43,7 +43,6 @@ class Router:
         names = sorted([*methods, "OPTIONS", *(["HEAD"] if readable else [])])
         allow = b"Allow: " + ", ".join(names).encode() + b"\r\n"
         if request.method == "OPTIONS":
-            answer = Answer(204, headers=allow + self._preflight(request))
-            return lambda connection, _: connection.answer(answer)
+            return lambda connection, request: self._options(connection, request, allow)
         detail = f"{request.method} is not for this path; use {' or '.join(methods)}"
         raise HttpRefusal(problem(405, "wrong_method", detail, headers=allow))

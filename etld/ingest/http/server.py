@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from etld.ingest.http import open_files
+from etld.ingest.http.addresses import site
 from etld.ingest.http.connection import ConnectionState, HttpConnection
 from etld.ingest.http.status import LINGER, ServerStatus
 
 if TYPE_CHECKING:
     from etld.ingest.http.connection_balancer import ConnectionBalancer
-    from etld.ingest.http.request import HttpRequest
+    from etld.ingest.http.request import HttpRequest, Sender
 
 #: Seconds between two calls of `tick`.
 TICK = 0.1
@@ -32,6 +33,9 @@ class Application(Protocol):
     def handle(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Serve one complete request; answer it once, now or later. Raises nothing."""
 
+    def admit(self, connection: HttpConnection, request: HttpRequest) -> Sender:
+        """Judge a request by its head: its body comes later, and may be large. Raises `HttpRefusal`, nothing else."""
+
     def extra_headers(self, request: HttpRequest) -> bytes:
         """Finished header lines for an answer that the connection gives to this request by itself."""
 
@@ -48,6 +52,7 @@ class HttpServer:
     ) -> None:
         self.status = status
         self.handle = application.handle
+        self.admit = application.admit
         self.extra_headers = application.extra_headers
         self.connections: dict[HttpConnection, None] = {}
         self._loop = loop
@@ -175,7 +180,7 @@ def _dispensable(connections: Iterable[HttpConnection]) -> HttpConnection | None
         some = [item for item in connections if item.state == state]
         if some:
             if state != ConnectionState.IDLE:
-                most = Counter(item.peer for item in some).most_common(1)[0][0]
-                some = [item for item in some if item.peer == most]
+                most = Counter(site(item.peer) for item in some).most_common(1)[0][0]
+                some = [item for item in some if site(item.peer) == most]
             return min(some, key=lambda item: item.since)
     return None

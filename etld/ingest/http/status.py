@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.ingest.http.answers import date_header
+from etld.util.fair_share import FairShare
 
 if TYPE_CHECKING:
     import asyncio
 
-#: Bytes of bodies that are still being read, over all connections.
-_READING_LIMIT = 64 << 20
+#: Bytes of bodies that are still being read, over all connections; and of those whose sender is not known yet.
+_ROOM = 48 << 20
+_SMALL_ROOM = 16 << 20
 #: Seconds that a connection which was told to close is kept, so that its client can read the answer.
 LINGER = 2.0
 
@@ -31,7 +33,7 @@ class HttpLimits:
 class ServerStatus:
     """`now` is of the event loop's clock, `wall` in seconds since the epoch; both are of the last tick."""
 
-    __slots__ = ("_loop", "date", "draining", "limits", "max_body", "now", "reading", "surplus", "wall")
+    __slots__ = ("_loop", "date", "draining", "limits", "max_body", "now", "room", "small_room", "surplus", "wall")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: HttpLimits) -> None:
         self._loop = loop
@@ -42,8 +44,9 @@ class ServerStatus:
         self.draining = False
         #: So many connections are to be closed after their next answer: other processes have fewer.
         self.surplus = 0
-        #: Bytes of unfinished bodies.
-        self.reading = 0
+        #: Bytes of unfinished bodies, shared by the names of their senders.
+        self.room = FairShare[str](_ROOM)
+        self.small_room = FairShare[str](_SMALL_ROOM)
         self.configure(limits)
 
     def configure(self, limits: HttpLimits) -> None:
@@ -58,7 +61,3 @@ class ServerStatus:
         if int(wall) != int(self.wall):
             self.date = date_header(wall)
         self.wall = wall
-
-    def room_for(self, size: int) -> bool:
-        """May another `size` bytes of a body be held?"""
-        return self.reading + size <= _READING_LIMIT

@@ -22,7 +22,7 @@ from etld.supervisor.slots.limits import WorkerLimits
 from etld.supervisor.slots.machine import Action, Patience, SlotState, WorkerSlot
 from etld.supervisor.slots.table import SlotTable
 from etld.worker import Positions, SlotSpec
-from etld.worker.channel import Channel
+from etld.worker.channel import Channel, pack
 
 log = logging.getLogger("etld.supervisor")
 
@@ -41,7 +41,7 @@ class ProcessTree:
         self.kinds = kinds
         self.slots = SlotTable(kinds)
         self.metrics = metrics
-        messages = WorkerMessages(self.slots, self.metrics, self.release)
+        messages = WorkerMessages(self.slots, self.metrics, self.release, self._tell_metrics)
         self.children = Children(reactor, Channels(reactor, messages.take, self._flooded), self._ended)
         self.retiring: dict[int, float | None] = {}
         self.limits = WorkerLimits()
@@ -51,6 +51,8 @@ class ProcessTree:
         self.was_up = False
         #: Called with a slot's spec once the slot is gone for good.
         self.on_removed: Callable[[SlotSpec], None] = lambda _spec: None
+        #: Gives the daemon's metrics, compressed, and for how many seconds they are good.
+        self.exposition: Callable[[], tuple[bytes, float]] = lambda: (b"", 0.0)
         self._child = child
 
     # -- what is wanted
@@ -155,6 +157,10 @@ class ProcessTree:
         if slot.paused:
             self.children.send(process.pid, {"type": "pause"})
         log.info("%s: started (pid %d)", slot.name, process.pid)
+
+    def _tell_metrics(self, process: Process) -> None:
+        text, fresh = self.exposition()
+        self.children.send(process.pid, {"type": "metrics", "text": pack(text), "fresh": fresh})
 
     def _flooded(self, process: Process) -> None:
         slot = self.slots.get(process.name)

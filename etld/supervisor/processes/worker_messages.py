@@ -19,18 +19,27 @@ log = logging.getLogger("etld.supervisor")
 
 
 class WorkerMessages:
-    """`on_ready` is called with the name of a slot whose process has become ready."""
+    """`on_ready` is called with the name of a slot that has become ready, `on_scrape` with who wants metrics."""
 
-    def __init__(self, slots: SlotTable, metrics: MetricsStore, on_ready: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        slots: SlotTable,
+        metrics: MetricsStore,
+        on_ready: Callable[[str], None],
+        on_scrape: Callable[[Process], None],
+    ) -> None:
         self._slots = slots
         self._metrics = metrics
         self._on_ready = on_ready
+        self._on_scrape = on_scrape
 
     def take(self, process: Process, message: dict[str, Any]) -> None:
         """Take one message. Raises ValueError, TypeError, KeyError, AttributeError for one that is not valid."""
         what = message.get("type")
         if what == "beat":
             self._metrics.beat(process.pid, message, time.monotonic())
+        elif what == "metrics":
+            self._on_scrape(process)
         elif what == "reloaded":
             process.taken += 1
             refused = message.get("error")

@@ -82,6 +82,7 @@ def broken(*changes: tuple[str, str]) -> str:
         ('poll_interval = "5 min"', 'poll_interval = "2 d"', "kafka.max_poll_interval", 'at most "1 d"'),
         ('keys_file = ""', 'keys_file = "no.toml"', "ingest.keys_file", f"there is no file {ROOT}/no.toml"),
         ('keys_file = ""', 'keys_file = "README.md"', "ingest.keys_file", "README.md: is not TOML"),
+        ('metrics = "open"', 'metrics = "key"', "ingest.metrics", "needs write keys: set ingest.keys_file"),
         ("trusted_proxies = []", 'trusted_proxies = ["proxy"]', "ingest.trusted_proxies", "got 'proxy'"),
         (
             "cors_origins = []",

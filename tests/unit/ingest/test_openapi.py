@@ -9,6 +9,7 @@ import jsonschema_rs
 from hypothesis import given, settings
 
 from etld.events.validate import Valid
+from etld.ingest import keys
 from etld.ingest.openapi import document
 from etld.schemas import checks
 from etld.schemas.catalog import EventType
@@ -94,3 +95,17 @@ _PLAIN = json.dumps(
 
 def test_the_document_of_the_paths_is_json() -> None:
     assert json.loads(json.dumps(document({}, ["/track", "/healthz"])))["openapi"] == "3.1.0"
+
+
+def test_cloudevents_and_their_handshake_are_described() -> None:
+    made = document({"parcel": event_type(json.loads(_PLAIN), "parcel")}, ["/track", "/v1/batch"], keys=True)
+    one, many = (made["paths"][path]["post"]["requestBody"]["content"] for path in ("/track", "/v1/batch"))
+    assert one["application/cloudevents+json"]["schema"] == {"$ref": "#/components/schemas/CloudEvent"}
+    assert many["application/cloudevents-batch+json"]["schema"]["items"] == {"$ref": "#/components/schemas/CloudEvent"}
+    assert made["components"]["schemas"]["CloudEvent"]["required"] == ["specversion", "id", "source", "type"]
+    named = {parameter["name"] for parameter in made["paths"]["/track"]["post"]["parameters"]}
+    assert {"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time"} <= named
+    assert "WebHook-Allowed-Origin" in made["paths"]["/track"]["options"]["responses"]["200"]["headers"]
+    headers = {scheme.get("name") for scheme in made["components"]["securitySchemes"].values()}
+    assert set(keys.KEY_HEADERS) <= headers
+    assert made["components"]["securitySchemes"]["writeKey"]["name"] == "X-Write-Key"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from etld.ingest.http.answers import Answer, json_answer
+from etld.ingest.http.answers import Answer, HttpRefusal, json_answer, problem
 from etld.ingest.http.connection import ConnectionState, HttpConnection
-from etld.ingest.http.request import HttpRequest
+from etld.ingest.http.request import HttpRequest, Sender
 from etld.ingest.http.server import HttpServer
 from etld.ingest.http.status import LINGER, HttpLimits, ServerStatus
 
@@ -26,7 +26,7 @@ class Transport(asyncio.Transport):
     """Keeps what is written."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.7", 1)})
+        super().__init__({"peername": ("::ffff:192.0.2.7", 1, 0, 0)})
         self.written = b""
         self.closed = self.ended = self.paused = False
 
@@ -75,11 +75,21 @@ class ManualServer:
     def __init__(self) -> None:
         self.clock = Clock()
         self.waiting: list[tuple[HttpConnection, HttpRequest]] = []
+        #: What `admit` gives, or raises.
+        self.admits: Sender | Answer = Sender("192.0.2.7", known=True)
+        self.judged: list[HttpRequest] = []
         self.server = HttpServer(self.clock, self, ServerStatus(self.clock, LIMITS))
 
     def handle(self, connection: HttpConnection, request: HttpRequest) -> None:
         """Let it wait."""
         self.waiting.append((connection, request))
+
+    def admit(self, connection: HttpConnection, request: HttpRequest) -> Sender:
+        """As the test says."""
+        self.judged.append(request)
+        if isinstance(self.admits, Answer):
+            raise HttpRefusal(self.admits)
+        return self.admits
 
     def extra_headers(self, request: HttpRequest) -> bytes:
         """For refusals."""
@@ -111,7 +121,7 @@ def manual() -> Iterator[ManualServer]:
     yield made
     for connection in tuple(made.server.connections):
         connection.connection_lost(None)
-    assert made.server.status.reading == 0
+    assert (made.server.status.room.taken, made.server.status.small_room.taken) == (0, 0)
     assert not made.server.connections
 
 
@@ -130,11 +140,12 @@ def test_pipelined_requests_wait_for_the_answer_before_them(manual: ManualServer
 def test_a_body_in_pieces_counts_until_it_is_whole(manual: ManualServer) -> None:
     connection, transport = manual.connect()
     connection.data_received(POST % (1, 10) + b"12345")
-    assert (connection.state, manual.server.status.reading) == (ConnectionState.BODY, 5)
+    room = manual.server.status.room
+    assert (connection.state, room.taken) == (ConnectionState.BODY, 5)
     connection.data_received(b"678")
-    assert manual.server.status.reading == 8
+    assert room.taken == 8
     connection.data_received(b"90")
-    assert manual.server.status.reading == 0
+    assert room.taken == 0
     assert manual.answer().body == b"1234567890"
     assert transport.statuses() == [200]
 
@@ -181,6 +192,10 @@ def test_a_client_that_waits_for_100_continue_gets_it(manual: ManualServer) -> N
     assert transport.statuses() == [100, 200]
 
 
+def test_a_peer_has_one_spelling(manual: ManualServer) -> None:
+    assert manual.connect()[0].peer == "192.0.2.7"
+
+
 def test_what_is_no_http_is_answered_after_what_came_before_it(manual: ManualServer) -> None:
     connection, transport = manual.connect()
     connection.data_received(GET % 1 + GET % 2 + b"\0\r\n\r\n")
@@ -192,12 +207,81 @@ def test_what_is_no_http_is_answered_after_what_came_before_it(manual: ManualSer
     assert not manual.waiting
 
 
-def test_bodies_have_a_limit_over_all_connections(manual: ManualServer) -> None:
+def test_what_waits_when_the_client_ends_its_side_is_answered_before_the_end(manual: ManualServer) -> None:
     connection, transport = manual.connect()
-    manual.server.status.reading = 64 << 20
+    connection.data_received(GET % 1 + GET % 2 + POST % (3, 9) + b"half")
+    assert connection.eof_received()
+    manual.answer()
+    manual.answer()
+    assert transport.statuses() == [200, 200, 400]
+    assert transport.closed
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_body_is_given_room_by_who_sends_it(manual: ManualServer, known: bool) -> None:
+    status = manual.server.status
+    room, other = (status.room, status.small_room) if known else (status.small_room, status.room)
+    manual.admits = Sender("somebody", known=known)
+    connection, transport = manual.connect()
     connection.data_received(POST % (1, 10) + b"12345")
+    assert (room.held("somebody"), other.taken) == (5, 0)
+    taken = room.limit // 2 - 5
+    assert room.take("somebody", taken)
+    connection.data_received(b"6789")
     assert transport.statuses() == [503]
-    manual.server.status.reading -= 64 << 20
+    assert transport.ended
+    manual.admits = Sender("another", known=known)
+    connection, transport = manual.connect()
+    connection.data_received(POST % (1, 10) + b"12345")
+    assert transport.statuses() == []
+    room.give_back("somebody", taken)
+
+
+def test_a_head_is_judged_before_its_body_comes_and_only_then(manual: ManualServer) -> None:
+    connection, _ = manual.connect()
+    connection.data_received(POST % (1, 2) + b"{}")
+    manual.answer()
+    assert not manual.judged
+    connection.data_received(POST % (2, 2))
+    assert [request.path for request in manual.judged] == ["/2"]
+    connection.data_received(b"{")
+    connection.data_received(b"}" + GET % 3)
+    manual.answer()
+    manual.answer()
+    assert len(manual.judged) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        POST % (1, 70_000),
+        b"POST /1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /1 HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
+def test_who_may_not_send_is_told_so_before_the_body(manual: ManualServer, head: bytes) -> None:
+    manual.server.status.max_body = 1 << 20
+    manual.admits = problem(401, "no_key", "who are you?")
+    connection, transport = manual.connect()
+    connection.data_received(head)
+    assert transport.statuses() == [401]
+    assert b"X-Extra: 1" in transport.written
+    assert transport.ended
+
+
+def test_a_short_body_that_is_refused_comes_to_its_end_so_that_the_connection_goes_on(manual: ManualServer) -> None:
+    manual.admits = problem(429, "too_many_events", "wait")
+    connection, transport = manual.connect()
+    connection.data_received(POST % (1, 10) + b"12345")
+    connection.data_received(b"678")
+    assert transport.statuses() == []
+    assert manual.server.status.room.taken == 0
+    connection.data_received(b"90" + GET % 2)
+    assert transport.statuses() == [429]
+    assert b"X-Extra: 1" in transport.written
+    assert b"Connection: close" not in transport.written
+    assert manual.answer().path == "/2"
+    assert transport.statuses() == [429, 200]
 
 
 def test_head_has_no_body(manual: ManualServer) -> None:

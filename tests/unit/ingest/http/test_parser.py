@@ -46,6 +46,9 @@ def seen(request: HttpRequest) -> dict[str, Any]:
         HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: gzip\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        b"POST /track HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: identity\r\n\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: \r\n\r\n0\r\n\r\n",
         HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
@@ -101,6 +104,54 @@ def test_what_is_refused(data: bytes) -> None:
         parsed(data)
     with pytest.raises(BadRequest):
         parsed(*(data[i : i + 1] for i in range(len(data))))
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: identity, Chunked\r\n\r\n0\r\n\r\n", 501),
+        (HEAD + b"Transfer-Encoding: , chunked\r\n\r\n0\r\n\r\n", 501),
+        (b"GET /healthz\r\n\r\n", 505),
+        (b"GET /healthz HTTP/0.9\r\n\r\n", 505),
+        (b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+    ],
+)
+def test_codings_and_protocols_that_are_not_spoken(data: bytes, status: int) -> None:
+    for before in (b"", HEAD + END):
+        parser = RequestParser()
+        with pytest.raises(BadRequest) as caught:
+            parser.feed(before + data)
+        assert caught.value.status == status
+        assert [request.body for request in parser.requests] == [b"{}"][: len(before)]
+
+
+def test_the_transfer_coding_has_no_case() -> None:
+    (request,) = parsed(HEAD + b"Transfer-Encoding: CHUNKED\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+    assert request.body == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("piece", "accepted"),
+    [(b"1\r\na\r\n" * 100, True), (b"1;x\r\na\r\n" * 100, True), (b"1;" + b"x" * 2000 + b"\r\na\r\n", False)],
+)
+def test_the_extensions_of_chunks_count(piece: bytes, accepted: bool) -> None:
+    pieces = [CHUNKED, *[piece] * 40, b"0\r\n\r\n"]
+    if accepted:
+        (request,) = parsed(*pieces)
+        assert request.complete
+    else:
+        with pytest.raises(BadRequest):
+            parsed(*pieces)
+
+
+def test_a_head_has_a_limit_as_a_whole() -> None:
+    field = b"X-%d: " + b"a" * 4000 + b"\r\n"
+    with pytest.raises(BadRequest):
+        parsed(HEAD, *[field % number for number in range(20)])
+    assert parsed(HEAD, *[field % number for number in range(7)], END)
 
 
 @pytest.mark.parametrize("start", [b"GET /", HEAD + b"X-A: ", HEAD + b"X", CHUNKED + b"2;", CHUNKED + b"0\r\nX-T: "])
