@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -102,6 +104,28 @@ def test_what_breaks_the_specification_is_refused(shop: Ingest, changes: dict[st
     status, answer = post(shop, "/track", cloud(**changes), STRUCTURED)
     assert (status, answer["code"]) == (400, "not_a_cloudevent")
     assert next(iter(changes)) in answer["message"] or "data" in answer["message"]
+
+
+def test_a_web_hook_asks_first(start: Start, tmp_path: Path) -> None:
+    """Where keys are configured, it is allowed to send only with one."""
+    asked = {"WebHook-Request-Origin": "eventgrid.azure.net", "WebHook-Request-Rate": "100"}
+    status, headers, _ = start().request("OPTIONS", "/track", None, asked)
+    assert (status, headers["allow"]) == (200, "OPTIONS, POST")
+    assert (headers["webhook-allowed-origin"], headers["webhook-allowed-rate"]) == ("eventgrid.azure.net", "*")
+    file = tmp_path / "keys.toml"
+    file.write_text(f'[hook]\nsha256="{hashlib.sha256(b"one").hexdigest()}"\nrate=1\n')
+    shop = start(keys_file=str(file))
+    assert shop.request("OPTIONS", "/track", None, asked)[0] == 401
+    status, headers, _ = shop.request("OPTIONS", "/track", None, {**asked, "Authorization": "Bearer two"})
+    assert status == 401
+    assert "webhook-allowed-origin" not in headers
+    status, headers, _ = shop.request("OPTIONS", "/track?access_token=one", None, asked)
+    assert (status, headers["webhook-allowed-rate"]) == (200, "60")
+    assert post(shop, "/track?access_token=one", cloud(type="order_placed"), STRUCTURED)[0] == 200
+    for path, plain in (("/healthz", asked), ("/track", {"WebHook-Request-Origin": "http://x"}), ("/track", {})):
+        status, headers, _ = shop.request("OPTIONS", path, None, plain)
+        assert status == 204
+        assert "webhook-allowed-origin" not in headers
 
 
 def test_other_formats_and_shapes_are_refused(shop: Ingest) -> None:

@@ -9,15 +9,16 @@ import socket
 import threading
 import time
 import zlib
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import zstandard
 
 from support.events import event
-from support.ingest import Ingest, Start
+from support.ingest import Ingest, Start, read
 from support.waiting import wait_until
 
 ZSTD = {"Content-Encoding": "zstd", "Content-Type": "application/x-ndjson"}
@@ -97,6 +98,46 @@ def test_chunked_bodies_and_expectations(ingest: Ingest) -> None:
         assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
         sock.sendall(body)
         assert b" 200 OK" in sock.recv(1000)
+
+
+BEHIND = {
+    b"garbage\0\r\n\r\n": [400],
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03": [400],
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": [505],
+    b"GET /healthz\r\n\r\n": [505],
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n": [200],
+    b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n": [404],
+    b"GET http://else.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n": [200],
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\nx": [200, 404],
+    b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n": [413],
+    b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf": [400],
+    b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n": [400],
+    b"POST /track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n": [501],
+    b"POST /track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz\r\n": [400],
+    b"POST /track HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}": [202],
+    b"POST /track HTTP/1.1\r\nHo": [],
+}
+
+
+def test_a_good_request_is_answered_and_kept_whatever_comes_with_it(ingest: Ingest, kafka: str) -> None:
+    """In one packet with it, and the end of the client's side right behind."""
+    ids = []
+    for rest, statuses in BEHIND.items():
+        ids.append(str(uuid4()))
+        body = json.dumps(event(event_id=ids[-1])).encode()
+        answer = ingest.raw(
+            b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s%s" % (len(body), body, rest)
+        )
+        assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [200, *statuses], rest
+        assert ids[-1].encode() in answer
+    topic = json.loads(ingest.config.schemas_path.read_text())["event_types"]["purchase"]["topic"]
+    assert set(ids) <= {record.key().decode() for record in read(kafka, topic)}
+
+
+def test_the_extensions_of_chunks_count(ingest: Ingest) -> None:
+    start = b"POST /track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = ingest.raw(start + (b"1;" + b"x" * 2000 + b"\r\n \r\n") * 1000)
+    assert b" 400 " in answer, answer
 
 
 def test_a_drain_answers_what_is_in_hand(start: Start) -> None:
@@ -202,6 +243,68 @@ def test_what_is_refused_costs_a_token(  # noqa: PLR0913, PLR0917  # a table's c
     ingest = start(keys_file=str(keys), **{rate: "5"})
     statuses = {ingest.request(method, path, body, {"X-Write-Key": key})[0] for _ in range(30)}
     assert statuses == {status, 429}
+
+
+MEGABYTE = b"POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: 1000000\r\n\r\n" + b" " * 999_999
+
+
+def test_bodies_without_a_key_leave_room_for_those_with_one(start: Start, tmp_path: Path) -> None:
+    """The key is judged at the headers; where it may be in the body, a small room is for all of those."""
+    file = tmp_path / "keys.toml"
+    file.write_text(f'[a]\nsha256="{hashlib.sha256(b"one").hexdigest()}"\n')
+    ingest = start(keys_file=str(file))
+
+    def send(sock: socket.socket, path: bytes, header: bytes = b"") -> None:
+        sock.settimeout(10)
+        with suppress(OSError):
+            sock.sendall(MEGABYTE % (path, header))
+
+    def good() -> int:
+        with ingest.open() as sock:
+            send(sock, b"/v1/batch", b"X-Write-Key: one\r\n")
+            sock.sendall(b"{")  # it is not JSON, and that can only be said of a body that was read
+            return int(sock.recv(1000)[9:12])
+
+    with ExitStack() as stack:
+        for _ in range(3):
+            sock = stack.enter_context(ingest.open())
+            sock.sendall(MEGABYTE[:-999_999] % (b"/track", b""))
+            assert b" 401 " in sock.recv(1000)
+        sock = stack.enter_context(ingest.open())
+        sock.sendall(MEGABYTE[:-999_999] % (b"/v1/batch", b"X-Write-Key: two\r\n"))
+        assert b" 401 " in sock.recv(1000)
+        for _ in range(70):
+            send(stack.enter_context(ingest.open()), b"/v1/batch")
+        assert good() == 400
+        refused = stack.enter_context(ingest.open())
+        send(refused, b"/v1/batch")
+        assert b" 503 " in refused.recv(1000)
+        # Nor does one address take all of what is for known senders.
+        for _ in range(70):
+            send(stack.enter_context(ingest.open()), b"/v1/batch", b"X-Write-Key: one\r\n")
+        assert good() == 503
+        with socket.create_connection(("127.0.0.1", ingest.port), 10, source_address=("127.0.0.2", 0)) as other:
+            send(other, b"/v1/batch", b"X-Write-Key: one\r\n")
+            other.sendall(b"{")
+            assert b" 400 " in other.recv(1000)
+
+
+def test_what_is_refused_by_its_headers_costs_no_connection(start: Start, tmp_path: Path) -> None:
+    """Where the body is short: it is read to its end, and thrown away."""
+    file = tmp_path / "keys.toml"
+    file.write_text(f'[a]\nsha256="{hashlib.sha256(b"one").hexdigest()}"\n')
+    ingest = start(keys_file=str(file))
+    body = json.dumps(event()).encode()
+    with ingest.open() as sock:
+        sock.settimeout(10)
+        for path, key, status in ((b"/track", b"two", 401), (b"/no", b"one", 404), (b"/track", b"one", 200)):
+            head = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Write-Key: %s\r\nContent-Length: %d\r\n\r\n"
+            sock.sendall(head % (path, key, len(body)) + body[:10])
+            time.sleep(0.05)
+            sock.sendall(body[10:])
+            assert b" %d " % status in sock.recv(2000)
+    wait_until(lambda: ingest.worker.counter("http_requests") == 3, 10)
+    assert ingest.worker.counter("rejected") == 2
 
 
 def test_a_batch_is_paid_for_once_and_to_the_last_event(start: Start) -> None:
