@@ -76,7 +76,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
     def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
         if self._schemas is None:
-            self._schemas = open_schemas(self._worker.config, self._worker.addresses)
+            self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
         self._keep_days(side)
         self._tables.start(side, CountedStream(self.cluster_id, f"etld-{self.group}", self._types))
 

@@ -107,6 +107,11 @@ class Config(Section):
         """What set-up resolved for ingest: topics, schema ids, schemas."""
         return self.state_dir / "schemas.json"
 
+    @property
+    def unknown_schemas_path(self) -> Path:
+        """The schema ids that the registry does not know."""
+        return self.state_dir / "unknown_schemas.json"
+
     def log_settings(self) -> logs.LogSettings:
         """[log], with the secrets that no line may show."""
         return logs.LogSettings(self.log.level, self.log.format, tuple(self.secrets()))

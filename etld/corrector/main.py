@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,9 +47,8 @@ def run(worker: Worker) -> None:
         )
 
     sender = LetterSender(client_settings(config, worker.addresses))
-    schemas = open_schemas(config, worker.addresses)
     move = EventIdMove(lambda: connect(limited=False))
-    repairs = RepairLoop(config, connect, sender, schemas, move)
+    repairs = RepairLoop(config, connect, sender, partial(open_schemas, config, worker.addresses), move)
     worker.on_reload = repairs.reload
     repairs.start()
     try:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from etld.corrector.event_id_move import EventIdMove
     from etld.corrector.sender import LetterSender
     from etld.postgres.connections import Connection
-    from etld.schemas.event_schema import EventSchema
+    from etld.schemas.registry import SchemaCache
 
 log = logging.getLogger("etld.corrector")
 
@@ -52,11 +52,11 @@ class RepairLoop:
         config: Config,
         connect: Callable[[], Connection],
         sender: LetterSender,
-        schema_for: Callable[[int], EventSchema],
+        open_schemas: Callable[[Callable[[], None]], SchemaCache],
         move: EventIdMove,
     ) -> None:
         self._connect = connect
-        self._schema_for = schema_for
+        self._schemas = open_schemas(self.tick)
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._ticked = time.monotonic()
@@ -123,7 +123,7 @@ class RepairLoop:
         rate = config.corrector.rate / max(1, config.corrector.workers)
         return RepairSetup(
             config,
-            Repairer(rules, RepairTypes(catalog.of_registered_and_files(config)), self._schema_for),
+            Repairer(rules, RepairTypes(catalog.of_registered_and_files(config)), self._schemas),
             RepairBreaker(config.breaker),
             rate_limit(rate, time.monotonic()),
             rate,

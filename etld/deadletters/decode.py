@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ import orjson
 
 from etld.schemas.registry import UnknownSchema
 from etld.schemas.tree import SchemaError
-from etld.serdes import formats
+from etld.serdes import base, formats
 from etld.serdes.base import DecodeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from etld.serdes.base import SchemaFor
 
 
@@ -47,6 +50,18 @@ def decode(value: bytes | None, schema_for: SchemaFor) -> DecodedLetter:
         return DecodedLetter(form.decode(schema, value))
     except DecodeError as error:
         return DecodedLetter(None, f"undecodable: {error}")
+
+
+def announce(values: Iterable[bytes | None], schema_for: SchemaFor) -> None:
+    """Have all schemas asked for at once that `decode` will need for these values; raises what `schema_for` raises."""
+    ids = set()
+    for value in values:
+        form = formats.recognised(value) if value is not None else None
+        if form is not None and value is not None:
+            with suppress(DecodeError):
+                ids.add(form.schema_id(value))
+    if ids:
+        base.announce(schema_for, ids)
 
 
 def _json(value: bytes) -> DecodedLetter:

@@ -102,14 +102,14 @@ def resolve(cur: Cursor, cluster: str, page: ResolvePage, limit: int, grace: flo
     return Resolved(seen, resolved, ResolvePage(last_at, last_id) if seen == limit else ResolvePage())
 
 
-def waits_for(cur: Cursor) -> list[int]:
+def waits_for(conn: Connection) -> list[int]:
     """The unknown schema ids that parked letters wait for."""
-    return [row[0] for row in cur.execute(_SQL.waits_for)]
+    return [row[0] for row in conn.execute(_SQL.waits_for)]
 
 
-def revive(cur: Cursor, schema_id: int) -> int:
-    """Set letters that waited for a schema id back to new; how many."""
-    return cur.execute(_SQL.revive, {"schema_id": schema_id}).rowcount
+def revive(cur: Cursor, schema_ids: Sequence[int]) -> int:
+    """Set letters that waited for one of these schema ids back to new; how many."""
+    return cur.execute(_SQL.revive, {"schema_ids": list(schema_ids)}).rowcount if schema_ids else 0
 
 
 def retire(cur: Cursor, keep: float, limit: int) -> int:

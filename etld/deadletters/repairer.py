@@ -8,36 +8,34 @@ import time
 from typing import TYPE_CHECKING
 
 from etld.deadletters import decision, lifecycle, outcomes, repository
-from etld.deadletters.decode import DecodedLetter, decode
+from etld.deadletters.decode import DecodedLetter, announce, decode
 from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError
-from etld.schemas.registry import UnknownSchema
-from etld.schemas.tree import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from etld.deadletters.letters import Decision, PendingLetter
     from etld.deadletters.repair_types import RepairTypes
     from etld.deadletters.rules.engine import CorrectionRule
     from etld.postgres.connections import Connection
-    from etld.schemas.event_schema import EventSchema
+    from etld.schemas.registry import SchemaCache
 
 log = logging.getLogger("etld.corrector")
 
 # Seconds: hooks may be slow, and the letters of a batch are locked meanwhile. The rest waits for the next one.
 _AT_A_TIME = 2.0
+# Seconds of each look for schemas that letters wait for.
+_ASKED_FOR = 1.0
 
 
 class Repairer:
     """The rules and event types of one configuration, applied to the table."""
 
-    def __init__(
-        self, rules: Sequence[CorrectionRule], catalog: RepairTypes, schema_for: Callable[[int], EventSchema]
-    ) -> None:
+    def __init__(self, rules: Sequence[CorrectionRule], catalog: RepairTypes, schemas: SchemaCache) -> None:
         self.rules = rules
         self.catalog = catalog
-        self._schema_for = schema_for
+        self._schemas = schemas
 
     def repair_due(self, conn: Connection, limit: int, window: int) -> int:
         """Decide on up to `limit` letters; how many. Errors of the registry go through, nothing is written.
@@ -48,6 +46,7 @@ class Repairer:
             waiting = repository.take_new(cur, limit)
             if not waiting:
                 return 0
+            self.announce(waiting)
             history = repository.attempts_of(cur, [one.id for one in waiting if one.attempts])
             decisions: list[Decision] = []
             read: list[tuple[PendingLetter, DecodedLetter, str]] = []
@@ -87,19 +86,16 @@ class Repairer:
 
     def decode(self, value: bytes | None) -> DecodedLetter:
         """What the bytes of a letter say."""
-        return decode(value, self._schema_for)
+        return decode(value, self._schemas)
+
+    def announce(self, letters: Iterable[PendingLetter]) -> None:
+        """These are decoded next: their schemas are asked for at once. Raises what the registry raises."""
+        announce((one.value for one in letters), self._schemas)
 
     def revive(self, conn: Connection) -> int:
         """Take parked letters up again whose schema id the registry has learnt; how many."""
+        # Outside of a transaction: a registry may be slow.
+        known = self._schemas.found(lifecycle.waits_for(conn), _ASKED_FOR)
         with conn.transaction(), conn.cursor() as cur:
-            revived = 0
-            for schema_id in lifecycle.waits_for(cur):
-                try:
-                    self._schema_for(schema_id)
-                except UnknownSchema:
-                    continue
-                except SchemaError:
-                    # Known, and no event's: what waited for it parks anew with that reason, and waits no more.
-                    pass
-                revived += lifecycle.revive(cur, schema_id)
-        return revived
+            # One that is known and no event's, too: what waited for it parks anew with that reason.
+            return lifecycle.revive(cur, known)

@@ -170,7 +170,7 @@ SELECT DISTINCT waits_for FROM etld.dead_letter WHERE waits_for IS NOT NULL AND 
 -- name: revive
 UPDATE etld.dead_letter
 SET state = 'new', reason = NULL, not_before = NULL, waits_for = NULL, base_attempts = attempts, updated_at = now()
-WHERE waits_for = %(schema_id)s AND state = 'parked'
+WHERE waits_for = ANY(%(schema_ids)s::bigint[]) AND state = 'parked'
 
 -- name: retire
 WITH old AS (

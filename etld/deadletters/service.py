@@ -6,6 +6,7 @@ themselves are looked after by `rule_store`.
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -86,7 +87,9 @@ def open_repairer(config: Config, addresses: Addresses, rules: Any = None, only:
         compiled = tuple(rule for rule in compiled if rule.name == only)
         if not compiled:
             raise UsageError(f"there is no rule {only!r}; the rules are {known}")
-    return Repairer(compiled, RepairTypes(catalog.of_registered_and_files(config)), open_schemas(config, addresses))
+    # A command has time.
+    schemas = open_schemas(config, addresses, budget=math.inf)
+    return Repairer(compiled, RepairTypes(catalog.of_registered_and_files(config)), schemas)
 
 
 class DeadLetterService:
@@ -211,7 +214,9 @@ class DeadLetterService:
 
     def _tested(self, ids: Sequence[str], *, only_matching: bool) -> Iterator[TrialReport]:
         repairer = self._repairer
-        for letter in queries.pending(self._conn, ids):
+        letters = queries.pending(self._conn, ids)
+        repairer.announce(letters)
+        for letter in letters:
             types = repairer.catalog.at(letter.asked_at)
             decoded = repairer.decode(letter.value)
             yield trial_report(letter, decoded, repairer.rules, types, only_matching=only_matching)

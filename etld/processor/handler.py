@@ -82,7 +82,7 @@ class ProcessorHandler(BatchHandler[Rows]):
     def start(self, side: SideConnection) -> None:
         """Find the registry, which may be in the database."""
         if self._schemas is None:
-            self._schemas = open_schemas(self._worker.config, self._worker.addresses)
+            self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
 
     def prepare(self, batch: Batch) -> Rows:
         """Decode the whole batch natively, transform it, and make it ready for the sink."""

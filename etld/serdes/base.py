@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from etld.errors import EtldError
 
@@ -23,6 +23,20 @@ DirectEncode = Callable[[dict[str, Any]], bytes | None]
 SchemaFor = Callable[[int], "EventSchema"]
 
 STAGE = "VALUE_CONVERTER"
+
+
+@runtime_checkable
+class LearnsMany(Protocol):
+    """A `SchemaFor` that would rather hear at once of all ids that it will be asked for."""
+
+    def learn(self, ids: Iterable[int]) -> None:
+        """Get ready for these ids; raises what asking for one of them may raise, but for `UnknownSchema`."""
+
+
+def announce(schema_for: SchemaFor, ids: Iterable[int]) -> None:
+    """Tell `schema_for`, if that helps it, which schemas it will be asked for."""
+    if isinstance(schema_for, LearnsMany):
+        schema_for.learn(ids)
 
 
 class DecodeError(EtldError):

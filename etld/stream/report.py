@@ -70,6 +70,8 @@ class SessionReport:
 
     def lag(self, consumer: ConsumerPort, owned: Mapping[Partition, Owned]) -> None:
         """How far behind each partition is, as Kafka saw it last."""
+        if consumer.joined and not owned:
+            self._worker.no_lag()
         for partition, mine in owned.items():
             high = consumer.high(partition)
             if high is not None:

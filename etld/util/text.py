@@ -8,6 +8,12 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def printable(text: object, most: int) -> str:
+    """What a stranger sent, for one line: at most `most` characters, and none that a terminal or a table refuses."""
+    line = one_line(shortened(str(text), 10 * most))
+    return shortened("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line), most)
+
+
 def shortened(text: str, most: int) -> str:
     """The text, cut to `most` characters with an ellipsis at its end."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

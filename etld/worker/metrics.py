@@ -84,6 +84,11 @@ class Metrics:
             self.lags[source] = events
             self._mark("lags", source)
 
+    def no_lag(self) -> None:
+        """There is no source: as good as to tell the lag of all."""
+        with self._lock:
+            self._dirty.setdefault("lags", set())
+
     def total(self, source: str, values: Mapping[str, int]) -> None:
         """Set a source's totals."""
         with self._lock:

@@ -198,6 +198,10 @@ class Worker:
         """How far behind a "topic:partition" is."""
         self.metrics.lag(source, events)
 
+    def no_lag(self) -> None:
+        """It reads nothing, so that nothing of its waits."""
+        self.metrics.no_lag()
+
     def forget(self, source: str) -> None:
         """A "topic:partition" was handed over: another process tells its lag and totals from now on."""
         self.metrics.forget(source)

@@ -105,7 +105,7 @@ def replay(environment: Environment, name: str) -> Result:
 
         live(lambda: False)
         # Other benchmarks of this run left their letters in the queue.
-        wait_until(lambda: not daemon.workers()["corrector-0"]["lag"], 300, "the corrector has read the queue", 1.0)
+        wait_until(lambda: daemon.workers()["corrector-0"]["lag"] == 0, 300, "the corrector has read the queue", 1.0)
         for _ in range(environment.pairs):
             clear()
             parameters: dict[str, Any] = {"event": _broken(), "count": letters}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import confluent_kafka
@@ -50,6 +51,14 @@ class EtldClient:
         producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka, "message.max.bytes": 8 << 20})
         producer.produce("event_purchase", value, key.encode())
         assert producer.flush(20) == 0
+
+    def produce_all(self, records: Sequence[tuple[str, bytes]], topic: str = "event_purchase") -> None:
+        """Write many (key, value) past ingest."""
+        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka, "linger.ms": 20})
+        for key, value in records:
+            producer.produce(topic, value, key.encode())
+            producer.poll(0)
+        assert producer.flush(30) == 0
 
     def queue(self, event: dict[str, Any]) -> None:
         """Write an event as JSON into the dead letter queue, past ingest, which refuses more than JSON does."""

@@ -30,6 +30,7 @@ class FakeRegistry(ThreadingHTTPServer):
         self.level: dict[str, str] = {}
         self.authorization: str | None = None
         self.delay = 0.0
+        self.asked = 0
         self.conflict = False
         self.broken = 0
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -48,6 +49,8 @@ class FakeRegistry(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: FakeRegistry
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self._serve()
@@ -55,6 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_GET  # noqa: N815  # http.server's names
 
     def _serve(self) -> None:
+        self.server.asked += 1
         time.sleep(self.server.delay)
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from etld.schemas.tree import SchemaError
 
 
 class Incompatible(EtldError):
@@ -49,8 +51,13 @@ class Registry(Protocol):
     def register(self, subject: str, schema: str) -> int:
         """The id of `schema` under `subject`, a new version if it is new; raises `Incompatible`."""
 
-    def by_id(self, schema_id: int) -> str:
-        """The schema with that id; raises `UnknownSchema`."""
+    def look_up(
+        self, ids: Collection[int], until: float, tick: Callable[[], None]
+    ) -> Iterator[tuple[int, str | SchemaError | None]]:
+        """Each id with its schema: None where no schema has it, the error where it is none that anybody can read.
+
+        Ids that were not asked for at `until` (monotonic) are left out. `tick` is called every moment meanwhile.
+        """
 
     def latest(self, subject: str) -> Version | None:
         """The newest version, None for a subject without one."""

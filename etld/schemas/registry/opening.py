@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etld.config.secrets import hidden
 from etld.schemas import registered, tree
 from etld.schemas.registry.base import RegistryUnavailable
-from etld.schemas.registry.cache import SchemaCache
+from etld.schemas.registry.cache import BUDGET, SchemaCache, nothing
+from etld.schemas.registry.unknown_ids import SHORTEST, UnknownIds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from etld.config import Config
     from etld.postgres.connections import Connection
     from etld.schemas.registry.base import Registry
@@ -54,8 +58,13 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
     return TableRegistry(connect, settings.compatibility, connection)
 
 
-def open_schemas(config: Config, addresses: Addresses) -> SchemaCache:
-    """Schemas by id from that registry; other producers' too, with the names that fields of events had earlier."""
+def open_schemas(
+    config: Config, addresses: Addresses, tick: Callable[[], None] = nothing, budget: float = BUDGET
+) -> SchemaCache:
+    """Schemas by id from that registry; other producers' too, with the names that fields of events had earlier.
+
+    For `tick` and `budget` see `SchemaCache`.
+    """
     known = registered.read(config.schemas_path) or {}
     renames = {
         alias: field.name
@@ -63,4 +72,10 @@ def open_schemas(config: Config, addresses: Addresses) -> SchemaCache:
         for field in tree.read(entry.text).fields
         for alias in field.aliases
     }
-    return SchemaCache(open_registry(config, addresses), renames)
+    if addresses.schema_registry == "embedded":
+        # Asked with one query for all ids: that costs less than to remember for long.
+        unknown = UnknownIds(longest=SHORTEST)
+    else:
+        unknown = UnknownIds(config.unknown_schemas_path, hidden(addresses.schema_registry))
+    registry = open_registry(config, addresses)
+    return SchemaCache(registry, renames, unknown=unknown, tick=tick, budget=budget)

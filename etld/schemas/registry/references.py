@@ -13,16 +13,23 @@ from typing import Any
 Fetch = Callable[[str, int], tuple[str, list[dict[str, Any]]]]
 
 _MOST = 100
+# Characters of all of them, and parts of the schema that is made of them: each may name the others often.
+_MOST_TEXT, _MOST_PARTS = 1024 * 1024, 100_000
 
 
 class TooManyReferences(ValueError):
     """References that never end."""
 
 
+class NoSuchReference(ValueError):
+    """To be raised by `Fetch`."""
+
+
 def inlined(text: str, references: list[dict[str, Any]], fetch: Fetch) -> str:
     """The schema with each type that it refers to defined where it is first named.
 
-    Raises ValueError for what is no JSON, and `TooManyReferences`.
+    Raises ValueError for what is no JSON, `TooManyReferences`, what `fetch` raises, and LookupError, TypeError or
+    RecursionError for what is no schema.
     """
     if not references:
         return text
@@ -40,6 +47,8 @@ def _collect(references: list[dict[str, Any]], fetch: Fetch, found: dict[str, An
         if len(seen) > _MOST:
             raise TooManyReferences(f"more than {_MOST} references")
         text, further = fetch(*where)
+        if len(text) > _MOST_TEXT:
+            raise TooManyReferences(f"more than {_MOST_TEXT} characters")
         definition = json.loads(text)
         found[str(one["name"])] = definition
         if isinstance(definition, dict) and isinstance(definition.get("name"), str):
@@ -51,9 +60,13 @@ class _Inliner:
     def __init__(self, found: dict[str, Any]) -> None:
         self._found = found
         self._defined: set[str] = set()
+        self._parts = 0
 
     def schema(self, schema: Any, namespace: str) -> Any:
         """A schema with what it names; `namespace` is the one around it."""
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
+            raise TooManyReferences(f"more than {_MOST_PARTS} parts")
         if isinstance(schema, str):
             return self._named(schema, namespace)
         if isinstance(schema, list):

@@ -9,6 +9,8 @@ from etld.postgres import statements
 from etld.postgres.errors import DatabaseProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from etld.postgres.connections import Connection
 
 _SQL = statements.load(__package__, "rows")
@@ -36,12 +38,10 @@ def by_fingerprint(conn: Connection, subject: str, fingerprint: str) -> int | No
     return None if row is None else int(row[0])
 
 
-def by_id(conn: Connection, schema_id: int) -> str | None:
-    """The schema with that id."""
-    if schema_id > _INT_MAX:
-        return None
-    row = conn.execute(_SQL.by_id, {"id": schema_id}).fetchone()
-    return None if row is None else str(row[0])
+def by_ids(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """The schemas of those of the ids that have one."""
+    possible = [one for one in ids if one <= _INT_MAX]
+    return {row[0]: row[1] for row in conn.execute(_SQL.by_ids, {"ids": possible})} if possible else {}
 
 
 def latest(conn: Connection, subject: str) -> SchemaRow | None:

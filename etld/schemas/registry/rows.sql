@@ -6,8 +6,8 @@ SELECT CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('
 -- name: by_fingerprint
 SELECT id FROM etld.schema_version WHERE subject = %(subject)s AND fingerprint = %(fingerprint)s
 
--- name: by_id
-SELECT schema FROM etld.schema_version WHERE id = %(id)s
+-- name: by_ids
+SELECT id, schema FROM etld.schema_version WHERE id = ANY(%(ids)s::int[])
 
 -- name: latest
 SELECT id, subject, version, schema FROM etld.schema_version

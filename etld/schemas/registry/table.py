@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etld.postgres.errors import classify
 from etld.schemas import compatibility
 from etld.schemas.registry import rows
-from etld.schemas.registry.base import Incompatible, RegistryUnavailable, UnknownSchema, Version
+from etld.schemas.registry.base import Incompatible, RegistryUnavailable, Version
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from etld.postgres.connections import Connection
     from etld.schemas.compatibility import Level
+    from etld.schemas.tree import SchemaError
+
+# Ids that one query asks for.
+_AT_ONCE = 1000
 
 
 class TableRegistry:
@@ -42,13 +47,19 @@ class TableRegistry:
             version = latest.version + 1 if latest else 1
             return rows.add(conn, subject, version, schema, _fingerprint(schema))
 
-    def by_id(self, schema_id: int) -> str:
-        """See `Registry`."""
+    def look_up(
+        self, ids: Collection[int], until: float, tick: Callable[[], None]
+    ) -> Iterator[tuple[int, str | SchemaError | None]]:
+        """See `Registry`. All over one connection."""
+        asked = list(ids)
         with self._connection() as conn:
-            found = rows.by_id(conn, schema_id)
-        if found is None:
-            raise UnknownSchema(schema_id)
-        return found
+            for begin in range(0, len(asked), _AT_ONCE):
+                if begin and time.monotonic() >= until:
+                    return
+                some = asked[begin : begin + _AT_ONCE]
+                found = rows.by_ids(conn, some)
+                tick()
+                yield from ((one, found.get(one)) for one in some)
 
     def latest(self, subject: str) -> Version | None:
         """See `Registry`."""

@@ -25,7 +25,7 @@ from etld.serdes.avro import batch_scan, wire
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.columnar_plan import NONCE, ColumnarPlan, plan
 from etld.serdes.avro.varint import long
-from etld.serdes.base import STAGE, BadRecord, DecodedBatch, DecodeError
+from etld.serdes.base import STAGE, BadRecord, DecodedBatch, DecodeError, announce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,9 @@ def decode(values: Sequence[bytes | None], schema_for: SchemaFor, limits: Limits
     """
     bad: list[BadRecord] = []
     frames = []
-    for head, rows in _groups(values, bad).items():
+    groups = _groups(values, bad)
+    announce(schema_for, (_id_in(head) for head in groups))
+    for head, rows in groups.items():
         reader = _reader(head, schema_for, rows, bad)
         if reader is not None:
             frames += reader.read(values, rows, bad, limits)
@@ -189,7 +191,7 @@ class _SchemaReader:
 
 
 def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[BadRecord]) -> _SchemaReader | None:
-    schema_id = int.from_bytes(head[1:])
+    schema_id = _id_in(head)
     try:
         schema = schema_for(schema_id)
     except UnknownSchema as error:
@@ -200,6 +202,10 @@ def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[B
         bad.extend(BadRecord(row, STAGE, "NotAnEventSchema", text) for row in rows)
         return None
     return _reader_of(head, schema)
+
+
+def _id_in(head: bytes) -> int:
+    return int.from_bytes(head[1:])
 
 
 @lru_cache(_KEPT)

@@ -13,6 +13,8 @@ Series = tuple[str, str, Labels]
 K = TypeVar("K")
 V = TypeVar("V")
 RATE_WINDOW = 5.0
+# A worker tells its lag every second. What is older than this says nothing of the present.
+_LAG_HOLDS = 10.0
 #: So long the totals of a source stay whose process ended; then it is another daemon that reads it.
 _ORPHANED_FOR = 60.0
 
@@ -41,6 +43,8 @@ class Account:
     histograms: dict[tuple[str, Labels], tuple[list[int], float]] = field(default_factory=dict)
     gauges: dict[tuple[str, Labels], float] = field(default_factory=dict)
     lags: dict[str, int] = field(default_factory=dict)
+    #: When it last said how far behind it is; None: not yet, or it reads nothing.
+    lags_told: float | None = None
     faults: dict[str, str] = field(default_factory=dict)
     samples: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -64,8 +68,8 @@ class MetricsStore:
         #: By source of totals: the process that told them last, and since when that one is gone.
         self._owners: dict[tuple[str, str], int] = {}
         self._orphans: dict[tuple[str, str], float] = {}
-        #: By (kind, "topic:partition"): what waited when the last process that read it ended.
-        self._left: dict[tuple[str, str], int] = {}
+        #: By (kind, "topic:partition"): what waited when the last process that read it ended, and its worker.
+        self._left: dict[tuple[str, str], tuple[int, str]] = {}
 
     def open(self, pid: int, worker: str, kind: str) -> None:
         """A process began."""
@@ -80,7 +84,8 @@ class MetricsStore:
         account = self._live.pop(pid, None)
         if account is None:
             return
-        self._left.update({(account.kind, source): events for source, events in account.lags.items() if events})
+        left = {(account.kind, source): (n, account.worker) for source, n in account.lags.items() if n}
+        self._left.update(left)
         for (name, labels), value in account.counters.items():
             series = (account.worker, name, labels)
             self._counters[series] = self._counters.get(series, 0) + value
@@ -104,6 +109,8 @@ class MetricsStore:
             _put(account.gauges, (name, _labels(labels)), None if value is None else float(value))
         for name, labels, buckets, total in message.get("histograms", ()):
             account.histograms[name, _labels(labels)] = ([int(b) for b in buckets], float(total))
+        if "lags" in message:
+            account.lags_told = now
         for source, events in message.get("lags", {}).items():
             self._left.pop((account.kind, source), None)
             _put(account.lags, source, None if events is None else int(events))
@@ -203,10 +210,21 @@ class MetricsStore:
             for source, events in sorted(account.lags.items()):
                 yield account.worker, source, events
 
+    def lag(self, worker: str, pid: int | None, now: float) -> int | None:
+        """How many events a worker is behind; None where nobody knows.
+
+        A process that has not looked yet is as far behind as the one before it was: never 0 for want of knowledge.
+        """
+        account = self.account(pid)
+        if account is not None and account.lags_told is not None:
+            return sum(account.lags.values()) if now - account.lags_told < _LAG_HOLDS else None
+        return sum(events for events, whose in self._left.values() if whose == worker) or None
+
     def waiting(self) -> Iterator[tuple[str, str, int]]:
         """(kind, "topic:partition", events) of all that waits, whether a worker lives that reads it or not."""
+        left = {key: events for key, (events, _) in self._left.items()}
         found = {(a.kind, source): events for a in self._live.values() for source, events in a.lags.items() if events}
-        for (kind, source), events in sorted((self._left | found).items()):
+        for (kind, source), events in sorted((left | found).items()):
             yield kind, source, events
 
     def save(self) -> dict[str, Any]:
@@ -222,7 +240,7 @@ class MetricsStore:
                         "counters": [[n, list(labels), v] for (n, labels), v in a.counters.items()],
                         "gauges": [[n, list(labels), v] for (n, labels), v in a.gauges.items()],
                         "histograms": [[n, list(labels), b, t] for (n, labels), (b, t) in a.histograms.items()],
-                        "lags": a.lags,
+                        **({} if a.lags_told is None else {"lags": a.lags}),
                         "faults": a.faults,
                     },
                 ]
@@ -233,7 +251,7 @@ class MetricsStore:
             "totals": [[kind, source, values] for (kind, source), values in self._totals.items()],
             "owners": [[kind, source, pid] for (kind, source), pid in self._owners.items()],
             "grown": self._grown,
-            "left": [[kind, source, events] for (kind, source), events in self._left.items()],
+            "left": [[kind, source, *left] for (kind, source), left in self._left.items()],
         }
 
     @classmethod
@@ -251,7 +269,8 @@ class MetricsStore:
             store._totals[kind, source] = values
         store._owners = {(kind, source): pid for kind, source, pid in saved.get("owners", ())}
         store._grown = dict(saved.get("grown", {}))
-        store._left = {(kind, source): events for kind, source, events in saved.get("left", ())}
+        # An earlier version does not say whose it was.
+        store._left = {(kind, source): (n, *(whose or ("",))) for kind, source, n, *whose in saved.get("left", ())}
         return store
 
 

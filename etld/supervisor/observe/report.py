@@ -133,7 +133,7 @@ class DaemonReport:
             "restarts": slot.restarts,
             "last_error": slot.last_error or None,
             "rate": round(account.rate(now), 1) if account else 0.0,
-            "lag": sum(account.lags.values()) if account else None,
+            "lag": self.workers.metrics.lag(slot.name, slot.pid, now),
             "memory_mb": round(process.memory / 2**20, 1) if process else 0.0,
             "progress": process.progress if process else None,
         }

@@ -18,6 +18,7 @@ import pytest
 
 from etld.schemas.registry.base import RegistryUnavailable
 from etld.schemas.registry.rest import RestRegistry, Tls
+from support.registries import schema_of
 
 
 class _Schemas(BaseHTTPRequestHandler):
@@ -57,7 +58,7 @@ def test_credentials_in_the_url_are_percent_encoded(password: str) -> None:
     """The registry gets what is meant, of the user too."""
     with registry() as port:
         found = RestRegistry(f"http://{quote('us@r', safe='')}:{quote(password, safe='')}@127.0.0.1:{port}")
-        assert found.by_id(1) == '"string"'
+        assert schema_of(found, 1) == '"string"'
     assert base64.b64decode(_Schemas.seen[0].removeprefix("Basic ")).decode() == f"us@r:{password}"
 
 
@@ -91,14 +92,14 @@ def test_a_ca_and_a_client_certificate(pki: Path) -> None:
     with registry(context) as port:
         url = f"https://127.0.0.1:{port}"
         good = Tls(pki / "ca.pem", pki / "client.pem", pki / "client.key")
-        assert RestRegistry(url, tls=good).by_id(1) == '"string"'
+        assert schema_of(RestRegistry(url, tls=good), 1) == '"string"'
         with pytest.raises(RegistryUnavailable, match="certificate verify failed"):
-            RestRegistry(url, tls=Tls(None, pki / "client.pem", pki / "client.key")).by_id(1)
+            schema_of(RestRegistry(url, tls=Tls(None, pki / "client.pem", pki / "client.key")), 1)
         with pytest.raises(RegistryUnavailable, match="does not answer"):
-            RestRegistry(url, tls=Tls(pki / "ca.pem")).by_id(1)
+            schema_of(RestRegistry(url, tls=Tls(pki / "ca.pem")), 1)
 
 
 @pytest.mark.parametrize("key", ["server.key", "locked.key", "gone.key"])
 def test_a_key_that_does_not_fit_is_told_with_its_file(pki: Path, key: str) -> None:
     with pytest.raises(RegistryUnavailable, match=key.replace(".", r"\.")):
-        RestRegistry("https://127.0.0.1:1", tls=Tls(pki / "ca.pem", pki / "client.pem", pki / key)).by_id(1)
+        schema_of(RestRegistry("https://127.0.0.1:1", tls=Tls(pki / "ca.pem", pki / "client.pem", pki / key)), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import fastavro
@@ -145,7 +146,7 @@ def test_the_cache_reads_other_producers_schemas() -> None:
     """As it does etld's own."""
 
     class OneSchema:
-        def by_id(self, _schema_id: int) -> str:
-            return _schema(triggered_at="string")
+        def look_up(self, ids: list[int], *_: object) -> Iterator[tuple[int, str]]:
+            yield from ((one, _schema(triggered_at="string")) for one in ids)
 
     assert SchemaCache(OneSchema())(7).time == "text"  # type: ignore[arg-type]

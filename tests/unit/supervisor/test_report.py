@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -74,10 +75,33 @@ def test_a_daemon_that_is_well(report: DaemonReport) -> None:
     assert (status["operation"], status["faults"]) == (None, [])
 
 
-def test_the_lag_of_a_worker_is_unknown_only_without_a_process(report: DaemonReport, workers: Workers) -> None:
-    workers.metrics.beat(1, {"lags": {"t:0": 5, "t:1": 2}}, 1.0)
-    workers.change("ingest-0", pid=None, state=SlotState.BACKOFF)
-    assert [worker["lag"] for worker in report.status()["workers"]] == [7, None]
+def test_a_lag_is_what_the_worker_says_and_never_a_guess(report: DaemonReport, workers: Workers) -> None:
+    """Unknown before it says so, and when it has long said nothing; between two lives what the last one left."""
+
+    def lag() -> int | None:
+        (found,) = [one["lag"] for one in report.status()["workers"] if one["name"] == "processor-order-0"]
+        return found
+
+    store, now = workers.metrics, time.monotonic()
+    assert lag() is None
+    store.beat(1, {"events": 1}, now)
+    assert lag() is None
+    store.beat(1, {"lags": {"t:0": 5, "t:1": 2}}, now)
+    assert lag() == 7
+    store.beat(1, {"lags": {"t:0": 0, "t:1": 0}}, now - 11)
+    assert lag() is None
+    store.beat(1, {"lags": {"t:0": 5, "t:1": 2}}, now)
+    store.close(1)
+    workers.change("processor-order-0", pid=None, state=SlotState.BACKOFF)
+    assert lag() == 7
+    store.open(3, "processor-order-0", "processor")
+    workers.change("processor-order-0", pid=3, state=SlotState.RUNNING)
+    store.beat(3, {"events": 0}, now)
+    assert lag() == 7
+    store.beat(3, {"lags": {"t:0": 4}}, now)
+    assert lag() == 4
+    store.beat(3, {"lags": {"t:0": None}}, now)
+    assert lag() == 0
 
 
 def test_events_are_accepted_or_not_whatever_else_is_wrong(report: DaemonReport, workers: Workers) -> None:
