@@ -32,7 +32,7 @@ test: setup ## Run every test, with a small part of `make faults` (about 25 minu
 	@$(VENV)/bin/python -m pytest $(ARGS)
 
 test-unit: setup ## The tests that need no broker, no database and no daemon (seconds).
-	@$(VENV)/bin/python -m pytest tests/unit $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 2 tests/unit $(ARGS)
 
 lint: setup ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff check

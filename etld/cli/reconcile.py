@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etld.cli.layout import room, wrapped
+from etld.cli.table import table_lines
 from etld.util.text import cut_head, thousands
 
 if TYPE_CHECKING:
@@ -87,11 +88,9 @@ def partition_table(partitions: Sequence[Mapping[str, Any]], width: int) -> list
         if name in columns:
             columns.remove(name)
     most = max(_SHORTEST, width - sum(wide[one] for one in columns))
-    places = ["partition", *(cut_head(_place(row), most) for row in partitions)]
-    left = max(map(len, places))
-    rows = [[name.rjust(wide[name]) for name in columns]]
-    rows += [[cells[name][at].rjust(wide[name]) for name in columns] for at in range(len(partitions))]
-    return [place.ljust(left) + "".join(row) for place, row in zip(places, rows, strict=True)]
+    places = [cut_head(_place(row), most) for row in partitions]
+    rows = [[place, *(cells[name][at] for name in columns)] for at, place in enumerate(places)]
+    return table_lines(("partition", *columns), rows, right=(False, *(True for _ in columns)), width=None)
 
 
 def _place(row: Mapping[str, Any]) -> str:

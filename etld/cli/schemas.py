@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.layout import room
+from etld.cli.table import table_lines
 from etld.errors import EtldError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from etld.cli.target import Target
     from etld.config import Config
     from etld.schemas.registry import Registry
+
+_COLUMNS = ("event_type", "subject", "version", "id")
 
 
 @click.group()
@@ -41,14 +45,12 @@ def list_(path: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    columns = ("event_type", "subject", "version", "id")
-    width = {key: max(len(key), *(len(str(row[key])) for row in rows), 0) for key in columns} if rows else {}
     if not rows:
         click.echo("no schema is registered yet")
         return
-    click.echo("  ".join(key.ljust(width[key]) for key in columns).rstrip())
-    for row in rows:
-        click.echo("  ".join(str(row[key]).ljust(width[key]) for key in columns).rstrip())
+    cells = [[str(row[name]) for name in _COLUMNS] for row in rows]
+    for line in table_lines(_COLUMNS, cells, right=(False, False, True, True), width=room()):
+        click.echo(line)
 
 
 @command.command()

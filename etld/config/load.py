@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etld.config import environment, key_path, lines, rule_files, user_code
@@ -14,32 +13,25 @@ from etld.config.paths import resolve
 from etld.config.places import Places, add_rules
 from etld.config.validate import validate
 from etld.errors import ConfigError, Problem
+from etld.util import config_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from etld.config.key_path import KeyPath
     from etld.config.mistakes import Check, Mistake
     from etld.config.model import Config
 
-CANDIDATES = (Path("config/etld.toml"), Path("/etc/etld/etld.toml"))
-_NOWHERE = (
-    "no configuration: neither ./config/etld.toml nor /etc/etld/etld.toml is there; `etld config init` writes one"
-)
-
 
 def locate(path: Path | None, env: Mapping[str, str] = os.environ) -> Path:
     """The file to read: `path`, $ETLD_CONFIG, ./config/etld.toml, /etc/etld/etld.toml; raises ConfigError."""
-    if path is None and env.get("ETLD_CONFIG"):
-        path = Path(env["ETLD_CONFIG"])
-    if path is not None:
-        if not path.is_file():
-            raise ConfigError([Problem("", 0, "there is no such file")], str(path))
-        return path.absolute()
-    for candidate in CANDIDATES:
-        if candidate.is_file():
-            return candidate.absolute()
-    raise ConfigError([Problem("", 0, _NOWHERE)])
+    found = config_file.find(path, env)
+    if found is None:
+        raise ConfigError([Problem("", 0, f"{config_file.NOWHERE}; `etld config init` writes one")])
+    if not found.is_file():
+        raise ConfigError([Problem("", 0, "there is no such file")], str(found))
+    return found.absolute()
 
 
 def load(

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from etld.control.path import address
 from etld.errors import EtldError, Unreachable, UsageError
+from etld.util import config_file
 
 _SYSTEM_SOCKET = Path("/run/etld/etld.sock")
-_CANDIDATES = (Path("config/etld.toml"), Path("/etc/etld/etld.toml"))
 
 
 class RequestRefused(EtldError):
@@ -28,10 +28,9 @@ class RequestRefused(EtldError):
 
 def state_dir(config: Path | None) -> Path:
     """The configuration's state_dir, without reading and checking the rest of it (which takes longer)."""
-    named = config or (Path(os.environ["ETLD_CONFIG"]) if os.environ.get("ETLD_CONFIG") else None)
-    source = named or next((path for path in _CANDIDATES if path.is_file()), None)
+    source = config_file.find(config)
     if source is None:
-        raise UsageError("no configuration: neither ./config/etld.toml nor /etc/etld/etld.toml is there; use --config")
+        raise UsageError(f"{config_file.NOWHERE}; use --config")
     try:
         data = tomllib.loads(source.read_text())
     except FileNotFoundError:

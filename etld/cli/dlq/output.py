@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etld.cli.layout import room, wrapped
+from etld.cli.table import table_lines
 from etld.util.text import one_line, shortened, thousands
 
 if TYPE_CHECKING:
@@ -79,16 +80,22 @@ def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None
     """
     kept = [at for at in range(len(titles)) if any(row[at] != "" for row in rows)]
     right = [isinstance(rows[0][at], int) for at in kept]
-    lines = [[titles[at] for at in kept]]
-    lines += [[_cell(row[at]) for at in kept] for row in rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(kept))]
+    heads = [titles[at] for at in kept]
+    cells = [[_cell(row[at]) for at in kept] for row in rows]
     most = room()
-    below = most is not None and not right[-1] and min(widths[-1], _READABLE) > most - sum(widths[:-1]) - 2 * len(kept)
+    if most is None or right[-1] or not _little_is_left(heads, cells, most):
+        lines = table_lines(heads, cells, right=right, width=most)
+    else:
+        first = table_lines(heads[:-1], [row[:-1] for row in cells], right=right[:-1], width=most)
+        below = (shortened(f"    {row[-1]}", most) for row in (heads, *cells))
+        lines = [f"{line}\n{rest}" for line, rest in zip(first, below, strict=True)]
     for number, line in enumerate(lines):
-        shown = [text.rjust(widths[at]) if right[at] else text.ljust(widths[at]) for at, text in enumerate(line)]
-        parts = ["  ".join(shown[:-1]), f"    {line[-1]}"] if below else ["  ".join(shown)]
-        for part in parts:
-            click.secho(_cut(part.rstrip(), most), bold=number == 0 or None)
+        click.secho(line, bold=number == 0 or None)
+
+
+def _little_is_left(heads: list[str], cells: list[list[str]], most: int) -> bool:
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    return min(widths[-1], _READABLE) > most - sum(widths[:-1]) - 2 * len(widths)
 
 
 def _cell(value: object) -> str:
@@ -110,7 +117,3 @@ def plain(text: object) -> str:
 def short_id(letter_id: str) -> str:
     """Enough of an id for a person to type; every command takes it. A program gets the whole."""
     return letter_id[:_SHORT] if sys.stdout.isatty() else letter_id
-
-
-def _cut(text: str, most: int | None) -> str:
-    return text if most is None else shortened(text, most)
