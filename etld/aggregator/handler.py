@@ -13,8 +13,10 @@ from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
 from etld.aggregator.summary_tables import SummaryTables
 from etld.frames import load_transform, ready
+from etld.isolation.program import Program, memory_for
 from etld.postgres.node_lease import NodeLease
 from etld.schemas.registry import open_schemas
+from etld.schemas.registry.asked import schema_texts
 from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.sinks.base import RecordCounts
@@ -86,7 +88,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         work = BatchTotals(batch)
         numbered: list[tuple[Partition, pl.DataFrame]] = []
         for share in batch:
-            topic, values = share.partition.topic, share.records.values
+            topic, values = share.partition.topic, self.killers.values(share)
             decoded = formats.decode_batch(values, self._schemas)
             stored = left_out = 0
             for piece in decoded.frames:
@@ -102,6 +104,12 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         work.rows = to_binary(work.ids.to_frame(), counted_events.COLUMNS, "event_id")
         work.sums = [totals(work.frames, summary) for summary in self._summaries]
         return work
+
+    def program(self) -> Program:
+        """Decode, transform, add up."""
+        config = self._worker.config
+        answer = schema_texts(config, self._worker.addresses)
+        return Program("etld.aggregator.isolated:opened", config, answer, memory_for(config))
 
     def write(
         self, transaction: Transaction, work: BatchTotals, verdict: Verdict | None

@@ -40,7 +40,8 @@ def transformed(transform: Transform, frame: pl.DataFrame) -> tuple[pl.DataFrame
         return frame, frame.clear(), []
     try:
         kept, filtered = transform(frame)
-    except TransformBroken:
+    except (TransformBroken, MemoryError):
+        # What is too large for a process is looked for in another way, with less of it in one.
         raise
     except Exception as error:
         if frame.height == 1:

@@ -21,7 +21,7 @@ from etld.kafka.records import by_partition
 from etld.kafka.types import Offset, Partition, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from etld.kafka.ports import Membership, OnAssign, OnRevoke
 
@@ -80,6 +80,7 @@ class GroupConsumer:
         self._assigned: set[Partition] = set()
         self._rebalanced = False
         self._paused = False
+        self._held: set[Partition] = set()
         self.broker_problem: str | None = None
         self._consumer = confluent_kafka.Consumer(
             {**_READING, **settings, **_membership(membership), "error_cb": self._on_error}, logger=log
@@ -131,9 +132,21 @@ class GroupConsumer:
         """Fetch again, from `positions` where they are given (a pause throws prefetched messages away)."""
         if self._paused:
             self._paused = False
-            for key in self._assigned & positions.keys():
-                self._call(self._consumer.seek, TopicPartition(*key, positions[key]))
-            self._call(self._consumer.resume, [TopicPartition(*key) for key in self._assigned])
+            self._go_on(self._assigned - self._held, positions)
+
+    def hold(self, partitions: Collection[Partition], positions: Mapping[Partition, Offset]) -> None:
+        """Fetch nothing more of these until a later call leaves them out; then they go on from `positions`."""
+        wanted = self._assigned & set(partitions)
+        before, self._held = self._held, wanted
+        if not self._paused and wanted != before:
+            if wanted - before:
+                self._call(self._consumer.pause, [TopicPartition(*key) for key in wanted - before])
+            self._go_on(before - wanted, positions)
+
+    def _go_on(self, partitions: set[Partition], positions: Mapping[Partition, Offset]) -> None:
+        for key in partitions & positions.keys():
+            self._call(self._consumer.seek, TopicPartition(*key, positions[key]))
+        self._call(self._consumer.resume, [TopicPartition(*key) for key in partitions])
 
     def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         """Tell Kafka how far it is, for lag tools; failures are of no consequence and ignored."""
@@ -256,6 +269,7 @@ class GroupConsumer:
     def _forget(self, partitions: Iterable[TopicPartition]) -> None:
         gone = _own(partitions)
         self._assigned.difference_update(gone)
+        self._held.difference_update(gone)
         try:
             self._on_revoke(gone)
         except Exception as error:  # a callback must not raise: see _assign

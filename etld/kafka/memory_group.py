@@ -11,7 +11,7 @@ from etld.kafka.records import by_partition
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from etld.kafka.ports import Membership, OnAssign, OnRevoke
     from etld.kafka.records import Message
@@ -69,6 +69,7 @@ class MemoryConsumer:
         self._positions: dict[Partition, Offset] = {}
         self._ended: dict[Partition, Offset] = {}
         self._paused = False
+        self._held_back: set[Partition] = set()
         #: Given by the group, whether read or not.
         self.held: set[Partition] = set()
         self.joined = False
@@ -108,7 +109,17 @@ class MemoryConsumer:
         """See `ports.ConsumerPort`."""
         if self._paused:
             self._paused = False
-            self._positions.update({one: positions[one] for one in self._positions.keys() & positions.keys()})
+            self._go_on(self._positions.keys() - self._held_back, positions)
+
+    def hold(self, partitions: Collection[Partition], positions: Mapping[Partition, Offset]) -> None:
+        """See `ports.ConsumerPort`."""
+        before, self._held_back = self._held_back, self._positions.keys() & set(partitions)
+        if not self._paused:
+            self._go_on(before - self._held_back, positions)
+
+    def _go_on(self, partitions: Iterable[Partition], positions: Mapping[Partition, Offset]) -> None:
+        there = self._positions.keys() & positions.keys()
+        self._positions.update({one: positions[one] for one in partitions if one in there})
 
     def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         """See `ports.ConsumerPort`."""
@@ -153,6 +164,7 @@ class MemoryConsumer:
         self.lost = False
         if gone:
             self.held.difference_update(gone)
+            self._held_back.difference_update(gone)
             for partition in gone:
                 self._positions.pop(partition, None)
                 self._ended.pop(partition, None)
@@ -171,6 +183,8 @@ class MemoryConsumer:
         self.broker_problem = None
         size = 0
         for partition, start in sorted(self._positions.items()):
+            if partition in self._held_back:
+                continue
             low, high = self._cluster.marks(partition)
             if not low <= start <= high:
                 raise ConsumerBroken(f"{partition}: there is no offset {start}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from etld.kafka.types import Offset, Partition, Topic, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from etld.kafka.receipt import OnDelivery
     from etld.kafka.records import Records
@@ -74,6 +74,9 @@ class ConsumerPort(Protocol):
 
     def resume(self, positions: Mapping[Partition, Offset]) -> None:
         """Fetch again, from `positions` where they are given (a pause throws away what was fetched in advance)."""
+
+    def hold(self, partitions: Collection[Partition], positions: Mapping[Partition, Offset]) -> None:
+        """Fetch nothing more of these until a later call leaves them out; then they go on from `positions`."""
 
     def commit(self, offsets: Mapping[Partition, Offset]) -> None:
         """Tell Kafka how far it is, for lag tools; failures are of no consequence and ignored."""

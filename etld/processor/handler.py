@@ -15,11 +15,13 @@ from etld.deadletters import letter_headers, outbox
 from etld.deadletters.from_record import Source, letter, live, tell
 from etld.deadletters.relay import Relay
 from etld.frames import Transform, load_transform, ready
+from etld.isolation.program import Program, memory_for
 from etld.kafka.settings import client_settings
 from etld.postgres.node_lease import NodeLease
 from etld.processor.circuit_breaker import CircuitBreaker
 from etld.processor.swallowed import Swallowed
 from etld.schemas.registry import open_schemas
+from etld.schemas.registry.asked import schema_texts
 from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.serdes.base import BadRecord
@@ -87,7 +89,7 @@ class ProcessorHandler(BatchHandler[Rows]):
     def prepare(self, batch: Batch) -> Rows:
         """Decode the whole batch natively, transform it, and make it ready for the sink."""
         assert self._schemas is not None
-        decoded = formats.decode_batch(batch.values, self._schemas)
+        decoded = formats.decode_batch(self.killers.values_of(batch), self._schemas)
         frames: list[pl.DataFrame] = []
         filtered: list[int] = []
         more: list[BadRecord] = []
@@ -96,10 +98,16 @@ class ProcessorHandler(BatchHandler[Rows]):
             frames.append(_with_coordinates(frame, batch))
             filtered += out["row"].to_list()
             more += wrong
-        bad = sorted([*decoded.bad, *more], key=lambda b: b.row)
+        bad = sorted([*self.killers.explained(batch, decoded.bad), *more], key=lambda b: b.row)
         work = Rows(batch, _outcomes(batch, bad, filtered), self.encode(frames), bad)
         work.letters = [self._letter(batch, one, None) for one in bad]
         return work
+
+    def program(self) -> Program:
+        """Decode, transform, make ready."""
+        config = self._worker.config
+        answer = schema_texts(config, self._worker.addresses)
+        return Program("etld.processor.isolated:opened", (config, self._event_type), answer, memory_for(config))
 
     def write(self, transaction: Transaction, work: Rows, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:
         """Rows and dead letters; those of rows that the sink refuses among them."""

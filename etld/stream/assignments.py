@@ -65,13 +65,13 @@ class Assignments:
         """Where each partition is to be read on."""
         return {partition: mine.next for partition, mine in self.owned.items()}
 
-    def go_back(self, batches: Iterable[Batch]) -> None:
-        """These were read, and are to be read again."""
-        for batch in batches:
-            for part in batch:
-                mine = self.owned.get(part.partition)
-                if mine is not None:
-                    mine.next = min(mine.next, part.expected)
+    def go_back(self, batches: Iterable[Batch], held: Mapping[Partition, Offset]) -> None:
+        """These were read, and so was what is `held` from an offset on: all that is to be read again."""
+        starts = [(part.partition, part.expected) for batch in batches for part in batch]
+        for partition, offset in [*starts, *held.items()]:
+            mine = self.owned.get(partition)
+            if mine is not None:
+                mine.next = min(mine.next, offset)
 
     def check(self, *, broker_is_well: bool) -> None:
         """Raise `ConsumerBroken` when they have to be claimed anew: one may go on, or a topic was made anew."""

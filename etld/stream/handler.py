@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from etld.sinks.base import EventRows, RecordCounts
+from etld.stream.killers import Killers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
     import polars as pl
 
+    from etld.isolation.program import Program
     from etld.kafka.types import Partition
     from etld.sinks.base import SideConnection, Transaction, Verdict
     from etld.stream.batch import Batch
@@ -26,6 +28,8 @@ class Work:
 
     batch: Batch
     outcomes: dict[Partition, RecordCounts] = field(default_factory=dict)
+    #: What the note of what is in hand says of it.
+    note: bytes = field(default=b"[]", kw_only=True)
 
 
 W = TypeVar("W", bound=Work)
@@ -51,6 +55,8 @@ class BatchHandler(Generic[W]):
     owned: Container[Partition] = ()
     #: Makes events ready for `Transaction.write_events`, in the way of the sink.
     encode: Callable[[Sequence[pl.DataFrame]], EventRows] = EventRows
+    #: Records that `prepare` has to leave out.
+    killers: Killers = Killers()
 
     def prepare(self, batch: Batch) -> W:
         """Decode and transform; nothing of the sink. What it raises is retried for ever, with an alarm."""
@@ -64,6 +70,13 @@ class BatchHandler(Generic[W]):
         `PIECE`. Returns what has to be added to the outcomes.
         """
         raise NotImplementedError
+
+    def program(self) -> Program | None:
+        """The pure part of `prepare`, whose items are values of records and whose label is their topic.
+
+        A role that has one outlives records that end the process which works on them: they are found by it.
+        """
+        return None
 
     def committed(self, work: W) -> None:
         """The batch is written; runs in the loop's thread."""

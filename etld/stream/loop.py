@@ -11,6 +11,7 @@ from etld.postgres.node_lease import NodeIdTaken
 from etld.sinks.base import Fenced, SinkError
 from etld.stream.resources import BatchLimits, Resources, Timings
 from etld.stream.session import Session
+from etld.stream.vetting import Vetting
 from etld.util.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def run(
     timings = timings or Timings()
     backoff = Backoff(timings.session_retry, _LONGEST_WAIT)
     worker.comes_to_rest = True
+    vetting = Vetting(worker, handler)
     try:
         while not worker.stopping:
             session: Session | None = None
@@ -48,7 +50,7 @@ def run(
             try:
                 if resources is None:
                     resources = Resources(worker, handler, cluster, open_sink)
-                session = Session(worker, handler, resources, limits, timings)
+                session = Session(worker, handler, resources, vetting, limits, timings)
                 backoff.reset()
                 session.run()
             except InstanceFenced as error:
@@ -67,6 +69,7 @@ def run(
             _pause(worker, backoff.next(), fault)
     finally:
         handler.close()
+        vetting.close()
         if resources is not None:
             resources.sink.disconnect()
 

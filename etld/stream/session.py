@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
+from etld.isolation.in_hand import PREPARING
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.ports import Membership
 from etld.sinks.base import SinkError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from etld.stream.batch import Batch
     from etld.stream.handler import BatchHandler
     from etld.stream.resources import BatchLimits, Resources, Timings
+    from etld.stream.vetting import Vetting
     from etld.worker import Worker
 
 log = logging.getLogger("etld.stream")
@@ -42,12 +44,14 @@ class Session:
         worker: Worker,
         handler: BatchHandler[Any],
         resources: Resources,
+        vetting: Vetting,
         limits: BatchLimits,
         timings: Timings,
     ) -> None:
         self._worker = worker
         self._handler = handler
         self._resources = resources
+        self._vetting = vetting
         self._limits = limits
         self._timings = timings
         self._sink = resources.sink
@@ -60,12 +64,13 @@ class Session:
         self._stalled_since: float | None = None
         # Short until the group has given its partitions: a poll goes on after it.
         self._idle_poll = self._timings.busy_poll
+        vetting.drop()
         handler.cluster_id = resources.cluster_id
         handler.owned = self._assignments.owned
         handler.encode = self._sink.encode
         with self._sink.beside() as side:
             handler.start(side)
-        self._writer = Writer(self._sink, handler, timings.write_retry)
+        self._writer = Writer(self._sink, handler, vetting.in_hand, timings.write_retry)
         self._consumer = resources.cluster.consumer(
             Membership(
                 resources.group,
@@ -107,6 +112,8 @@ class Session:
             self._stand_still()
             return
         self._take_back()
+        if self._vetting.partitions:
+            self._take_vetted()
         if self._writer.full:
             # One batch being written and one in waiting keep the sink busy: a third would only take memory.
             self._wait_for_writer()
@@ -116,7 +123,8 @@ class Session:
             self._prepare(self._backlog.popleft())
             return
         self._consumer.resume(self._assignments.positions())
-        self._read(self._timings.busy_poll if self._writer.busy else self._idle_poll)
+        busy = self._writer.busy or self._vetting.partitions
+        self._read(self._timings.busy_poll if busy else self._idle_poll)
         if not self._backlog and not self._writer.busy:
             self._idle()
 
@@ -129,25 +137,49 @@ class Session:
             batch = next_batch(polled, self._assignments.owned)
             if batch is not None:
                 self._backlog.append(batch)
+                if self._vetting.watchful:
+                    self._hold_back(self._backlog.pop())
+
+    def _hold_back(self, *batches: Batch) -> None:
+        """Leave out the partitions whose records are tried first; nothing more of them is read meanwhile."""
+        rest = (self._vetting.take(batch) for batch in batches)
+        self._backlog.extend(batch for batch in rest if batch is not None)
+        self._consumer.hold(self._vetting.partitions, self._assignments.positions())
+
+    def _take_vetted(self) -> None:
+        self._backlog.extend(self._vetting.vetted())
+        self._consumer.hold(self._vetting.partitions, self._assignments.positions())
 
     def _prepare(self, batch: Batch) -> None:
+        note = self._vetting.note(batch)
         try:
-            work = self._handler.prepare(batch)
+            with self._vetting.in_hand.holding(PREPARING, note):
+                work = self._handler.prepare(batch)
         except Exception as error:
             self._backlog.appendleft(batch)
-            text = str(error) or type(error).__name__
-            if self._report.fault("batch", text):
-                told = isinstance(error, EtldError)
-                log.error("cannot make a batch ready, trying again: %s", text, exc_info=None if told else error)
-            self._stand_still(2.0)
+            self._cannot_prepare(batch, error)
             return
         self._report.fault("batch", None)
+        work.note = note
         few = self._handler.limit(work)
         if few is not None and 0 < few < batch.count:
             head, tail = batch.split(few)
             self._backlog.appendleft(tail)
             work = self._handler.prepare(head)
         self._writer.submit(work)
+
+    def _cannot_prepare(self, batch: Batch, error: Exception) -> None:
+        told = isinstance(error, EtldError)
+        text = str(error) or type(error).__name__
+        if self._report.fault("batch", text):
+            log.error("cannot make a batch ready, trying again: %s", text, exc_info=None if told else error)
+        if not told and self._vetting.suspect(batch):
+            # No mistake that somebody foresaw: is it a record's doing?
+            batches = list(self._backlog)
+            self._backlog.clear()
+            self._hold_back(*batches)
+        else:
+            self._stand_still(2.0)
 
     def _take_back(self) -> None:
         """Have what the writer could not write in one piece come again in small ones."""
@@ -183,7 +215,7 @@ class Session:
         if not self._worker.paused:
             return False
         until, owned = self._worker.until, self._assignments.owned
-        if until and self._backlog:
+        if until and (self._backlog or self._vetting.partitions):
             return False
         return all(owned[key].next >= offset for key, offset in until.items() if key in owned)
 
@@ -194,8 +226,10 @@ class Session:
 
     def _rest(self) -> None:
         """Say where it stands. What was read and is not written is read again after the pause."""
-        self._assignments.go_back(self._backlog)
+        self._assignments.go_back(self._backlog, self._vetting.waiting())
         self._backlog.clear()
+        self._vetting.drop()
+        self._consumer.hold((), self._assignments.positions())
         self._worker.at_rest({(key.topic, key.number): at for key, at in self._assignments.positions().items()})
 
     def _settle(self) -> None:
@@ -212,6 +246,7 @@ class Session:
             self._next_probe = now + _PROBE_EVERY
             self._consumer.recheck(_PROBE_FOR)
         self._report.fault("kafka", self._consumer.broker_problem)
+        self._report.fault("search", self._vetting.problem())
         if now >= self._next_report:
             self._next_report = now + self._timings.report_every
             self._report.commit(self._consumer)
@@ -227,6 +262,7 @@ class Session:
             written = self._writer.done.popleft()
             batch = written.work.batch
             self._report.written(batch)
+            self._vetting.committed(batch)
             self._report.totals(written.totals)
             self._worker.events(batch.count)
             self._worker.observe("batch_duration_seconds", written.seconds)
@@ -255,6 +291,7 @@ class Session:
         # session would end, and with it all that it reads.
         self._writer.wait_idle(_HAND_OVER_WITHIN)
         self._assignments.drop(partitions)
+        self._vetting.drop(partitions)
         kept = (batch.without(partitions) for batch in self._backlog)
         self._backlog = deque(batch for batch in kept if batch is not None)
 
@@ -264,6 +301,7 @@ class Session:
         while self._writer.done:
             written = self._writer.done.popleft()
             self._report.written(written.work.batch)
+            self._vetting.committed(written.work.batch)
             self._report.totals(written.totals)
             self._handler.committed(written.work)
         self._report.commit(self._consumer)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
+from etld.isolation.in_hand import WRITING
 from etld.sinks.base import Fenced, SinkError, TooManyRefused
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
@@ -19,6 +20,7 @@ from etld.util.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from etld.isolation.in_hand import InHand
     from etld.kafka.types import Partition
     from etld.sinks.base import Sink, Verdict
     from etld.stream.handler import BatchHandler, Work
@@ -48,8 +50,9 @@ class Writer:
     partitions of a batch went to another owner, or the role's code broke: then the session is over.
     """
 
-    def __init__(self, sink: Sink, handler: BatchHandler[Any], first_retry: float) -> None:
+    def __init__(self, sink: Sink, handler: BatchHandler[Any], in_hand: InHand, first_retry: float) -> None:
         self._sink = sink
+        self._in_hand = in_hand
         self._sink_writer = sink.writer()
         self._handler = handler
         self._first_retry = first_retry
@@ -133,7 +136,8 @@ class Writer:
                 self._room.set()
                 self._began = time.monotonic()
                 try:
-                    totals = self._write(work)
+                    with self._in_hand.holding(WRITING, work.note):
+                        totals = self._write(work)
                 except TooManyRefused:
                     self._give_back(work)
                     continue

@@ -239,7 +239,9 @@ class Supervisor:
         kind = active.kinds[spec.kind]
         sockets = (runtime.listeners.get(spec.index),) if kind.listens else ()
         config, addresses = active.for_worker(kind.name), active.addresses_for(kind.name)
-        birth = child.Birth(spec, kind, config, addresses, sockets, self.lifecycle.pid, self.running.log_file)
+        log_file = self.running.log_file
+        crashed = self.tree.slots[spec.name].by_itself
+        birth = child.Birth(spec, kind, config, addresses, sockets, self.lifecycle.pid, log_file, crashed)
         child.main(birth, channel)
 
     def _removed(self, spec: SlotSpec) -> None:

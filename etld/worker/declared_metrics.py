@@ -57,6 +57,7 @@ _METRICS = (
     DeclaredMetric(
         "end_to_end_seconds", "histogram", "From an event's acceptance to its commit in PostgreSQL.", SECONDS
     ),
+    DeclaredMetric("killers", "counter", "Records found to end the process that works on them, by topic."),
     DeclaredMetric("charts_drawn", "counter", "Pictures of summaries."),
     DeclaredMetric(
         "dead_letters", "gauge", "Dead letters of the database by their state now; one daemon of all tells them."

@@ -62,6 +62,8 @@ class Worker:
         self.until: Positions = {}
         #: How often `etld resume` came, whether paused or not: it also ends what a role stopped by itself.
         self.resumes = 0
+        #: The process before this one crashed or hung: nobody from outside ended it.
+        self.ended_by_itself = False
         #: Set by a role that says itself, with at_rest(), when it has come to rest after a pause.
         self.comes_to_rest = False
         #: Called with the new configuration after a reload that needs no restart; EtldError becomes a fault.

@@ -45,19 +45,24 @@ class Version:
     schema: str
 
 
-class Registry(Protocol):
-    """Keeps schemas by subject and id. Every call raises `RegistryUnavailable` when it gets no answer."""
-
-    def register(self, subject: str, schema: str) -> int:
-        """The id of `schema` under `subject`, a new version if it is new; raises `Incompatible`."""
+class SchemaTexts(Protocol):
+    """Gives schemas by their ids."""
 
     def look_up(
         self, ids: Collection[int], until: float, tick: Callable[[], None]
     ) -> Iterator[tuple[int, str | SchemaError | None]]:
         """Each id with its schema: None where no schema has it, the error where it is none that anybody can read.
 
-        Ids that were not asked for at `until` (monotonic) are left out. `tick` is called every moment meanwhile.
+        Ids that were not asked for at `until` (monotonic) are left out. `tick` is called every moment meanwhile. Raises
+        `RegistryUnavailable` when nobody answers.
         """
+
+
+class Registry(SchemaTexts, Protocol):
+    """Keeps schemas by subject and id. Every call raises `RegistryUnavailable` when it gets no answer."""
+
+    def register(self, subject: str, schema: str) -> int:
+        """The id of `schema` under `subject`, a new version if it is new; raises `Incompatible`."""
 
     def latest(self, subject: str) -> Version | None:
         """The newest version, None for a subject without one."""

@@ -15,7 +15,7 @@ from etld.util.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from etld.schemas.registry.base import Registry
+    from etld.schemas.registry.base import SchemaTexts
 
 #: Seconds in which questions to a registry are begun before the caller has its turn again.
 BUDGET = 3.0
@@ -38,7 +38,7 @@ class SchemaCache:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: SchemaTexts,
         renames: Mapping[str, str] | None = None,
         *,
         unknown: UnknownIds | None = None,

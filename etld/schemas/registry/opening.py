@@ -58,6 +58,17 @@ def open_registry(config: Config, addresses: Addresses, connection: Connection |
     return TableRegistry(connect, settings.compatibility, connection)
 
 
+def renames(config: Config) -> dict[str, str]:
+    """The names that fields of events had earlier, and have now."""
+    known = registered.read(config.schemas_path) or {}
+    return {
+        alias: field.name
+        for entry in known.values()
+        for field in tree.read(entry.text).fields
+        for alias in field.aliases
+    }
+
+
 def open_schemas(
     config: Config, addresses: Addresses, tick: Callable[[], None] = nothing, budget: float = BUDGET
 ) -> SchemaCache:
@@ -65,17 +76,10 @@ def open_schemas(
 
     For `tick` and `budget` see `SchemaCache`.
     """
-    known = registered.read(config.schemas_path) or {}
-    renames = {
-        alias: field.name
-        for entry in known.values()
-        for field in tree.read(entry.text).fields
-        for alias in field.aliases
-    }
     if addresses.schema_registry == "embedded":
         # Asked with one query for all ids: that costs less than to remember for long.
         unknown = UnknownIds(longest=SHORTEST)
     else:
         unknown = UnknownIds(config.unknown_schemas_path, hidden(addresses.schema_registry))
     registry = open_registry(config, addresses)
-    return SchemaCache(registry, renames, unknown=unknown, tick=tick, budget=budget)
+    return SchemaCache(registry, renames(config), unknown=unknown, tick=tick, budget=budget)

@@ -43,6 +43,8 @@ class Birth:
     sockets: tuple[socket.socket, ...]
     supervisor_pid: int
     log_file: Path | None
+    #: The process before it in its slot was ended by nobody from outside.
+    after_crash: bool = False
 
 
 def main(birth: Birth, channel: Channel) -> NoReturn:
@@ -99,6 +101,7 @@ def _forget(prefix: str) -> None:
 
 def _run(birth: Birth, channel: Channel) -> int:
     worker = Worker(birth.config, birth.spec, birth.addresses, sockets=birth.sockets, channel=channel)
+    worker.ended_by_itself = birth.after_crash
     worker.on_config = lambda config: logs.setup(birth.spec.name, config.log_settings())
     signal.signal(signal.SIGTERM, lambda *_: worker.request_stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -21,6 +21,7 @@ from etld.supervisor.slots import machine, policy
 from etld.supervisor.slots.limits import WorkerLimits
 from etld.supervisor.slots.machine import Action, Patience, SlotState, WorkerSlot
 from etld.supervisor.slots.table import SlotTable
+from etld.util.exit_status import describe
 from etld.worker import Positions, SlotSpec
 from etld.worker.channel import Channel, pack
 
@@ -176,7 +177,7 @@ class ProcessTree:
         before = self.slots.get(process.name)
         if before is None or before.pid != process.pid:
             level = logging.INFO if asked else logging.ERROR
-            log.log(level, "%s: the process before (pid %d) %s", process.name, process.pid, machine.describe(code))
+            log.log(level, "%s: the process before (pid %d) %s", process.name, process.pid, describe(code))
             return
         jitter = random.uniform(0.8, 1.2)  # noqa: S311  # no secret
         slot = machine.exited(before, code, time.monotonic(), self.patience_of(before), jitter)
@@ -234,4 +235,4 @@ def _log_end(before: WorkerSlot, after: WorkerSlot, code: int) -> None:
     elif before.wanted and not before.replacing:
         log.error("%s: %s; starting it again", after.name, after.last_error)
     else:
-        log.info("%s: stopped (%s)", after.name, machine.describe(code))
+        log.info("%s: stopped (%s)", after.name, describe(code))

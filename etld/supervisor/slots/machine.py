@@ -17,6 +17,7 @@ import signal
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from etld.util.exit_status import describe
 from etld.worker import FATAL_EXIT
 
 #: Whose successor was given up is not replaced at once again for its age or size.
@@ -81,6 +82,8 @@ class WorkerSlot:
     #: How many of its processes ended unasked.
     crashes: int = 0
     last_error: str = ""
+    #: Its process before crashed, hung or grew too large: nobody from outside ended it.
+    by_itself: bool = False
     paused: bool = False
     #: Has the worker said that a pause has begun?
     rests: bool = False
@@ -102,16 +105,6 @@ class WorkerSlot:
     def settled(self) -> bool:
         """Is it where it is meant to be?"""
         return self.state in (SlotState.RUNNING, SlotState.DONE) and not self.replacing
-
-
-def describe(code: int) -> str:
-    """An exit code, negative for a signal (as subprocess has it), in words."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"
 
 
 def spawned(slot: WorkerSlot, pid: int, now: float) -> WorkerSlot:
@@ -200,7 +193,7 @@ def reinstated(slot: WorkerSlot, pid: int, began: float, now: float) -> WorkerSl
 
 def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: float = 1.0) -> WorkerSlot:
     """Its process ended: `code` is negative for a signal, `jitter` a factor around 1 for the delay."""
-    gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="", stands_in=False)
+    gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="", stands_in=False, by_itself=False)
     if not slot.wanted:
         return replace(gone, state=SlotState.STOPPED)
     if slot.one_shot and code == 0:
@@ -210,7 +203,7 @@ def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: 
     said = slot.last_error if slot.last_error and code > 0 else describe(code)
     if slot.kill_at is not None and slot.last_error:
         said = slot.last_error  # we killed it, and noted why
-    gone = replace(gone, crashes=slot.crashes + 1)
+    gone = replace(gone, crashes=slot.crashes + 1, by_itself=code != -signal.SIGKILL or slot.kill_at is not None)
     if slot.doomed or code == FATAL_EXIT:
         return replace(gone, state=SlotState.FATAL, last_error=said, doomed=True)
     gone = replace(gone, restarts=slot.restarts + 1, last_error=said)

@@ -177,6 +177,30 @@ def test_a_paused_consumer_reads_on_from_where_it_is_told(cluster: ClusterPort, 
     assert [one.value for one in read(consumer, 1)] == [b"b"]
 
 
+def test_a_partition_that_is_held_is_not_read_and_the_others_are(cluster: ClusterPort, topic: str, join: Join) -> None:
+    """It goes on from where it is told, also after a pause of all."""
+    consumer = join()
+    by_key: dict[Partition, bytes] = {}
+    while len(by_key) < 2:
+        key = uuid.uuid4().bytes
+        send(cluster, topic, key, key=key)
+        (one,) = read(consumer, 1)
+        by_key[one.partition] = key
+    (first, key), (second, other) = by_key.items()
+    before = {number: marks.high for number, marks in cluster.admin().watermarks(topic, [0, 1]).items()}
+    starts = {partition: before[partition.number] for partition in (first, second)}
+    consumer.hold([first], starts)
+    send(cluster, topic, b"a", key=key)
+    send(cluster, topic, b"b", key=other)
+    assert [one.value for one in read(consumer, 1)] == [b"b"]
+    consumer.pause()
+    consumer.resume({second: starts[second] + 1, first: starts[first]})
+    for _ in range(3):
+        assert consumer.poll(100, 1 << 20, 0.05, 0.1).records == {}
+    consumer.hold([], starts)
+    assert [one.value for one in read(consumer, 1)] == [b"a"]
+
+
 def test_members_share_the_partitions(topic: str, join: Join) -> None:
     """The first gives back, and is told so."""
     gone: list[Partition] = []

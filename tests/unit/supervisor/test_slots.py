@@ -252,13 +252,6 @@ def test_due_times_tell_the_loop_when_to_look() -> None:
     assert machine.due(replace(slot, pid=3, state=SlotState.RUNNING)) is None
 
 
-def test_exit_codes_in_words() -> None:
-    """Signals by name."""
-    assert machine.describe(3) == "ended with exit code 3"
-    assert machine.describe(-9) == "killed by SIGKILL"
-    assert machine.describe(-99) == "killed by signal 99"
-
-
 def test_who_is_never_given_up() -> None:
     """max_failures 0, as of an embedded part that ran before: a full disk may be emptied."""
     patience = replace(PATIENCE, max_failures=0)

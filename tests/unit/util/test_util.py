@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etld.util.backoff import Backoff
+from etld.util.exit_status import describe
 from etld.util.files import write_atomically
 from etld.util.ports import LOOPBACK, free_port, is_free
 from etld.util.suggest import did_you_mean, nearest
@@ -237,3 +238,10 @@ def test_a_child_whose_parent_has_gone_already_ends_at_once() -> None:
     """No signal would come any more."""
     program = "import os; from etld.util.parent_death import end_with_parent; end_with_parent(os.getppid() + 1)"
     assert subprocess.run([sys.executable, "-c", f"{program}; os._exit(7)"], check=False).returncode == 1
+
+
+def test_exit_codes_in_words() -> None:
+    """Signals by name."""
+    assert describe(3) == "ended with exit code 3"
+    assert describe(-9) == "killed by SIGKILL"
+    assert describe(-99) == "killed by signal 99"
