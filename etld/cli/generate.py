@@ -6,7 +6,7 @@ import json
 import random
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,7 @@ class _Options:
 
 def _generate(config_path: Path | None, given: _Options) -> None:
     from etld.config import load
+    from etld.ingest.certificate import client_context
     from etld.samples import sender
     from etld.samples.expected import Expected
 
@@ -70,6 +71,8 @@ def _generate(config_path: Path | None, given: _Options) -> None:
         raise UsageError(f"--invalid {given.invalid}: more than --count {given.count}")
     config = load(config_path)
     destination = sender.destination(given.url or _address(config, config_path), given.key, given.patience)
+    if destination.url.scheme == "https":
+        destination = replace(destination, tls=client_context(config.ingest.tls_cert_file, own=not given.url))
     expected = Expected()
     refusals: list[str] = []
     with _progress(given.count, given.as_json) as advance:
@@ -154,8 +157,7 @@ def _address(config: Config, config_path: Path | None) -> str:
             return str(address)
     except (Unreachable, EtldError, KeyError, TypeError):
         pass
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.ingest.host, config.ingest.host)  # noqa: S104  # to send to
-    return f"http://[{host}]:{config.ingest.port}" if ":" in host else f"http://{host}:{config.ingest.port}"
+    return config.ingest.url()
 
 
 @contextmanager

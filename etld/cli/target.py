@@ -110,7 +110,7 @@ def find(config_path: Path | None) -> Target:
     except EtldError:
         raise
     addresses = Addresses(
-        http=f"http://{config.ingest.host}:{config.ingest.port}",
+        http=config.ingest.url(),
         kafka=config.kafka.bootstrap_servers,
         postgres=config.postgres.dsn,
         schema_registry=config.schema_registry.url,

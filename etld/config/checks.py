@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from etld.config.key_path import KeyPath
     from etld.config.model import Config
-    from etld.config.sections.services import KafkaSection, SchemaRegistrySection
+    from etld.config.sections.base import Section
+    from etld.config.sections.services import KafkaSection
 
 #: Topics that no event type may take.
 OWN_TOPICS = ("dead_letter_queue", "parked_events")
@@ -93,6 +94,7 @@ def _ports(config: Config) -> Iterator[Mistake]:
 
 def _servers(config: Config) -> Iterator[Mistake]:
     yield from _kafka(config.kafka)
+    yield from _pair("ingest", "tls_cert_file", "tls_key_file", config.ingest)
     url = config.schema_registry.url
     if url != "embedded" and not re.match(r"https?://[^/?#]", url):
         yield Mistake(("schema_registry", "url"), f'expected "embedded" or an http(s) URL, got {_hidden(url)!r}')
@@ -134,7 +136,7 @@ def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
                 yield Mistake(("kafka", key), message, later=key != "sasl_mechanism")
 
 
-def _pair(section: str, certificate: str, key: str, values: KafkaSection | SchemaRegistrySection) -> Iterator[Mistake]:
+def _pair(section: str, certificate: str, key: str, values: Section) -> Iterator[Mistake]:
     """A certificate and its key are of use together."""
     for one, other in ((certificate, key), (key, certificate)):
         if getattr(values, other) and not getattr(values, one):

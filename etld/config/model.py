@@ -29,6 +29,8 @@ _SECRETS = {
 }
 #: Certificates and keys.
 _TLS_FILES = (
+    "ingest.tls_cert_file",
+    "ingest.tls_key_file",
     "kafka.ssl_ca_file",
     "kafka.ssl_cert_file",
     "kafka.ssl_key_file",

@@ -1,4 +1,4 @@
-"""What is wrong with [ingest] that only its own parts can tell: write keys, proxies, Segment's spelling."""
+"""What is wrong with [ingest] that only its own parts can tell: keys, certificate, proxies, Segment's spelling."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.config.key_path import KeyPath
+    from etld.config.sections.ingest import IngestSection
 
 
 def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -> Iterator[Mistake]:
-    """Every mistake in the file of write keys, in trusted_proxies, metrics and what is told of other spellings."""
+    """Every mistake in the files of keys and certificate, in trusted_proxies, metrics and other spellings."""
     ingest = config.ingest
     if ingest.keys_file is not None and os.access(ingest.keys_file, os.F_OK):
         for message in keys.check(ingest.keys_file, config.event_types):
             yield Mistake(("ingest", "keys_file"), message)
+    yield from _certificate(ingest)
     for message in addresses.check(ingest.trusted_proxies):
         yield Mistake(("ingest", "trusted_proxies"), message)
     if ingest.metrics == "key" and ingest.keys_file is None:
@@ -40,6 +42,18 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
             yield Mistake(("ingest", "cloudevents", name, "event_type"), message)
     for target, message in _segment_map(ingest.segment_map):
         yield Mistake(("ingest", "segment_map", target), message)
+
+
+def _certificate(ingest: IngestSection) -> Iterator[Mistake]:
+    """What is missing is told elsewhere."""
+    files = (ingest.tls_cert_file, ingest.tls_key_file)
+    if all(path is not None and os.access(path, os.F_OK) for path in files):
+        from etld.ingest import certificate
+
+        try:
+            certificate.load(ingest)
+        except certificate.CertificateProblem as error:
+            yield Mistake(("ingest", error.key), error.reason)
 
 
 def _segment_call(config: Config, call: str, choice: str) -> str:

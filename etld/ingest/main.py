@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import uvloop
 
 from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
+from etld.ingest import certificate
 from etld.ingest.counters import IngestCounters
 from etld.ingest.http.connection_balancer import ConnectionBalancer
 from etld.ingest.http.server import TICK, HttpServer
@@ -24,6 +26,7 @@ from etld.schemas import catalog
 
 if TYPE_CHECKING:
     from etld.config import Config
+    from etld.ingest.certificate import Certificate
     from etld.schemas.catalog import Catalog
     from etld.worker import Worker
 
@@ -31,7 +34,8 @@ log = logging.getLogger("etld.ingest")
 
 #: Seconds that the process waits for Kafka before it calls itself ready all the same, to answer with 503.
 _PATIENCE = 10.0
-_REPORT_EVERY = 5
+#: In ticks.
+_REPORT_EVERY, _LOOK_EVERY = 5, 600
 
 
 def run(worker: Worker) -> None:
@@ -69,6 +73,8 @@ class IngestProcess:
         self._loop = loop
         self._service = IngestService(config, types, runtime)
         self._server = HttpServer(loop, self._service, status, balancer)
+        self._certificate: Certificate | None = None
+        self._show(certificate.load(config.ingest))
         self._topics = topics(types)
         settings = client_settings(config, worker.addresses)
         # One process asks for all of them.
@@ -126,22 +132,36 @@ class IngestProcess:
         self._ticks += 1
         if self._ticks % _REPORT_EVERY == 0:
             self._report()
+        if self._ticks % _LOOK_EVERY == 0:
+            self._look_at_certificate()
         self._worker.beat()
 
     def _report(self) -> None:
         self._service.report()
         self._worker.gauge("connections", len(self._server.connections))
+        status = self._server.status
+        self._worker.count("failed_handshakes", status.failed_handshakes)
+        status.failed_handshakes = 0
+
+    def _show(self, shown: Certificate | None) -> None:
+        """Encrypt the connections from now on with this; those that there are keep what they have."""
+        self._certificate = shown
+        if shown is not None and self._worker.index == 0 and shown.exposed:
+            log.warning("ingest.tls_key_file: %s", shown.exposed)
+        self._server.tls = None if shown is None else shown.context
+        self._look_at_certificate()
+
+    def _look_at_certificate(self) -> None:
+        if self._worker.index == 0:  # one process tells it for all
+            wrong = None if self._certificate is None else self._certificate.problem(time.time())
+            self._worker.fault("certificate", wrong)
 
     def reload(self, config: Config) -> None:
-        """Take a new configuration, schemas and keys; what is broken leaves the old ones in force."""
-        try:
-            types = catalog.of_registered(config)
-            self._service.configure(config, types)
-        except EtldError as error:
-            log.error("the reload is not taken: %s", error)
-            self._worker.fault("ingest-reload", str(error))
-            return
-        self._worker.fault("ingest-reload", None)
+        """Take a new configuration, schemas, keys and certificate; raises EtldError, with the old ones in force."""
+        types = catalog.of_registered(config)
+        shown = certificate.load(config.ingest)
+        self._service.configure(config, types)
+        self._show(shown)
         self._server.status.configure(_limits(config))
         self._topics = topics(types)
         self.producers.configure(config, self._topics)

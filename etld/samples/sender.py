@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -31,11 +32,15 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where events go: `patience` is how many seconds may pass without any acknowledgement."""
+    """Where events go: `patience` is how many seconds may pass without any acknowledgement.
+
+    `tls` says which certificates count; None: those that the system trusts.
+    """
 
     url: URL
     key: str | None
     patience: float
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(slots=True)
@@ -72,7 +77,7 @@ async def send_all(events: Iterable[Event], to: Destination, connections: int, r
     headers = {"Content-Type": "application/json"} | ({"X-Write-Key": to.key} if to.key else {})
     async with (
         aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections),
+            connector=aiohttp.TCPConnector(limit=connections, ssl=to.tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT),
@@ -107,6 +112,10 @@ class _Sender:
             try:
                 async with self._session.post(self._to.url, data=body, allow_redirects=False) as response:
                     document = _document(await response.read())
+            except aiohttp.ClientConnectorCertificateError as error:
+                wrong = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+                where = f"{self._to.url.host}:{self._to.url.port}"
+                raise EtldError(f"{where} shows a certificate that is not to be trusted: {wrong}") from None
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 problem = _reason(error)
             else:

@@ -125,6 +125,7 @@ def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
     names = (
         "invalid timezone max_age max_ahead max_body max_event max_batch max_depth ack_timeout rate_per_key"
         " rate_per_address cors_origins trusted_proxies segment segment_map segment_calls cloudevents keys_file"
+        " tls_cert_file tls_key_file"
     )
     return ("event_types", *(f"ingest.{name}" for name in names.split()))
 

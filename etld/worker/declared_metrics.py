@@ -38,6 +38,7 @@ _METRICS = (
         "Events by write key and result; a request refused as a whole (400, 413, 429) counts as one.",
     ),
     DeclaredMetric("connections", "gauge", "Open HTTP connections."),
+    DeclaredMetric("failed_handshakes", "counter", "Connections that ended before their TLS handshake was done."),
     DeclaredMetric(
         "queue_depth", "gauge", "What waits in ingest: requests for their answer, records for Kafka's acknowledgement."
     ),

@@ -106,9 +106,7 @@ class LocalWorker(Worker):
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "reload":
-            self.config = message["config"]
-            if self.on_reload is not None:
-                self.on_reload(self.config)
+            self._reload(message["config"])
         else:
             super()._take(message)
 

@@ -65,6 +65,10 @@ class IngestSection(Section):
 
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on.")
     port: Port = Field(8080, description="The port to listen on; 0 takes any free one.")
+    tls_cert_file: OptionalFile = Field(
+        None, description='The certificate and those that signed it (PEM), for HTTPS; "" means HTTP.'
+    )
+    tls_key_file: OptionalFile = Field(None, description="The certificate's private key (PEM), without a password.")
     workers: Workers = Field(1, description="Processes that share the port.")
     ack: Literal["all", "leader", "enqueued"] = Field(
         "all", description="When to answer 200: all in-sync replicas have it, the leader has it, or it is queued here."
@@ -116,6 +120,12 @@ class IngestSection(Section):
         default_factory=dict,
         description="CloudEvents' `type` to event type and name; another type is the name of the event.",
     )
+
+    def url(self, port: int | None = None) -> str:
+        """Where a client on this machine reaches it; `port` is the one that it has, where 0 is configured."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # nothing is bound here
+        scheme = "http" if self.tls_cert_file is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port or self.port}"
 
     @field_validator("timezone")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etld.ingest.http.answers import Answer, problem
+from etld.ingest.http.answers import Answer, opening, problem
 
 if TYPE_CHECKING:
     from etld.ingest.http.request import HttpRequest
@@ -14,6 +14,13 @@ BUSY = problem(503, "busy", "too many requests of this client are being read", r
 CUT = problem(400, "bad_http", "the connection ended before the request's body did", close=True)
 #: A body that is refused by its head is read to its end up to so many bytes, so that the connection can go on.
 _WORTH_READING = 64 << 10
+_HTTPS_ONLY = problem(400, "https_only", "this port speaks HTTPS: the address begins with https://", close=True)
+#: The whole answer, not encrypted, to who speaks HTTP on a port of HTTPS.
+NOT_TLS = b"%s%d\r\nConnection: close\r\n\r\n%s" % (
+    opening(_HTTPS_ONLY.status, _HTTPS_ONLY.content_type),
+    len(_HTTPS_ONLY.body),
+    _HTTPS_ONLY.body,
+)
 _EXPECTATION = problem(417, "expectation_failed", "only 100-continue can be expected", close=True)
 
 

@@ -12,8 +12,11 @@ from etld.ingest.http import open_files
 from etld.ingest.http.addresses import site
 from etld.ingest.http.connection import ConnectionState, HttpConnection
 from etld.ingest.http.status import LINGER, ServerStatus
+from etld.ingest.http.tls import TlsConnection
 
 if TYPE_CHECKING:
+    import ssl
+
     from etld.ingest.http.connection_balancer import ConnectionBalancer
     from etld.ingest.http.request import HttpRequest, Sender
 
@@ -41,7 +44,10 @@ class Application(Protocol):
 
 
 class HttpServer:
-    """Serves an application on sockets that listen already; whoever runs it calls `tick` every `TICK` seconds."""
+    """Serves an application on sockets that listen already; whoever runs it calls `tick` every `TICK` seconds.
+
+    `tls` is what connections from now on are encrypted with, None for plain HTTP; it may be replaced at any time.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class HttpServer:
         self.admit = application.admit
         self.extra_headers = application.extra_headers
         self.connections: dict[HttpConnection, None] = {}
+        self.tls: ssl.SSLContext | None = None
         self._loop = loop
         self._max_connections = open_files.room(status.limits.max_connections)
         self._balancer = balancer
@@ -71,8 +78,12 @@ class HttpServer:
         """Accept connections."""
         self._sockets = sockets
         for sock in sockets:
-            server = await self._loop.create_server(lambda: HttpConnection(self), sock=sock, backlog=_BACKLOG)
+            server = await self._loop.create_server(self._connection, sock=sock, backlog=_BACKLOG)
             self._servers.append(server)
+
+    def _connection(self) -> asyncio.Protocol:
+        connection = HttpConnection(self)
+        return connection if self.tls is None else TlsConnection(connection, self.tls, self.status.failed)
 
     # What a connection asks
 

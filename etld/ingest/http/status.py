@@ -33,7 +33,19 @@ class HttpLimits:
 class ServerStatus:
     """`now` is of the event loop's clock, `wall` in seconds since the epoch; both are of the last tick."""
 
-    __slots__ = ("_loop", "date", "draining", "limits", "max_body", "now", "room", "small_room", "surplus", "wall")
+    __slots__ = (
+        "_loop",
+        "date",
+        "draining",
+        "failed_handshakes",
+        "limits",
+        "max_body",
+        "now",
+        "room",
+        "small_room",
+        "surplus",
+        "wall",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: HttpLimits) -> None:
         self._loop = loop
@@ -44,6 +56,8 @@ class ServerStatus:
         self.draining = False
         #: So many connections are to be closed after their next answer: other processes have fewer.
         self.surplus = 0
+        #: Connections that ended before their TLS handshake was done.
+        self.failed_handshakes = 0
         #: Bytes of unfinished bodies, shared by the names of their senders.
         self.room = FairShare[str](_ROOM)
         self.small_room = FairShare[str](_SMALL_ROOM)
@@ -61,3 +75,7 @@ class ServerStatus:
         if int(wall) != int(self.wall):
             self.date = date_header(wall)
         self.wall = wall
+
+    def failed(self) -> None:
+        """No handshake came of a connection."""
+        self.failed_handshakes += 1

@@ -53,16 +53,11 @@ def check_embedded_ports(config: Config, ports: dict[str, int]) -> None:
 
 def resolve(config: Config, ports: dict[str, int]) -> Addresses:
     """What a client connects to; no password is in that of PostgreSQL."""
-    host = config.ingest.host
-    if host in ("0.0.0.0", ""):  # noqa: S104  # nothing is bound here
-        host = LOOPBACK
-    elif ":" in host:
-        host = "[::1]" if host == "::" else f"[{host}]"
     kafka = config.kafka.bootstrap_servers
     dsn = config.postgres.dsn
     passfile = quote(str(config.state_dir / "postgres.pass"))
     return Addresses(
-        http=f"http://{host}:{ports['http']}",
+        http=config.ingest.url(ports["http"]),
         kafka=f"{LOOPBACK}:{ports['kafka']}" if kafka == EMBEDDED else kafka,
         postgres=(
             f"postgresql://etld@{LOOPBACK}:{ports['postgres']}/etld?passfile={passfile}"

@@ -82,5 +82,5 @@ def test_a_reload_takes_new_keys_and_keeps_the_old_ones_when_the_file_is_broken(
     assert ingest.post("/track", event(), X_Write_Key="one")[0] == 200
     keys.write_text("[a]\n")
     ingest.worker.reload(ingest.config)
-    wait_until(lambda: "ingest-reload" in ingest.worker.metrics.faults)
+    wait_until(lambda: "reload" in ingest.worker.metrics.faults)
     assert ingest.post("/track", event(), X_Write_Key="two")[0] == 200

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from etld.cli import cli
 from etld.config import Config, load, parse
 from etld.errors import EtldError
+from support.certificates import make
 
 ROOT = Path(__file__).parents[3]
 DEFAULT = ROOT / "config" / "etld.toml"
@@ -149,3 +150,25 @@ def test_credentials_may_come_later(file: Path) -> None:
     assert "bootstrap_servers" in done.stderr
     assert "gone.avsc" in done.stderr
     assert "password_file" not in done.stderr
+
+
+def test_a_certificate_and_its_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both or none, of files that belong together; each mistake is a line, from the environment too."""
+    one, other = make(file.parent / "one"), make(file.parent / "other")
+    text = file.read_text()
+
+    def told(certificate: Path, key: Path | None) -> list[str]:
+        named = "" if key is None else f'tls_key_file = "{key}"\n'
+        file.write_text(f'[ingest]\ntls_cert_file = "{certificate}"\n{named}{text}')
+        return config("check", file=file).stderr.splitlines()
+
+    assert told(one.certificate, one.key) == []
+    assert told(one.certificate, None) == [f"{file}:1: ingest.tls_key_file: is missing, and tls_cert_file needs it"]
+    gone = file.parent / "gone"
+    assert told(one.certificate, gone) == [f"{file}:3: ingest.tls_key_file: there is no file {gone}"]
+    assert config("check", "--without-secrets", file=file).exit_code == 0
+    mismatch = f"ingest.tls_key_file: {other.key} is not the key of the certificate {one.certificate}"
+    assert told(one.certificate, other.key) == [f"{file}:3: {mismatch}"]
+    told(one.certificate, one.key)
+    monkeypatch.setenv("ETLD_INGEST__TLS_KEY_FILE", str(other.key))
+    assert config("check", file=file).stderr == f"{file}: {mismatch} (from ETLD_INGEST__TLS_KEY_FILE)\n"

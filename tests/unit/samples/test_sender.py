@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from aiohttp import web
 from etld.errors import EtldError, Unreachable, UsageError
 from etld.samples.sender import Destination, SendResult, destination, send_all
 from etld.util.ports import free_port
+from support.certificates import make
 
 Answer = Callable[[int, web.Request], web.Response]
 
@@ -43,6 +46,26 @@ def sent(answer: Answer, count: int, connections: int = 1, patience: float = 5.0
         return came, told, result
 
     return asyncio.run(run())
+
+
+def test_a_certificate_that_is_not_to_be_trusted_ends_it(tmp_path: Path) -> None:
+    """At once: to send again changes nothing."""
+    pair = make(tmp_path)
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(pair.certificate, pair.key)
+
+    async def run() -> None:
+        server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0, ssl=serving)
+        async with server:
+            url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+            result = SendResult(lambda *_: None)
+            await send_all([{"event_id": "1"}], destination(url, None, 60.0), 1, 0.0, result)
+
+    began = time.monotonic()
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(run())
+    assert caught.group_contains(EtldError, match=r"localhost:.* not to be trusted: self.signed cert")
+    assert time.monotonic() - began < 3
 
 
 def test_an_unanswered_event_is_sent_again_with_its_id() -> None:

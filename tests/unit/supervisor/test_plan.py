@@ -133,6 +133,24 @@ def test_a_rotated_secret_is_a_change(tmp_path: Path, key: str, renewed: set[str
     assert {step.slot.partition("-")[0] for step in steps} == renewed
 
 
+@pytest.mark.parametrize("key", ["tls_cert_file", "tls_key_file"])
+def test_another_certificate_restarts_nobody(tmp_path: Path, key: str) -> None:
+    """Ingest takes it while it runs, also where the file was written over."""
+    files = {name: tmp_path / name for name in ("tls_cert_file", "tls_key_file")}
+    text = TEXT
+    for name, file in files.items():
+        file.write_text("a")
+        text = text.replace(f'{name} = ""', f'{name} = "{file}"', 1)
+    config = read(text)
+    before = plan.snapshot(config)
+    files[key].write_text("bc")
+    after = plan.snapshot(config)
+    steps = plan.make(KINDS, plan.ConfigChange(config, config, before, after), slots(config), {}).steps
+    assert [(step.action, step.slot, step.why) for step in steps] == [
+        ("reload", "ingest-0", (f"ingest.{key}.content",))
+    ]
+
+
 def test_a_removed_type_stops_its_processor() -> None:
     """And nothing of the other types."""
     text = TEXT[: TEXT.index("[event_types.delivery]")] + TEXT[TEXT.index("[processor]") :]

@@ -1,0 +1,40 @@
+"""Certificates for a test, made by the openssl program."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate that signed itself, and its private key."""
+
+    certificate: Path
+    key: Path
+
+    def replace_with(self, other: Pair) -> None:
+        """Write the other's contents into the files of this one."""
+        self.certificate.write_bytes(other.certificate.read_bytes())
+        self.key.write_bytes(other.key.read_bytes())
+
+
+def make(directory: Path, name: str = "localhost", *options: str, days: int = 365, rsa: bool = False) -> Pair:
+    """One for this host name and 127.0.0.1, in files that are named after it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    pair = Pair(directory / f"{name}.pem", directory / f"{name}.key")
+    kind = ("rsa:2048",) if rsa else ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+    run(
+        *("req", "-x509", "-newkey", *kind, "-nodes", "-days", str(days)),
+        *("-keyout", str(pair.key), "-out", str(pair.certificate), "-subj", f"/CN={name}"),
+        *("-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1", *options),
+    )
+    pair.key.chmod(0o600)
+    return pair
+
+
+def run(*arguments: str) -> None:
+    """`openssl …`."""
+    done = subprocess.run(["openssl", *arguments], check=False, capture_output=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
