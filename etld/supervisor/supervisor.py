@@ -47,8 +47,9 @@ log = logging.getLogger("etld.supervisor")
 
 _TICK = 1.0
 _OPERATION_TICK = 0.02
-#: A loop that did not go round for longer than this was stopped or suspended.
-_AWAY = 4.0
+#: Seconds that the loop may be late before its own delay is not charged to the workers any more (it had no CPU), and
+#: before that is worth a line in the log (the process or the machine was stopped).
+_LATE, _AWAY = 0.25, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Supervisor:
         self._broadcast_state = ""
         self._next_tick = 0.0
         self._last_turn = time.monotonic()
+        self._planned = 0.0
         tree.on_removed = self._removed
         active.on_adopted = self._configure
         self._configure(config)
@@ -112,7 +114,8 @@ class Supervisor:
         """Go round until every process is gone; the exit code. Also returns when the program is to be replaced."""
         life = self.lifecycle
         while not (life.stopping and self.tree.stopped() and not len(self.tree.slots)):
-            self.reactor.run_once(self._timeout())
+            self._planned = self._timeout()
+            self.reactor.run_once(self._planned)
             self._turn(time.monotonic())
             logs.tick()
             if life.upgrading and not (life.stopping or self.operations.current or self.server.waiting):
@@ -138,12 +141,11 @@ class Supervisor:
 
     def _turn(self, now: float) -> None:
         stopping = self.lifecycle.stopping
-        if now - self._last_turn > _AWAY:
-            log.warning(
-                "the supervisor was suspended for %.0f s; the workers' silence meanwhile is not counted",
-                now - self._last_turn,
-            )
-            self.tree.slots.forgive(now)
+        away = now - self._last_turn - self._planned
+        if away > _LATE:
+            self.tree.slots.forgive(away, now)
+        if away > _AWAY:
+            log.warning("the supervisor was stopped for %.0f s; the workers' silence meanwhile is not counted", away)
         self._last_turn = now
         if self._shutdown is not None:
             self._shutdown.advance(now)

@@ -104,6 +104,16 @@ def spin(worker: Worker) -> None:
         pass
 
 
+def spins_later(worker: Worker) -> None:
+    """Beats until the file "spin.now" is there, then never again."""
+    worker.ready()
+    now = Path(worker.config.state_dir) / "spin.now"
+    while not worker.wait(0.05):
+        while now.exists():
+            pass
+        worker.beat()
+
+
 def frozen(worker: Worker) -> None:
     """Sleeps in C, out of reach of Python's signal handlers."""
     worker.ready()
@@ -230,6 +240,7 @@ _SHARER = WorkerKind(
 
 WELL = _table(_GROUND, _SETUP, _GOOD, _HTTP)
 SPIN = _table(_GOOD, _kind("spin", "spin"))
+SPINS_LATER = _table(_GROUND, _SETUP, _GOOD, _HTTP, _kind("spins", "spins_later"))
 FROZEN = _table(_GOOD, _kind("frozen", "frozen"))
 GREEDY = _table(_GOOD, _kind("greedy", "greedy"))
 QUITTER = _table(_GOOD, _kind("quitter", "quitter"))

@@ -83,7 +83,7 @@ class SupervisorSection(Section):
     """Patience with workers."""
 
     hang_timeout: SecondOrMore = quantity(
-        "10 s", "A worker that says nothing for this long is dumped, killed and replaced."
+        "10 s", "A worker that could say something and does not for this long is dumped, killed and replaced."
     )
     embedded_hang_timeout: SecondOrMore = quantity("60 s", "The same for embedded parts.")
     start_seconds: Duration = quantity("5 s", "A worker that ends sooner than this failed to start.")

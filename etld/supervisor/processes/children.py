@@ -47,6 +47,12 @@ class Children:
         self._channels.watch(process)
         self._reactor.watch(process.pidfd, READ, lambda _events: self.reap(process.pid))
 
+    def listen(self, pid: int | None) -> None:
+        """Take what a process has said, before it is judged by its silence."""
+        process = self.get(pid)
+        if process is not None and not process.muted:
+            self._channels.read(process)
+
     def send(self, pid: int | None, message: dict[str, Any]) -> None:
         """Send a worker a message."""
         process = self.get(pid)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from etld import __version__
 from etld.supervisor.kinds import WorkerKind
+from etld.util.cpu_wait import CpuWait
 from etld.worker import Positions, SlotSpec
 from etld.worker.channel import Channel, pair
 
@@ -59,6 +60,9 @@ class Process:
     stacks: int | None = None
     #: The configuration that it works by (plan.snapshot); None when the program before this one started it.
     snapshot: Mapping[str, Any] | None = None
+    #: Since when it is silent, and what it has waited for a CPU since; None while it speaks.
+    silent_since: float | None = None
+    cpu_wait: CpuWait | None = None
     #: Where it came to rest after a pause: offsets by (topic, partition).
     positions: Positions = field(default_factory=dict)
 

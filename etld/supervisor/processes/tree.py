@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from etld.supervisor.kinds import Kinds
 from etld.supervisor.observe.metrics_store import MetricsStore
+from etld.supervisor.processes import silence
 from etld.supervisor.processes.channels import Channels
 from etld.supervisor.processes.children import Children
 from etld.supervisor.processes.spawn import Process, fork
@@ -111,7 +112,7 @@ class ProcessTree:
         for slot in policy.admit(self.slots):
             self.slots.put(slot)
         for before in self.slots:
-            slot, action = machine.tick(before, now, self.patience_of(before))
+            slot, action = self._judge(before, now)
             self.slots.put(slot)
             if action is Action.SPAWN and spawn:
                 self._spawn(slot, now)
@@ -126,6 +127,19 @@ class ProcessTree:
         for pid, kill_at in self.retiring.items():
             if kill_at is not None and now >= kill_at:
                 self.children.kill(pid, signal.SIGKILL)
+
+    def _judge(self, slot: WorkerSlot, now: float) -> tuple[WorkerSlot, Action | None]:
+        """What is due for a slot; a silent worker is heard before it is given up."""
+        patience = self.patience_of(slot)
+        process = self.children.get(slot.pid)
+        if process is not None and slot.kill_at is None:
+            slot = silence.excuse(slot, process, now, patience)
+        judged, action = machine.tick(slot, now, patience)
+        if action is Action.ABORT:
+            self.slots.put(slot)
+            self.children.listen(slot.pid)
+            return machine.tick(self.slots[slot.name], now, patience)
+        return judged, action
 
     def kill(self, slot: WorkerSlot, now: float, why: str) -> None:
         """Kill a slot's process, and note why."""

@@ -76,6 +76,8 @@ class WorkerSlot:
     spawned: float = 0.0
     ready: float | None = None
     heard: float | None = None
+    #: Seconds since it was heard (or began) in which it could not have said anything: it had no CPU, or we did not.
+    excused: float = 0.0
     not_before: float = 0.0
     failures: int = 0
     restarts: int = 0
@@ -116,6 +118,7 @@ def spawned(slot: WorkerSlot, pid: int, now: float) -> WorkerSlot:
         spawned=now,
         ready=None,
         heard=None,
+        excused=0.0,
         kill_at=None,
         doomed=False,
         rests=False,
@@ -124,7 +127,7 @@ def spawned(slot: WorkerSlot, pid: int, now: float) -> WorkerSlot:
 
 def is_ready(slot: WorkerSlot, now: float) -> WorkerSlot:
     """The worker said READY."""
-    slot = replace(slot, heard=now)
+    slot = is_heard(slot, now)
     if slot.state is SlotState.STARTING and not slot.one_shot:
         return replace(slot, state=SlotState.RUNNING, ready=now)
     return slot
@@ -132,7 +135,17 @@ def is_ready(slot: WorkerSlot, now: float) -> WorkerSlot:
 
 def is_heard(slot: WorkerSlot, now: float) -> WorkerSlot:
     """The worker said anything."""
-    return replace(slot, heard=now)
+    return replace(slot, heard=now, excused=0.0)
+
+
+def silence(slot: WorkerSlot, now: float) -> float:
+    """Seconds in which it could have said something, and has not."""
+    return now - (slot.spawned if slot.heard is None else slot.heard) - slot.excused
+
+
+def excuse(slot: WorkerSlot, seconds: float, now: float) -> WorkerSlot:
+    """It could not have said anything for so long: of all that has passed, at most."""
+    return replace(slot, excused=slot.excused + min(seconds, max(0.0, silence(slot, now))))
 
 
 def is_at_rest(slot: WorkerSlot) -> WorkerSlot:
@@ -183,6 +196,7 @@ def reinstated(slot: WorkerSlot, pid: int, began: float, now: float) -> WorkerSl
         spawned=began,
         ready=began,
         heard=now,
+        excused=0.0,
         failures=0,
         kill_at=None,
         doomed=False,
@@ -231,9 +245,10 @@ def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, 
         if now >= slot.kill_at:
             return replace(slot, kill_at=now + 1.0), Action.KILL
         return slot, None
-    silent = now - (slot.spawned if slot.heard is None else slot.heard)
+    silent = silence(slot, now)
     if silent > patience.hang * (patience.first_word if slot.heard is None else 1.0):
-        why = f"hung: no message for {silent:.0f} s"
+        besides = f" and {slot.excused:.0f} s more, in which it had no CPU" if slot.excused >= 1 else ""
+        why = f"hung: no message for {silent:.0f} s{besides}"
         return replace(slot, last_error=why, kill_at=now + patience.dump), Action.ABORT
     if slot.failures and slot.ready is not None and now - slot.spawned >= patience.start_seconds:
         slot = replace(slot, failures=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from etld.supervisor.slots import machine
 from etld.supervisor.slots.machine import SlotState, WorkerSlot
 
 #: Slots below this rank carry all others: nothing starts without them.
@@ -55,8 +56,8 @@ def unreachable(listening: Sequence[WorkerSlot]) -> list[WorkerSlot]:
 
 def silent(slots: Iterable[WorkerSlot], now: float) -> dict[str, float]:
     """Seconds of silence by name, of workers that ought to have said something; they may be about to hang."""
-    heard = {slot.name: now - slot.heard for slot in slots if slot.settled and slot.alive and slot.heard is not None}
-    return {name: seconds for name, seconds in heard.items() if seconds > SILENCE}
+    heard = [slot for slot in slots if slot.settled and slot.alive and slot.heard is not None]
+    return {slot.name: seconds for slot in heard if (seconds := machine.silence(slot, now)) > SILENCE}
 
 
 def state(slots: Sequence[WorkerSlot], *, stopping: bool, was_started: bool, faults: Iterable[str]) -> str:

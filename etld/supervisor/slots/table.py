@@ -74,12 +74,12 @@ class SlotTable:
         if not slot.alive:
             self.put(replace(slot, state=SlotState.DONE, failures=0))
 
-    def forgive(self, now: float) -> None:
-        """The supervisor itself was away (stopped, suspended): silence meanwhile is no sign of a hang."""
+    def forgive(self, seconds: float, now: float) -> None:
+        """The supervisor itself was away (stopped, suspended, without a CPU): nobody has used up that time."""
         for slot in self:
-            if slot.heard is not None or slot.alive:
-                heard = now if slot.heard is not None else None
-                self.put(replace(slot, heard=heard, spawned=max(slot.spawned, now)))
+            if slot.alive:
+                slot = machine.excuse(slot, seconds, now)  # noqa: PLW2901  # as it is from here on
+                self.put(slot if slot.kill_at is None else replace(slot, kill_at=slot.kill_at + seconds))
 
     def next_due(self) -> float | None:
         """When a slot's tick() should be called again, besides once a second."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -86,6 +89,56 @@ def test_a_supervisor_that_was_stopped_blames_nobody(etld: FakeWorkersDaemon) ->
     etld.process.send_signal(signal.SIGSTOP)
     time.sleep(4.5)  # longer than the loop may be away
     etld.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: etld.state_is("ready"))
+    assert etld.pids() == before
+
+
+@contextlib.contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """A machine on which so many others want the CPUs."""
+    running = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.kill()
+        for one in running:
+            one.wait()
+
+
+def test_on_a_busy_machine_only_those_that_hang_are_killed(etld: FakeWorkersDaemon) -> None:
+    """Not those that get hardly any CPU, though they are silent for longer than hang_timeout, too."""
+    etld.start("support.fake_workers:SPINS_LATER")
+    wait_until(lambda: etld.worker("spins-0")["uptime_s"] > 1.2)
+    before = etld.pids()
+    innocent = ("ground", "good-0", "ingest-0")
+    for name in innocent:
+        os.sched_setscheduler(before[name], os.SCHED_IDLE, os.sched_param(0))
+    with busy(20):
+        os.kill(before["good-1"], signal.SIGSTOP)
+        (etld.state / "spin.now").touch()
+        for name in ("good-1", "spins-0"):
+            wait_until(lambda name=name: etld.worker(name)["restarts"] >= 1, 40, f"{name} is replaced")
+            assert "hung: no message for" in etld.worker(name)["last_error"]
+        (etld.state / "spin.now").unlink()
+    assert [etld.pids()[name] for name in innocent] == [before[name] for name in innocent]
+    assert not [row["msg"] for row in etld.log() if "hung" in row["msg"] and row["msg"].startswith(innocent)]
+
+
+def test_a_machine_that_was_stopped_blames_nobody(etld: FakeWorkersDaemon) -> None:
+    """The supervisor may be the first to go on."""
+    etld.edit('hang_timeout = "1 s"', 'hang_timeout = "2500 ms"')
+    etld.start()
+    before = etld.pids()
+    assert etld.process is not None
+    everybody = (etld.process.pid, *before.values())
+    for pid in everybody:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(3.0)  # longer than hang_timeout
+    os.kill(everybody[0], signal.SIGCONT)
+    wait_until(lambda: etld.status()["state"])
+    for pid in everybody[1:]:
+        os.kill(pid, signal.SIGCONT)
     wait_until(lambda: etld.state_is("ready"))
     assert etld.pids() == before
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from etld.config.sections.operation import SupervisorSection
 from etld.supervisor.kinds import KINDS
+from etld.supervisor.slots import machine
 from etld.supervisor.slots.limits import WorkerLimits
 from etld.supervisor.slots.machine import SlotState
 from etld.supervisor.slots.table import SlotTable
@@ -45,12 +46,15 @@ def test_a_failed_new_run_of_a_one_shot_leaves_it_done() -> None:
     assert (slots["setup"].state, slots["setup"].failures) == (SlotState.DONE, 0)
 
 
-def test_silence_while_the_supervisor_was_suspended_is_forgiven() -> None:
-    slots = table("ingest-0", "ingest-1")
-    slots.put(replace(slots["ingest-0"], state=SlotState.RUNNING, pid=1, spawned=1.0, heard=2.0))
-    slots.forgive(100.0)
-    assert (slots["ingest-0"].heard, slots["ingest-0"].spawned) == (100.0, 100.0)
-    assert slots["ingest-1"].heard is None
+def test_time_in_which_the_supervisor_was_away_is_forgiven() -> None:
+    slots = table("ingest-0", "ingest-1", "processor-0")
+    for name, more in (("ingest-0", {"heard": 2.0}), ("ingest-1", {}), ("processor-0", {"heard": 2.0, "kill_at": 5.0})):
+        slots.put(replace(slots[name], state=SlotState.RUNNING, pid=1, spawned=1.0, **more))
+    slots.forgive(90.0, 100.0)
+    assert [machine.silence(slot, 100.0) for slot in slots] == [8.0, 9.0, 8.0]
+    slots.forgive(90.0, 100.0)  # no more than has passed
+    assert machine.silence(slots["ingest-0"], 101.0) == 1.0
+    assert slots["processor-0"].kill_at == 185.0
 
 
 def test_the_next_due_is_that_of_the_most_urgent_slot() -> None:
