@@ -11,7 +11,7 @@ import etld
 from etld.ingest import keys as keyfile
 from etld.ingest.event_request import CALL_OF_PATH
 from etld.ingest.jsonschema import call_schema, event_schema, example
-from etld.ingest.openapi_parts import SHARED, WEBHOOK, answered, any_of, problems, ref
+from etld.ingest.openapi_parts import SHARED, answered, any_of, problems, ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,8 +127,7 @@ def _track(types: list[EventType], schema: str = "Event") -> dict[str, Any]:
                 ),
                 **problems(*_WRITE),
             },
-        },
-        "options": WEBHOOK,
+        }
     }
 
 
@@ -154,8 +153,7 @@ def _batch(types: list[EventType]) -> dict[str, Any]:
                 "207": answered(ref("BatchPartial"), "One result an event, in order"),
                 **problems(*_WRITE),
             },
-        },
-        "options": WEBHOOK,
+        }
     }
 
 

@@ -103,34 +103,6 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
-#: The handshake of CloudEvents' web hooks; the same method serves browsers' preflights.
-WEBHOOK: Mapping[str, Any] = {
-    "summary": "May a sender of CloudEvents' web hooks send here? (its abuse protection)",
-    "parameters": [
-        {
-            "name": f"WebHook-Request-{name}",
-            "in": "header",
-            "schema": {"type": "string"},
-            "description": text,
-        }
-        for name, text in {
-            "Origin": "The sender's DNS name",
-            "Rate": "The requests a minute that it would send",
-        }.items()
-    ],
-    "responses": {
-        "200": {
-            "description": "It may",
-            "headers": {
-                f"WebHook-Allowed-{name}": {"required": True, "schema": {"type": "string"}}
-                for name in ("Origin", "Rate")
-            },
-        },
-        "204": {"description": "Nobody asked: the methods, and what a browser's preflight asks for"},
-        **problems("401", "408", "413", "429", "503"),
-    },
-}
-
 SHARED: dict[str, Any] = {
     "CloudEvent": {
         **_object(

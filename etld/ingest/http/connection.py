@@ -161,7 +161,7 @@ class HttpConnection(asyncio.Protocol):
         transport, request, status = self.transport, self._request, self._status
         if transport is None or self.state != ConnectionState.ANSWER or request is None:
             return
-        if close or request.close or status.draining or (self._eof and not self._parser.requests):
+        if close or request.close or status.draining or (self._eof and self._is_last()):
             close = True
             headers += b"Connection: close\r\n"
         elif status.surplus > 0 and not self._parser.requests:
@@ -185,6 +185,10 @@ class HttpConnection(asyncio.Protocol):
             self._linger()
         elif not self._stepping:
             self._step()
+
+    def _is_last(self) -> bool:
+        """Is there nothing more to be answered than the request in hand?"""
+        return not self._parser.requests and self._bad_request is None
 
     def close(self) -> None:
         """Close now, whatever is in hand."""

@@ -108,7 +108,7 @@ BEHIND = {
     b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n": [200],
     b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n": [404],
     b"GET http://else.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n": [200],
-    b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\nx": [200, 404],
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\nx": [200, 404, 400],
     b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n": [413],
     b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf": [400],
     b"POST /track HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n": [400],

@@ -215,6 +215,12 @@ def test_what_waits_when_the_client_ends_its_side_is_answered_before_the_end(man
     manual.answer()
     assert transport.statuses() == [200, 200, 400]
     assert transport.closed
+    connection, transport = manual.connect()
+    connection.data_received(GET % 1 + b"\0\r\n")
+    assert connection.eof_received()
+    manual.answer()
+    assert transport.statuses() == [200, 400]
+    assert transport.closed
 
 
 @pytest.mark.parametrize("known", [True, False])
