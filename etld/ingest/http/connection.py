@@ -128,6 +128,8 @@ class HttpConnection(asyncio.Protocol):
         """A client that only closed its sending side still gets the answers it waits for."""
         self._eof = True
         requests = self._parser.requests
+        if self.state == ConnectionState.BODY:
+            self._refuse(refusals.CUT)
         return self.state == ConnectionState.ANSWER or (bool(requests) and requests[0].complete)
 
     def pause_writing(self) -> None:

@@ -223,6 +223,14 @@ def test_what_waits_when_the_client_ends_its_side_is_answered_before_the_end(man
     assert transport.closed
 
 
+def test_half_a_body_and_the_end_is_told_so(manual: ManualServer) -> None:
+    connection, transport = manual.connect()
+    connection.data_received(POST % (3, 9) + b"half")
+    connection.eof_received()
+    assert transport.statuses() == [400]
+    assert transport.closed
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_body_is_given_room_by_who_sends_it(manual: ManualServer, known: bool) -> None:
     status = manual.server.status
