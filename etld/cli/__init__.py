@@ -32,6 +32,7 @@ COMMANDS = {
     "schemas": ("etld.cli.schemas", "List, check and register schemas."),
     "summaries": ("etld.cli.summaries", "Fill summaries anew."),
     "database": ("etld.cli.database", "Say what the database has to grant."),
+    "new-type": ("etld.cli.new_type", "Write schema, table and summary of a new event type."),
     "keys": ("etld.cli.keys", "Make write keys."),
     "psql": ("etld.cli.psql", "Open a prompt on the database."),
     "charts": ("etld.cli.charts", "Draw the charts now."),

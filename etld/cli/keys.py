@@ -77,20 +77,20 @@ def _add(file: Path, table: str, name: str, config: Config) -> None:
     """Append the table to the file, which keeps its comments; nothing is written that could not be read."""
     from etld.config import toml
     from etld.ingest import keys
-    from etld.util.files import write_atomically
+    from etld.util.files import append, appended, locked
 
     try:
-        text = file.read_text("utf-8") if file.exists() else ""
-        mode = file.stat().st_mode & 0o777 if file.exists() else 0o640
-        known = toml.loads(text)
-        if name in known:
-            raise EtldError(f"{file} has a key [{name}] already: add the sha256 of a second one to its list, or rename")
-        problems = keys.check(file, config.event_types) if text else []
-        if problems:
-            raise EtldError(problems[0])
-        joined = text + ("" if not text or text.endswith("\n") else "\n") + ("\n" if text else "") + table
-        toml.loads(joined)
-        write_atomically(file, joined.encode(), mode=mode)
+        with locked(file.parent):
+            text = file.read_text("utf-8") if file.exists() else ""
+            known = toml.loads(text)
+            if name in known:
+                told = f"{file} has a key [{name}] already: add the sha256 of a second one to its list, or rename"
+                raise EtldError(told)
+            problems = keys.check(file, config.event_types) if text else []
+            if problems:
+                raise EtldError(problems[0])
+            toml.loads(appended(text.encode(), table).decode())
+            append(file, table)
     except toml.TomlMistake as error:
         raise EtldError(f"{file} is not TOML: {error}") from None
     except OSError as error:

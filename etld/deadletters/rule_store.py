@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from etld.config import refuse_unsafe, rule_files, user_code
 from etld.config.sections.operation import RuleSection
 from etld.deadletters.rules import from_toml
 from etld.errors import EtldError
-from etld.util.files import write_atomically
+from etld.util.files import locked, write_atomically
 from etld.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -121,12 +119,8 @@ class RuleStore:
         if directory is None:
             raise EtldError(_NO_PLACE.format(source=config.source))
         try:
-            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            with locked(directory):
                 yield self._load(), directory
-            finally:
-                os.close(handle)
         except OSError as error:
             raise EtldError(f"cannot change corrector.rules_dir {directory}: {error.strerror}") from error
 

@@ -32,3 +32,8 @@ def load(
 ) -> config.Config:
     """`etld.config.load` with all of CHECKS; raises ConfigError with every mistake."""
     return config.load(path, env, CHECKS, later)
+
+
+def parse(text: str, source: Path, later: list[Problem] | None = None) -> config.Config:
+    """`etld.config.parse` with all of CHECKS, as if `text` stood in the file `source`; raises ConfigError."""
+    return config.parse(text, source, os.environ, CHECKS, later)
