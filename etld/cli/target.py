@@ -37,7 +37,7 @@ class Target:
         try:
             return connections.connect(self.postgres, **self._options(what))
         except OperationalError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
 
     @contextmanager
     def pool(self, what: str = "cli") -> Iterator[Pool]:
@@ -49,11 +49,11 @@ class Target:
             with Pool(self.postgres, **self._options(what)) as pool:
                 yield pool
         except OperationalError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
 
     @property
     def postgres(self) -> str:
-        """The DSN of the database; its password stands in it or in a file."""
+        """The DSN of the database, without a password."""
         assert self.addresses.postgres is not None
         return self.addresses.postgres
 
@@ -85,7 +85,8 @@ class Target:
         return Admin(self.kafka_settings()).cluster_id().startswith("tansu")
 
 
-def _unreachable(error: Exception) -> Unreachable:
+def unreachable(error: Exception) -> Unreachable:
+    """Why there is no way to PostgreSQL, in words."""
     return Unreachable(f"cannot reach PostgreSQL: {one_line(error)}")
 
 
@@ -94,6 +95,7 @@ def find(config_path: Path | None) -> Target:
 
     Raises `Unreachable` when a part is embedded and the daemon does not run.
     """
+    from etld.config.secrets import split
     from etld.control.client import ask
     from etld.supervisor.config_checks import load
     from etld.worker import Addresses
@@ -112,7 +114,7 @@ def find(config_path: Path | None) -> Target:
     addresses = Addresses(
         http=config.ingest.url(),
         kafka=config.kafka.bootstrap_servers,
-        postgres=config.postgres.dsn,
+        postgres=split(config.postgres.dsn)[0],
         schema_registry=config.schema_registry.url,
         control=str(config.socket_path),
     )

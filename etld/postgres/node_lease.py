@@ -76,6 +76,23 @@ def take(conn: Connection, cluster_id: str, node: Node, wait: Callable[[float], 
         wait(0.5)
 
 
+def other_at_work(conn: Connection, node: Node, wait: Callable[[float], object]) -> str | None:
+    """The place of another daemon that beats in this database, under any node_id; None when there is none.
+
+    One that beat lately is watched until it beats again, or long enough. `wait(seconds)` is called between two looks.
+    """
+    row = conn.execute(_SQL.known).fetchone()
+    if row is None or row[0] is None:
+        return None
+    first: dict[str, object] = {}
+    while beats := dict(conn.execute(_SQL.others, {"identity": node.identity, "stale": STALE}).fetchall()):
+        for place, beat in beats.items():
+            if first.setdefault(place, beat) != beat:
+                return str(place)
+        wait(0.5)
+    return None
+
+
 def _try(conn: Connection, cluster_id: str, node: Node) -> bool:
     return conn.execute(_SQL.take, _named(cluster_id, node)).fetchone() is not None
 

@@ -11,3 +11,11 @@ RETURNING identity
 SELECT identity, place, beat_at
 FROM etld.daemon
 WHERE cluster_id = %(cluster)s AND node_id = %(node)s
+
+-- name: known
+SELECT to_regclass('etld.daemon')
+
+-- name: others
+SELECT concat_ws(' ', node_id, place, cluster_id), beat_at
+FROM etld.daemon
+WHERE identity <> %(identity)s AND beat_at > now() - make_interval(secs => %(stale)s)
