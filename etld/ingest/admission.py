@@ -30,7 +30,7 @@ _CHALLENGE = b'WWW-Authenticate: Basic realm="etld write key", Bearer realm="etl
 class Admitted:
     """What the head of a request has told: whose limit it has paid for, and its key, where that is known by now."""
 
-    site: str
+    site: str = ""
     key: Key | None = None
 
 
@@ -47,6 +47,9 @@ class Admission:
         self._any_origin = "*" in ingest.cors_origins
         self._origins = frozenset(ingest.cors_origins)
         self._proxies = Proxies(ingest.trusted_proxies)
+        self._has_proxies = bool(self._proxies)
+        #: Is a key asked for?
+        self.asks_keys = self._keys is not None
         #: Nothing to ask of a request: no keys, no rates of addresses.
         self.unrestricted = self._keys is None and not self._addresses.rate
         self.cors = bool(self._origins)
@@ -64,11 +67,6 @@ class Admission:
         self._addresses = RateLimits(share(self._ingest.rate_per_address, count))
 
     # Keys and rates; `now` is of the monotonic clock, `wall` in seconds since the epoch
-
-    @property
-    def asks_keys(self) -> bool:
-        """Is a key asked for?"""
-        return self._keys is not None
 
     @staticmethod
     def key_of_head(request: HttpRequest) -> str | None:
@@ -93,7 +91,7 @@ class Admission:
         """The site that a request comes from, which pays for one event; raises `HttpRefusal` when it cannot."""
         if not self._addresses.rate:
             return ""
-        place = self.site(peer, request)
+        place = self.site(peer, request) if self._has_proxies else site(peer)
         wait = self._addresses.take(place, 1, now)
         if wait:
             raise HttpRefusal(_too_many(wait, "this address"))
@@ -131,7 +129,7 @@ class Admission:
 
     def site(self, peer: str, request: HttpRequest) -> str:
         """What limits count the client as, also behind trusted proxies: its address, or its IPv6 network."""
-        return site(self._proxies.client(peer, request))
+        return site(self._proxies.client(peer, request) if self._has_proxies else peer)
 
     def admit_reader(self, peer: str, request: HttpRequest, now: float, wall: float) -> None:
         """May this client read what /metrics tells? It costs as much as an event; raises `HttpRefusal`."""

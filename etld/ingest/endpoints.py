@@ -75,7 +75,8 @@ class EventEndpoints:
     def _judge_head(self, connection: HttpConnection, http: HttpRequest) -> Admitted:
         """Address and key pay for one event before anything is looked at, be it good or not."""
         admission, status = self._admission, self._runtime.status
-        http.admitted = admitted = Admitted(admission.charge_address(connection.peer, http, status.now))
+        http.admitted = admitted = Admitted()
+        admitted.site = admission.charge_address(connection.peer, http, status.now)
         text = admission.key_of_head(http)
         if text is not None:
             admitted.key = admission.find_key(text, status.wall)

@@ -93,21 +93,16 @@ class IngestService:
     def admit(self, connection: HttpConnection, request: HttpRequest) -> Sender:
         """Judge a request whose body is still to come: is it for something that is here, may its sender send?"""
         try:
-            return self._admit(connection, request)
-        except HttpRefusal:
+            self._router.find(request)
+            # Only events need a body.
+            known = request.method == "POST" and self._endpoints.admit(connection, request)
+        except HttpRefusal as refused:
             self._runtime.counters.requests += 1
-            raise
+            judged = request.admitted is not None
+            raise (refused if judged else self._charged(connection, request, refused)) from None
         except Exception:
             log.exception("a request to %s failed", request.path[:100])
             raise HttpRefusal(_FAILED) from None
-
-    def _admit(self, connection: HttpConnection, request: HttpRequest) -> Sender:
-        try:
-            self._router.find(request)
-        except HttpRefusal as refused:
-            raise self._charged(connection, request, refused) from None
-        # Only events need a body.
-        known = request.method == "POST" and self._endpoints.admit(connection, request)
         return Sender(self.admission.site(connection.peer, request), known)
 
     def _charged(self, connection: HttpConnection, request: HttpRequest, refused: HttpRefusal) -> HttpRefusal:
