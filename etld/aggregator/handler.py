@@ -89,7 +89,8 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         numbered: list[tuple[Partition, pl.DataFrame]] = []
         for share in batch:
             topic, values = share.partition.topic, self.killers.values(share)
-            decoded = formats.decode_batch(values, self._schemas)
+            headers = share.records.header(formats.SCHEMA_HEADER)
+            decoded = formats.decode_batch(values, self._schemas, headers=headers)
             stored = left_out = 0
             for piece in decoded.frames:
                 frame, filtered, _ = ready(piece, self._transforms[topic], self._types[topic])

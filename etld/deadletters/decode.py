@@ -12,12 +12,13 @@ import orjson
 from etld.schemas.registry import UnknownSchema
 from etld.schemas.tree import SchemaError
 from etld.serdes import base, formats
-from etld.serdes.base import DecodeError
+from etld.serdes.base import ENDS, DecodeError
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from etld.serdes.base import SchemaFor
+    from etld.serdes.base import Format, SchemaFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +30,56 @@ class DecodedLetter:
     waits_for: int | None = None
 
 
-def decode(value: bytes | None, schema_for: SchemaFor) -> DecodedLetter:
-    """What the value of a dead letter says. Whatever `schema_for` raises but UnknownSchema goes through."""
+def decode(value: bytes | None, schema_for: SchemaFor, schema_header: str | None = None) -> DecodedLetter:
+    """What the value of a dead letter says. Whatever `schema_for` raises but UnknownSchema goes through.
+
+    `schema_header` is the letter's header `etld.value_schema_id`.
+    """
     if value is None:
         return DecodedLetter(None, "the record has no value (a tombstone)")
-    form = formats.recognised(value)
-    if form is None:
-        return _json(value)
     try:
-        schema_id = form.schema_id(value)
-    except DecodeError as error:
-        return DecodedLetter(None, str(error))
-    try:
-        schema = schema_for(schema_id)
-    except UnknownSchema:
-        return DecodedLetter(None, f"the schema id {schema_id} is unknown to the registry", schema_id)
-    except SchemaError as error:
-        return DecodedLetter(None, f"the schema {schema_id} is no event's: {error}")
-    try:
-        return DecodedLetter(form.decode(schema, value))
-    except DecodeError as error:
+        framed = _framed(value, schema_header)
+        form = formats.recognised(framed)
+        return _json(value) if form is None else _in_format(form, framed, schema_for)
+    except (DecodeError, ValueError) as error:
         return DecodedLetter(None, f"undecodable: {error}")
 
 
-def announce(values: Iterable[bytes | None], schema_for: SchemaFor) -> None:
-    """Have all schemas asked for at once that `decode` will need for these values; raises what `schema_for` raises."""
-    ids = set()
-    for value in values:
-        form = formats.recognised(value) if value is not None else None
-        if form is not None and value is not None:
-            with suppress(DecodeError):
-                ids.add(form.schema_id(value))
-    if ids:
-        base.announce(schema_for, ids)
+def announce(values: Iterable[tuple[bytes | None, str | None]], schema_for: SchemaFor) -> None:
+    """Have all schemas asked for at once that `decode` will need for these values, each with its schema header.
+
+    Raises what `schema_for` raises.
+    """
+    refs = set()
+    for value, schema_header in values:
+        with suppress(DecodeError, ValueError):
+            framed = _framed(value or b"", schema_header)
+            form = formats.recognised(framed)
+            if form is not None:
+                refs.add(form.schema_ref(framed))
+    if refs:
+        base.announce(schema_for, refs)
+
+
+def _framed(value: bytes, schema_header: str | None) -> bytes:
+    return value if schema_header is None else formats.written().framed(value, bytes.fromhex(schema_header))
+
+
+def _in_format(form: Format, value: bytes, schema_for: SchemaFor) -> DecodedLetter:
+    named = form.schema_ref(value)
+    try:
+        schema = schema_for(named)
+    except UnknownSchema as error:
+        waits_for = int(named) if isinstance(named, int) and not error.why else None
+        return DecodedLetter(None, str(error), waits_for)
+    except SchemaError as error:
+        return DecodedLetter(None, f"the schema {named} is no event's: {error}")
+    try:
+        return DecodedLetter(form.decode(schema, value))
+    except (*ENDS, DecodeError):
+        raise
+    except BaseException as error:
+        return DecodedLetter(None, f"undecodable: {type(error).__name__}: {one_line(error)}")
 
 
 def _json(value: bytes) -> DecodedLetter:
@@ -71,7 +89,7 @@ def _json(value: bytes) -> DecodedLetter:
         try:
             # Takes what orjson refuses and etld may yet repair: lone surrogates, NaN, large integers.
             event = json.loads(value)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, MemoryError):
             return DecodedLetter(None, "undecodable: neither Avro in Confluent's wire format nor JSON")
     if not isinstance(event, dict):
         return DecodedLetter(None, "undecodable: JSON, but not an object")

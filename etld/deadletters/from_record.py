@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from etld.deadletters import letter_headers
 from etld.deadletters.outbox import Letter
 from etld.events.ids import canonical, dead_letter_id
+from etld.serdes.formats import SCHEMA_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,7 @@ def letter(source: Source, record: Record, bad: BadRecord, sqlstate: str | None)
         event_id=_event_id(record.key),
         event_type=source.event_type,
         sqlstate=sqlstate,
+        schema=letter_headers.schema_header(record.headers, SCHEMA_HEADER),
         **letter_headers.carried(record.headers),
     )
     return Letter(identity, record.key, record.value, letter_headers.as_text(headers))

@@ -24,6 +24,8 @@ SQLSTATE = "etld.sqlstate"
 ATTEMPT = "etld.attempt"
 DEAD_LETTER_ID = "etld.dead_letter_id"
 REPAIR_OF = "etld.repair_of"
+# Of a record whose schema stood in a header of its own: that header, in hexadecimal.
+SCHEMA = "etld.value_schema_id"
 # Of a letter in parked_events.
 PARKED_REASON = "etld.parked.reason"
 # What the client sent, when the value is a rewriting of it that leaves something out.
@@ -51,10 +53,12 @@ def headers(  # noqa: PLR0913  # a keyword for each header
     sqlstate: str | None = None,
     attempt: int | str | None = None,
     repair_of: str | None = None,
+    schema: str | None = None,
 ) -> list[tuple[str, bytes]]:
     """The headers of one dead letter; what is None is left out.
 
-    `attempt` and `repair_of` are copied from the record when it was itself a repair (`carried`).
+    `attempt` and `repair_of` are copied from the record when it was itself a repair (`carried`). `schema` is what
+    `schema_header` finds in it.
     """
     pairs = (
         (TOPIC, topic),
@@ -69,6 +73,7 @@ def headers(  # noqa: PLR0913  # a keyword for each header
         (ATTEMPT, attempt),
         (DEAD_LETTER_ID, dead_letter_id),
         (REPAIR_OF, repair_of),
+        (SCHEMA, schema),
     )
     return [(name, str(value).encode(errors="replace")) for name, value in pairs if value is not None]
 
@@ -76,6 +81,11 @@ def headers(  # noqa: PLR0913  # a keyword for each header
 def as_text(pairs: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
     """Headers of a record as text by name; the last of a repeated name counts, NULs are dropped."""
     return {name: value.decode(errors="replace").replace("\0", "") for name, value in pairs or () if value is not None}
+
+
+def schema_header(pairs: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
+    """The header of that name which names the schema of a record's value, in hexadecimal: letters have texts."""
+    return next((value.hex() for found, value in pairs if found == name and value is not None), None)
 
 
 def carried(pairs: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:

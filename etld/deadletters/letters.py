@@ -59,6 +59,7 @@ class PendingLetter:
     """A letter in state new that is due; `age` is seconds since it came, came back or was replayed.
 
     `asked_at` (epoch seconds) is when ingest refused it; None: a processor's, which ingest had accepted.
+    `schema_header`: see `letter_headers.SCHEMA`.
     """
 
     id: str
@@ -76,6 +77,7 @@ class PendingLetter:
     waits_for: int | None
     age: float
     asked_at: float | None = None
+    schema_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from etld.deadletters import repository
+from etld.deadletters.letter_headers import SCHEMA
 from etld.deadletters.letters import STATES, Attempt, PendingLetter
 from etld.events import ids
 from etld.postgres import statements
@@ -103,7 +104,7 @@ class FullLetter:
         return PendingLetter(
             row.id, row.event_id, row.event_type, row.stage, row.error_class, row.error, row.sqlstate, row.topic,
             self.value, row.attempts, self.base_attempts, self.replays, self.waits_for, float("inf"),
-            self.asked_at,
+            self.asked_at, self.headers.get(SCHEMA),
         )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ class Repairer:
             read: list[tuple[PendingLetter, DecodedLetter, str]] = []
             for one in waiting:
                 with self._spared(one, decisions):
-                    decoded = self.decode(one.value)
+                    decoded = self.decode(one)
                     read.append((one, decoded, decision.identity(one, decoded.event)))
             stored = repository.stored_already(cur, list({event_id for _, _, event_id in read}))
             enough = time.monotonic() + _AT_A_TIME
@@ -84,13 +84,13 @@ class Repairer:
             log.exception("dead letter %s could not be worked on; it is parked", letter.id)
             decisions.append(decision.failed_on(letter, error))
 
-    def decode(self, value: bytes | None) -> DecodedLetter:
+    def decode(self, letter: PendingLetter) -> DecodedLetter:
         """What the bytes of a letter say."""
-        return decode(value, self._schemas)
+        return decode(letter.value, self._schemas, letter.schema_header)
 
     def announce(self, letters: Iterable[PendingLetter]) -> None:
         """These are decoded next: their schemas are asked for at once. Raises what the registry raises."""
-        announce((one.value for one in letters), self._schemas)
+        announce(((one.value, one.schema_header) for one in letters), self._schemas)
 
     def revive(self, conn: Connection) -> int:
         """Take parked letters up again whose schema id the registry has learnt; how many."""

@@ -37,7 +37,8 @@ WHERE id = %(id)s::uuid
 -- name: waiting
 id::text, coalesce(event_id::text, event_id_text), event_type, stage, error_class, error, sqlstate, topic, value,
     attempts, base_attempts, replays, waits_for, extract(epoch FROM now() - updated_at)::float8,
-    CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END
+    CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END,
+    headers ->> 'etld.value_schema_id'
 FROM etld.dead_letter
 
 -- name: take_new

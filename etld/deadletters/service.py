@@ -141,7 +141,7 @@ class DeadLetterService:
             raise EtldError(f"{name} is more than one dead letter: {letter.listed.id}, {found[1].listed.id} …")
         repairer = self._repairer
         types = repairer.catalog.at(letter.asked_at)
-        return letter_report(letter, repairer.decode(letter.value), repairer.rules, types)
+        return letter_report(letter, repairer.decode(letter.pending()), repairer.rules, types)
 
     def statistics(self, states: Sequence[str] | None = None) -> dict[str, Any]:
         """Numbers of letters, or of those in some states, by state, error, rule and day of arrival."""
@@ -181,7 +181,7 @@ class DeadLetterService:
             found = queries.pending(self._conn, [letter_id])
             if not found:
                 raise NotReplayed("it was deleted meanwhile")
-            return by_hand.draft(found[0], self._repairer.decode(found[0].value))
+            return by_hand.draft(found[0], self._repairer.decode(found[0]))
 
     def with_fields(self, of: Draft, fields: Sequence[tuple[paths.Path, Any]]) -> dict[str, Any]:
         """The event of a draft with some fields set; raises `NotReplayed` where there is no place for one."""
@@ -218,7 +218,7 @@ class DeadLetterService:
         repairer.announce(letters)
         for letter in letters:
             types = repairer.catalog.at(letter.asked_at)
-            decoded = repairer.decode(letter.value)
+            decoded = repairer.decode(letter)
             yield trial_report(letter, decoded, repairer.rules, types, only_matching=only_matching)
 
     def _changed(self, chosen: LetterFilter, change: Change) -> Iterator[int]:

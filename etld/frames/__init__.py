@@ -1,7 +1,7 @@
 """The batch as a data frame: what may be stored, and a user's transform."""
 
-from etld.frames.ready import ready
+from etld.frames.ready import encoded, ready
 from etld.frames.storable import unstorable
 from etld.frames.transform import Transform, load_transform
 
-__all__ = ["Transform", "load_transform", "ready", "unstorable"]
+__all__ = ["Transform", "encoded", "load_transform", "ready", "unstorable"]

@@ -15,9 +15,11 @@ from etld.events.limits import TIME_MAX, TIME_MIN
 from etld.serdes.base import BadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 STAGE = "VALIDATION"
+_HEAD = ("row", "event_id", "event_name", "event_type", "triggered_at")
+_CHECKED_WHOLE = frozenset({"row", "event_id", "triggered_at"})
 _UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 # In JSON text (`columns.JSON_TEXT`) it is escaped, and so is a backslash before it.
 _HAS_NUL: dict[type[pl.DataType], Callable[[pl.Expr], pl.Expr]] = {
@@ -31,18 +33,33 @@ def unstorable(frame: pl.DataFrame, event_type: str | None = None) -> list[BadRe
 
     `event_type` is the type the topic carries: a record that says another is refused too.
     """
-    checks = list(_checks(frame.schema, event_type))
-    flags = frame.select([expr.any(ignore_nulls=True).alias(str(i)) for i, (_, _, expr) in enumerate(checks)])
+    leaves = {name: list(_leaves(frame[name])) for name in frame.columns if name not in _CHECKED_WHOLE}
+    flat = frame.select(_HEAD).with_columns(leaf for some in leaves.values() for leaf in some)
+    checks = [*_checks(event_type), *_checks_of_values(leaves)]
+    flags = flat.select([expr.any(ignore_nulls=True).alias(str(i)) for i, (_, _, expr) in enumerate(checks)])
     hit = [i for i, value in enumerate(flags.row(0)) if value]
     found: dict[int, BadRecord] = {}
     for i in hit:
         error_class, message, expr = checks[i]
-        for row in frame.filter(expr.fill_null(False))["row"].to_list():
+        for row in flat.filter(expr.fill_null(False))["row"].to_list():
             found.setdefault(row, BadRecord(row, STAGE, error_class, message))
     return [found[row] for row in sorted(found)]
 
 
-def _checks(schema: pl.Schema, event_type: str | None) -> Iterator[tuple[str, str, pl.Expr]]:
+def _leaves(values: pl.Series, path: str = "") -> Iterator[pl.Series]:
+    """The columns that hold something, below a column, named by their places.
+
+    An expression on a struct would look for each of its fields among all others.
+    """
+    path = path or f"{values.name}."
+    if isinstance(values.dtype, pl.Struct):
+        for at, inner in enumerate(values.struct.unnest() if values.dtype.fields else ()):
+            yield from _leaves(inner, f"{path}{at}.")
+    elif values.null_count() < len(values):
+        yield values.alias(path)
+
+
+def _checks(event_type: str | None) -> Iterator[tuple[str, str, pl.Expr]]:
     event_id = pl.col("event_id")
     yield (
         "InvalidEventId",
@@ -64,17 +81,20 @@ def _checks(schema: pl.Schema, event_type: str | None) -> Iterator[tuple[str, st
         "triggered_at is outside the years 1 to 9999",
         (micros < TIME_MIN) | (micros > TIME_MAX),
     )
-    for name, dtype in schema.items():
-        if name in ("row", "triggered_at", "event_id"):
-            continue
+
+
+def _checks_of_values(leaves: Mapping[str, list[pl.Series]]) -> Iterator[tuple[str, str, pl.Expr]]:
+    for name, some in leaves.items():
         for kind, has_nul in _HAS_NUL.items():
-            nul = _anywhere(pl.col(name), dtype, kind, has_nul)
-            if nul is not None:
-                yield "NulCharacter", f"{name} holds the character U+0000, which PostgreSQL does not store", nul
+            for leaf in some:
+                nul = _anywhere(pl.col(leaf.name), leaf.dtype, kind, has_nul)
+                if nul is not None:
+                    yield "NulCharacter", f"{name} holds the character U+0000, which PostgreSQL does not store", nul
         for kind in (pl.Float64, pl.Float32):
-            wild = _anywhere(pl.col(name), dtype, kind, lambda leaf: ~leaf.is_finite())
-            if wild is not None:
-                yield "NotFinite", f"{name} holds a number that is not finite (NaN or infinity)", wild
+            for leaf in some:
+                wild = _anywhere(pl.col(leaf.name), leaf.dtype, kind, lambda value: ~value.is_finite())
+                if wild is not None:
+                    yield "NotFinite", f"{name} holds a number that is not finite (NaN or infinity)", wild
 
 
 def _anywhere(expr: pl.Expr, dtype: pl.DataType, kind: type[pl.DataType], test: object) -> pl.Expr | None:
@@ -92,7 +112,7 @@ def _anywhere(expr: pl.Expr, dtype: pl.DataType, kind: type[pl.DataType], test: 
             return None
         listed = expr if isinstance(dtype, pl.List) else expr.arr.to_list()
         return listed.list.eval(below).list.any()
-    if dtype == kind:
+    if isinstance(dtype, kind):
         assert callable(test)
         return test(expr)  # type: ignore[no-any-return]
     return None

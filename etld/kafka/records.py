@@ -99,6 +99,20 @@ class Records:
         if self._messages:
             yield from map(type(self._messages[0]).headers, self._messages)
 
+    def header(self, name: str) -> dict[int, bytes]:
+        """The header of that name by the index of each record that has it; the first where one has several."""
+        found: dict[int, bytes] = {}
+        if not self._messages:
+            return found
+        all_headers = list(map(type(self._messages[0]).headers, self._messages))
+        # In C where no record has any.
+        if any(all_headers):
+            for index, headers in enumerate(all_headers):
+                for one, value in headers or ():
+                    if one == name and value is not None:
+                        found.setdefault(index, value)
+        return found
+
     def milliseconds(self, index: int) -> int:
         """The timestamp of one of them in milliseconds since 1970, 0 or less when it has none."""
         return int(self._messages[index].timestamp()[1])

@@ -14,7 +14,7 @@ import polars as pl
 from etld.deadletters import letter_headers, outbox
 from etld.deadletters.from_record import Source, letter, live, tell
 from etld.deadletters.relay import Relay
-from etld.frames import Transform, load_transform, ready
+from etld.frames import Transform, encoded, load_transform, ready
 from etld.isolation.program import Program, memory_for
 from etld.kafka.settings import client_settings
 from etld.postgres.node_lease import NodeLease
@@ -89,7 +89,8 @@ class ProcessorHandler(BatchHandler[Rows]):
     def prepare(self, batch: Batch) -> Rows:
         """Decode the whole batch natively, transform it, and make it ready for the sink."""
         assert self._schemas is not None
-        decoded = formats.decode_batch(self.killers.values_of(batch), self._schemas)
+        headers = batch.header(formats.SCHEMA_HEADER)
+        decoded = formats.decode_batch(self.killers.values_of(batch), self._schemas, headers=headers)
         frames: list[pl.DataFrame] = []
         filtered: list[int] = []
         more: list[BadRecord] = []
@@ -98,8 +99,9 @@ class ProcessorHandler(BatchHandler[Rows]):
             frames.append(_with_coordinates(frame, batch))
             filtered += out["row"].to_list()
             more += wrong
-        bad = sorted([*self.killers.explained(batch, decoded.bad), *more], key=lambda b: b.row)
-        work = Rows(batch, _outcomes(batch, bad, filtered), self.encode(frames), bad)
+        rows, unwritable = encoded(self.encode, frames)
+        bad = sorted([*self.killers.explained(batch, decoded.bad), *more, *unwritable], key=lambda b: b.row)
+        work = Rows(batch, _outcomes(batch, bad, filtered), rows, bad)
         work.letters = [self._letter(batch, one, None) for one in bad]
         return work
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.events.limits import FIELDS
+from etld.events.limits import FIELDS, FLOAT_MAX, storable_text
 from etld.schemas import foreign, tree
 from etld.schemas.fields import DETAILS
 from etld.schemas.tree import SchemaError, Type
+from etld.util.text import one_line, shortened, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from etld.schemas.tree import RecordField
 
 _ENDLESS = "an array of values without bytes says nothing but its length"
+# Of the reasons against a schema.
+_MOST_TOLD, _LONGEST = 10, 500
 _TOP = dict.fromkeys(("event_id", "event_name", "event_type"), "string")
 
 
@@ -33,11 +37,11 @@ class EventSchema:
 
     @classmethod
     def parse(cls, text: str) -> EventSchema:
-        """The schema of that JSON text; raises `SchemaError` with every reason against it."""
+        """The schema of that JSON text; raises `SchemaError` with the reasons against it."""
         top = _record(text)
         reasons = list(_problems(top))
         if reasons:
-            raise SchemaError("; ".join(reasons))
+            raise SchemaError(_joined(reasons))
         return cls(text, top)
 
     @classmethod
@@ -46,14 +50,24 @@ class EventSchema:
 
         `renames` are names that fields had earlier, by the aliases of etld's own schema.
         """
+        try:
+            return cls._read(text, renames or {})
+        except SchemaError:
+            raise
+        except Exception as error:
+            # A stranger's schema that brings a mistake of ours to light must not stop whoever reads its records.
+            raise SchemaError(f"schema: {type(error).__name__}: {one_line(error)}") from error
+
+    @classmethod
+    def _read(cls, text: str, renames: Mapping[str, str]) -> EventSchema:
         top = _record(text)
         if not any(_problems(top)):
             return cls(text, top)
-        top = foreign.renamed(top, renames or {})
+        top = foreign.renamed(top, renames)
         time = foreign.time_kind(top, json.loads(text))
         reasons = [*foreign.problems(top, time), *(why for f in top.fields for why in _inside(f))]
         if reasons:
-            raise SchemaError("; ".join(reasons))
+            raise SchemaError(_joined(reasons))
         return cls(text, top, time)
 
 
@@ -73,6 +87,13 @@ def read_file(path: Path) -> str:
         raise SchemaError(error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise SchemaError("not UTF-8") from None
+
+
+def _joined(reasons: list[str]) -> str:
+    """The reasons, but not so many and so long that each dead letter with them is larger than its record."""
+    told = [shortened(one, _LONGEST) for one in reasons[:_MOST_TOLD]]
+    more = len(reasons) - len(told)
+    return "; ".join(told) + (f"; and {thousands(more)} more" if more else "")
 
 
 def _record(text: str) -> Type:
@@ -129,6 +150,8 @@ def _unusable(of: Type, path: str) -> Iterator[str]:
 
 def _empty(of: Type) -> bool:
     """Whether a value of it takes no byte, so that an absurd count of them costs nothing to claim."""
+    if of.kind == "fixed":
+        return not of.size
     return of.kind == "null" or (of.kind == "record" and all(_empty(f.type) for f in of.fields))
 
 
@@ -149,8 +172,8 @@ def _described(of: Type) -> str:
 _SCALARS: Mapping[str, Callable[[Any], bool]] = {
     "int": lambda value: type(value) is int and -(1 << 31) <= value < 1 << 31,
     "long": lambda value: type(value) is int and -(1 << 63) <= value < 1 << 63,
-    "float": lambda value: type(value) in (int, float),
-    "double": lambda value: type(value) in (int, float),
+    "float": lambda value: type(value) in (int, float) and abs(value) <= FLOAT_MAX,
+    "double": lambda value: type(value) in (int, float) and abs(value) <= sys.float_info.max,
     "null": lambda value: value is None,
     "boolean": lambda value: type(value) is bool,
 }
@@ -174,4 +197,4 @@ def _fits(of: Type, value: Any) -> bool:
         return value in of.symbols
     if kind in _SCALARS:
         return _SCALARS[kind](value)
-    return isinstance(value, str)
+    return isinstance(value, str) and storable_text(value)

@@ -38,7 +38,9 @@ def renamed(top: Type, renames: Mapping[str, str]) -> Type:
 
 def time_kind(top: Type, schema: Any) -> str:
     """How triggered_at is written: a logical type, `TEXT`, or "" for what is no time. `schema` is the record's JSON."""
-    for field, entry in zip(top.fields, schema.get("fields", ()), strict=True):
+    while isinstance(schema["type"], dict):
+        schema = schema["type"]
+    for field, entry in zip(top.fields, schema["fields"], strict=True):
         if field.name == "triggered_at":
             of = field.type.optional or field.type
             nanos = _nanos(entry["type"]) if of.kind == "long" else ""

@@ -11,9 +11,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from etld.schemas import bounds
 from etld.util.text import shortened
+
+if TYPE_CHECKING:
+    from etld.schemas.bounds import Bound
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 # Logical types by the Avro type they annotate; an unknown or misplaced one is ignored, as Avro demands.
@@ -29,8 +33,6 @@ LOGICAL = {
     "decimal": {"bytes", "fixed"},
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A few nested names used twice each would otherwise make a tree that fills the memory.
-_MAX_SIZE = 2000
 
 
 class SchemaError(ValueError):
@@ -52,7 +54,8 @@ class RecordField:
 class Type:
     """One type. `kind` is Avro's name of it; what does not belong to the kind is empty.
 
-    `name` is the full name of a record, an enum or a fixed. `weight` counts the types in it, itself included.
+    `name` is the full name of a record, an enum or a fixed. `weight` counts the types in it, itself included, with
+    symbols and values of defaults; `depth` is how many of them are inside one another.
     """
 
     kind: str
@@ -66,6 +69,7 @@ class Type:
     precision: int = 0
     scale: int = 0
     weight: int = 1
+    depth: int = 1
     doc: str = field(default="", compare=False)
     aliases: tuple[str, ...] = field(default=(), compare=False)
 
@@ -92,6 +96,7 @@ class Type:
 
 def read(text: str) -> Type:
     """The tree of the schema in that JSON text; raises `SchemaError`."""
+    _hold(bounds.SIZE, "schema", len(text))
     try:
         schema = json.loads(text)
     except ValueError as error:
@@ -148,6 +153,7 @@ class _Parser:
     def _union(self, schema: list[Any], namespace: str, path: str) -> Type:
         if not schema:
             raise SchemaError(f"{path}: a union needs at least one type")
+        _hold(bounds.BRANCHES, path, len(schema))
         branches = tuple(self.type(branch, namespace, path) for branch in schema)
         names = [branch.name or branch.kind for branch in branches]
         if "union" in names or len(set(names)) != len(names):
@@ -159,6 +165,7 @@ class _Parser:
         if not isinstance(name, str) or not all(_NAME.fullmatch(part) for part in name.split(".")):
             raise SchemaError(f"{path}: {kind} needs a name of letters, digits and _, got {_short(name)}")
         full = _fullname(name, schema.get("namespace", namespace))
+        _hold(bounds.NAME, path, len(full))
         if full in self._named:
             raise SchemaError(f"{path}: {full} is defined twice")
         self._named[full] = None
@@ -168,6 +175,7 @@ class _Parser:
             size = schema.get("size")
             if not isinstance(size, int) or isinstance(size, bool) or size < 0:
                 raise SchemaError(f"{path}: fixed needs a size, got {_short(size)}")
+            _hold(bounds.FIXED, path, size)
             plain = Type("fixed", name=full, size=size, doc=_doc(schema), aliases=_aliases(schema))
             made = _logical(plain, schema, path)
         else:
@@ -179,16 +187,20 @@ class _Parser:
         symbols = schema.get("symbols")
         if not isinstance(symbols, list) or not symbols or len(set(map(str, symbols))) != len(symbols):
             raise SchemaError(f"{path}: enum {full} needs symbols, each once")
+        _hold(bounds.SYMBOLS, path, len(symbols))
         for symbol in symbols:
             if not isinstance(symbol, str) or not _NAME.fullmatch(symbol):
                 raise SchemaError(f"{path}: {_short(symbol)} is no symbol; use letters, digits and _")
-        return Type("enum", name=full, symbols=tuple(symbols), doc=_doc(schema), aliases=_aliases(schema))
+            _hold(bounds.NAME, path, len(symbol))
+        made = Type("enum", name=full, symbols=tuple(symbols), doc=_doc(schema), aliases=_aliases(schema))
+        return _sized(made, path, len(symbols))
 
     def _record(self, schema: dict[str, Any], full: str, path: str) -> Type:
         entries = schema.get("fields")
         if not isinstance(entries, list):
             raise SchemaError(f"{path}: record {full} needs fields")
         fields = []
+        defaults = 0
         for entry in entries:
             if not isinstance(entry, dict) or "name" not in entry or "type" not in entry:
                 raise SchemaError(f"{path}: a field needs name and type, got {_short(entry)}")
@@ -196,14 +208,19 @@ class _Parser:
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise SchemaError(f"{path}: {_short(name)} is no field name; use letters, digits and _")
             below = name if path == "schema" else f"{path}.{name}"
+            _hold(bounds.NAME, path, len(name))
             # A logical type beside the name instead of inside the type is a common slip; Avro ignores it.
             of = self.type(entry["type"], full.rpartition(".")[0], below)
             default = (entry["default"],) if "default" in entry else ()
-            fields.append(RecordField(name, of, default, _doc(entry), _aliases(entry)))
+            defaults += _values(default, below)
+            aliases = _aliases(entry)
+            _hold(bounds.ALIASES, below, len(aliases))
+            fields.append(RecordField(name, of, default, _doc(entry), aliases))
         if len({one.name for one in fields}) != len(fields):
             raise SchemaError(f"{path}: record {full} has a field twice")
         made = Type("record", name=full, fields=tuple(fields), doc=_doc(schema), aliases=_aliases(schema))
-        return _sized(made, path)
+        _hold(bounds.SILENT, path, _silent(made))
+        return _sized(made, path, defaults)
 
 
 def _fullname(name: str, namespace: Any) -> str:
@@ -219,14 +236,50 @@ def _logical(plain: Type, schema: dict[str, Any], path: str) -> Type:
     precision, scale = schema.get("precision"), schema.get("scale", 0)
     if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision or precision < 1:
         raise SchemaError(f"{path}: decimal needs precision >= 1 and scale from 0 to precision")
+    _hold(bounds.PRECISION, path, precision)
     return replace(plain, logical=logical, precision=precision, scale=scale)
 
 
-def _sized(made: Type, path: str) -> Type:
-    weight = 1 + sum(inner.weight for inner in made.below())
-    if weight > _MAX_SIZE:
-        raise SchemaError(f"{path}: more than {_MAX_SIZE} fields and types")
-    return replace(made, weight=weight)
+def _sized(made: Type, path: str, more: int = 0) -> Type:
+    """The type with its weight and its depth; `more` is what it holds beside types."""
+    # By numbers that types keep: a few nested names used twice each would make a tree that nobody could walk through.
+    weight = 1 + more + sum(inner.weight for inner in made.below())
+    depth = 1 + max((inner.depth for inner in made.below()), default=0)
+    _hold(bounds.PARTS, path, weight)
+    _hold(bounds.DEPTH, path, depth)
+    return replace(made, weight=weight, depth=depth)
+
+
+def _hold(bound: Bound, path: str, found: int) -> None:
+    problem = bound.problem(path, found)
+    if problem is not None:
+        raise SchemaError(problem)
+
+
+def _values(default: tuple[Any, ...], path: str) -> int:
+    """How many values a default is made of; layer by layer, since it may be deep."""
+    count, depth = 0, 0
+    layer: list[Any] = list(default)
+    while layer:
+        count += len(layer)
+        depth += 1
+        _hold(bounds.DEPTH, path, depth)
+        below: list[Any] = []
+        for one in layer:
+            below += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        layer = below
+    if default:
+        _hold(bounds.DEFAULT, path, len(json.dumps(default[0])))
+    return count
+
+
+def _silent(of: Type) -> int:
+    """How many values of no bytes come with each value of a type."""
+    if of.kind == "null" or (of.kind == "fixed" and not of.size):
+        return 1
+    if of.kind == "record":
+        return sum(_silent(one.type) for one in of.fields)
+    return max(map(_silent, of.not_null), default=0)
 
 
 def _doc(schema: dict[str, Any]) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from etld.schemas.tree import Type
 
 _FLOAT = struct.Struct("<f")
+_DIGITS = (6, 7, 8, 9)
+_SMALLEST_NORMAL = 2.0**-126
 
 
 def as_json(of: Type, value: Any) -> Any:
@@ -38,7 +40,8 @@ def as_json(of: Type, value: Any) -> Any:
 
 def _shortest(value: float) -> float:
     """The number of the fewest digits that is the same float of 32 bits: 0.1 rather than 0.10000000149011612."""
-    for digits in (6, 7, 8):
+    # So many make it certain, and near 0, where a float has fewer, fewer do.
+    for digits in _DIGITS if abs(value) >= _SMALLEST_NORMAL else range(1, 10):
         short = float(f"{value:.{digits}g}")
         try:
             if _FLOAT.unpack(_FLOAT.pack(short))[0] == value:

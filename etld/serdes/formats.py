@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from etld.serdes.avro import wire
 from etld.serdes.avro.format import AvroFormat
 from etld.serdes.base import BadRecord, DecodedBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from etld.serdes.base import Format, SchemaFor
 
+_NONE: Mapping[int, bytes] = MappingProxyType({})
+#: The record header that may name the schema of a value.
+SCHEMA_HEADER = wire.SCHEMA_HEADER
 #: The first is the one that etld writes; each value is read by the one that recognises it.
 FORMATS: tuple[Format, ...] = (AvroFormat(),)
 
@@ -27,22 +32,31 @@ def recognised(value: bytes) -> Format | None:
 
 
 def decode_batch(
-    values: Sequence[bytes | None], schema_for: SchemaFor, formats: Sequence[Format] | None = None
+    values: Sequence[bytes | None],
+    schema_for: SchemaFor,
+    formats: Sequence[Format] | None = None,
+    headers: Mapping[int, bytes] = _NONE,
 ) -> DecodedBatch:
     """The events of a batch; what is in no format is bad, for the reason that the first format gives.
 
+    `headers`: by row, the record header that names a value's schema, where there is one: it is the first format's.
     `formats` are all that etld knows.
     """
     first, *others = formats or FORMATS
     if not others:
-        return first.decode_batch(values, schema_for)
+        return first.decode_batch(values, schema_for, headers)
     rows: dict[Format, list[int]] = {}
     for row, value in enumerate(values):
-        one = next((one for one in others if value is not None and one.recognises(value)), first)
+        told = value is None or row in headers
+        one = first if told else next((one for one in others if one.recognises(value)), first)  # type: ignore[arg-type]
         rows.setdefault(one, []).append(row)
     if len(rows) <= 1:
-        return next(iter(rows), first).decode_batch(values, schema_for)
-    return _joined([(mine, one.decode_batch([values[row] for row in mine], schema_for)) for one, mine in rows.items()])
+        return next(iter(rows), first).decode_batch(values, schema_for, headers)
+    parts = []
+    for one, mine in rows.items():
+        there = {at: headers[row] for at, row in enumerate(mine) if row in headers}
+        parts.append((mine, one.decode_batch([values[row] for row in mine], schema_for, there)))
+    return _joined(parts)
 
 
 def _joined(parts: list[tuple[list[int], DecodedBatch]]) -> DecodedBatch:

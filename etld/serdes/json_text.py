@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from etld.serdes.columns import JSON_TEXT
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _NULL = pl.lit("null")
 
 
-def column(name: str, dtype: pl.DataType) -> pl.Expr:
+def column(values: pl.Series) -> pl.Series:
     """A column as JSON text; a null struct is a null, not the text `null`. What is JSON text already goes in as it is.
 
     A struct's keys come in the order in which jsonb keeps them, shorter ones first: PostgreSQL need not sort.
     """
-    value = pl.col(name)
-    if holds_json(dtype):
-        text = _embedded(value, dtype)
-    elif isinstance(dtype, pl.Struct):
-        names = [field.name for field in dtype.fields]
-        ordered = sorted(names, key=lambda name: (len(name.encode()), name.encode()))
-        whole = value if ordered == names else pl.struct(value.struct.field(name) for name in ordered)
-        text = whole.struct.json_encode()
+    if isinstance(values.dtype, pl.Struct) and values.dtype.fields:
+        # Its fields as columns: an expression looks for each of them among all others.
+        fields = values.struct.unnest()
+        ordered = sorted(fields.columns, key=lambda name: (len(name.encode()), name.encode()))
+        if holds_json(values.dtype):
+            text = fields.select(_object({name: (pl.col(name), fields.schema[name]) for name in ordered})).to_series()
+        else:
+            text = fields.select(ordered).to_struct().struct.json_encode()
     else:
-        text = _plain(value, dtype)
-    return pl.when(value.is_null()).then(None).otherwise(text).alias(name)
+        frame = values.to_frame("value")
+        value = pl.col("value")
+        way = _embedded if holds_json(values.dtype) else _plain
+        text = frame.select(way(value, values.dtype)).to_series()
+    if values.null_count():
+        text = text.zip_with(values.is_not_null(), pl.Series([None], dtype=pl.String))
+    return text.alias(values.name)
 
 
 def holds_json(dtype: object) -> bool:
     """Is a column of this type JSON text, or has some inside?"""
     if isinstance(dtype, pl.Struct):
         return any(holds_json(field.dtype) for field in dtype.fields)
-    return holds_json(dtype.inner) if isinstance(dtype, pl.List) else dtype == JSON_TEXT
+    # Not by ==, which takes its time for each of many fields.
+    return holds_json(dtype.inner) if isinstance(dtype, pl.List) else isinstance(dtype, type(JSON_TEXT))
 
 
 def with_text(dtype: object) -> pl.DataType:
@@ -51,15 +61,19 @@ def _embedded(value: pl.Expr, dtype: object) -> pl.Expr:
         items = value.list.eval(_embedded(pl.element(), dtype.inner)).list.join(",")
         return _or_null(value, pl.concat_str([pl.lit("["), items, pl.lit("]")]))
     if isinstance(dtype, pl.Struct) and holds_json(dtype):
-        apart = [field for field in dtype.fields if holds_json(field.dtype)]
-        rest = [field.name for field in dtype.fields if not holds_json(field.dtype)]
-        # All that has no JSON text inside at once, without its closing brace.
-        parts = [pl.struct(value.struct.field(name) for name in rest).struct.json_encode().str.head(-1)] if rest else []
-        for i, field in enumerate(apart):
-            key = ("," if parts or i else "{") + json.dumps(field.name) + ":"
-            parts += [pl.lit(key), _embedded(value.struct.field(field.name), field.dtype)]
-        return _or_null(value, pl.concat_str([*parts, pl.lit("}")]))
+        return _or_null(value, _object({one.name: (value.struct.field(one.name), one.dtype) for one in dtype.fields}))
     return value.cast(pl.String).fill_null("null") if dtype == JSON_TEXT else _plain(value, dtype)
+
+
+def _object(fields: Mapping[str, tuple[pl.Expr, object]]) -> pl.Expr:
+    """Fields with their types as an object."""
+    rest = [value.alias(name) for name, (value, dtype) in fields.items() if not holds_json(dtype)]
+    # All that has no JSON text inside at once, without its closing brace.
+    parts = [pl.struct(rest).struct.json_encode().str.head(-1)] if rest else []
+    for name, (value, dtype) in fields.items():
+        if holds_json(dtype):
+            parts += [pl.lit(("," if parts else "{") + json.dumps(name) + ":"), _embedded(value, dtype)]
+    return pl.concat_str([*parts, pl.lit("}")])
 
 
 def _or_null(value: pl.Expr, text: pl.Expr) -> pl.Expr:

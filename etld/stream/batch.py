@@ -93,6 +93,15 @@ class Batch:
             row -= share.count
         raise IndexError("row outside the batch")
 
+    def header(self, name: str) -> dict[int, bytes]:
+        """The header of that name by the row of each record that has it."""
+        found: dict[int, bytes] = {}
+        before = 0
+        for share in self.shares:
+            found.update({before + index: value for index, value in share.records.header(name).items()})
+            before += share.count
+        return found
+
     def split(self, count: int) -> tuple[Batch, Batch]:
         """The first `count` records, and the rest; 0 < count < self.count."""
         head: list[PartitionBatch] = []

@@ -83,4 +83,7 @@ class SchemaRegistrySection(Section):
     compatibility: Literal["BACKWARD", "FORWARD", "FULL", "NONE"] = Field(
         "BACKWARD", description="What a new schema version must be to the versions before it."
     )
+    id_bytes: Literal[4, 8] = Field(
+        4, description="8: other producers may write schema ids in eight bytes, as Apicurio's older serializers do."
+    )
     timeout: PositiveDuration = quantity("5 s", "How long to wait for an answer.")

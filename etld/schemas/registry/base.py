@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from etld.schemas.reference import SchemaRef
     from etld.schemas.tree import SchemaError
 
 
@@ -28,11 +30,13 @@ class RegistryUnavailable(EtldError, ConnectionError):
 
 
 class UnknownSchema(EtldError):
-    """No schema has this id."""
+    """No schema has this id, or this GUID. `why` says more where there is more to say."""
 
-    def __init__(self, schema_id: int) -> None:
+    def __init__(self, schema_id: SchemaRef, why: str = "") -> None:
         self.schema_id = schema_id
-        super().__init__(f"no schema has the id {schema_id}")
+        self.why = why
+        what = "GUID" if isinstance(schema_id, UUID) else "id"
+        super().__init__(f"no schema has the {what} {schema_id}{why and f': {why}'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,8 @@ class SchemaTexts(Protocol):
     """Gives schemas by their ids."""
 
     def look_up(
-        self, ids: Collection[int], until: float, tick: Callable[[], None]
-    ) -> Iterator[tuple[int, str | SchemaError | None]]:
+        self, ids: Collection[SchemaRef], until: float, tick: Callable[[], None]
+    ) -> Iterator[tuple[SchemaRef, str | SchemaError | None]]:
         """Each id with its schema: None where no schema has it, the error where it is none that anybody can read.
 
         Ids that were not asked for at `until` (monotonic) are left out. `tick` is called every moment meanwhile. Raises

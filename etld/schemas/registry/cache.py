@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from etld.schemas.event_schema import EventSchema
+from etld.schemas.reference import LongId
 from etld.schemas.registry.base import RegistryUnavailable, UnknownSchema
 from etld.schemas.registry.unknown_ids import UnknownIds
 from etld.schemas.tree import SchemaError
@@ -15,6 +16,7 @@ from etld.util.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from etld.schemas.reference import SchemaRef
     from etld.schemas.registry.base import SchemaTexts
 
 #: Seconds in which questions to a registry are begun before the caller has its turn again.
@@ -22,6 +24,7 @@ BUDGET = 3.0
 # What is said to be no schema is asked for again after so long: something else may have answered in its place.
 _REFUSED_FOR = 60.0
 _MOST_REFUSED = 10_000
+_LONG = "if a producer writes ids of eight bytes, this one is {}, and [schema_registry] id_bytes = 8 reads it"
 
 
 def nothing() -> None:
@@ -31,8 +34,9 @@ def nothing() -> None:
 class SchemaCache:
     """`cache(schema_id)` is the schema. What an id means never changes, so a schema is kept for ever.
 
-    That there is none, or none of use, is asked again after a while. `renames`: see `EventSchema.read`. `tick` is
-    called every moment while the registry is asked, and `budget` is how many seconds that goes on at once.
+    That there is none, or none of use, is asked again after a while. `renames`: see `EventSchema.read`. `long_ids`: may
+    ids have eight bytes? `tick` is called every moment while the registry is asked, and `budget` is how many seconds
+    that goes on at once.
     Raises `UnknownSchema`, `SchemaError` for one that is no event's, `RegistryUnavailable`.
     """
 
@@ -41,24 +45,28 @@ class SchemaCache:
         registry: SchemaTexts,
         renames: Mapping[str, str] | None = None,
         *,
+        long_ids: bool = False,
         unknown: UnknownIds | None = None,
         tick: Callable[[], None] = nothing,
         budget: float = BUDGET,
     ) -> None:
         self._registry = registry
         self._renames = renames
+        self._long_ids = long_ids
         self._tick = tick
         self._budget = budget
-        self._known: dict[int, EventSchema] = {}
+        self._known: dict[SchemaRef, EventSchema] = {}
         #: Why it is of no use, and since when that is known.
-        self._refused: dict[int, tuple[str, float]] = {}
+        self._refused: dict[SchemaRef, tuple[str, float]] = {}
         self._unknown = unknown or UnknownIds()
         # What was answered since then holds until all is that was asked with it, however long that takes.
         self._since = math.inf
         self._complete = True
 
-    def __call__(self, schema_id: int) -> EventSchema:
-        """The schema with this id; raises as said above."""
+    def __call__(self, schema_id: SchemaRef) -> EventSchema:
+        """The schema with this id, or this GUID; raises as said above."""
+        if self._is_too_long(schema_id):
+            raise UnknownSchema(0, _LONG.format(schema_id))
         found = self._known.get(schema_id)
         if found is not None:
             return found
@@ -70,12 +78,12 @@ class SchemaCache:
             return self._known[schema_id]
         raise UnknownSchema(schema_id)
 
-    def learn(self, ids: Iterable[int]) -> None:
+    def learn(self, ids: Iterable[SchemaRef]) -> None:
         """Ask for all of these that are not known; `RegistryUnavailable`: not all are answered yet, call again.
 
         What was answered is not asked again then.
         """
-        wanted = set(ids)
+        wanted = {one for one in ids if not self._is_too_long(one)}
         if self._known.keys() >= wanted:
             return
         if self._complete:
@@ -93,7 +101,7 @@ class SchemaCache:
         self._ask(ids, budget, math.inf)
         return [one for one in ids if one in self._known or one in self._refused]
 
-    def _ask(self, ids: Collection[int], budget: float, since: float) -> int:
+    def _ask(self, ids: Collection[SchemaRef], budget: float, since: float) -> int:
         """Ask for what is not answered; how many are not answered still."""
         self._unknown.read()
         asked = [one for one in ids if not self._is_answered(one, since)]
@@ -109,7 +117,10 @@ class SchemaCache:
             self._unknown.write()
         return len(asked) - answered
 
-    def _is_answered(self, schema_id: int, since: float) -> bool:
+    def _is_too_long(self, schema_id: SchemaRef) -> bool:
+        return isinstance(schema_id, LongId) and not self._long_ids
+
+    def _is_answered(self, schema_id: SchemaRef, since: float) -> bool:
         if schema_id in self._known or self._unknown.holds(schema_id):
             return True
         refused = self._refused.get(schema_id)
@@ -117,7 +128,7 @@ class SchemaCache:
             return True
         return self._unknown.said_since(schema_id, since)
 
-    def _take(self, schema_id: int, text: str | SchemaError | None) -> None:
+    def _take(self, schema_id: SchemaRef, text: str | SchemaError | None) -> None:
         self._refused.pop(schema_id, None)
         if text is None:
             self._unknown.note(schema_id)
@@ -132,7 +143,7 @@ class SchemaCache:
             # One that brings a mistake of ours to light is of no use either, and no reason to stop.
             self._refuse(schema_id, error)
 
-    def _refuse(self, schema_id: int, error: Exception) -> None:
+    def _refuse(self, schema_id: SchemaRef, error: Exception) -> None:
         why = str(error) if isinstance(error, SchemaError) else f"{type(error).__name__}: {printable(error, 200)}"
         if len(self._refused) >= _MOST_REFUSED:
             self._refused.clear()

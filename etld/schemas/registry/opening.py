@@ -82,4 +82,5 @@ def open_schemas(
     else:
         unknown = UnknownIds(config.unknown_schemas_path, hidden(addresses.schema_registry))
     registry = open_registry(config, addresses)
-    return SchemaCache(registry, renames(config), unknown=unknown, tick=tick, budget=budget)
+    long_ids = config.schema_registry.id_bytes == 8
+    return SchemaCache(registry, renames(config), long_ids=long_ids, unknown=unknown, tick=tick, budget=budget)

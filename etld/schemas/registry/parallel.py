@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+Q = TypeVar("Q")
 A = TypeVar("A")
 
 _THREADS = 16
@@ -19,18 +20,18 @@ _TICK_EVERY = 0.2
 
 
 def answers(
-    questions: Iterable[int],
-    asking: Callable[[], AbstractContextManager[Callable[[int], A]]],
+    questions: Iterable[Q],
+    asking: Callable[[], AbstractContextManager[Callable[[Q], A]]],
     until: float,
     tick: Callable[[], None],
-) -> Iterator[tuple[int, A]]:
+) -> Iterator[tuple[Q, A]]:
     """Each question with its answer, in the order in which they come.
 
     None is begun after `until` (monotonic); those that were are waited for. `asking` is entered once in each thread.
     `tick` is called in the caller's every moment. Raises what was raised first, after all that came before.
     """
     waiting = deque(questions)
-    found: queue.SimpleQueue[tuple[int, A] | BaseException | None] = queue.SimpleQueue()
+    found: queue.SimpleQueue[tuple[Q, A] | BaseException | None] = queue.SimpleQueue()
     running = min(_THREADS, len(waiting))
     for _ in range(running):
         threading.Thread(target=_ask, args=(waiting, asking, until, found), name="look-up", daemon=True).start()
@@ -56,10 +57,10 @@ def answers(
 
 
 def _ask(
-    waiting: deque[int],
-    asking: Callable[[], AbstractContextManager[Callable[[int], A]]],
+    waiting: deque[Q],
+    asking: Callable[[], AbstractContextManager[Callable[[Q], A]]],
     until: float,
-    found: queue.SimpleQueue[tuple[int, A] | BaseException | None],
+    found: queue.SimpleQueue[tuple[Q, A] | BaseException | None],
 ) -> None:
     try:
         with asking() as ask:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
+from uuid import UUID
 
 from etld.errors import EtldError
 from etld.schemas.registry import parallel, references
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.schemas.compatibility import Level
+    from etld.schemas.reference import SchemaRef
 
 _MIME = "application/vnd.schemaregistry.v1+json"
 _INT_MAX = 2**31 - 1
@@ -110,11 +112,12 @@ class RestRegistry:
             return said.number("id")
 
     def look_up(
-        self, ids: Collection[int], until: float, tick: Callable[[], None]
-    ) -> Iterator[tuple[int, str | SchemaError | None]]:
+        self, ids: Collection[SchemaRef], until: float, tick: Callable[[], None]
+    ) -> Iterator[tuple[SchemaRef, str | SchemaError | None]]:
         """See `Registry`."""
-        yield from ((one, None) for one in ids if one > _INT_MAX)
-        yield from parallel.answers([one for one in ids if one <= _INT_MAX], self._asking, until, tick)
+        possible = [one for one in ids if isinstance(one, UUID) or one <= _INT_MAX]
+        yield from ((one, None) for one in set(ids).difference(possible))
+        yield from parallel.answers(possible, self._asking, until, tick)
 
     def latest(self, subject: str) -> Version | None:
         """See `Registry`."""
@@ -164,14 +167,14 @@ class RestRegistry:
             calls.close()
 
     @contextmanager
-    def _asking(self) -> Iterator[Callable[[int], str | SchemaError | None]]:
+    def _asking(self) -> Iterator[Callable[[SchemaRef], str | SchemaError | None]]:
         with self._calls() as call:
             yield partial(_schema, call)
 
 
-def _schema(call: RestCalls, schema_id: int) -> str | SchemaError | None:
+def _schema(call: RestCalls, schema_id: SchemaRef) -> str | SchemaError | None:
     """The schema with that id: None when there is none, the error when it is of no use to anybody."""
-    said = call("GET", f"/schemas/ids/{schema_id}")
+    said = call("GET", f"/schemas/{'guids' if isinstance(schema_id, UUID) else 'ids'}/{schema_id}")
     if said.status == 404:
         return None
     kind = said.get("schemaType", str, "AVRO")

@@ -11,6 +11,7 @@ from etld.postgres.errors import classify
 from etld.schemas import compatibility
 from etld.schemas.registry import rows
 from etld.schemas.registry.base import Incompatible, RegistryUnavailable, Version
+from etld.schemas.tree import SchemaError
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
     from etld.postgres.connections import Connection
     from etld.schemas.compatibility import Level
-    from etld.schemas.tree import SchemaError
+    from etld.schemas.reference import SchemaRef
 
 # Ids that one query asks for.
 _AT_ONCE = 1000
+_NO_GUIDS = "etld's own registry gives no GUIDs; [schema_registry] url names one that does"
 
 
 class TableRegistry:
@@ -48,10 +50,11 @@ class TableRegistry:
             return rows.add(conn, subject, version, schema, _fingerprint(schema))
 
     def look_up(
-        self, ids: Collection[int], until: float, tick: Callable[[], None]
-    ) -> Iterator[tuple[int, str | SchemaError | None]]:
+        self, ids: Collection[SchemaRef], until: float, tick: Callable[[], None]
+    ) -> Iterator[tuple[SchemaRef, str | SchemaError | None]]:
         """See `Registry`. All over one connection."""
-        asked = list(ids)
+        asked = [one for one in ids if isinstance(one, int)]
+        yield from ((one, SchemaError(_NO_GUIDS)) for one in ids if not isinstance(one, int))
         with self._connection() as conn:
             for begin in range(0, len(asked), _AT_ONCE):
                 if begin and time.monotonic() >= until:

@@ -7,12 +7,15 @@ import logging
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from etld.util.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from etld.schemas.reference import SchemaRef
 
 log = logging.getLogger("etld.schemas")
 
@@ -41,22 +44,22 @@ class UnknownIds:
         self._longest = longest
         self._clock = clock
         #: By id: when it was said, and until when it holds (of the clock of the machine, which may be set back).
-        self._said: dict[int, tuple[float, float]] = {}
+        self._said: dict[SchemaRef, tuple[float, float]] = {}
         self._read_as: tuple[int, int] | None = None
         self._changed = False
         self._written = 0.0
 
-    def holds(self, schema_id: int) -> bool:
+    def holds(self, schema_id: SchemaRef) -> bool:
         """Is it known to be unknown?"""
         said = self._said.get(schema_id)
         return said is not None and said[0] <= self._clock() < said[1]
 
-    def said_since(self, schema_id: int, moment: float) -> bool:
+    def said_since(self, schema_id: SchemaRef, moment: float) -> bool:
         """Was it said after that moment (of the same clock), whether it holds still or not?"""
         said = self._said.get(schema_id)
         return said is not None and moment <= said[0] <= self._clock()
 
-    def note(self, schema_id: int) -> None:
+    def note(self, schema_id: SchemaRef) -> None:
         """The registry says that there is none."""
         now = self._clock()
         before = self._said.pop(schema_id, None)
@@ -67,7 +70,7 @@ class UnknownIds:
         self._said[schema_id] = (now, now + min(self._longest, max(SHORTEST, held)))
         self._changed = True
 
-    def forget(self, schema_id: int) -> None:
+    def forget(self, schema_id: SchemaRef) -> None:
         """It is known by now."""
         self._changed = self._said.pop(schema_id, None) is not None or self._changed
 
@@ -86,7 +89,8 @@ class UnknownIds:
                 return
             now = self._clock()
             for text, (said, until) in document["unknown"].items():
-                schema_id, mine = int(text), self._said.get(int(text))
+                schema_id = UUID(text) if "-" in text else int(text)
+                mine = self._said.get(schema_id)
                 if said <= now < until <= said + self._longest and (mine is None or mine[0] < said):
                     self._said[schema_id] = (float(said), float(until))
 
@@ -97,7 +101,7 @@ class UnknownIds:
             return
         self.read()
         clock = self._clock()
-        held = [(one, said) for one, said in self._said.items() if said[1] > clock]
+        held = [(str(one), said) for one, said in self._said.items() if said[1] > clock]
         document = {"registry": self._registry, "unknown": dict(held[-_MOST_IN_FILE:])}
         try:
             write_atomically(self._path, json.dumps(document).encode(), durable=False)

@@ -24,8 +24,8 @@ _LONGEST = 10
 _SIZES = {"float": 4, "double": 8}
 
 
-def misfits(top: Type, values: Sequence[bytes]) -> list[int]:
-    """The places in `values` (each with its header) of records that are no value of the schema.
+def misfits(top: Type, values: Sequence[bytes], head: int = HEADER) -> list[int]:
+    """The places in `values` (each with `head` bytes in front) of records that are no value of the schema.
 
     They end too early or too late, or have a union branch, an enum symbol or a boolean that does not exist. None for
     a schema with arrays, where records differ in their steps.
@@ -34,7 +34,7 @@ def misfits(top: Type, values: Sequence[bytes]) -> list[int]:
     """
     if _has_array(top):
         return []
-    scan = _Scan(values)
+    scan = _Scan(values, head)
     scan.take(top, np.arange(len(values)))
     return scan.misfits()
 
@@ -44,13 +44,13 @@ def _has_array(of: Type) -> bool:
 
 
 class _Scan:
-    def __init__(self, values: Sequence[bytes]) -> None:
+    def __init__(self, values: Sequence[bytes], head: int) -> None:
         sizes = np.fromiter(map(len, values), np.int64, len(values))
         self._ends = np.cumsum(sizes)
         # Who has lost its way goes on reading somewhere, at most in these zeros.
         self._bytes = np.frombuffer(b"".join([*values, bytes(_LONGEST)]), np.uint8)
         self._last = len(self._bytes) - 1
-        self._at = self._ends - sizes + HEADER
+        self._at = self._ends - sizes + head
         self._fits = np.ones(len(values), bool)
 
     def misfits(self) -> list[int]:

@@ -14,21 +14,23 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from etld.schemas.registry.base import UnknownSchema
 from etld.schemas.tree import SchemaError
 from etld.serdes import columns, foreign_frames
-from etld.serdes.avro import batch_scan, wire
+from etld.serdes.avro import batch_scan, proof, wire
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.columnar_plan import NONCE, ColumnarPlan, plan
 from etld.serdes.avro.varint import long
-from etld.serdes.base import STAGE, BadRecord, DecodedBatch, DecodeError, announce
+from etld.serdes.base import ENDS, STAGE, BadRecord, DecodedBatch, DecodeError, announce, broken, in_halves
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from etld.schemas.event_schema import EventSchema
     from etld.serdes.base import SchemaFor
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _KEPT = 256
 _NEVER = 1 << 62
 _HEAD = itemgetter(slice(wire.HEADER))
+_NO_ID = bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +59,26 @@ USUAL = Limits()
 EXACT = Limits(_NEVER, _NEVER)
 
 
-def decode(values: Sequence[bytes | None], schema_for: SchemaFor, limits: Limits = USUAL) -> DecodedBatch:
+def decode(
+    values: Sequence[bytes | None],
+    schema_for: SchemaFor,
+    limits: Limits = USUAL,
+    headers: Mapping[int, bytes] = MappingProxyType({}),
+) -> DecodedBatch:
     """Decode a batch, columnar or record by record: both ways give equal frames.
 
-    `schema_for` raises `UnknownSchema` for an id that no schema has: its records are bad. Whatever else
-    it raises comes through, since a registry that is away makes no record bad.
+    `headers`: see `Format.decode_batch`. `schema_for` raises `UnknownSchema` for an id that no schema has: its records
+    are bad. Whatever else it raises comes through, since a registry that is away makes no record bad.
     """
     bad: list[BadRecord] = []
     frames = []
-    groups = _groups(values, bad)
-    announce(schema_for, (_id_in(head) for head in groups))
+    rows_left: Sequence[int] = range(len(values))
+    if headers:
+        values = _framed(values, headers, bad)
+        wrong = {one.row for one in bad}
+        rows_left = [row for row in rows_left if row not in wrong]
+    groups = _groups(values, rows_left, bad)
+    announce(schema_for, map(wire.reference, groups))
     for head, rows in groups.items():
         reader = _reader(head, schema_for, rows, bad)
         if reader is not None:
@@ -100,28 +113,44 @@ def _goes_with(one: object, other: object) -> bool:
     return one == other
 
 
-def _groups(values: Sequence[bytes | None], bad: list[BadRecord]) -> dict[bytes, Sequence[int]]:
-    """Rows by the header of their value; what has none is bad."""
+def _framed(values: Sequence[bytes | None], headers: Mapping[int, bytes], bad: list[BadRecord]) -> list[bytes | None]:
+    """The values, with what stands in a header of the record in front of its own."""
+    framed = list(values)
+    for row, head in headers.items():
+        value = values[row]
+        try:
+            framed[row] = None if value is None else wire.framed(value, head)
+        except DecodeError as error:
+            bad.append(BadRecord(row, STAGE, error.error_class, str(error)))
+    return framed
+
+
+def _groups(values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord]) -> dict[bytes, Sequence[int]]:
+    """Rows by what stands in front of the body of their value; what has none is bad."""
     try:
         heads = set(map(_HEAD, values))  # type: ignore[arg-type]
     except TypeError:  # a tombstone among them
         heads = set()
-    if len(heads) == 1:
+    if len(heads) == 1 and len(rows) == len(values):
         (head,) = heads
-        if len(head) == wire.HEADER and head[0] == 0:
-            return {head: range(len(values))}
+        if len(head) == wire.HEADER and head[0] == 0 and head != wire.LONG:
+            return {head: rows}
     groups: dict[bytes, list[int]] = {}
-    for row, value in enumerate(values):
-        if value is not None and len(value) >= wire.HEADER and value[0] == 0:
+    for row in rows:
+        value = values[row]
+        if value is not None and len(value) >= wire.HEADER and value[0] == 0 and value[1:5] != _NO_ID:
             head = value[: wire.HEADER]
-            try:
-                groups[head].append(row)
-            except KeyError:
-                groups[head] = [row]
         else:
             reason = wire.refusal(value)
-            assert reason is not None
-            bad.append(BadRecord(row, STAGE, reason.error_class, str(reason)))
+            if reason is not None:
+                bad.append(BadRecord(row, STAGE, reason.error_class, str(reason)))
+                continue
+            assert value is not None
+            head = value[: wire.head_size(value)]
+        try:
+            groups[head].append(row)
+        except KeyError:
+            groups[head] = [row]
     return dict(groups)
 
 
@@ -133,7 +162,7 @@ class _SchemaReader:
         self._schema = schema
         self._tree = schema.tree
         self._decode = codec_of(schema).decode
-        self._plan = plan(schema.tree)
+        self._plan = plan(schema.tree, len(head))
         self._taken = columns.taken(schema.tree)
         self._convert = columns.converter(self._taken)
 
@@ -141,8 +170,19 @@ class _SchemaReader:
         self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
     ) -> list[pl.DataFrame]:
         """The frames of `rows`, in pieces; the bad ones are appended to `bad`."""
-        frames = self._written(values, rows, bad, limits)
-        return frames if self._schema.time is None else [foreign_frames.resolved(self._schema, f, bad) for f in frames]
+
+        def read(some: Sequence[int]) -> tuple[list[pl.DataFrame], list[BadRecord]]:
+            found: list[BadRecord] = []
+            frames = self._written(values, some, found, limits)
+            if self._schema.time is not None:
+                frames = [foreign_frames.resolved(self._schema, frame, found) for frame in frames]
+            return frames, found
+
+        made, broke = in_halves(read, rows, itemgetter(0), STAGE)
+        bad += broke
+        for _, found in made:
+            bad += found
+        return [frame for frames, _ in made for frame in frames]
 
     def _written(
         self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
@@ -154,7 +194,7 @@ class _SchemaReader:
         frame = _columnar(self._plan, self._head, mine, rows)
         if frame is not None:
             return [frame]
-        suspects = set(batch_scan.misfits(self._tree, mine))  # type: ignore[arg-type]
+        suspects = set(batch_scan.misfits(self._tree, mine, len(self._head)))  # type: ignore[arg-type]
         if not suspects:
             return self._halved(values, rows, bad, limits)
         others = [row for at, row in enumerate(rows) if at not in suspects]
@@ -179,33 +219,40 @@ class _SchemaReader:
 
     def _exact(self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord]) -> pl.DataFrame:
         good, events = [], []
+        size = len(self._head)
         for row in rows:
             value = values[row]
             assert value is not None
             try:
-                events.append(self._convert(self._decode(value[wire.HEADER :])))
+                events.append(self._convert(self._decode(value[size:])))
                 good.append(row)
             except DecodeError as error:
                 bad.append(BadRecord(row, STAGE, error.error_class, str(error)))
+            except ENDS:
+                raise
+            except BaseException as error:
+                bad.append(broken(row, STAGE, error))
         return columns.frame(self._taken, good, events)
 
 
 def _reader(head: bytes, schema_for: SchemaFor, rows: Sequence[int], bad: list[BadRecord]) -> _SchemaReader | None:
-    schema_id = _id_in(head)
+    named = wire.reference(head)
     try:
-        schema = schema_for(schema_id)
+        schema = schema_for(named)
     except UnknownSchema as error:
         bad.extend(BadRecord(row, STAGE, "UnknownSchemaId", str(error)) for row in rows)
         return None
     except SchemaError as error:
-        text = f"schema {schema_id} is no event's: {error}"
+        text = f"schema {named} is no event's: {error}"
         bad.extend(BadRecord(row, STAGE, "NotAnEventSchema", text) for row in rows)
         return None
-    return _reader_of(head, schema)
-
-
-def _id_in(head: bytes) -> int:
-    return int.from_bytes(head[1:])
+    try:
+        return _reader_of(head, schema)
+    except ENDS:
+        raise
+    except BaseException as error:
+        bad.extend(broken(row, STAGE, error) for row in rows)
+        return None
 
 
 @lru_cache(_KEPT)
@@ -219,6 +266,7 @@ def _columnar(
     """The frame of `values`, None when it is not certain that they were read right."""
     nonce = os.urandom(NONCE)
     sync = os.urandom(16)
+    sizes = np.fromiter(map(len, values), np.int64, len(values))  # type: ignore[arg-type]
     head_of_file = b"".join(
         (
             b"Obj\x01\x04\x16avro.schema",
@@ -227,23 +275,27 @@ def _columnar(
             b"\x14avro.codec\x08null\x00",
             sync,
             long(len(values)),
-            long(sum(map(len, values)) + NONCE * len(values)),  # type: ignore[arg-type]
+            long(int(sizes.sum()) + NONCE * len(values)),
         )
     )
     # One join, since each copies the whole batch.
     first, *others = values
     assert first is not None
     container = nonce.join((head_of_file + first, *others, sync))  # type: ignore[arg-type]
+    ends = len(head_of_file) + np.cumsum(sizes + NONCE) - NONCE
     try:
         read = pl.read_avro(io.BytesIO(container))
         if read.height != len(values):
             return None
-        read = read.with_columns(pl.Series("_value", values, pl.Binary()), *way.lengths)
-        same = (pl.col("_header") == pl.lit(head)) & (pl.col("_nonce") == pl.lit(nonce)) & way.proof
-        if read.select(same.all()).item() is not True:
+        read = way.flat(read)
+        same = ((pl.col("_header") == pl.lit(head)) & (pl.col("_nonce") == pl.lit(nonce))).all()
+        if read.select(pl.all_horizontal(same, *way.checks)).item() is not True:
+            return None
+        walk = proof.Walk(container, ends - sizes + len(head), ends, read.select(way.measures))
+        if not walk.proves(way.top):
             return None
         return read.select(pl.Series("row", rows, pl.UInt32()), *way.columns)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except ENDS:
         raise
     except BaseException:
         # ComputeError, OSError, or PanicException, which is no Exception: the exact way finds the reason.

@@ -9,23 +9,28 @@ from etld.serdes.avro import direct, wire
 from etld.serdes.avro.codec import codec_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from etld.schemas.catalog import EventType
     from etld.schemas.event_schema import EventSchema
+    from etld.schemas.reference import SchemaRef
     from etld.serdes.base import DecodedBatch, DirectEncode, Encode, SchemaFor
 
 
 class AvroFormat:
-    """A zero byte, the schema id in four bytes, the Avro body."""
+    """What names the schema (see `wire`), and the Avro body."""
 
     def recognises(self, value: bytes) -> bool:
         """See `Format`."""
-        return value[:1] == wire.MAGIC
+        return value[:1] in (wire.MAGIC, wire.GUID_MAGIC)
 
-    def schema_id(self, value: bytes) -> int:
+    def schema_ref(self, value: bytes) -> SchemaRef:
         """See `Format`."""
         return wire.unpack(value)[0]
+
+    def framed(self, value: bytes, header: bytes) -> bytes:
+        """See `Format`."""
+        return wire.framed(value, header)
 
     def encoder(self, schema: EventSchema, schema_id: int) -> Encode:
         """See `Format`."""
@@ -40,9 +45,11 @@ class AvroFormat:
         codec = codec_of(schema)
         return foreign.resolved(schema, codec.to_json(codec.decode(wire.unpack(value)[1])))
 
-    def decode_batch(self, values: Sequence[bytes | None], schema_for: SchemaFor) -> DecodedBatch:
+    def decode_batch(
+        self, values: Sequence[bytes | None], schema_for: SchemaFor, headers: Mapping[int, bytes]
+    ) -> DecodedBatch:
         """See `Format`."""
         # Late: ingest, which decodes nothing, needs no Polars.
         from etld.serdes.avro import columnar
 
-        return columnar.decode(values, schema_for)
+        return columnar.decode(values, schema_for, headers=headers)

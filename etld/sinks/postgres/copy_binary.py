@@ -59,8 +59,7 @@ def _rows(frame: pl.DataFrame, columns: Mapping[str, str], unique: str | None) -
             if name == unique and frame.height >= _MANY:
                 row.sort(fixed)
         elif kind == "jsonb":
-            text = frame.select(json_text.column(name, frame.schema[name])).to_series()
-            row.variable(text.cast(pl.Binary), _JSONB_VERSION)
+            row.variable(json_text.column(column).cast(pl.Binary), _JSONB_VERSION)
         elif kind in _NUMBERS or kind == "uuid":
             row.variable(_where_there(column, kind))
         else:

@@ -30,7 +30,7 @@ class HashFormat(AvroFormat):
     def recognises(self, value: bytes) -> bool:
         return value[:1] == b"#"
 
-    def decode_batch(self, values: Sequence[bytes | None], schema_for: Any) -> DecodedBatch:
+    def decode_batch(self, values: Sequence[bytes | None], schema_for: Any, headers: Any) -> DecodedBatch:
         ids, good, bad = [], [], []
         for row, value in enumerate(values):
             try:
@@ -69,14 +69,14 @@ def test_avro_is_written() -> None:
     value = _avro(1)
     form = formats.recognised(value)
     assert form is formats.written()
-    assert form.schema_id(value) == 7
+    assert form.schema_ref(value) == 7
     decoded = form.decode(SCHEMA, value)
     assert decoded["event_details"] == event()["event_details"]
     assert decoded["triggered_at"] == event()["triggered_at"]
     with pytest.raises(DecodeError):
         form.decode(SCHEMA, value[:-1])
     with pytest.raises(DecodeError):
-        form.schema_id(b"\0\0")
+        form.schema_ref(b"\0\0")
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"#", b"abc"])
