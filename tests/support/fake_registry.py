@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -102,6 +103,18 @@ def _by_id(server: FakeRegistry, _body: Any, number: str) -> Answer:
     return 404, {"error_code": 40403, "message": "Schema not found"}
 
 
+def guid_of(schema: str) -> uuid.UUID:
+    """The GUID of a schema: as with Confluent, one for the same text."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, schema)
+
+
+def _by_guid(server: FakeRegistry, _body: Any, guid: str) -> Answer:
+    found = next((schema for schema in server.ids if str(guid_of(schema)) == guid), None)
+    if found is None:
+        return 404, {"error_code": 40403, "message": "Schema not found"}
+    return 200, {"schema": found, "guid": guid, **_referring(server, found)}
+
+
 def _versions(server: FakeRegistry, _body: Any, subject: str) -> Answer:
     found = server.subjects.get(subject)
     return (200, list(range(1, len(found) + 1))) if found else _NO_SUBJECT
@@ -167,6 +180,7 @@ def _config(server: FakeRegistry, body: Any, subject: str) -> Answer:
 _S = r"/subjects/([^/]+)"
 _ROUTES = [
     ("GET", r"/schemas/ids/(\d+)", _by_id),
+    ("GET", r"/schemas/guids/([0-9a-f-]{36})", _by_guid),
     ("GET", _S + "/versions", _versions),
     ("GET", _S + r"/versions/(\w+)", _version),
     ("POST", _S, _lookup),

@@ -16,6 +16,7 @@ import pytest
 from etld.deadletters.decode import decode
 from etld.frames import encoded, ready
 from etld.schemas.event_schema import EventSchema
+from etld.schemas.reference import SchemaRef
 from etld.schemas.registry import UnknownSchema
 from etld.schemas.tree import SchemaError
 from etld.serdes import columns
@@ -165,10 +166,10 @@ def test_twenty_thousand_broken_records() -> None:
     ]
     wide = EventSchema.parse(json.dumps(other))
 
-    def schema_for(schema_id: int) -> EventSchema:
+    def schema_for(schema_id: SchemaRef) -> EventSchema:
         if schema_id in (7, 8):
             return SCHEMA if schema_id == 7 else wide
-        if schema_id % 3:
+        if isinstance(schema_id, uuid.UUID) or schema_id % 3:
             raise UnknownSchema(schema_id)
         raise SchemaError("it asks for too much")
 
