@@ -10,16 +10,19 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from etld.postgres import connections
 from etld.postgres.migrate import migrate
+from etld.schemas.reference import LongId
 from etld.schemas.registry import Incompatible, Registry, RegistryUnavailable, UnknownSchema
 from etld.schemas.registry.cache import SchemaCache
 from etld.schemas.registry.rest import RestRegistry
 from etld.schemas.registry.table import TableRegistry
-from support.fake_registry import FakeRegistry
+from etld.schemas.tree import SchemaError
+from support.fake_registry import FakeRegistry, guid_of
 from support.registries import schema_of
 
 _PURCHASE = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()
@@ -82,6 +85,30 @@ def test_unknown_things(registry: Registry) -> None:
     assert registry.check("nobody-value", _PURCHASE) == []
     for unknown in (987654, 2**31, 2**32 - 1):
         assert schema_of(registry, unknown) is None
+
+
+def test_guids(fake: FakeRegistry) -> None:
+    """As they come in a header of a record; the cache takes them as it takes ids."""
+    registry = RestRegistry(fake.url, timeout=5)
+    registry.register("event_purchase-value", _PURCHASE)
+    guid = guid_of(_PURCHASE)
+    assert json.loads(schema_of(registry, guid) or "") == json.loads(_PURCHASE)
+    assert schema_of(registry, UUID(int=7)) is None
+    cache = SchemaCache(registry)
+    assert cache(guid).text == cache(1).text
+    with pytest.raises(UnknownSchema, match="no schema has the GUID 00000000-"):
+        cache(UUID(int=7))
+
+
+def test_the_table_has_no_guids(database: str) -> None:
+    """And says who has."""
+    with connections.connect(database, application_name="test") as conn:
+        migrate(conn)
+        cache = SchemaCache(TableRegistry(lambda: connections.connect(database), connection=conn))
+        with pytest.raises(SchemaError, match="gives no GUIDs"):
+            cache(UUID(int=7))
+        with pytest.raises(UnknownSchema):
+            cache(LongId(7))
 
 
 def test_a_compatible_change_is_a_new_version(registry: Registry) -> None:
