@@ -11,3 +11,8 @@ class LongId(int):
 
 #: An id that a registry gave, or the GUID of the schema's content.
 SchemaRef = int | UUID
+
+
+def of_text(text: str) -> SchemaRef:
+    """What `str` made a text of; raises ValueError for another."""
+    return UUID(text) if "-" in text else int(text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from etld.serdes.avro import wire
 from etld.serdes.avro.format import AvroFormat
-from etld.serdes.base import BadRecord, DecodedBatch
+from etld.serdes.base import BadRecord, DecodedBatch, DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,18 @@ def written() -> Format:
 def recognised(value: bytes) -> Format | None:
     """The format of a value, None when it is in none of them."""
     return next((one for one in FORMATS if one.recognises(value)), None)
+
+
+def framed(values: Sequence[bytes | None], headers: Mapping[int, bytes]) -> Sequence[bytes | None]:
+    """The values as whoever has no headers needs them; what a header does not help stays as it is."""
+    if not headers:
+        return values
+    made = list(values)
+    for row, header in headers.items():
+        value = values[row]
+        with suppress(DecodeError):
+            made[row] = None if value is None else written().framed(value, header)
+    return made
 
 
 def decode_batch(

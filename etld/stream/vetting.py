@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from etld.isolation.fork_server import ForkServer, Order
 from etld.isolation.in_hand import Held, InHand, text_of
 from etld.isolation.search import Means, SearchStopped, search
+from etld.serdes import formats
 from etld.stream.batch import Batch
 from etld.stream.killers import Killers
 
@@ -225,7 +226,7 @@ class Vetting:
             lane.problem = f"{searching}; that stands still: {why}" if why else lane.problem and searching
 
         means = Means(attempt, self._wait, tell, self._worker.config.supervisor.hang_timeout * _CPU_SHARE)
-        found = search(self.killers.values(share), means)
+        found = search(formats.framed(self.killers.values(share), share.records.header(formats.SCHEMA_HEADER)), means)
         lane.problem = ""
         deaths = {share.records.offsets[at]: death for at, death in found.deaths.items()}
         batches = list(piece.pieces(1)) if found.apart else [piece]

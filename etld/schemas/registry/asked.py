@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from etld.schemas.reference import of_text
 from etld.schemas.registry.base import RegistryUnavailable
 from etld.schemas.registry.cache import SchemaCache, nothing
 from etld.schemas.registry.opening import open_registry, renames
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from etld.config import Config
+    from etld.schemas.reference import SchemaRef
     from etld.worker import Addresses
 
 #: Seconds that one question may take.
@@ -30,15 +32,15 @@ class _Asked:
         self._ask = ask
 
     def look_up(
-        self, ids: Collection[int], _until: float, _tick: Callable[[], None]
-    ) -> Iterator[tuple[int, str | SchemaError | None]]:
-        for schema_id, answer in json.loads(self._ask(json.dumps(list(ids))) or "{}").items():
-            yield int(schema_id), SchemaError(answer["error"]) if "error" in answer else answer["schema"]
+        self, ids: Collection[SchemaRef], _until: float, _tick: Callable[[], None]
+    ) -> Iterator[tuple[SchemaRef, str | SchemaError | None]]:
+        for schema_id, answer in json.loads(self._ask(json.dumps(list(map(str, ids)))) or "{}").items():
+            yield of_text(schema_id), SchemaError(answer["error"]) if "error" in answer else answer["schema"]
 
 
 def asked_schemas(config: Config, ask: Callable[[str], str | None]) -> SchemaCache:
     """Schemas by id, in the process that asks."""
-    return SchemaCache(_Asked(ask), renames(config))
+    return SchemaCache(_Asked(ask), renames(config), long_ids=config.schema_registry.id_bytes == 8)
 
 
 def schema_texts(config: Config, addresses: Addresses) -> Callable[[str], str]:
@@ -46,10 +48,10 @@ def schema_texts(config: Config, addresses: Addresses) -> Callable[[str], str]:
 
     The answer raises `RegistryUnavailable`; what is known by then is not asked for again.
     """
-    known: dict[int, tuple[dict[str, str | None], float]] = {}
+    known: dict[SchemaRef, tuple[dict[str, str | None], float]] = {}
 
     def answer(question: str) -> str:
-        ids: list[int] = json.loads(question)
+        ids: list[SchemaRef] = list(map(of_text, json.loads(question)))
         now = time.monotonic()
         asked = [one for one in ids if one not in known or known[one][1] < now]
         found = open_registry(config, addresses).look_up(asked, now + _WITHIN, nothing) if asked else ()
@@ -61,6 +63,6 @@ def schema_texts(config: Config, addresses: Addresses) -> Callable[[str], str]:
         missing = sum(one not in known for one in ids)
         if missing:
             raise RegistryUnavailable(f"the schema registry is slow: {missing} of {len(ids)} schema ids are not known")
-        return json.dumps({one: known[one][0] for one in ids})
+        return json.dumps({str(one): known[one][0] for one in ids})
 
     return answer

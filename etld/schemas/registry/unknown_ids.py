@@ -7,8 +7,8 @@ import logging
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from uuid import UUID
 
+from etld.schemas.reference import of_text
 from etld.util.files import write_atomically
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class UnknownIds:
                 return
             now = self._clock()
             for text, (said, until) in document["unknown"].items():
-                schema_id = UUID(text) if "-" in text else int(text)
+                schema_id = of_text(text)
                 mine = self._said.get(schema_id)
                 if said <= now < until <= said + self._longest and (mine is None or mine[0] < said):
                     self._said[schema_id] = (float(said), float(until))
