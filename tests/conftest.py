@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -19,8 +20,10 @@ from support.daemon import Daemon
 
 
 def pytest_configure() -> None:
-    """End as by Ctrl-C when told to end, so that fixtures clean up."""
+    """End as by Ctrl-C when told to end, so that fixtures clean up; an example takes as long as the machine needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    hypothesis.settings.register_profile("busy", deadline=None)
+    hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
