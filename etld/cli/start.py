@@ -31,6 +31,7 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
     with it the exit code is 78 for what another start would not mend.
     """
     from etld.config import locate, refuse_unsafe, refuse_unsafe_files, user_code
+    from etld.postgres import dsn
     from etld.supervisor import daemonize, main
     from etld.supervisor.config_checks import load
 
@@ -43,6 +44,8 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
         if foreground:
             error.exit_code = os.EX_CONFIG  # a service manager need not try that again
         raise
+    if config.postgres.dsn == "embedded":
+        dsn.forget_environment(os.environ)
     if foreground:
         return main.foreground(config)
     began = time.monotonic()

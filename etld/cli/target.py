@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -97,10 +98,13 @@ def find(config_path: Path | None) -> Target:
     """
     from etld.config.secrets import split
     from etld.control.client import ask
+    from etld.postgres import dsn
     from etld.supervisor.config_checks import load
     from etld.worker import Addresses
 
     config = load(config_path)
+    if config.postgres.dsn == EMBEDDED:
+        dsn.forget_environment(os.environ)
     try:
         addresses = Addresses.from_dict(ask(config_path, "status")["addresses"])
         if addresses.schema_registry != EMBEDDED:  # shown without a password that the configuration may have in it

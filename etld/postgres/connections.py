@@ -11,6 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
+from etld.postgres import dsn as dsn_parameters
 from etld.postgres import session_settings
 from etld.postgres.arrays import Array
 from etld.postgres.session_settings import ConnectionOptions
@@ -29,6 +30,9 @@ _LATER = 5.0
 _NEWER_LIMITS = "SELECT set_config(name, '0', false) FROM pg_settings WHERE setting <> '0' AND name = ANY(%s)"
 # The first server that knows transaction_timeout.
 _TRANSACTION_TIMEOUT = 170_000
+# A peer that vanished without a word is found out within about 6 s, before the worker counts as hung; a DSN may say
+# otherwise, since no statement is waited for longer than `answer_within`.
+_VANISHED = {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 6000}
 # How PostgreSQL and libpq say that a connection is refused until a person changes something, with the SQLSTATE of it.
 _REFUSALS = {
     "password authentication failed": "28P01",
@@ -134,19 +138,25 @@ def conninfo(dsn: str, options: ConnectionOptions) -> str:
     given: dict[str, Any] = conninfo_to_dict(dsn)
     if not options.get("pooled"):
         settings = session_settings.as_options(session_settings.wanted(options))
-        given["options"] = f"{given.get('options') or ''} {settings}".strip()
+        theirs = given.get("options") or os.environ.get("PGOPTIONS", "")
+        given["options"] = f"{theirs} {settings}".strip()
     if password := options.get("password"):
         given["password"] = password
-    return make_conninfo(
-        **{**given, "client_encoding": "UTF8"},
-        application_name=options["application_name"],
-        connect_timeout=max(2, int(options.get("connect_timeout", 5.0))),
-        # A peer that vanished without a word is found out within about 6 s, before the worker counts as hung.
-        keepalives_idle=3,
-        keepalives_interval=1,
-        keepalives_count=3,
-        tcp_user_timeout=6000,
-    )
+    elif "passfile" in given:
+        # A DSN that names a file means that, and not the PGPASSWORD of the environment.
+        given.setdefault("password", "")
+    own = {
+        "application_name": dsn_parameters.application_name(given.get("application_name"), options["application_name"]),
+        "connect_timeout": _connect_timeout(given.get("connect_timeout"), options),
+        "client_encoding": "UTF8",
+    }
+    return make_conninfo(**{**_VANISHED, **given, **own})
+
+
+def _connect_timeout(given: str | None, options: ConnectionOptions) -> int:
+    """The shorter of what the DSN and etld allow."""
+    own = max(2, int(options.get("connect_timeout", 5.0)))
+    return min(own, int(given)) if given and given.isdecimal() and int(given) else own
 
 
 def configure(conn: TimedConnection, options: ConnectionOptions) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from etld import config
 from etld.deadletters.rules import config_check as rules
 from etld.ingest import config_check as ingest
+from etld.postgres import config_check as postgres
 from etld.schemas import config_check as schemas
 from etld.summaries import config_check as summaries
 
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     ingest.check,
     rules.check,
     summaries.check,
+    postgres.check,
 )
 
 

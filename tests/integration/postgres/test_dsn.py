@@ -1,0 +1,71 @@
+"""Addresses as people write them, up to a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from etld.postgres.connections import Connection, connect
+from support.daemon import Daemon
+
+pytestmark = pytest.mark.integration
+
+
+def setting(conn: Connection, name: str) -> str:
+    (found,) = conn.execute("SELECT current_setting(%s)", (name,)).fetchone() or ("",)
+    return str(found)
+
+
+def test_what_etld_sets_too_may_stand_in_it(database: str) -> None:
+    """Of several hosts, the first of which is dead; with the user's options beside etld's."""
+    there = conninfo_to_dict(database)
+    given = {
+        **there,
+        "host": f"127.0.0.1,{there['host']}",
+        "port": f"1,{there['port']}",
+        "connect_timeout": "3",
+        "application_name": "orders",
+        "options": "-c jit=off -c search_path=pg_catalog",
+        "target_session_attrs": "read-write",
+        "tcp_user_timeout": "7000",
+        "keepalives_idle": "9",
+        "client_encoding": "LATIN1",
+        "sslmode": "prefer",
+        "fallback_application_name": "other",
+    }
+    with connect(make_conninfo(**given), application_name="etld test") as conn:
+        assert setting(conn, "application_name") == "etld test (orders)"
+        assert (setting(conn, "jit"), setting(conn, "search_path")) == ("off", "public")
+        assert setting(conn, "client_encoding") == "UTF8"
+        reached = conn.info.get_parameters()
+    assert (reached["tcp_user_timeout"], reached["keepalives_idle"]) == ("7000", "9")
+    assert reached["connect_timeout"] == "3"
+
+
+def test_a_service_and_the_environment(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the DSN names has the password, whatever stands in PGPASSWORD; PGOPTIONS counts."""
+    there = conninfo_to_dict(database)
+    passfile = there.pop("passfile")
+    (tmp_path / "services").write_text("[orders]\n" + "".join(f"{name}={value}\n" for name, value in there.items()))
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    monkeypatch.setenv("PGPASSWORD", "wrong")
+    monkeypatch.setenv("PGOPTIONS", "-c jit=off -c datestyle=german")
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "1000")
+    monkeypatch.setenv("PGAPPNAME", "other")
+    with connect(f"service=orders passfile='{passfile}'", application_name="etld test") as conn:
+        assert (setting(conn, "jit"), setting(conn, "datestyle")) == ("off", "ISO, DMY")
+        assert setting(conn, "application_name") == "etld test"
+
+
+def test_the_embedded_server_hears_of_no_other(make_daemon: Callable[[], Daemon]) -> None:
+    """Whatever the shell has set for the servers of others, also for commands that look for themselves."""
+    daemon = make_daemon()
+    wrong = {"PGPASSWORD": "wrong", "PGSSLMODE": "require", "PGHOSTADDR": "127.0.0.9", "PGSERVICE": "none"}
+    daemon.env.update(wrong)
+    with daemon.running():
+        assert daemon.status()["state"] == "ready"
+        assert daemon.cli("dlq", "stats").returncode == 0
+        assert "1 row" in daemon.cli("psql", "--builtin", "-c", "SELECT 1").stdout
