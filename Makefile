@@ -2,14 +2,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 ETLD = $(VENV)/bin/etld
+PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --retries 5
 # Named after what it installed: a change of either file installs anew.
 STAMP = $(VENV)/.etld-$(shell cat pyproject.toml constraints.txt | cksum | tr -d ' ')
 
-.PHONY: run stop setup test test-unit lint bench faults clean help
+.PHONY: run stop setup test test-unit lint audit lock bench faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z.-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 run: setup ## Install, start etld, send 600 sample events, show what became of them.
 	@$(ETLD) demo --count 600
@@ -25,7 +26,8 @@ $(STAMP):
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
 	  || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@echo "Installing etld and what it needs into $(VENV)"
-	@$(VENV)/bin/python -m pip install --disable-pip-version-check --retries 5 -c constraints.txt -e '.[embedded,dev]'
+	@$(PIP) --require-hashes -r constraints.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.etld-* && touch $@
 
 test: setup ## Run every test, with a small part of `make faults` (about 25 minutes).
@@ -39,6 +41,20 @@ lint: setup ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+audit: setup ## Ask osv.dev for known vulnerabilities of what is installed, and list the licences.
+	@$(VENV)/bin/python .ci/audit.py $(ARGS)
+
+# setuptools builds etld: with --no-build-isolation it has to be there, pinned like the rest.
+LOCK = echo 'setuptools>=77' | uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --quiet $(ARGS)
+lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--upgrade for newer versions).
+	$(LOCK) --extra embedded --extra dev -o constraints.txt
+	$(LOCK) -c constraints.txt -o requirements.txt
+
+.env: ## What docker compose reads, with a password of its own.
+	@umask 077; sed "s/^POSTGRES_PASSWORD=.*/POSTGRES_PASSWORD=$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')/" .env.example > $@
+	@echo "wrote $@; docker compose up -d --build"
 
 bench: setup ## Measure etld against the physical limit of this machine (ARGS="--only NAME").
 	@PYTHONPATH=tests $(VENV)/bin/python -m bench $(ARGS)

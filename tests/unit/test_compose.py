@@ -47,6 +47,28 @@ def test_every_variable_has_an_example() -> None:
     assert set(re.findall(r"\$\{([A-Z_]+)", TEXT)) | {"POSTGRES_PASSWORD"} == examples
 
 
+def test_nothing_is_published_beyond_this_machine() -> None:
+    """Who wants that, says so in a file of his own (docker-compose.override.yml)."""
+    ports = [port for one in SERVICES.values() for port in one.get("ports", ())]
+    assert len(ports) == 5
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_the_password_is_made_and_stands_in_no_file_of_ours(tmp_path: Path) -> None:
+    """Without one compose says what to do; `make .env` makes it once, and for its owner only."""
+    assert "${POSTGRES_PASSWORD:?" in TEXT
+    example = ROOT.joinpath(".env.example").read_text()
+    assert re.search(r"^POSTGRES_PASSWORD=$", example, re.MULTILINE)
+    for name in ("Makefile", ".env.example", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    made = tmp_path / ".env"
+    for _ in range(2):
+        subprocess.run(["make", "-C", str(tmp_path), ".env"], check=True, capture_output=True)
+        (password,) = re.findall(r"^POSTGRES_PASSWORD=([0-9a-f]{48})$", made.read_text(), re.MULTILINE)
+        assert made.stat().st_mode & 0o777 == 0o600
+        assert made.read_text() == example.replace("POSTGRES_PASSWORD=", f"POSTGRES_PASSWORD={password}", 1)
+
+
 def test_docker_compose_takes_it() -> None:
     """The real client checks the file, where there is one with compose."""
     docker = shutil.which("docker")
