@@ -78,9 +78,8 @@ class System:
         """PostgreSQL without the proxy."""
         return dsn(self.postgres.port, self._passfile) if self.external else self.daemon.dsn
 
-    @property
-    def proxied_dsn(self) -> str:
-        """PostgreSQL as the daemon reaches it."""
+    def way_to_postgres(self) -> str:
+        """The DSN that the daemon gets."""
         return dsn(self.proxy.port, self._passfile)
 
     def start(self) -> None:
@@ -89,7 +88,7 @@ class System:
             self.postgres_up()
             self.postgres.ensure_database()
             self._proxy = Proxy(self.postgres.port)
-            self._changes["postgres.dsn"] = self.proxied_dsn
+            self._changes["postgres.dsn"] = self.way_to_postgres()
         if self._brokers is not None:
             self._brokers.start()
             self._changes["kafka.bootstrap_servers"] = self._brokers.address

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
 from etld.util.ports import LOOPBACK, free_port
 from support.waiting import wait_until
 
 _NOBODY = 65534
+_POOL_SIZE = "default_pool_size"
 
 
 def missing() -> str:
@@ -31,6 +35,7 @@ class PgBouncer:
 
     def __init__(self, server: str, pool_size: int = 4) -> None:
         given = psycopg.conninfo.conninfo_to_dict(server)
+        self.server = server
         self.port = free_port()
         self.user, self.database = str(given["user"]), str(given["dbname"])
         self.directory = Path(tempfile.mkdtemp(prefix="etld-pgb-"))
@@ -43,8 +48,8 @@ class PgBouncer:
             f"* = host={given['host']} port={given['port']}\n"
             "[pgbouncer]\n"
             f"listen_addr = {LOOPBACK}\nlisten_port = {self.port}\nunix_socket_dir =\n"
-            f"auth_type = plain\nauth_file = {users}\npool_mode = transaction\n"
-            f"default_pool_size = {pool_size}\nmax_client_conn = 200\n"
+            f"auth_type = plain\nauth_file = {users}\npool_mode = transaction\nadmin_users = {self.user}\n"
+            f"{_POOL_SIZE} = {pool_size}\nmax_client_conn = 200\n"
             "ignore_startup_parameters = \nlogfile = \n"
         )
         self._child: subprocess.Popen[bytes] | None = None
@@ -75,6 +80,17 @@ class PgBouncer:
         """End it, and remove what it left."""
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def console(self, command: str) -> list[dict[str, Any]]:
+        """What its own console answers to "PAUSE", "SHOW SERVERS" or another command of its."""
+        with psycopg.connect(self.dsn, dbname="pgbouncer", autocommit=True, row_factory=dict_row) as conn:
+            cursor = conn.execute(command.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def resize(self, pool_size: int) -> None:
+        """Have so many connections to the server, by a RELOAD; those too many go when their transactions end."""
+        self._ini.write_text(re.sub(f"{_POOL_SIZE} = [0-9]+", f"{_POOL_SIZE} = {pool_size}", self._ini.read_text()))
+        self.console("RELOAD")
 
     def _answers(self) -> bool:
         try:

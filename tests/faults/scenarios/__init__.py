@@ -15,6 +15,7 @@ MODULES = (
     "processes",
     "broker",
     "database",
+    "pooler",
     "network",
     "records",
     "limits",

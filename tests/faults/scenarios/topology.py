@@ -145,7 +145,7 @@ def same_node_id(run: Run) -> None:
             {
                 "node_id": "twin",
                 "kafka.bootstrap_servers": system.daemon.kafka,
-                "postgres.dsn": system.proxied_dsn,
+                "postgres.dsn": system.way_to_postgres(),
                 "charts.dpi": 50,
             }
         )
