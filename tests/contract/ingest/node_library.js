@@ -33,8 +33,12 @@ async function main() {
   client.screen({ userId: "7", name: "Cart" });
   client.group({ userId: "7", groupId: "g-1" });
   client.alias({ userId: "7", previousId: "a-1" });
+  await wait(3000);
+  for (const [size, own] of [[1, "before"], [28000, "huge"], [1, "after"]]) {
+    track(`${name}-${own}`, { order_id: 1, order_value: 1, note: "x".repeat(size) });
+  }
   if (segment) await client.closeAndFlush({ timeout: 90000 });
-  else await client.flush();
+  else await client.flush().catch((error) => told.push(String(error)));
   await wait(1000);
   console.log(JSON.stringify({ failed, told }));
   process.exit(0);

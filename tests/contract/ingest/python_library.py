@@ -43,6 +43,10 @@ def main() -> None:
     client.group("7", "g-1", {"name": "G"})
     client.alias("a-1", "7")
     client.flush()
+    for size, own in ((1, "before"), (28_000, "huge"), (1, "after")):
+        details = {"order_id": 1, "order_value": 1, "note": "x" * size}
+        client.track("7", "order_placed", details, message_id=f"{module}-{own}")
+    client.flush()
     client.join()
     print(json.dumps({"failed": failed, "told": told}))
 
