@@ -13,6 +13,7 @@ from etld.schemas.registry import UnknownSchema
 from etld.schemas.tree import SchemaError
 from etld.serdes import base, formats
 from etld.serdes.base import ENDS, DecodeError
+from etld.util.nesting import DEEPEST, deeper
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ def _json(value: bytes) -> DecodedLetter:
         try:
             # Takes what orjson refuses and etld may yet repair: lone surrogates, NaN, large integers.
             event = json.loads(value)
-        except (ValueError, RecursionError, MemoryError):
+        except (ValueError, RecursionError):
             return DecodedLetter(None, "undecodable: neither Avro in Confluent's wire format nor JSON")
     if not isinstance(event, dict):
         return DecodedLetter(None, "undecodable: JSON, but not an object")
+    if deeper(event, DEEPEST):
+        return DecodedLetter(None, f"undecodable: JSON that nests deeper than {DEEPEST} levels")
     return DecodedLetter(event)

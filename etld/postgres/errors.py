@@ -19,7 +19,9 @@ _UNIQUE_VIOLATION = "23505"
 _RETRY_CODES = frozenset({"40001", "40P01", "55P03", "25006", "25P03"})
 _RETRY_CLASSES = frozenset({"08", "53", "57", "58", "XX"})
 _DATA_CLASSES = frozenset({"22", "23"})
-_DATA_CODES = frozenset({"54000"})
+# Limits of the server that a row passes: for an index (54000), or in depth (54001). How many columns a table and
+# arguments a function may have (54011, 54023) is how the database is set up.
+_DATA_CODES = frozenset({"54000", "54001"})
 
 
 class DatabaseProblem(EtldError):

@@ -19,6 +19,7 @@ from etld.config.sections.base import (
     at_least,
     quantity,
 )
+from etld.util.nesting import DEEPEST
 
 SEGMENT_MAP = {
     "event_id": "messageId",
@@ -83,7 +84,12 @@ class IngestSection(Section):
     max_body: PositiveSize = quantity("1 MiB", "The largest body, unpacked; past it the answer is 413.")
     max_event: PositiveSize = quantity("64 KiB", "The largest event; past it the answer is 413.")
     max_batch: int = Field(1000, ge=1, description="Events in one batch.")
-    max_depth: int = Field(32, ge=3, le=1000, description="How deep an event's JSON may nest.")
+    max_depth: int = Field(
+        32,
+        ge=3,
+        le=DEEPEST,
+        description=f"How deep an event's JSON may nest; no reader of it holds more than {DEEPEST}.",
+    )
     max_connections: int = Field(1024, ge=1, description="Connections open at once, for each process.")
     header_timeout: PositiveDuration = quantity("15 s", "How long a client may take for its headers.")
     body_timeout: PositiveDuration = quantity("30 s", "How long a client may take for its body.")

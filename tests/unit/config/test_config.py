@@ -104,6 +104,7 @@ def broken(*changes: tuple[str, str]) -> str:
         ('"context.traits.name"', '"a | "', 'ingest.segment_map."user_details.name"', "got ''"),
         ('"schemas/order.avsc"', '"schemas/ordr.avsc"', "event_types.order.schema", "schemas/ordr.avsc"),
         ('"schemas/order.avsc"', '"config/etld.toml"', "event_types.order.schema", "is no Avro schema"),
+        ("max_depth = 32", "max_depth = 201", "ingest.max_depth", "at most 200"),
         ('["delivery"]', '["deliverie"]', "summaries.delivery.event_types[0]", "known: purchase, order, delivery"),
         (
             'revenue = { sum = "event_details.price" }',

@@ -267,7 +267,15 @@ def no_schema(schema_id: int) -> Any:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(None, "tombstone"), (b"", "neither"), (b"\xff\xfe", "neither"), (b"[1]", "not an object"), (b"\0\0", "header")],
+    [
+        (None, "tombstone"),
+        (b"", "neither"),
+        (b"\xff\xfe", "neither"),
+        (b"[1]", "not an object"),
+        (b"\0\0", "header"),
+        (b'{"a":' * 201 + b"1" + b"}" * 201, "deeper than 200 levels"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "neither"),
+    ],
 )
 def test_undecodable_bytes_have_a_reason(value: bytes | None, words: str) -> None:
     """In words."""
@@ -285,6 +293,13 @@ def test_a_schema_that_is_no_events_is_a_reason_and_nothing_to_wait_for() -> Non
     got = decode(b"\0\0\0\0\7abc", not_an_event)
     assert (got.event, got.waits_for) == (None, None)
     assert got.reason == "the schema 7 is no event's: a string is no record"
+
+
+def test_json_that_is_as_deep_as_it_may_be() -> None:
+    """Is an event to all that asks about it."""
+    event = decode(b'{"a":' * 199 + b'["x"]' + b"}" * 199, no_schema).event
+    assert event is not None
+    assert as_json(event).count("a") == 199
 
 
 def test_json_that_orjson_refuses_is_still_read() -> None:

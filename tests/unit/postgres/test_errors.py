@@ -55,6 +55,9 @@ TABLE = [
     ("23502", "data", "null where none may be"),
     ("23514", "data", "a CHECK of the user's"),
     ("54000", "data", "a row too large for an index"),
+    ("54001", "data", "a row that nests too deeply"),
+    ("54011", "stop", "a table of too many columns"),
+    ("54023", "stop", "a function of too many arguments"),
     ("23505", "conflict", "stored already"),
 ]
 
