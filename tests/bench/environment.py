@@ -25,6 +25,9 @@ from support.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "purchase.avsc"
+#: Of the optional fields of a wide schema: their types with a value each, and how many of them an event has.
+KINDS = (("string", "brass and walnut"), ("long", 123_456), ("double", 12.5), ("boolean", True))
+FILLED = 20
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -147,14 +150,23 @@ def peak_mb(pids: list[int]) -> float:
     return max(peaks, default=0.0)
 
 
-def prepare(database: str) -> int:
-    """Migrate a database and register the purchase schema; its id."""
+def schema_of(fields: int = 0) -> str:
+    """The schema of purchases, with so many optional fields more."""
+    schema = json.loads(SCHEMA.read_text())
+    schema["fields"][5]["type"]["fields"] += [
+        {"name": f"f{i}", "type": ["null", KINDS[i % len(KINDS)][0]], "default": None} for i in range(fields)
+    ]
+    return json.dumps(schema)
+
+
+def prepare(database: str, fields: int = 0) -> int:
+    """Migrate a database and register the schema of purchases; its id."""
     from etld.schemas.registry.table import TableRegistry
 
     with connect(database, application_name="bench") as conn:
         migrate(conn)
     registry = TableRegistry(lambda: connect(database, application_name="bench"), "BACKWARD")
-    return registry.register("bench-value", SCHEMA.read_text())
+    return registry.register("bench-value", schema_of(fields))
 
 
 def event(index: int, filler: int = 0) -> dict[str, Any]:
@@ -178,7 +190,7 @@ def event(index: int, filler: int = 0) -> dict[str, Any]:
     }
 
 
-def fill(
+def fill(  # noqa: PLR0913  # a keyword for each thing that a benchmark changes
     environment: Environment,
     topic: str,
     schema_id: int,
@@ -187,11 +199,15 @@ def fill(
     partitions: int = 3,
     filler: int = 0,
     poison_every: int = 0,
+    fields: int = 0,
 ) -> None:
-    """Make a topic and write `count` records, every `poison_every`-th of them cut short."""
+    """Make a topic and write `count` records, every `poison_every`-th of them cut short.
+
+    Of the optional `fields` each record has FILLED.
+    """
     admin = Admin({"bootstrap.servers": environment.bootstrap})
     admin.create_topic(topic, partitions, 1, {})
-    schema = fastavro.parse_schema(json.loads(SCHEMA.read_text()))
+    schema = fastavro.parse_schema(json.loads(schema_of(fields)))
     producer = Producer({"bootstrap.servers": environment.bootstrap, "linger.ms": 50, "batch.size": 1_000_000})
     head = b"\0" + schema_id.to_bytes(4)
     failed: list[str] = []
@@ -202,6 +218,9 @@ def fill(
 
     for index in range(count):
         one = event(index, filler)
+        for i in range(FILLED if fields else 0):
+            at = (index * 7 + i * fields // FILLED) % fields
+            one["event_details"][f"f{at}"] = KINDS[at % len(KINDS)][1]
         body = io.BytesIO()
         fastavro.schemaless_writer(body, schema, one)
         value = head + body.getvalue()

@@ -29,7 +29,7 @@ class Backlog:
     def __init__(self, environment: Environment, count: int, **how: Any) -> None:
         self.environment, self.count = environment, count
         self.database = environment.database()
-        schema_id = prepare(self.database)
+        schema_id = prepare(self.database, how.get("fields", 0))
         # The last id of rows that stay in the table all the time.
         self.kept = 0
         self.base = environment.config(self.database)
@@ -217,9 +217,12 @@ def growth(environment: Environment, name: str) -> Result:
         "bytes": {"filler": max(0, amount - 200)},
         "poison": {"poison_every": amount},
         "rows": {},
+        "fields": {"fields": amount},
     }[what]
     if what == "bytes":
         count = max(1000, count * 200 // max(200, amount))
+    if what == "fields":
+        count = max(1000, count * 100 // amount)
     other = Backlog(environment, count, **how)
     if what == "rows":
         other.stock(amount // 1000 if environment.quick else amount)
@@ -242,5 +245,6 @@ BENCHES = {
     **{f"growth-partitions-{n}": growth for n in (1, 12, 48)},
     **{f"growth-bytes-{n}": growth for n in (2000, 20000)},
     **{f"growth-poison-{n}": growth for n in (10000, 100, 10)},
+    **{f"growth-fields-{n}": growth for n in (100, 1000)},
     **{f"growth-rows-{n}": growth for n in (1_000_000, 10_000_000)},
 }
