@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from etld.serdes.avro.codec import codec_of
 from etld.serdes.avro.columnar_plan import NONCE, ColumnarPlan, plan
 from etld.serdes.avro.varint import long
 from etld.serdes.base import ENDS, STAGE, BadRecord, DecodedBatch, DecodeError, announce, broken, in_halves
+from etld.serdes.joined import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,30 +88,7 @@ def decode(
     frames = [frame for frame in frames if frame.height]
     if not frames:
         return DecodedBatch([columns.EMPTY.clone()], bad)
-    return DecodedBatch([frames[0]] if len(frames) == 1 else _joined(frames), bad)
-
-
-def _joined(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """As few frames as go together without changing a value: Polars would make texts of numbers, floats of integers."""
-    groups: list[list[pl.DataFrame]] = []
-    for frame in frames:
-        for group in groups:
-            if all(_goes_with(pl.Struct(frame.schema), pl.Struct(one.schema)) for one in group):
-                group.append(frame)
-                break
-        else:
-            groups.append([frame])
-    return [pl.concat(group, how="diagonal_relaxed").sort("row") for group in groups]
-
-
-def _goes_with(one: object, other: object) -> bool:
-    """Are columns of these types one column with all values as they are? A field may be missing on a side."""
-    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
-        fields = {field.name: field.dtype for field in other.fields}
-        return all(_goes_with(field.dtype, fields[field.name]) for field in one.fields if field.name in fields)
-    if isinstance(one, pl.List) and isinstance(other, pl.List):
-        return _goes_with(one.inner, other.inner)
-    return one == other
+    return DecodedBatch([frames[0]] if len(frames) == 1 else joined(frames), bad)
 
 
 def _framed(values: Sequence[bytes | None], headers: Mapping[int, bytes], bad: list[BadRecord]) -> list[bytes | None]:
@@ -162,9 +140,12 @@ class _SchemaReader:
         self._schema = schema
         self._tree = schema.tree
         self._decode = codec_of(schema).decode
-        self._plan = plan(schema.tree, len(head))
         self._taken = columns.taken(schema.tree)
         self._convert = columns.converter(self._taken)
+
+    @cached_property
+    def _plan(self) -> ColumnarPlan | None:
+        return plan(self._tree, len(self._head))
 
     def read(
         self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
@@ -188,7 +169,7 @@ class _SchemaReader:
         self, values: Sequence[bytes | None], rows: Sequence[int], bad: list[BadRecord], limits: Limits
     ) -> list[pl.DataFrame]:
         """In the columns with which they were written."""
-        if self._plan is None or len(rows) <= limits.few:
+        if len(rows) <= limits.few or self._plan is None:
             return [self._exact(values, rows, bad)]
         mine = values if len(rows) == len(values) else [values[row] for row in rows]
         frame = _columnar(self._plan, self._head, mine, rows)

@@ -100,7 +100,7 @@ def test_schemas_in_headers_and_long_ids(etld: EtldClient, registry: FakeRegistr
     wait_until(lambda: etld.stored(*(key for key, _, _ in stored)) == 300, 60)
     shown = etld.letter(wrong["event_id"], "parked")
     assert shown["error_class"] == "NulCharacter"
-    assert shown["decoded"]["event_details"]["item_name"] == "no\0good"
+    assert shown["event"]["event_details"]["item_name"] == "no\0good"
     missing = etld.letter(lost["event_id"], "parked")
     assert "no schema has the GUID 00000000-0000-0000-0000-000000000007" in missing["error"]
 
