@@ -28,7 +28,7 @@ from etld.summaries.backfill import CountedStream
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from etld.aggregator.batch_totals import Columns
     from etld.kafka.types import Partition
@@ -148,6 +148,14 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         if work.batch.count:
             log.info("Counted %d events", new, extra={"duplicate": work.batch.count - new})
         self._drawer.counted(new)
+
+    def daemon(self) -> str:
+        """Its number in the database."""
+        return self._lease.daemon
+
+    def daemons(self, side: SideConnection) -> Collection[str]:
+        """Those that beat in the database."""
+        return self._lease.known(connection_of(side), self.cluster_id)
 
     def idle(self, side: SideConnection) -> None:
         """Partitions for tomorrow, tables that were held back, charts."""

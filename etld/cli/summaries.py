@@ -31,8 +31,8 @@ def rebuild(path: Path | None, name: str, patience: float) -> None:
     The stream goes on meanwhile, and the table keeps its grants, comments, indexes and views.
     """
     from etld.cli.target import find
+    from etld.config.names import AGGREGATOR
     from etld.kafka.admin import Admin
-    from etld.reconcile.compare import AGGREGATOR
     from etld.summaries import definition, tables
     from etld.summaries.backfill import CountedStream
 

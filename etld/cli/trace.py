@@ -45,10 +45,10 @@ def _show(life: EventLife) -> None:
     if life.accepted:
         click.echo(f"  accepted  {life.accepted}")
     for letter in life.dead_letters:
-        _show_letter(letter)
+        _show_letter(letter, life.queue)
     for letter in life.outbox:
         click.echo(f"  dead      {_dead(letter)}")
-        click.echo(f"  letter    {letter['id']} waits in etld.dlq_outbox to be sent to dead_letter_queue")
+        click.echo(f"  letter    {letter['id']} waits in etld.dlq_outbox to be sent to {life.queue}")
     if row is not None:
         if life.resent:
             click.echo(f"  resent    {life.resent}")
@@ -62,10 +62,10 @@ def _show(life: EventLife) -> None:
         click.echo(f"  {named}{life.elsewhere.text}")
 
 
-def _show_letter(letter: dict[str, Any]) -> None:
+def _show_letter(letter: dict[str, Any], queue: str) -> None:
     click.echo(f"  dead      {_dead(letter)}")
     if letter["queue_off"] is not None:
-        click.echo(f"  in Kafka  dead_letter_queue:{letter['queue_part']} offset {letter['queue_off']}")
+        click.echo(f"  in Kafka  {queue}:{letter['queue_part']} offset {letter['queue_off']}")
     for attempt in letter["tries"]:
         tail = f": {attempt['error']}" if attempt["error"] else ""
         click.echo(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from etld.config.sections.base import Section
     from etld.config.sections.services import KafkaSection
 
-#: Topics that no event type may take.
-OWN_TOPICS = ("dead_letter_queue", "parked_events")
 #: As a browser sends it: lower case, nothing after the host but a port that is not the scheme's own.
 _ORIGIN = re.compile(
     r"(?!https://.*:443$|http://.*:80$)[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?"
@@ -45,7 +43,7 @@ def check_words(config: Config) -> Iterator[Mistake]:
 def _topics(config: Config) -> Iterator[Mistake]:
     if not config.event_types:
         yield Mistake(("event_types",), "expected at least one table [event_types.<type>]")
-    seen = dict.fromkeys(OWN_TOPICS, "etld itself")
+    seen = dict.fromkeys((config.kafka.dead_letter_topic, config.kafka.parked_topic), "etld itself")
     for name, kind in config.event_types.items():
         at = ("event_types", name)
         if kind.topic in seen:

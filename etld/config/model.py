@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PrivateAttr
 
 from etld import logs
+from etld.config import names
 from etld.config.secrets import inside, split
 from etld.config.sections.base import AnyPath, FileSchema, Matching, Section
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
@@ -113,6 +114,12 @@ class Config(Section):
     def unknown_schemas_path(self) -> Path:
         """The schema ids that the registry does not know."""
         return self.state_dir / "unknown_schemas.json"
+
+    @property
+    def consumer_groups(self) -> list[str]:
+        """Every consumer group that its workers may join, as Kafka knows it."""
+        own = [*(f"{names.PROCESSOR}{name}" for name in self.event_types), names.AGGREGATOR, names.CORRECTOR]
+        return [self.kafka.prefixed(name) for name in own]
 
     def log_settings(self) -> logs.LogSettings:
         """[log], with the secrets that no line may show."""

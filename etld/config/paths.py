@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from etld.config import names
 from etld.config.model import Config
 from etld.config.sections.base import Section
 
@@ -50,7 +51,8 @@ def resolve(config: Config, source: Path) -> Config:
         here = Path(*_started_in, given)
         if not schema.exists() and here.exists():
             schema = here.absolute()
-        types[name] = kind.model_copy(update={"schema_": schema, "topic": kind.topic or f"event_{name}"})
+        topic = kind.topic or config.kafka.prefixed(names.event_topic(name))
+        types[name] = kind.model_copy(update={"schema_": schema, "topic": topic})
     python = config.python.model_copy(update={"path": tuple(absolute(one, source) for one in config.python.path)})
     update = {
         **below(config),

@@ -10,12 +10,14 @@ from etld.deadletters import arrival, letter_headers, lifecycle
 from etld.errors import EtldError
 from etld.events.ids import dead_letter_id
 from etld.kafka.types import Partition
+from etld.postgres.node_lease import NodeLease
 from etld.sinks.base import RecordCounts
+from etld.sinks.postgres.unwrap import connection_of
 from etld.stream import Batch, BatchHandler, Work
 from etld.worker.metrics import TELLS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from etld.corrector.repair_loop import RepairLoop
     from etld.corrector.sender import LetterSender
@@ -38,13 +40,14 @@ class CorrectorHandler(BatchHandler[Arrivals]):
     """Keeps what the dead letter queue brings; what becomes of it is the repair loop's business."""
 
     group = "corrector"
-    topics = (letter_headers.DEAD_LETTER_TOPIC,)
 
     def __init__(self, worker: Worker, repairs: RepairLoop, sender: LetterSender) -> None:
         self._worker = worker
         self._repairs = repairs
         self._sender = sender
+        self.topics = (worker.config.kafka.dead_letter_topic,)
         self._resumes = worker.resumes
+        self._lease = NodeLease(worker.config)
 
     def prepare(self, batch: Batch) -> Arrivals:
         """Read the headers."""
@@ -79,8 +82,17 @@ class CorrectorHandler(BatchHandler[Arrivals]):
         self._exchange()
         return self._repairs.resting
 
+    def daemon(self) -> str:
+        """Its number in the database."""
+        return self._lease.daemon
+
+    def daemons(self, side: SideConnection) -> Collection[str]:
+        """Those that beat in the database."""
+        return self._lease.known(connection_of(side), self.cluster_id)
+
     def idle(self, side: SideConnection) -> None:
         """See that the repair loop is alive."""
+        self._lease.beat(connection_of(side), self.cluster_id)
         self._exchange()
 
     def _arrived(self, topic_id: str, record: Record) -> ArrivedLetter:
@@ -111,7 +123,7 @@ class CorrectorHandler(BatchHandler[Arrivals]):
         counts = repairs.round.counts
         if counts is not None:
             # Every corrector sees the letters of all daemons: one of them tells Prometheus, so that sums are right.
-            tells = Partition(letter_headers.DEAD_LETTER_TOPIC, 0) in self.owned
+            tells = Partition(self.topics[0], 0) in self.owned
             worker.totals("dead_letters", {**lifecycle.totals(counts), TELLS: int(tells)})
             for state, number in lifecycle.by_state(counts).items():
                 worker.gauge("dead_letters", number if tells else None, state=state)

@@ -46,7 +46,7 @@ def run(worker: Worker) -> None:
             queue=True,
         )
 
-    sender = LetterSender(client_settings(config, worker.addresses))
+    sender = LetterSender(client_settings(config, worker.addresses), config.kafka.parked_topic)
     move = EventIdMove(lambda: connect(limited=False))
     repairs = RepairLoop(config, connect, sender, partial(open_schemas, config, worker.addresses), move)
     worker.on_reload = repairs.reload

@@ -23,7 +23,8 @@ _ACK_WITHIN = 3.0
 class LetterSender:
     """Sends, waits for Kafka (and calls `tick` meanwhile), marks: a transaction each time."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], parked_topic: str) -> None:
+        self._parked_topic = parked_topic
         self._delivery: Delivery[str] = Delivery(settings, _ACK_WITHIN, "letter")
 
     @property
@@ -50,7 +51,7 @@ class LetterSender:
         with conn.transaction(), conn.cursor() as cur:
             waiting = lifecycle.take_parked(cur, limit, self._delivery.aside())
             acknowledged = self._delivery.send(
-                ((one.id, letter_headers.PARKED_TOPIC, one.key, one.value, parked_headers(one)) for one in waiting),
+                ((one.id, self._parked_topic, one.key, one.value, parked_headers(one)) for one in waiting),
                 tick,
             )
             lifecycle.mark_announced(cur, list(acknowledged))

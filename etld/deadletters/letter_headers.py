@@ -9,9 +9,6 @@ from etld.util.text import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DEAD_LETTER_TOPIC = "dead_letter_queue"
-PARKED_TOPIC = "parked_events"
-
 TOPIC = "__connect.errors.topic"
 PARTITION = "__connect.errors.partition"
 OFFSET = "__connect.errors.offset"

@@ -46,7 +46,10 @@ class EventEndpoints:
             self._segment = SegmentMap(ingest.segment_map, catalog, dict(ingest.segment_calls))
         self._cloud_events = CloudEvents(ingest.cloudevents, catalog, ingest.max_depth)
         self._reader = RequestReader(ingest, self._segment)
-        self._triage = Triage(catalog, keep_invalid=ingest.invalid == "dead_letter", max_event=ingest.max_event)
+        letters = config.kafka.dead_letter_topic
+        self._triage = Triage(
+            catalog, letters, keep_invalid=ingest.invalid == "dead_letter", max_event=ingest.max_event
+        )
 
     @property
     def segment(self) -> bool:

@@ -37,9 +37,10 @@ class Received:
 
 
 class InvalidEvents:
-    """Keeps invalid events as dead letters (`keep`), or refuses them."""
+    """Keeps invalid events as dead letters (`keep`) in `topic`, or refuses them."""
 
-    def __init__(self, *, keep: bool, max_event: int) -> None:
+    def __init__(self, topic: str, *, keep: bool, max_event: int) -> None:
+        self._topic = topic
         self._keep = keep
         self._max_event = max_event
 
@@ -80,7 +81,7 @@ class InvalidEvents:
         )
         if call is not None:
             headers.append((letter_headers.ORIGINAL, sent))
-        return OutgoingRecord(letter_headers.DEAD_LETTER_TOPIC, event_id, value, headers, errors)
+        return OutgoingRecord(self._topic, event_id, value, headers, errors)
 
 
 def _ids(received: Received) -> tuple[str, str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
 from etld.ingest import certificate
 from etld.ingest.counters import IngestCounters
@@ -66,7 +65,7 @@ class IngestProcess:
         limits = _limits(config)
         status = ServerStatus(loop, limits)
         balancer = ConnectionBalancer(config.state_dir / "ingest-connections", worker.index)
-        self.producers = Producers(loop, config, worker.addresses, topics(types))
+        self.producers = Producers(loop, config, worker.addresses, topics(config, types))
         runtime = IngestRuntime(worker, self.producers, IngestCounters(), status)
         runtime.counters.begin(worker)
         self._worker = worker
@@ -75,7 +74,7 @@ class IngestProcess:
         self._server = HttpServer(loop, self._service, status, balancer)
         self._certificate: Certificate | None = None
         self._show(certificate.load(config.ingest))
-        self._topics = topics(types)
+        self._topics = topics(config, types)
         settings = client_settings(config, worker.addresses)
         # One process asks for all of them.
         self._limits = None if worker.index else TopicLimits(loop, settings, partial(worker.fault, "topic-limits"))
@@ -127,8 +126,9 @@ class IngestProcess:
         if not server.status.draining:
             self._service.admission.set_processes(server.processes)
         if self._limits is not None and not self.producers.main.away and not server.status.draining:
-            max_event = self._worker.config.ingest.max_event
-            self._limits.tick(server.status.now, [*self._topics, PARKED_TOPIC], max_event)
+            config = self._worker.config
+            letters = (config.kafka.dead_letter_topic, config.kafka.parked_topic)
+            self._limits.tick(server.status.now, self._topics, letters, config.ingest.max_event)
         self._ticks += 1
         if self._ticks % _REPORT_EVERY == 0:
             self._report()
@@ -163,14 +163,14 @@ class IngestProcess:
         self._service.configure(config, types)
         self._show(shown)
         self._server.status.configure(_limits(config))
-        self._topics = topics(types)
+        self._topics = topics(config, types)
         self.producers.configure(config, self._topics)
         log.info("new configuration taken: %d event types", len(types))
 
 
-def topics(types: Catalog) -> list[str]:
+def topics(config: Config, types: Catalog) -> list[str]:
     """Every topic that events go to; the first is the one that tells whether Kafka is there."""
-    return list(dict.fromkeys([*(kind.topic for kind in types), DEAD_LETTER_TOPIC]))
+    return list(dict.fromkeys([*(kind.topic for kind in types), config.kafka.dead_letter_topic]))
 
 
 def _limits(config: Config) -> HttpLimits:

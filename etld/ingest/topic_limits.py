@@ -6,12 +6,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.kafka import Admin, KafkaProblem
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
 #: Seconds between two questions.
@@ -23,13 +22,15 @@ _AROUND = 1024
 _LETTER_HEADERS = 16 << 10
 
 
-def problem(limits: Mapping[str, int], max_event: int) -> str | None:
-    """Which topics do not take what an event of `max_event` bytes may need there; `limits` in bytes by topic."""
+def problem(limits: Mapping[str, int], letters: Collection[str], max_event: int) -> str | None:
+    """Which topics do not take what an event of `max_event` bytes may need there; `limits` in bytes by topic.
+
+    `letters` are those of dead letters.
+    """
     told = []
     for topic, limit in limits.items():
         # A letter may hold a call as it came (in a header) and its rewriting.
-        letter = topic in (DEAD_LETTER_TOPIC, PARKED_TOPIC)
-        needed = 2 * max_event + _LETTER_HEADERS if letter else max_event + _AROUND
+        needed = 2 * max_event + _LETTER_HEADERS if topic in letters else max_event + _AROUND
         if limit < needed:
             told.append(
                 f"topic {topic} takes {limit} bytes (max.message.bytes),"
@@ -53,17 +54,17 @@ class TopicLimits:
         self._asking: asyncio.Future[dict[str, int] | None] | None = None
         self._due = 0.0
 
-    def tick(self, now: float, topics: Sequence[str], max_event: int) -> None:
+    def tick(self, now: float, topics: Sequence[str], letters: Sequence[str], max_event: int) -> None:
         """Ask when it is time, and tell; `now` is of the loop's clock."""
         asking = self._asking
         if asking is not None and asking.done():
             self._asking = None
             limits = asking.result()
             if limits is not None:
-                self._tell(problem(limits, max_event))
+                self._tell(problem(limits, letters, max_event))
         if self._asking is None and now >= self._due:
             self._due = now + _EVERY
-            self._asking = self._loop.run_in_executor(None, self._ask, tuple(topics))
+            self._asking = self._loop.run_in_executor(None, self._ask, tuple(dict.fromkeys([*topics, *letters])))
 
     def _ask(self, topics: Sequence[str]) -> dict[str, int] | None:
         """The limits that are known; None when Kafka tells none, which is told elsewhere."""

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Triage:
-    """Decides about events by a catalog; `keep_invalid`: an invalid one becomes a dead letter."""
+    """Decides about events by a catalog; `keep_invalid`: an invalid one becomes a dead letter, in `letters`."""
 
-    def __init__(self, catalog: Catalog, *, keep_invalid: bool, max_event: int) -> None:
+    def __init__(self, catalog: Catalog, letters: str, *, keep_invalid: bool, max_event: int) -> None:
         self._expected = catalog.expected
         self._types = {kind.name: compile_type(kind) for kind in catalog}
-        self._invalid = InvalidEvents(keep=keep_invalid, max_event=max_event)
+        self._invalid = InvalidEvents(letters, keep=keep_invalid, max_event=max_event)
         self._max_event = max_event
 
     def decide(self, event: Any, text: bytes | None, index: int, origin: Origin, budget: ViolationBudget) -> Outcome:

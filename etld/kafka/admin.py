@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from etld.kafka.errors import KafkaProblem, SettingsRefused
-from etld.kafka.types import Topic, Watermarks
+from etld.kafka.types import GroupMember, Topic, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+log = logging.getLogger("etld.kafka")
 
 TIMEOUT = 10.0
+# A group that there is not, that others own, or of a broker that tells of none.
+_NO_MEMBERS = frozenset(
+    {
+        confluent_kafka.KafkaError.GROUP_ID_NOT_FOUND,
+        confluent_kafka.KafkaError.GROUP_AUTHORIZATION_FAILED,
+        confluent_kafka.KafkaError._UNSUPPORTED_FEATURE,
+    }
+)
+# A cluster where nobody has joined a group yet makes the topic of groups first.
+_SOON = frozenset(
+    {
+        confluent_kafka.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        confluent_kafka.KafkaError.COORDINATOR_NOT_AVAILABLE,
+        confluent_kafka.KafkaError.NOT_COORDINATOR,
+    }
+)
+_ASK_AGAIN = 0.1
 
 
 class Admin:
@@ -25,7 +45,7 @@ class Admin:
 
     def __init__(self, settings: Mapping[str, Any], timeout: float = TIMEOUT) -> None:
         try:
-            self._client = AdminClient(dict(settings), logger=logging.getLogger("etld.kafka"))
+            self._client = AdminClient(dict(settings), logger=log)
         except confluent_kafka.KafkaException as error:
             raise SettingsRefused(f"[kafka]: the client library refuses the settings: {_text(error)}") from error
         self._timeout = timeout
@@ -96,11 +116,40 @@ class Admin:
         low, high = ends
         return {number: Watermarks(low[number], high[number]) for number in low}
 
+    def members(self, groups: Sequence[str]) -> list[GroupMember]:
+        """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""
+        deadline = time.monotonic() + self._timeout
+        found: list[GroupMember] = []
+        waiting = list(groups)
+        while waiting:
+            again = []
+            for group, future in self._client.describe_consumer_groups(waiting, request_timeout=self._timeout).items():
+                try:
+                    found += _members(group, future.result(self._timeout))
+                except Exception as error:
+                    code = error.args[0].code() if isinstance(error, confluent_kafka.KafkaException) else None
+                    if code in _SOON and time.monotonic() < deadline:
+                        again.append(group)
+                    elif code not in _NO_MEMBERS:
+                        text = _text(error) or type(error).__name__
+                        raise KafkaProblem(f"Kafka does not describe consumer group {group}: {text}") from error
+            waiting = again
+            if waiting:
+                time.sleep(_ASK_AGAIN)
+        return found
+
     def _metadata(self) -> Any:
         try:
             return self._client.list_topics(timeout=self._timeout)
         except confluent_kafka.KafkaException as error:
             raise KafkaProblem(f"Kafka does not answer: {_text(error)}") from error
+
+
+def _members(group: str, described: Any) -> list[GroupMember]:
+    return [
+        GroupMember(group, one.group_instance_id or "", one.client_id or "", (one.host or "").lstrip("/"))
+        for one in described.members
+    ]
 
 
 def _text(error: BaseException) -> str:

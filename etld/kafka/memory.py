@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError
 
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.memory_group import MemoryConsumer, MemoryGroup
-from etld.kafka.types import Offset, Partition, Topic, Watermarks
+from etld.kafka.types import GroupMember, Offset, Partition, Topic, Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -107,6 +107,12 @@ class MemoryCluster:
     def group(self, name: str) -> MemoryGroup:
         """A consumer group, to look at and to break."""
         return self._groups[name]
+
+    def members(self, name: str) -> list[str]:
+        """The static ids of a group's members."""
+        with self.news:
+            group = self._groups.get(name)
+            return [] if group is None else list(group.members)
 
     # What a test does to topics
 
@@ -216,6 +222,13 @@ class MemoryAdmin:
             raise KafkaProblem(
                 f"Kafka does not tell the offsets of topic {topic}: there is no such partition"
             ) from error
+
+    def members(self, groups: Sequence[str]) -> list[GroupMember]:
+        """See `ports.AdminPort`."""
+        self._check()
+        return [
+            GroupMember(name, instance, "", "memory") for name in groups for instance in self._cluster.members(name)
+        ]
 
     def _check(self) -> None:
         if self._cluster.away is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from etld.kafka.types import Offset, Partition, Topic, Watermarks
+from etld.kafka.types import GroupMember, Offset, Partition, Topic, Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -105,6 +105,9 @@ class AdminPort(Protocol):
 
     def watermarks(self, topic: str, numbers: Iterable[int]) -> dict[int, Watermarks]:
         """The ends of partitions of a topic, by their numbers."""
+
+    def members(self, groups: Sequence[str]) -> list[GroupMember]:
+        """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""
 
 
 class ProducerPort(Protocol):

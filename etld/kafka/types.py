@@ -41,6 +41,16 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A member of a consumer group that Kafka counts as alive; `instance` is its static id, "" without one."""
+
+    group: str
+    instance: str
+    client_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A record as Kafka holds it.
 

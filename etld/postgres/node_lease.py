@@ -6,6 +6,7 @@ asks here before it joins, and ends itself.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import socket
 import time
@@ -59,6 +60,11 @@ class Node:
             write_atomically(file, f"{own}\n".encode())
         return cls(config.node_id, f"{own}/{_BOOT.read_text().strip()}", f"{socket.gethostname()}:{config.state_dir}")
 
+    @property
+    def daemon(self) -> str:
+        """Its number in the static ids of its workers; another for a copy of its state directory."""
+        return _number(self.identity, self.place)
+
 
 def take(conn: Connection, cluster_id: str, node: Node, wait: Callable[[float], object]) -> None:
     """Take the node_id. Raises `NodeIdTaken` when another daemon beats; one that does not is waited for, and replaced.
@@ -93,6 +99,18 @@ def other_at_work(conn: Connection, node: Node, wait: Callable[[float], object])
     return None
 
 
+def beats(conn: Connection, cluster_id: str) -> dict[str, object]:
+    """When each daemon of this database was last heard of, by its number."""
+    rows = conn.execute(_SQL.all, {"cluster": cluster_id})
+    return {_number(identity, place): beat for identity, place, beat in rows}
+
+
+def _number(identity: str, place: str) -> str:
+    # Not the host: a container that is made anew has another, and is the same daemon.
+    directory = place.partition(":")[2]
+    return hashlib.sha256(f"{identity} {directory}".encode()).hexdigest()[:12]
+
+
 def _try(conn: Connection, cluster_id: str, node: Node) -> bool:
     return conn.execute(_SQL.take, _named(cluster_id, node)).fetchone() is not None
 
@@ -108,6 +126,15 @@ class NodeLease:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._next = 0.0
+
+    @property
+    def daemon(self) -> str:
+        """This daemon's number."""
+        return Node.of(self._config).daemon
+
+    def known(self, conn: Connection, cluster_id: str) -> set[str]:
+        """The numbers of all that have ever been heard of, this one among them."""
+        return {self.daemon, *beats(conn, cluster_id)}
 
     def beat(self, conn: Connection, cluster_id: str) -> None:
         """Now and then. Raises `NodeIdTaken` when another daemon has taken the node_id, since this one was away."""

@@ -19,3 +19,8 @@ SELECT to_regclass('etld.daemon')
 SELECT concat_ws(' ', node_id, place, cluster_id), beat_at
 FROM etld.daemon
 WHERE identity <> %(identity)s AND beat_at > now() - make_interval(secs => %(stale)s)
+
+-- name: all
+SELECT identity, place, beat_at
+FROM etld.daemon
+WHERE cluster_id = %(cluster)s

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etld.deadletters import letter_headers, outbox
+from etld.deadletters import outbox
 from etld.deadletters.from_record import Source, letter, live, tell
 from etld.deadletters.relay import Relay
 from etld.frames import Transform, encoded, load_transform, ready
@@ -30,7 +30,7 @@ from etld.sinks.postgres.unwrap import connection_of
 from etld.stream import Batch, BatchHandler, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from etld.kafka.types import Partition
     from etld.sinks.base import RefusedRow, SideConnection, StoredRows, Transaction, Verdict
@@ -72,7 +72,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         self.group = f"processor-{worker.event_type}"
         self.topics = [kind.topic]
         settings = client_settings(config, worker.addresses)
-        self._relay = Relay(settings, letter_headers.DEAD_LETTER_TOPIC, worker.beat)
+        self._relay = Relay(settings, config.kafka.dead_letter_topic, worker.beat)
         self._transform: Transform | None = load_transform(kind.transform)
         self._schemas: SchemaCache | None = None
         limits = config.breaker
@@ -163,6 +163,14 @@ class ProcessorHandler(BatchHandler[Rows]):
     def limit(self, work: Rows) -> int | None:
         """Keep a batch of mostly dead records from becoming as many letters at once."""
         return self._breaker.limit(work.batch.count, len(work.bad))
+
+    def daemon(self) -> str:
+        """Its number in the database."""
+        return self._lease.daemon
+
+    def daemons(self, side: SideConnection) -> Collection[str]:
+        """Those that beat in the database."""
+        return self._lease.known(connection_of(side), self.cluster_id)
 
     def idle(self, side: SideConnection) -> None:
         """Relay the outbox."""

@@ -9,28 +9,27 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.config.names import AGGREGATOR, CORRECTOR, PROCESSOR
 from etld.kafka.types import Partition, Watermarks
-from etld.reconcile.compare_letters import CORRECTOR, compare_letters
+from etld.reconcile.compare_letters import compare_letters
 from etld.reconcile.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from etld.config.sections.services import KafkaSection
     from etld.reconcile.counts import Counts, PositionCounts
-
-PROCESSOR = "etld-processor-"
-AGGREGATOR = "etld-aggregator"
 
 
 def compare(
     counts: Counts,
     watermarks: Mapping[Partition, Watermarks],
     topic_ids: Mapping[str, str],
+    kafka: KafkaSection,
     *,
     in_memory_broker: bool = False,
 ) -> Report:
-    """Check the counts against the topics."""
+    """Check the counts against the topics; `kafka` names those of dead letters, and the groups."""
     report = Report(table_rows=sum(counts.rows.values()))
     report.dead_letters = {
         state: counts.letters_by_state.get(state, 0)
@@ -41,19 +40,25 @@ def compare(
         low, high = watermarks.get(Partition(row.topic, row.partition), Watermarks(row.start_offset, row.next_offset))
         if in_memory_broker:
             high = max(high, row.next_offset)
-        report.differences += _equations(row, low, high, topic_ids.get(row.topic))
+        report.differences += _equations(
+            f"{kafka.prefixed(row.consumer_group)} {row.topic}:{row.partition}",
+            row,
+            low,
+            high,
+            topic_ids.get(row.topic),
+        )
         if row.consumer_group.startswith(PROCESSOR):
             report.partitions.append(_partition(row, low, high))
         if row.consumer_group.startswith(PROCESSOR) or row.consumer_group == CORRECTOR:
             waiting += max(0, high - row.next_offset)
     known = {Partition(row.topic, row.partition) for row in counts.positions if row.consumer_group != AGGREGATOR}
     for partition, (low, high) in watermarks.items():
-        if partition not in known and partition.topic != PARKED_TOPIC and high > low:
+        if partition not in known and partition.topic != kafka.parked_topic and high > low:
             waiting += high - low
     open_letters = sum(report.dead_letters[state] for state in ("new", "repaired", "resent"))
     report.in_flight = waiting + counts.outbox + open_letters + counts.letters.unannounced
     report.differences += _table(counts)
-    report.differences += compare_letters(counts, watermarks, in_memory_broker=in_memory_broker)
+    report.differences += compare_letters(counts, watermarks, kafka, in_memory_broker=in_memory_broker)
     return report
 
 
@@ -76,8 +81,7 @@ def _table(counts: Counts) -> Iterable[str]:
             )
 
 
-def _equations(row: PositionCounts, low: int, high: int, topic_id: str | None) -> Iterable[str]:
-    where = f"{row.consumer_group} {row.topic}:{row.partition}"
+def _equations(where: str, row: PositionCounts, low: int, high: int, topic_id: str | None) -> Iterable[str]:
     outcome = row.stored + row.duplicate + row.filtered + row.dead
     if row.consumed != outcome:
         yield f"{where}: consumed {row.consumed}, but stored + duplicate + filtered + dead is {outcome}"
@@ -113,7 +117,7 @@ def _partition(row: PositionCounts, low: int, high: int) -> dict[str, Any]:
     }
 
 
-def caught_up(counts: Counts, watermarks: Mapping[Partition, Watermarks]) -> bool:
+def caught_up(counts: Counts, watermarks: Mapping[Partition, Watermarks], kafka: KafkaSection) -> bool:
     """Have processors and the aggregator read everything that the topics of events hold?"""
     for prefix in (PROCESSOR, AGGREGATOR):
         nexts: dict[Partition, int] = {}
@@ -123,6 +127,9 @@ def caught_up(counts: Counts, watermarks: Mapping[Partition, Watermarks]) -> boo
                 nexts[partition] = min(row.next_offset, nexts.get(partition, row.next_offset))
         # A partition without a position was not read yet, from its low end on.
         for partition, (low, high) in watermarks.items():
-            if partition.topic not in (DEAD_LETTER_TOPIC, PARKED_TOPIC) and nexts.get(partition, low) < high:
+            if (
+                partition.topic not in (kafka.dead_letter_topic, kafka.parked_topic)
+                and nexts.get(partition, low) < high
+            ):
                 return False
     return True

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.config.names import CORRECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from etld.config.sections.services import KafkaSection
     from etld.kafka.types import Partition, Watermarks
     from etld.reconcile.counts import Counts
 
-CORRECTOR = "etld-corrector"
-
 
 def compare_letters(
-    counts: Counts, watermarks: Mapping[Partition, Watermarks], *, in_memory_broker: bool
+    counts: Counts, watermarks: Mapping[Partition, Watermarks], kafka: KafkaSection, *, in_memory_broker: bool
 ) -> Iterable[str]:
     """Sentences on dead letters that are missing or too many, by the topic of the dead record."""
-    found = list(_by_topic(counts, watermarks, in_memory_broker=in_memory_broker))
+    found = list(_by_topic(counts, watermarks, kafka.dead_letter_topic, in_memory_broker=in_memory_broker))
     yield from found
     kept = sum(row.stored for row in counts.positions if row.consumer_group == CORRECTOR)
     kept += sum(stored for (group, *_), stored in counts.ended.items() if group == CORRECTOR)
@@ -31,14 +30,19 @@ def compare_letters(
             f" rows of etld.dead_letter were added or deleted by somebody else{whose}"
         )
     elsewhere = any(group == CORRECTOR for group, *_ in counts.ended)
-    parked = sum(high for (topic, _), (_, high) in watermarks.items() if topic == PARKED_TOPIC)
-    # Another cluster, or a queue that was made anew, has the announcements of former letters elsewhere.
+    elsewhere |= any(
+        row.consumer_group == CORRECTOR and row.topic != kafka.dead_letter_topic for row in counts.positions
+    )
+    parked = sum(high for (topic, _), (_, high) in watermarks.items() if topic == kafka.parked_topic)
+    # Another cluster, another prefix, or a queue that was made anew, has the announcements of former letters elsewhere.
     if parked < counts.letters.announced and not elsewhere and not in_memory_broker:
-        yield f"{counts.letters.announced} letters were sent to {PARKED_TOPIC}, and it has only {parked} records"
+        yield f"{counts.letters.announced} letters were sent to {kafka.parked_topic}, and it has only {parked} records"
 
 
-def _by_topic(counts: Counts, watermarks: Mapping[Partition, Watermarks], *, in_memory_broker: bool) -> Iterable[str]:
-    on_the_way = _on_the_way(counts, watermarks)
+def _by_topic(
+    counts: Counts, watermarks: Mapping[Partition, Watermarks], queue: str, *, in_memory_broker: bool
+) -> Iterable[str]:
+    on_the_way = _on_the_way(counts, watermarks, queue)
     for topic in sorted(counts.letters.dead_by_topic.keys() | counts.letters.by_topic.keys()):
         least, most = counts.letters.dead_by_topic.get(topic, (0, 0))
         told = counts.letters.by_topic.get(topic, 0)
@@ -52,16 +56,12 @@ def _by_topic(counts: Counts, watermarks: Mapping[Partition, Watermarks], *, in_
             yield f"{topic}: {most} records are dead, and {told} dead letters tell of them ({told - most:+d})"
 
 
-def _on_the_way(counts: Counts, watermarks: Mapping[Partition, Watermarks]) -> int:
+def _on_the_way(counts: Counts, watermarks: Mapping[Partition, Watermarks], queue: str) -> int:
     """Records of the dead letter queue that the corrector has yet to read, or that retention took before."""
-    nexts = {
-        row.partition: row
-        for row in counts.positions
-        if row.consumer_group == CORRECTOR and row.topic == DEAD_LETTER_TOPIC
-    }
+    nexts = {row.partition: row for row in counts.positions if row.consumer_group == CORRECTOR and row.topic == queue}
     unread = 0
     for (topic, partition), (low, high) in watermarks.items():
-        if topic == DEAD_LETTER_TOPIC:
+        if topic == queue:
             row = nexts.get(partition)
             unread += max(0, high - (low if row is None else row.next_offset))
     return unread + sum(row.lost for row in nexts.values())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC
+from etld.config.names import CORRECTOR, PROCESSOR
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.reader import find_key
 from etld.postgres import statements
@@ -40,7 +40,8 @@ class Fate:
 
 def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], event_id: str) -> Fate:
     """Look for the event's record in the topics of events, and ask the sampling. Raises psycopg errors."""
-    topics = [*(kind.topic for kind in config.event_types.values()), DEAD_LETTER_TOPIC]
+    letters = config.kafka.dead_letter_topic
+    topics = [*(kind.topic for kind in config.event_types.values()), letters]
     made_at = _made_at(event_id)
     since = None if made_at is None else made_at - _CLOCKS_DIFFER
     try:
@@ -49,7 +50,7 @@ def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], ev
         return Fate("unknown", f"neither stored nor a dead letter, and {error}")
     if search.found:
         # Dead records are in both.
-        topic = max(search.found, key=DEAD_LETTER_TOPIC.__eq__)
+        topic = max(search.found, key=letters.__eq__)
         return _of_record(conn, config, search.found[topic])
     left_out = _sampled(config, event_id)
     if left_out:
@@ -64,7 +65,7 @@ def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], ev
         )
     return Fate(
         "unknown",
-        "neither stored nor a dead letter: never accepted, or not read yet from its topic or from dead_letter_queue"
+        f"neither stored nor a dead letter: never accepted, or not read yet from its topic or from {letters}"
         " (see `etld status`)",
     )
 
@@ -72,11 +73,11 @@ def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], ev
 def _of_record(conn: Connection, config: Config, record: Record) -> Fate:
     topic = record.partition.topic
     event_type = next((name for name, kind in config.event_types.items() if kind.topic == topic), None)
-    group = "etld-corrector" if event_type is None else f"etld-processor-{event_type}"
+    group = CORRECTOR if event_type is None else f"{PROCESSOR}{event_type}"
     parameters = {"group": group, "topic": topic, "partition": record.partition.number}
     position = conn.execute(_SQL.position, parameters).fetchone()
     if position is None or position[0] <= record.offset:
-        return Fate("waiting", f"waits for {group} to read it", record)
+        return Fate("waiting", f"waits for {config.kafka.prefixed(group)} to read it", record)
     if event_type is None:
         return Fate(
             "expired", "its dead letter was resolved or discarded, and deleted after corrector.keep_resolved", record

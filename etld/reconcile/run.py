@@ -6,7 +6,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.kafka.admin import Admin
 from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import caught_up, compare
@@ -47,7 +46,8 @@ def reconcile(
 
 def _report(pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in_memory_broker: bool) -> Report:
     admin = Admin(kafka_settings)
-    names = [kind.topic for kind in config.event_types.values()] + [DEAD_LETTER_TOPIC, PARKED_TOPIC]
+    kafka = config.kafka
+    names = [kind.topic for kind in config.event_types.values()] + [kafka.dead_letter_topic, kafka.parked_topic]
     topics = admin.topics(names)
     # The database first: what arrives in between is in flight, and never beyond the end of a log.
     with pool.connection() as conn:
@@ -57,8 +57,8 @@ def _report(pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in
         for number, marks in admin.watermarks(topic.name, range(topic.partitions)).items():
             watermarks[Partition(topic.name, number)] = marks
     ids = {topic.name: topic.topic_id for topic in topics.values()}
-    report = compare(counts, watermarks, ids, in_memory_broker=in_memory_broker)
-    if in_memory_broker or caught_up(counts, watermarks):
+    report = compare(counts, watermarks, ids, kafka, in_memory_broker=in_memory_broker)
+    if in_memory_broker or caught_up(counts, watermarks, kafka):
         for found in _compare_summaries(pool, config):
             report.summaries.append({"name": found.name, "equal": found.equal})
             report.differences += [f"summary {found.name}: {text}" for text in found.differences]

@@ -30,14 +30,15 @@ _SQL = statements.load(__package__, "trace")
 class EventLife:
     """What is known of an event.
 
-    `stored`: its row, with the topic that it came from. `dead_letters`: oldest first, each with its attempts as
-    "tries". `outbox`: dead letters that are yet to go to the dead letter queue. `kafka`: whether Kafka still holds the
-    row's record, in words; None without a row. `elsewhere`: what became of it without
-    a row and a dead letter. `accepted` and `resent` are when Kafka took the record of the event and
-    that of its repair.
+    `queue`: the topic of dead letters. `stored`: its row, with the topic that it came from. `dead_letters`: oldest
+    first, each with its attempts as "tries". `outbox`: dead letters that are yet to go to the dead letter queue.
+    `kafka`: whether Kafka still holds the row's record, in words; None without a row. `elsewhere`: what became of it
+    without a row and a dead letter. `accepted` and `resent` are when Kafka took the record of the event and that of
+    its repair.
     """
 
     event_id: str
+    queue: str
     stored: dict[str, Any] | None
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
     outbox: list[dict[str, Any]] = field(default_factory=list)
@@ -87,13 +88,13 @@ def trace(
     Raises psycopg errors; what Kafka does not tell is missing from it.
     """
     with connect() as conn:
-        life = EventLife(event_id, event_rows.one(conn, event_id), _letters(conn, event_id), _outbox(conn, event_id))
+        row, letters, outbox = event_rows.one(conn, event_id), _letters(conn, event_id), _outbox(conn, event_id)
+        life = EventLife(event_id, config.kafka.dead_letter_topic, row, letters, outbox)
         if not (life.stored or life.dead_letters or life.outbox):
             life.elsewhere = fate(conn, config, kafka_settings, event_id)
             life.accepted = None if life.elsewhere.record is None else life.elsewhere.record.timestamp
             return life
     accepted = [_accepted(kafka_settings, letter) for letter in (life.dead_letters or life.outbox)[:1]]
-    row = life.stored
     if row is not None and row["event_type"] in config.event_types:
         row["topic"] = config.event_types[row["event_type"]].topic
         life.kafka, record = _read(kafka_settings, row["topic"], row["kafka_partition"], row["kafka_offset"])

@@ -24,7 +24,7 @@ _ROWS = {
 _STORED = "SELECT count(*) FROM processed_events"
 # What became of events that are no rows: a letter that is repaired or resent will be one, or a letter again.
 _LETTERS = "SELECT count(*) FROM etld.dead_letter WHERE state IN ('new', 'parked', 'discarded')"
-_FILTERED = "SELECT coalesce(sum(filtered), 0) FROM etld.kafka_position WHERE consumer_group LIKE 'processor-%'"
+_FILTERED = "SELECT coalesce(sum(filtered), 0) FROM etld.kafka_position WHERE consumer_group LIKE 'etld-processor-%'"
 
 
 @dataclass(frozen=True, slots=True)

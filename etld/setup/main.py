@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.config.names import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
 from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem, SettingsRefused
@@ -17,6 +17,8 @@ from etld.schemas import registered, registration
 from etld.schemas.registration import SchemasRefused
 from etld.schemas.registry import RegistryUnavailable, open_registry
 from etld.setup import database, topics
+from etld.setup.company import refuse_strangers
+from etld.stream.strangers import StrangerInGroup
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.setup")
 
+_FOR_A_PERSON = (
+    SchemasRefused, topics.UnusableTopic, DatabaseProblem, NodeIdTaken, SettingsRefused, StrangerInGroup
+)  # fmt: skip
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
 
@@ -34,7 +39,7 @@ def run(worker: Worker) -> None:
     while not worker.stopping:
         try:
             set_up(worker)
-        except (SchemasRefused, topics.UnusableTopic, DatabaseProblem, NodeIdTaken, SettingsRefused) as error:
+        except _FOR_A_PERSON as error:
             worker.fatal(str(error))
         except Exception as error:
             server = _server_away(error)
@@ -61,12 +66,14 @@ def set_up(worker: Worker) -> None:
     with database.open_migrated(worker, addresses.postgres) as conn:
         worker.beat()
         admin = Admin(client_settings(config, addresses))
-        node_lease.take(conn, admin.cluster_id(), node_lease.Node.of(config), worker.wait)
+        cluster_id, node = admin.cluster_id(), node_lease.Node.of(config)
+        node_lease.take(conn, cluster_id, node, worker.wait)
+        refuse_strangers(worker, admin, conn, cluster_id, node)
         topics.ensure(admin, config)
         worker.beat()
         schemas = registration.register(open_registry(config, addresses, conn), list(loaded))
-    own_topics = {"dead_letter_queue": DEAD_LETTER_TOPIC, "parked_events": PARKED_TOPIC}
-    registered.write(config.schemas_path, admin.cluster_id(), schemas, own_topics)
+    own_topics = {DEAD_LETTER_TOPIC: config.kafka.dead_letter_topic, PARKED_TOPIC: config.kafka.parked_topic}
+    registered.write(config.schemas_path, cluster_id, schemas, own_topics)
 
 
 def _server_away(error: Exception) -> str | None:

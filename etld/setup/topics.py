@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
@@ -46,7 +45,8 @@ def wanted(config: Config, replicas: int) -> list[WantedTopic]:
     events = [WantedTopic(kind.topic, kind.partitions, shared) for kind in config.event_types.values()]
     size = {"max.message.bytes": str(max(_LETTER_BYTES, config.ingest.max_event + (1 << 20)))}
     kept = shared | _FOREVER | size
-    letters = [WantedTopic(name, _LETTER_PARTITIONS, kept) for name in (DEAD_LETTER_TOPIC, PARKED_TOPIC)]
+    kafka = config.kafka
+    letters = [WantedTopic(name, _LETTER_PARTITIONS, kept) for name in (kafka.dead_letter_topic, kafka.parked_topic)]
     return events + letters
 
 

@@ -34,7 +34,11 @@ class Assignments:
     def assign(
         self, partitions: Sequence[Partition], marks: Mapping[Partition, Watermarks]
     ) -> Mapping[Partition, Offset]:
-        """Claim them; where each starts. Raises `ConsumerBroken`, `KafkaProblem`, `SinkError`."""
+        """Claim them; where each starts.
+
+        Raises `ConsumerBroken`, `KafkaProblem`, `SinkError` and `StrangerInGroup`.
+        """
+        self._resources.first_claim.check()
         topics = self._resources.admin.topics(sorted({one.topic for one in partitions}))
         logs = []
         for partition in partitions:

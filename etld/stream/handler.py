@@ -9,7 +9,7 @@ from etld.sinks.base import EventRows, RecordCounts
 from etld.stream.killers import Killers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Mapping, Sequence
 
     import polars as pl
 
@@ -42,7 +42,7 @@ class BatchHandler(Generic[W]):
     thread and touches nothing but its arguments.
     """
 
-    #: The consumer group is "etld-<group>".
+    #: The consumer group is "etld-<group>", in Kafka behind the prefix.
     group: str
     topics: Sequence[str]
     #: The name of its sink in `etld.sinks.registry`.
@@ -101,6 +101,14 @@ class BatchHandler(Generic[W]):
 
     def start(self, side: SideConnection) -> None:
         """The sink is there, and nothing is claimed yet; runs again after every lost connection."""
+
+    def daemon(self) -> str:
+        """This daemon in the static ids of members: a hexadecimal number."""
+        return "0"
+
+    def daemons(self, side: SideConnection) -> Collection[str] | None:
+        """The daemons that work for the same sink, as `daemon` has them; None: all that there are."""
+        return None
 
     def close(self) -> None:
         """The worker ends."""

@@ -9,6 +9,7 @@ from etld.errors import EtldError
 from etld.kafka.errors import InstanceFenced, KafkaProblem
 from etld.postgres.node_lease import NodeIdTaken
 from etld.sinks.base import Fenced, SinkError
+from etld.stream import strangers
 from etld.stream.resources import BatchLimits, Resources, Timings
 from etld.stream.session import Session
 from etld.stream.vetting import Vetting
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 
-_LONGEST_WAIT = 5.0
+_LONGEST_WAIT, _JOIN_EVERY = 5.0, 1.0
 
 
 def run(
@@ -66,7 +67,8 @@ def run(
                 break
             if resources is not None:
                 resources.sink.disconnect()
-            _pause(worker, backoff.next(), fault)
+            # While strangers are waited for, each try joins the group.
+            _pause(worker, max(backoff.next(), _JOIN_EVERY if fault == strangers.FAULT else 0.0), fault)
     finally:
         handler.close()
         vetting.close()
@@ -85,17 +87,23 @@ def _pause(worker: Worker, seconds: float, fault: str | None) -> None:
 
 def _explain(worker: Worker, handler: BatchHandler[Any], resources: Resources | None, error: EtldError) -> str:
     """Say what ended a session; the name of the fault that the worker has until the next one."""
+    # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
+    cause = error.__cause__
     if isinstance(error, NodeIdTaken):
         worker.fatal(str(error))
+    if isinstance(cause, strangers.StrangerInGroup) and cause.final:
+        worker.fatal(str(cause))
     where = {"topic": ", ".join(handler.topics)}
     sink = resources.sink if resources is not None else None
     name, text = "worker", str(error)
     if isinstance(error, SinkError) and sink is not None:
         name, text = sink.name, f"{sink.title}: {error}"
         log.log(logging.WARNING if error.verdict == "retry" else logging.ERROR, "%s; trying again", text, extra=where)
+    elif isinstance(cause, strangers.StrangerInGroup):
+        name = strangers.FAULT
+        log.warning("%s", error, extra=where)
     elif isinstance(error, KafkaProblem):
-        # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
-        name = sink.name if sink is not None and isinstance(error.__cause__, SinkError) else "kafka"
+        name = sink.name if sink is not None and isinstance(cause, SinkError) else "kafka"
         log.warning("Kafka: %s; joining anew", error, extra=where)
     else:
         log.error("%s; trying again", error, extra=where)

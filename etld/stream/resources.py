@@ -10,8 +10,10 @@ from etld.kafka.cluster import KafkaCluster
 from etld.kafka.settings import client_settings
 from etld.sinks.base import PIECE, Consumer
 from etld.sinks.registry import SINKS
+from etld.stream.strangers import FirstClaim
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
     from etld.kafka.ports import ClusterPort
@@ -79,6 +81,12 @@ class Resources:
         owner = f"{worker.config.node_id}/{worker.name}#{secrets.token_hex(4)}"
         open_it = open_sink or SINKS[handler.sink]
         self.sink = open_it(worker, Consumer(self.cluster_id, self.group, owner, in_memory))
+
+        def known() -> Collection[str] | None:
+            with self.sink.beside() as side:
+                return handler.daemons(side)
+
+        self.first_claim = FirstClaim(self.admin, worker.config, handler.daemon(), known)
         #: Every partition that this process has ever claimed.
         self.claimed: set[Partition] = set()
         #: When the work beside the batches was last done, monotonic.

@@ -12,6 +12,7 @@ from etld.errors import EtldError
 from etld.isolation.in_hand import PREPARING
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.ports import Membership
+from etld.kafka.static_id import static_id
 from etld.sinks.base import SinkError
 from etld.stream.assignments import Assignments
 from etld.stream.batch import next_batch, up_to
@@ -73,8 +74,8 @@ class Session:
         self._writer = Writer(self._sink, handler, vetting.in_hand, timings.write_retry)
         self._consumer = resources.cluster.consumer(
             Membership(
-                resources.group,
-                _instance(worker, resources, handler.topics),
+                worker.config.kafka.prefixed(resources.group),
+                _instance(worker, resources, handler.topics, handler.daemon()),
                 handler.topics,
                 worker.config.kafka.session_timeout,
                 worker.config.kafka.max_poll_interval,
@@ -310,7 +311,7 @@ class Session:
             self._report.clear_faults()
 
 
-def _instance(worker: Worker, resources: Resources, topics: Sequence[str]) -> str:
+def _instance(worker: Worker, resources: Resources, topics: Sequence[str], daemon: str) -> str:
     """The static id of this slot, for this set of topics.
 
     A static member that comes back is given its old partitions without a rebalance. With other topics it would wait
@@ -319,4 +320,4 @@ def _instance(worker: Worker, resources: Resources, topics: Sequence[str]) -> st
     """
     there = resources.admin.topics(topics)
     named = ",".join(f"{topic}={there[topic].topic_id if topic in there else ''}" for topic in sorted(topics))
-    return f"{worker.config.node_id}-{worker.name}-{zlib.crc32(named.encode()):08x}"
+    return static_id(worker.config.node_id, worker.name, zlib.crc32(named.encode()), daemon)

@@ -31,7 +31,7 @@ class EventTypeSection(Section):
     schema_: OptionalFile = Field(
         None, alias="schema", description="Where its Avro schema is; the default is schemas/<type>.avsc."
     )
-    topic: Topic = Field("", description='Its Kafka topic; "" means event_<type>.')
+    topic: Topic = Field("", description='Its Kafka topic, as it is; "" means event_<type> behind kafka.prefix.')
     event_names: Strings = Field((), description="Names that ingest accepts; [] means any.")
     partitions: int = Field(3, ge=1, le=10000, description="Partitions of its topic when etld creates it.")
     workers: Workers = Field(1, description="Processor workers.")

@@ -6,7 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from etld.config.sections.base import Duration, OptionalFile, Port, PositiveDuration, Section, at_least, quantity
+from etld.config import names
+from etld.config.sections.base import (
+    Duration,
+    Matching,
+    OptionalFile,
+    Port,
+    PositiveDuration,
+    Section,
+    at_least,
+    quantity,
+)
+
+# With the longest event type a topic still has the 249 characters that Kafka takes.
+_Prefix = Annotated[str, Matching(r"[A-Za-z0-9._-]{0,180}", "at most 180 letters, digits, dots, - and _")]
 
 
 class KafkaSection(Section):
@@ -16,6 +29,9 @@ class KafkaSection(Section):
     embedded_port: Port = Field(19092, description="Port of the embedded broker; 0 takes any free one.")
     embedded_broker: Literal["auto", "kafka", "tansu"] = Field(
         "auto", description="Which broker is embedded; auto: Apache Kafka where Java 17+ and Maven are, else Tansu."
+    )
+    prefix: _Prefix = Field(
+        "", description="Stands before the names of topics and consumer groups; another for each daemon of a cluster."
     )
     replication: int = Field(
         0, ge=0, le=32767, description="Replicas of topics that etld creates; 0 means min(3, brokers)."
@@ -45,6 +61,20 @@ class KafkaSection(Section):
     max_poll_interval: Annotated[Duration, at_least(1, "1 s")] = quantity(
         "5 min", "A consumer that has not asked for records for so long loses its partitions; at least session_timeout."
     )
+
+    def prefixed(self, name: str) -> str:
+        """A topic of etld's own, or a consumer group, as Kafka knows it."""
+        return f"{self.prefix}{name}"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where dead letters go."""
+        return self.prefixed(names.DEAD_LETTER_TOPIC)
+
+    @property
+    def parked_topic(self) -> str:
+        """Where letters go that no rule repairs."""
+        return self.prefixed(names.PARKED_TOPIC)
 
 
 class PostgresSection(Section):

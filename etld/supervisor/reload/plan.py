@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from etld.config import Config
 
 #: Only a stop and a start can change these.
-FIXED = ("state_dir", "log.target", "log.format")
+FIXED = ("state_dir", "kafka.prefix", "log.target", "log.format")
 #: Keys of counts: they start and stop workers, and touch none that stays.
 _COUNTS = ("workers",)
 #: Ends of the keys of files whose content no worker may inherit.

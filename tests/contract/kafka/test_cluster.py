@@ -223,3 +223,17 @@ def test_who_has_the_same_instance_fences_the_former(join: Join) -> None:
 def test_a_record_that_the_topic_does_not_take_is_told(cluster: ClusterPort, topic: str) -> None:
     assert send(cluster, topic, os.urandom(200_000)).oversized
     assert send(cluster, topic, b"x").failed is None
+
+
+def test_members_of_a_group_are_told(cluster: ClusterPort, topic: str, join: Join) -> None:
+    """A group that there is not has none."""
+    consumer, other = join("one"), f"group-none-{topic}"
+
+    def there() -> bool:
+        consumer.poll(1, 1, 0.0, 0.1)
+        return len(cluster.admin().members([f"group-{topic}", other])) == 1
+
+    wait_until(there, 30)
+    (member,) = cluster.admin().members([f"group-{topic}", other])
+    assert (member.group, member.instance) == (f"group-{topic}", "one")
+    assert member.host in ("memory", "127.0.0.1")

@@ -66,6 +66,8 @@ def broken(*changes: tuple[str, str]) -> str:
         ("ratio = 0.5", 'ratio = "0.5"', "breaker.ratio", "expected a number, got '0.5'"),
         ('level = "info"', 'level = "loud"', "log.level", "expected 'debug', 'info', 'warning' or 'error', got 'loud'"),
         ('timezone = "UTC"', 'timezone = "Mars/Base"', "ingest.timezone", "expected a time zone"),
+        ('prefix = ""', 'prefix = "stage/"', "kafka.prefix", "180 letters, digits, dots, - and _, got 'stage/'"),
+        ('prefix = ""', f'prefix = "{"x" * 181}"', "kafka.prefix", "expected at most 180 letters"),
         ('node_id = ""', 'node_id = "a b"', "node_id", "expected letters, digits, dots, - and _, got 'a b'"),
         (
             'transform = ""',
@@ -389,6 +391,26 @@ def test_an_override_goes_to_a_section_that_the_file_lacks(tmp_path: Path) -> No
     (tmp_path / "a.avsc").write_text((ROOT / "schemas" / "purchase.avsc").read_text())
     text = '[event_types.a]\nschema = "a.avsc"\n'
     assert parse(text, tmp_path / "x.toml", {"ETLD_BREAKER__WINDOW": "5"}).breaker.window == 5
+
+
+def test_a_prefix_stands_before_the_names_that_etld_makes() -> None:
+    """A topic that an event type names is taken as it is, and may be none of etld's own."""
+    shipped = broken(('# topic = "event_purchase"', 'topic = "clicks"'))
+    made = parse(shipped, DEFAULT, {"ETLD_KAFKA__PREFIX": "stage-"})
+    assert [kind.topic for kind in made.event_types.values()] == ["clicks", "stage-event_order", "stage-event_delivery"]
+    assert (made.kafka.dead_letter_topic, made.kafka.parked_topic) == ("stage-dead_letter_queue", "stage-parked_events")
+    assert made.consumer_groups == [
+        *(f"stage-etld-processor-{name}" for name in made.event_types),
+        "stage-etld-aggregator",
+        "stage-etld-corrector",
+    ]
+    longest = "t" * 63
+    named = shipped.replace("[event_types.order]", f"[event_types.{longest}]").replace('["order"]', f'["{longest}"]')
+    long = parse(named, DEFAULT, {"ETLD_KAFKA__PREFIX": "p" * 180})
+    assert max(len(kind.topic) for kind in long.event_types.values()) == 249
+    for own in ("stage-dead_letter_queue", "stage-parked_events", "stage-event_order"):
+        taken = broken(('# topic = "event_purchase"', f'topic = "{own}"'), ('prefix = ""', 'prefix = "stage-"'))
+        assert any("already" in message for _, message in mistakes(taken).values())
 
 
 def test_paths_start_beside_the_config_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from etld.deadletters.letter_headers import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.config.names import AGGREGATOR, CORRECTOR, DEAD_LETTER_TOPIC, PARKED_TOPIC, PROCESSOR
+from etld.config.sections.services import KafkaSection
 from etld.kafka.types import Partition, Watermarks
-from etld.reconcile.compare import AGGREGATOR, PROCESSOR, caught_up, compare
-from etld.reconcile.compare_letters import CORRECTOR
+from etld.reconcile.compare import caught_up, compare
 from etld.reconcile.counts import Counts, LetterCounts, PositionCounts
 
 ORDERS = "event_order"
+KAFKA = KafkaSection()
 IDS = {ORDERS: "id", DEAD_LETTER_TOPIC: "id"}
 MARKS = {
     Partition(ORDERS, 0): Watermarks(0, 10),
@@ -60,7 +61,7 @@ def letters(**changes: Any) -> Counts:
 
 def test_counts_that_agree() -> None:
     """No difference, nothing in flight, every partition of the processors told."""
-    report = compare(SOUND, MARKS, IDS)
+    report = compare(SOUND, MARKS, IDS, KAFKA)
     assert report.differences == []
     assert (report.ok, report.in_flight, report.table_rows) == (True, 0, 13)
     assert [(one["topic"], one["partition"], one["next"]) for one in report.partitions] == [
@@ -138,7 +139,7 @@ SENTENCES = {
 def test_a_difference_is_told(name: str) -> None:
     """By the sentence that names its place."""
     wrong, sentence = SENTENCES[name]
-    report = compare(wrong, MARKS, IDS)
+    report = compare(wrong, MARKS, IDS, KAFKA)
     assert sentence in report.differences
     # A letter that is missed is missed twice: where it came from, and in the queue's count.
     assert len(report.differences) == (2 if "letter too" in name and "ingest" not in name else 1)
@@ -147,7 +148,7 @@ def test_a_difference_is_told(name: str) -> None:
 
 def test_a_row_in_the_place_of_another() -> None:
     """The same number of rows in all hides neither the one that is gone nor the one that was made up."""
-    report = compare(counts(rows={("order", 0): 7, ("order", 1): 5, ("gift", 0): 1}), MARKS, IDS)
+    report = compare(counts(rows={("order", 0): 7, ("order", 1): 5, ("gift", 0): 1}), MARKS, IDS, KAFKA)
     assert [one.partition(":")[0] for one in report.differences] == ["gift", ORDERS]
 
 
@@ -155,15 +156,15 @@ def test_retention_deleted_what_nobody_had_read() -> None:
     """Also before a worker has come upon it and stands still."""
     marks = {**MARKS, Partition(ORDERS, 0): Watermarks(14, 20)}
     expected = "retention deleted 4 records before they were read (10 to 13)"
-    assert compare(SOUND, marks, IDS).differences == [f"{P}: {expected}", f"{AGGREGATOR} {ORDERS}:0: {expected}"]
+    assert compare(SOUND, marks, IDS, KAFKA).differences == [f"{P}: {expected}", f"{AGGREGATOR} {ORDERS}:0: {expected}"]
     lost = position(next_offset=14, lost=4)
-    assert compare(replace(SOUND, positions=[lost, SECOND, LETTERS]), marks, IDS).differences == []
+    assert compare(replace(SOUND, positions=[lost, SECOND, LETTERS]), marks, IDS, KAFKA).differences == []
 
 
 def test_earlier_lives_count() -> None:
     """A partition that was begun again has the rows of both."""
     again = counts(ended={(PROCESSOR + "order", ORDERS, 0): 4}, rows={("order", 0): 12, ("order", 1): 5})
-    assert compare(again, MARKS, IDS).ok
+    assert compare(again, MARKS, IDS, KAFKA).ok
 
 
 def test_what_is_on_its_way_is_no_difference() -> None:
@@ -180,7 +181,7 @@ def test_what_is_on_its_way_is_no_difference() -> None:
         letters_by_state={"new": 1, "resent": 1, "parked": 1},
         letters=replace(SOUND.letters, unannounced=1, announced=0),
     )
-    report = compare(busy, marks, IDS)
+    report = compare(busy, marks, IDS, KAFKA)
     assert report.differences == []
     assert report.in_flight == 2 + 1 + 1 + 1 + 2 + 1
 
@@ -188,19 +189,41 @@ def test_what_is_on_its_way_is_no_difference() -> None:
 def test_a_letter_that_nobody_has_read_yet_is_not_missed() -> None:
     """It is in the queue; a broker that forgets its topics may have forgotten it."""
     wanting = letters(dead_by_topic={ORDERS: (2, 2)})
-    assert compare(wanting, MARKS, IDS).differences != []
-    assert compare(wanting, {**MARKS, Partition(DEAD_LETTER_TOPIC, 0): Watermarks(0, 4)}, IDS).differences == []
-    assert compare(wanting, MARKS, IDS, in_memory_broker=True).differences == []
+    assert compare(wanting, MARKS, IDS, KAFKA).differences != []
+    assert compare(wanting, {**MARKS, Partition(DEAD_LETTER_TOPIC, 0): Watermarks(0, 4)}, IDS, KAFKA).differences == []
+    assert compare(wanting, MARKS, IDS, KAFKA, in_memory_broker=True).differences == []
 
 
 @pytest.mark.parametrize("left_out", [FIRST, SUMS[1]], ids=["a processor's", "the aggregator's"])
 def test_caught_up_means_every_group_in_every_partition(left_out: PositionCounts) -> None:
     """A position that is missing or behind is behind, unless there is nothing to read."""
-    assert caught_up(SOUND, MARKS)
+    assert caught_up(SOUND, MARKS, KAFKA)
     without = [row for row in SOUND.positions if row is not left_out]
-    assert not caught_up(replace(SOUND, positions=without), MARKS)
+    assert not caught_up(replace(SOUND, positions=without), MARKS, KAFKA)
     behind = replace(left_out, next_offset=left_out.next_offset - 1)
-    assert not caught_up(replace(SOUND, positions=[*without, behind]), MARKS)
+    assert not caught_up(replace(SOUND, positions=[*without, behind]), MARKS, KAFKA)
     empty = {**MARKS, Partition(ORDERS, left_out.partition): Watermarks(0, 0)}
-    assert caught_up(replace(SOUND, positions=without), empty)
-    assert not caught_up(replace(SOUND, positions=[]), MARKS)
+    assert caught_up(replace(SOUND, positions=without), empty, KAFKA)
+    assert not caught_up(replace(SOUND, positions=[]), MARKS, KAFKA)
+
+
+def test_a_prefix_is_in_every_name() -> None:
+    """The database has the groups without it; of a former prefix nothing is missed."""
+    stage = KafkaSection(prefix="stage-")
+    topic, queue, parked = f"stage-{ORDERS}", "stage-dead_letter_queue", "stage-parked_events"
+    marks = {Partition(topic, 0): Watermarks(0, 10), Partition(queue, 0): Watermarks(0, 3)}
+    own = [position(topic=topic), position(AGGREGATOR, topic), replace(LETTERS, topic=queue)]
+    told = LetterCounts(known=3, unannounced=0, announced=1, dead_by_topic={topic: (1, 1)}, by_topic={topic: 1})
+    found = replace(SOUND, positions=own, rows={("order", 0): 8}, letters=told)
+    ids = {topic: "id", queue: "id"}
+    assert compare(found, {**marks, Partition(parked, 0): Watermarks(0, 1)}, ids, stage).differences == []
+    assert compare(found, marks, ids, stage).differences == [
+        f"1 letters were sent to {parked}, and it has only 0 records"
+    ]
+    wrong = replace(found, positions=[replace(own[0], gaps=1), *own[1:]])
+    (text,) = compare(wrong, {**marks, Partition(parked, 0): Watermarks(0, 1)}, ids, stage).differences
+    assert text.startswith(f"stage-{PROCESSOR}order {topic}:0: next - start is 10")
+    former = replace(LETTERS, next_offset=0, consumed=0, stored=0)
+    before = replace(found, positions=[*own, former])
+    assert compare(before, marks, ids, stage).differences == []
+    assert caught_up(found, marks, stage)

@@ -93,6 +93,7 @@ def test_every_step_says_why() -> None:
 def test_what_only_a_start_can_change_is_refused() -> None:
     """The state directory holds the socket that the question came by."""
     assert compare(edit('state_dir = "./var"', 'state_dir = "./else"')()).refused == ("state_dir",)
+    assert compare(edit('prefix = ""', 'prefix = "stage-"')()).refused == ("kafka.prefix",)
 
 
 def test_a_schema_files_content_counts(tmp_path: Path) -> None:
