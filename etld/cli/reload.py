@@ -8,18 +8,23 @@ from typing import Any
 
 import click
 
-from etld.control.client import RequestRefused, ask
+from etld.cli.operation import operate, timeout_option
+from etld.control.client import RequestRefused
 from etld.errors import ConfigError, EtldError, Problem
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+@timeout_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def command(config_path: Path | None, dry_run: bool, as_json: bool) -> int:
-    """Take the edited configuration. A file with a mistake changes nothing; all its mistakes are named."""
+def command(config_path: Path | None, dry_run: bool, timeout: float | None, as_json: bool) -> int:
+    """Take the edited configuration. A file with a mistake changes nothing; all its mistakes are named.
+
+    A reload that is under way is called off, and this one takes its place. Interrupting the command ends neither.
+    """
     try:
-        reply = ask(config_path, "reload", timeout=None, dry_run=dry_run)
+        reply = operate(config_path, "reload", timeout=timeout, dry_run=dry_run)
     except RequestRefused as refused:
         if as_json:
             click.echo(json.dumps({"ok": False, "error": refused.error}))
@@ -32,7 +37,7 @@ def command(config_path: Path | None, dry_run: bool, as_json: bool) -> int:
 def reload(config_path: Path | None) -> str:
     """Have the daemon take the edited configuration; what it did. Raises `EtldError`, `ConfigError` for mistakes."""
     try:
-        return _text(ask(config_path, "reload", timeout=None, dry_run=False))
+        return _text(operate(config_path, "reload", timeout=None, dry_run=False))
     except RequestRefused as refused:
         raise _in_words(refused) from None
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from etld.cli.operation import operate
 from etld.control.client import ask
 from etld.errors import EtldError, Unreachable
 
 
 @click.command()
 @click.argument("target", metavar="[WORKER]", required=False)
-@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds to wait.")
+@click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds until it is called off.")
 @click.pass_obj
 def command(config_path: Path | None, target: str | None, timeout: float) -> int:
     """Replace workers one by one, the next when the last is ready: a kind, a name, or a prefix.
@@ -23,11 +24,11 @@ def command(config_path: Path | None, target: str | None, timeout: float) -> int
     sockets; then set-up runs again, then every worker but the embedded parts is replaced.
     """
     if target is not None:
-        for name in ask(config_path, "restart", timeout=timeout, target=target)["restarted"]:
+        for name in operate(config_path, "restart", timeout=timeout, target=target)["restarted"]:
             click.echo(f"{name} was replaced")
         return 0
     began = time.monotonic()
-    ask(config_path, "restart", timeout=timeout)
+    operate(config_path, "restart", timeout=timeout)
     reply = _wait(config_path, began + timeout)
     if error := _error(reply):
         raise EtldError(f"etld {reply['version']} runs, but not every worker was replaced: {error}")

@@ -105,8 +105,8 @@ def _by_time(
     """(group, bucket start as ISO text, measure), in time order; all in one group without `by`."""
     group = SQL("coalesce({}::text, 'none')").format(Identifier(by)) if by else SQL("''")
     query = SQL(
-        "SELECT {group} AS g, to_char(bucket_start, 'YYYY-MM-DD\"T\"HH24:MI:SS'), {total}"
-        " FROM {table} WHERE {rows} GROUP BY g, bucket_start ORDER BY bucket_start, g"
+        "SELECT {group}, to_char(bucket_start, 'YYYY-MM-DD\"T\"HH24:MI:SS'), {total}"
+        " FROM {table} WHERE {rows} GROUP BY 1, bucket_start ORDER BY bucket_start, 1"
     ).format(group=group, total=table_sql.total(measure), table=table_sql.table(summary), rows=shown.rows)
     return [(name, start, float(value)) for name, start, value in conn.execute(query) if value is not None]
 

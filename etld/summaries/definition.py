@@ -24,6 +24,8 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 _FUNCTIONS = ("sum", "avg", "min", "max")
 _NUMBERS = frozenset({"integer", "bigint", "real", "double precision", "numeric"})
 _GROUPABLE = frozenset({"text", "integer", "bigint", "boolean"})
+#: What every table of PostgreSQL has.
+_SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 _SHORTEST, _LONGEST = 1.0, 366 * 86400.0
 
 
@@ -115,7 +117,7 @@ class _SummaryReader:
         )
 
     def _check_names(self, groups: Sequence[GroupColumn], measures: Sequence[Measure]) -> None:
-        taken = {"bucket_start": "the start of the bucket"}
+        taken = {"bucket_start": "the start of the bucket", **dict.fromkeys(_SYSTEM_COLUMNS, "PostgreSQL's own")}
         pairs = [(("group_by", group.name), group.name) for group in groups]
         pairs += [(("measures", m.name), column) for m in measures for column in m.names]
         for path, column in pairs:

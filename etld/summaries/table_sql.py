@@ -54,9 +54,10 @@ def upsert(summary: Summary) -> Composed:
     kinds = [(group.name, group.field.type) for group in summary.groups] + list(summary.kept)
     arrays: list[Composable] = [SQL("%s::integer[]"), SQL("%s::integer[]")]
     arrays += [SQL("%s::{}[]").format(_TYPES[kind]) for _, kind in kinds]
-    names: list[Composable] = [SQL("days"), SQL("seconds"), *(Identifier(name) for name, _ in kinds)]
+    # In capitals, so that no column of the summary has such a name.
+    names: list[Composable] = [Identifier("DAYS"), Identifier("SECONDS"), *(Identifier(name) for name, _ in kinds)]
     source = SQL(
-        "SELECT timestamptz 'epoch' + make_interval(days => r.days, secs => r.seconds){more}"
+        'SELECT timestamptz \'epoch\' + make_interval(days => r."DAYS", secs => r."SECONDS"){more}'
         " FROM unnest({arrays}) AS r ({names})"
     ).format(
         more=SQL("").join(SQL(", r.") + Identifier(name) for name, _ in kinds),

@@ -89,15 +89,15 @@ def stop(daemon: Daemon, request: Request) -> Answer:
 
 @_verb
 def reload(daemon: Daemon, request: Request) -> Answer:
-    """{"dry_run"?}: take the edited configuration, or only tell the plan."""
-    return config_reload.reload(daemon.parts, dry_run=flag(request, "dry_run"))
+    """{"dry_run"?, "within"?}: take the edited configuration, or only tell the plan; replaces a reload under way."""
+    return config_reload.reload(daemon.parts, dry_run=flag(request, "dry_run"), within=seconds(request, "within"))
 
 
 @_verb
 def scale(daemon: Daemon, request: Request) -> Answer:
-    """{"target", "count"}: change how many workers of a kind run."""
+    """{"target", "count", "within"?}: change how many workers of a kind run."""
     target, count = text(request, "target"), number(request, "count", 0, _MOST_WORKERS)
-    return scaling.scale(daemon.parts, target, count)
+    return scaling.scale(daemon.parts, target, count, seconds(request, "within"))
 
 
 @_verb
@@ -114,9 +114,9 @@ def resume(daemon: Daemon, request: Request) -> Answer:
 
 @_verb
 def restart(daemon: Daemon, request: Request) -> Answer:
-    """{"target"?}: replace workers one by one; without a target the supervisor's program too."""
+    """{"target"?, "within"?}: replace workers one by one; without a target the supervisor's program too."""
     if "target" in request:
-        return restarting.restart(daemon.parts, text(request, "target"))
+        return restarting.restart(daemon.parts, text(request, "target"), seconds(request, "within"))
     return restarting.upgrade(daemon.parts, daemon.running, daemon.successor)
 
 
@@ -124,3 +124,9 @@ def restart(daemon: Daemon, request: Request) -> Answer:
 def drain(daemon: Daemon, request: Request) -> Answer:
     """{"within"?}: refuse new events; answers when all that was accepted is processed, or not within the seconds."""
     return draining.drain(daemon.parts.tree, daemon.parts.operations, seconds(request, "within"))
+
+
+@_verb
+def cancel(daemon: Daemon, _request: Request) -> Answer:
+    """End the reload, restart, scaling or drain that is under way; answers when it has taken back what it must."""
+    return daemon.parts.operations.call_off()

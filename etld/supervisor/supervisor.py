@@ -70,7 +70,7 @@ class Supervisor:
         active = ActiveConfig(config, startup.kinds, runtime.listeners)
         metrics = saved.metrics if saved else MetricsStore()
         self.tree = tree = ProcessTree(active.kinds, self.reactor, self._child, metrics)
-        self.operations = Operations(self.lifecycle)
+        self.operations = Operations(self.lifecycle, lambda: policy.problems(tree.slots, self.report.faults()))
         self.service_manager = ServiceManager()
         self.running = Running(active, tree, runtime, self.lifecycle, startup.log_file)
         self._startup_notifier = startup.notifier
@@ -105,6 +105,7 @@ class Supervisor:
 
     def _configure(self, config: Config) -> None:
         self.tree.limits = WorkerLimits.of_config(config.supervisor)
+        self.operations.limit = config.supervisor.operation_timeout
         self.tree.snapshot = self.running.active.snapshot
         logs.setup("supervisor", without_password_file(config).log_settings())
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SLOW = 78
 #: The one that it refuses.
 REFUSED = 79
+#: The processor's linger with which a worker does not become ready.
+NEVER_READY = 0.07
 
 
 def _say(worker: Worker, what: str) -> None:
@@ -38,6 +40,8 @@ def _take(worker: Worker, window: int) -> None:
 def good(worker: Worker) -> None:
     """Beats, counts, and stops when asked to."""
     worker.on_reload = lambda config: _take(worker, config.breaker.window)
+    while worker.config.processor.linger == NEVER_READY and not worker.wait(0.05):
+        worker.progress("getting ready")
     worker.ready()
     _say(worker, f"ready postgres={worker.addresses.postgres} sockets={len(worker.sockets)}")
     while not worker.wait(0.05):
@@ -59,10 +63,14 @@ def ground(worker: Worker) -> None:
 
 
 def setup(worker: Worker) -> None:
-    """One-shot; fails while the file setup.broken is there."""
+    """One-shot; fails while the file setup.broken is there, and waits for what the event type "refund" never gets."""
     broken = Path(worker.config.state_dir) / "setup.broken"
     if broken.exists():
         raise EtldError(f"set-up cannot: {broken.read_text().strip()}")
+    waits = Path(worker.config.state_dir) / "setup.waits"
+    while waits.exists() and "refund" in worker.config.event_types:
+        if worker.wait(0.05):
+            return
     _say(worker, "done")
 
 

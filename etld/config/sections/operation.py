@@ -91,6 +91,9 @@ class SupervisorSection(Section):
     backoff_max: PositiveDuration = quantity("30 s", "The longest pause between two starts of a worker.")
     start_timeout: PositiveDuration = quantity("120 s", "How long `etld start` waits for every worker.")
     stop_timeout: PositiveDuration = quantity("30 s", "How long `etld stop` waits for the drain.")
+    operation_timeout: PositiveDuration = quantity(
+        "10 min", "How long a reload, a restart, a scaling or a drain may take before it is called off."
+    )
     max_memory: Size = quantity("1 GiB", "A worker past this size is replaced between two batches; 0 B means never.")
     max_events: int = Field(0, ge=0, description="A worker past this many events is replaced; 0 means never.")
 

@@ -82,6 +82,13 @@ class ProcessTree:
         self.slots.put(machine.renew(slot, now, self.limits.grace, why))
         self.children.ask_to_stop(slot.pid)
 
+    def take_back(self, name: str, now: float) -> None:
+        """A one-shot's new run has failed: the one before stands, or another by the old configuration."""
+        if self.slots[name].alive:
+            self.renew(name, now, "the old configuration stays")
+        else:
+            self.slots.settle(name)
+
     def pause(self, name: str, *, paused: bool) -> None:
         """Pause or resume a slot; a paused one stays so when its process is replaced."""
         slot = self.slots[name]

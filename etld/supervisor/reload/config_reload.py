@@ -27,9 +27,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.supervisor")
 
+_NAME = "reload"
 
-def reload(parts: Parts, *, dry_run: bool) -> Answer:
-    """Parse fully, plan, then do it. Raises ConfigError with every mistake, nothing changed."""
+
+def reload(parts: Parts, *, dry_run: bool, within: float | None = None) -> Answer:
+    """Parse fully, plan, then do it. Raises ConfigError with every mistake, nothing changed.
+
+    A reload that is under way is called off, and this one begins when that has taken back what it must.
+    """
+    change, todo, answer = _planned(parts)
+    if dry_run and user_code.named(change.new):
+        return _checked(change.new, {**answer, "dry_run": True})
+    if not dry_run and parts.operations.running(_NAME):
+        return parts.operations.start(_NAME, _after_another(parts), within=within, replaces=True)
+    if dry_run or not (todo.changed or todo.steps):
+        return {**answer, "dry_run": dry_run}
+    return parts.operations.start(_NAME, _reload(parts, change, todo, answer), within=within)
+
+
+def _planned(parts: Parts) -> tuple[plan.ConfigChange, plan.ReloadPlan, Reply]:
+    """The file as it is now, and what it means; raises ConfigError and VerbError."""
     active = parts.active
     source = active.config.source
     refuse_unsafe(source)
@@ -37,16 +54,19 @@ def reload(parts: Parts, *, dry_run: bool) -> Answer:
     refuse_unsafe_files(new)
     user_code.refuse_unsafe_code(new)
     change = plan.ConfigChange(active.config, new, active.snapshot, plan.snapshot(new))
-    todo = plan.make(active.kinds, change, _running(parts.tree), active.scaled)
+    todo = plan.make(active.kinds, change, _running(parts), active.scaled)
     if todo.refused:
         keys = ", ".join(todo.refused)
         raise VerbError("refused", f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed")
-    answer = {"changed": list(todo.changed), "plan": [step.as_dict() for step in todo.steps]}
-    if dry_run and user_code.named(new):
-        return _checked(new, {**answer, "dry_run": True})
-    if dry_run or not (todo.changed or todo.steps):
-        return {**answer, "dry_run": dry_run}
-    return parts.operations.start("reload", _reload(parts, change, todo, answer))
+    return change, todo, {"changed": list(todo.changed), "plan": [step.as_dict() for step in todo.steps]}
+
+
+def _after_another(parts: Parts) -> Work:
+    """A reload that is planned when it begins: the one before it has left things as they are then."""
+    change, todo, answer = _planned(parts)
+    if not (todo.changed or todo.steps):
+        return {**answer, "dry_run": False}
+    return (yield from _reload(parts, change, todo, answer))
 
 
 def _checked(new: Config, answer: Reply) -> Answer:
@@ -61,13 +81,15 @@ def _checked(new: Config, answer: Reply) -> Answer:
     return later
 
 
-def _running(tree: ProcessTree) -> list[plan.RunningSlot]:
+def _running(parts: Parts) -> list[plan.RunningSlot]:
     """The slots, and what the process of each works by: not always what was read last."""
-    found = []
+    tree, found = parts.tree, []
     for slot in tree.slots.wanted():
         process = tree.children.get(slot.pid)
         snapshot = process.snapshot if process is not None else None
-        given_up = slot.state is SlotState.FATAL and not slot.one_shot
+        given_up = slot.state is SlotState.FATAL
+        if slot.one_shot and parts.lifecycle.was_started:
+            given_up = slot.state is not SlotState.DONE  # all roles are there, and what they stand on is not
         found.append(plan.RunningSlot(tree.slots.specs[slot.name], snapshot, given_up))
     return found
 
@@ -122,6 +144,7 @@ def _adopt(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan, toget
         active.adopt(change.new, change.after)
         yield from roll(tree, parts.operations, _below_roles(tree.slots, todo), "reload")
         for name in todo.of("run"):
+            parts.operations.tell(f"reload: {name}")
             tree.renew(name, time.monotonic(), "reload")
             yield from until_run(tree.slots, name, "the old configuration stays")
         yield from together.replace(_together(todo))
@@ -129,7 +152,7 @@ def _adopt(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan, toget
         if active.config is change.new and not parts.lifecycle.stopping:
             active.adopt(change.old, change.before)
             for name in todo.of("run"):
-                tree.slots.settle(name)
+                tree.take_back(name, time.monotonic())
             if not isinstance(error, GeneratorExit):
                 yield from _bring_back(tree, together, _together(todo))
         raise

@@ -22,10 +22,12 @@ _QUIET = 2.0
 
 def drain(tree: ProcessTree, operations: Operations, timeout: float | None) -> Answer:
     """Refuse new events in ingest; done when nothing has been waiting for two seconds."""
-    return operations.start("drain", _drain(tree, timeout), lasting=False)
+    timeout = operations.limit if timeout is None else timeout
+    # Its own word on what still waits comes first.
+    return operations.start("drain", _drain(tree, timeout), lasting=False, within=timeout + _QUIET)
 
 
-def _drain(tree: ProcessTree, timeout: float | None) -> Work:
+def _drain(tree: ProcessTree, timeout: float) -> Work:
     paused = [slot.name for slot in tree.slots.listening()]
     for name in paused:
         tree.pause(name, paused=True)
@@ -38,7 +40,7 @@ def _drain(tree: ProcessTree, timeout: float | None) -> Work:
         behind = _behind(tree)
         if behind:
             quiet_since = time.monotonic()
-        if timeout is not None and time.monotonic() - began > timeout:
+        if time.monotonic() - began > timeout:
             reasons = "; ".join(behind) or f"idle for less than {_QUIET:g} s"
             raise VerbError("timeout", f"not drained within {timeout:g} s: {reasons}{_stays(paused)}")
         yield

@@ -145,7 +145,7 @@ def _touched(kind: WorkerKind, slot: RunningSlot, change: ConfigChange, changed:
         together = any(_below(key, _prefixes(kind.together, spec, change)) for key in hard)
         return [ReloadStep("run" if kind.one_shot else "restart", spec.name, _brief(hard, whole), together)]
     if slot.given_up:
-        return [ReloadStep("restart", spec.name, ("it was given up",))]
+        return [ReloadStep("run" if kind.one_shot else "restart", spec.name, ("it was given up",))]
     return [ReloadStep("reload", spec.name, _brief(soft, whole))] if soft else []
 
 

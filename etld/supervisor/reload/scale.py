@@ -24,12 +24,12 @@ log = logging.getLogger("etld.supervisor")
 _LAST_ACCEPT = 0.25
 
 
-def scale(parts: Parts, target: str, count: int) -> Answer:
-    """ConfigChange a kind's (or one event type's) number of workers until the next start."""
+def scale(parts: Parts, target: str, count: int, within: float | None = None) -> Answer:
+    """Change a kind's (or one event type's) number of workers until the next start."""
     groups = _groups(parts.active, target)
     if not groups:
         raise unknown(parts.tree.slots, target)
-    return parts.operations.start(f"scale {target} to {count}", _scale(parts, groups, count))
+    return parts.operations.start(f"scale {target} to {count}", _scale(parts, groups, count), within=within)
 
 
 def _groups(active: ActiveConfig, target: str) -> list[str]:

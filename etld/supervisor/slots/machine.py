@@ -169,7 +169,7 @@ def renew(slot: WorkerSlot, now: float, grace: float, why: str) -> WorkerSlot:
     """Another process is to take its place; also revives a slot that is fatal or backing off."""
     if not slot.alive:
         return replace(slot, state=SlotState.WAITING, failures=0, not_before=now, replacing="")
-    return replace(slot, state=SlotState.STOPPING, kill_at=now + grace, replacing=why)
+    return replace(slot, state=SlotState.STOPPING, kill_at=now + grace, replacing=why, failures=0)
 
 
 def vacate(slot: WorkerSlot, now: float) -> WorkerSlot:
@@ -210,7 +210,7 @@ def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: 
     gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="", stands_in=False, by_itself=False)
     if not slot.wanted:
         return replace(gone, state=SlotState.STOPPED)
-    if slot.one_shot and code == 0:
+    if slot.one_shot and code == 0 and not slot.replacing:
         return replace(gone, state=SlotState.DONE, failures=0, last_error="")
     if slot.replacing:
         return replace(gone, state=SlotState.WAITING, not_before=now, failures=0, restarts=slot.restarts + 1)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from etld.supervisor.upgrade.successor import Successor
 
 
-def restart(parts: Parts, target: str) -> Answer:
+def restart(parts: Parts, target: str, within: float | None = None) -> Answer:
     """Replace the named workers one by one."""
     names = [slot.name for slot in targets.find(parts.tree.slots, target)]
-    return parts.operations.start(f"restart {target}", _restart(parts, names))
+    return parts.operations.start(f"restart {target}", _restart(parts, names), within=within)
 
 
 def _restart(parts: Parts, names: Sequence[str]) -> Work:
@@ -47,6 +47,7 @@ def after_upgrade(parts: Parts) -> Work:
     for slot in slots:
         if slot.one_shot:
             parts.tree.renew(slot.name, time.monotonic(), "upgrade")
+            parts.operations.tell(f"restart: {slot.name}")
             yield from until_run(slots, slot.name, "no worker was replaced")
     yield from resize(parts)
     in_order = sorted(slots.wanted(), key=lambda slot: (slot.rank, slot.name))

@@ -119,6 +119,9 @@ def test_a_good_summary_is_read(tmp_path: Path) -> None:
     )
 
 
+SYSTEM = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "says"),
     [
@@ -127,6 +130,8 @@ def test_a_good_summary_is_read(tmp_path: Path) -> None:
         ({"measures": {"event_name": "count"}}, "measures.event_name", "already"),
         ({"measures": {"a": {"avg": "event_details.price"}, "a_sum": "count"}}, "measures.a_sum", "already"),
         ({"group_by": {"bucket_start": "event_name"}}, "group_by.bucket_start", "already"),
+        *(({"group_by": {name: "event_name"}}, f"group_by.{name}", "PostgreSQL's own already") for name in SYSTEM),
+        ({"measures": {"ctid": "count"}}, "measures.ctid", "PostgreSQL's own already"),
         ({"group_by": {"Shop Name": "event_details.shop"}}, "group_by.Shop Name", "a-z"),
         ({"group_by": {"p": "event_details.price"}}, "group_by.p", "group by text"),
         ({"bucket": 0.5}, "bucket", "whole seconds"),

@@ -57,6 +57,82 @@ def test_an_error_is_the_answer(error: Exception) -> None:
     assert operations.last == {"name": "reload", "error": str(error)}
 
 
+def takes_back(number: int, undone: list[str]) -> Generator[None, None, dict[str, Any]]:
+    """Work without end that takes so many turns to take back what it did."""
+    try:
+        while True:
+            yield
+    finally:
+        for _ in range(number):
+            yield
+        undone.append("all")
+
+
+def test_one_that_comes_to_no_end_is_called_off() -> None:
+    """It takes back what it did, and what stood in the way is told."""
+    operations, undone = Operations(Lifecycle(), lambda: ["setup is starting", "b", "c", "d"]), list[str]()
+    answer = operations.start("reload", takes_back(2, undone), within=0.0)
+    operations.tell("reload: setup")
+    for _ in range(2):
+        operations.advance()
+        assert (later(answer), undone) == (None, [])
+    operations.advance()
+    with pytest.raises(VerbError, match=r"^reload: setup: not done within 0 s \(setup is starting; b; c\)$") as caught:
+        later(answer)
+    assert (caught.value.code, undone, operations.current) == ("timeout", ["all"], None)
+
+
+def test_one_that_does_not_even_come_back_is_dropped() -> None:
+    operations = Operations(Lifecycle())
+    operations.way_back = 0.0
+    answer = operations.start("reload", takes_back(99, []))
+    stuck = operations.start("reload", steps(10**9), within=0.0, replaces=True)
+    for _ in range(3):
+        operations.advance()
+    for one, code in ((answer, "replaced"), (stuck, "timeout")):
+        with pytest.raises(VerbError) as caught:
+            later(one)
+        assert caught.value.code == code
+    assert operations.current is None
+
+
+def test_a_newer_one_takes_the_place_when_that_is_free() -> None:
+    """And of two that wait, the newest."""
+    operations, undone = Operations(Lifecycle()), list[str]()
+    answers = [operations.start("reload", takes_back(3, undone))]
+    answers += [operations.start("reload", steps(1), replaces=True) for _ in range(2)]
+    assert (operations.current, later(answers[0]), undone) == ("reload", None, [])
+    with pytest.raises(VerbError, match="a newer reload takes its place"):
+        later(answers[1])
+    for _ in range(4):
+        operations.advance()
+    assert (later(answers[2]), undone, operations.last) == ({"done": True}, ["all"], {"name": "reload", "error": None})
+    with pytest.raises(VerbError, match="a newer reload takes its place"):
+        later(answers[0])
+    operations.start("drain", steps(9))
+    with pytest.raises(VerbError, match=r"^drain is under way, for 0 s now.*`etld cancel`"):
+        operations.start("reload", steps(1), replaces=True)
+
+
+def test_calling_off_by_hand() -> None:
+    """The first time as if it had failed, the second at once; whatever waits behind it does not begin."""
+    operations = Operations(Lifecycle())
+    with pytest.raises(VerbError, match="nothing is under way"):
+        operations.call_off()
+    answer = operations.start("reload", takes_back(99, []))
+    behind = operations.start("reload", steps(1), replaces=True)
+    told = operations.call_off()
+    assert later(told) == {"cancelled": "reload"}
+    for one in (answer, behind):
+        with pytest.raises(VerbError):
+            later(one)
+    answer = operations.start("scale", steps(9))
+    assert later(operations.call_off()) == {"cancelled": "scale"}
+    with pytest.raises(VerbError, match=r"^scale: cancelled$"):
+        later(answer)
+    assert operations.current is None
+
+
 def test_nothing_begins_while_the_daemon_stops() -> None:
     lifecycle = Lifecycle()
     operations = Operations(lifecycle)

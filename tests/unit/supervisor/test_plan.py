@@ -180,13 +180,14 @@ def test_what_a_worker_has_not_taken_is_still_to_be_done() -> None:
     assert todo.changed == ("processor.linger",)
 
 
-def test_a_worker_that_was_given_up_is_tried_again() -> None:
+@pytest.mark.parametrize(("name", "action"), [("corrector-0", "restart"), ("setup", "run")])
+def test_a_worker_that_was_given_up_is_tried_again(name: str, action: str) -> None:
     """What it failed of may be mended, though no key has changed."""
     config = read(TEXT)
     snapshot = plan.snapshot(config)
-    running = [plan.RunningSlot(one.spec, None, one.spec.name == "corrector-0") for one in slots(config)]
+    running = [plan.RunningSlot(one.spec, None, one.spec.name == name) for one in slots(config)]
     todo = plan.make(KINDS, plan.ConfigChange(config, config, snapshot, snapshot), running, {})
-    assert [(step.action, step.slot) for step in todo.steps] == [("restart", "corrector-0")]
+    assert [(step.action, step.slot) for step in todo.steps] == [(action, name)]
 
 
 @pytest.mark.parametrize(

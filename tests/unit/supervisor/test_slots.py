@@ -51,6 +51,20 @@ S, A = SlotState, Action
 killed = exit_with(-signal.SIGKILL)
 
 
+def test_a_one_shot_that_is_replaced_has_not_done_its_work() -> None:
+    """It ends well because it is asked to; and what went wrong before is not counted against the next."""
+    slot = live(
+        [
+            (0, spawn, S.STARTING, None),
+            (1, exit_with(1), S.BACKOFF, None),
+            (3, spawn, S.STARTING, None),
+            (4, renew, S.STOPPING, None),
+        ],
+        one_shot=True,
+    )
+    assert (slot.failures, exit_with(0)(slot, 5).state) == (0, S.WAITING)
+
+
 def test_a_healthy_life() -> None:
     """Waiting, starting, running, stopping, stopped."""
     slot = live(
