@@ -87,7 +87,7 @@ class SchemaCache:
         if self._known.keys() >= wanted:
             return
         if self._complete:
-            self._since = time.time()
+            self._since = self._unknown.now()
         self._complete = False
         left = self._ask(wanted, self._budget, self._since)
         if left:
@@ -124,7 +124,7 @@ class SchemaCache:
         if schema_id in self._known or self._unknown.holds(schema_id):
             return True
         refused = self._refused.get(schema_id)
-        if refused is not None and (refused[1] >= since or time.time() < refused[1] + _REFUSED_FOR):
+        if refused is not None and (refused[1] >= since or self._unknown.now() < refused[1] + _REFUSED_FOR):
             return True
         return self._unknown.said_since(schema_id, since)
 
@@ -147,4 +147,4 @@ class SchemaCache:
         why = str(error) if isinstance(error, SchemaError) else f"{type(error).__name__}: {printable(error, 200)}"
         if len(self._refused) >= _MOST_REFUSED:
             self._refused.clear()
-        self._refused[schema_id] = (why, time.time())
+        self._refused[schema_id] = (why, self._unknown.now())

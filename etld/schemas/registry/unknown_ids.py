@@ -42,7 +42,8 @@ class UnknownIds:
         self._path = path
         self._registry = registry
         self._longest = longest
-        self._clock = clock
+        #: The time that all of this goes by.
+        self.now = clock
         #: By id: when it was said, and until when it holds (of the clock of the machine, which may be set back).
         self._said: dict[SchemaRef, tuple[float, float]] = {}
         self._read_as: tuple[int, int] | None = None
@@ -52,16 +53,16 @@ class UnknownIds:
     def holds(self, schema_id: SchemaRef) -> bool:
         """Is it known to be unknown?"""
         said = self._said.get(schema_id)
-        return said is not None and said[0] <= self._clock() < said[1]
+        return said is not None and said[0] <= self.now() < said[1]
 
     def said_since(self, schema_id: SchemaRef, moment: float) -> bool:
         """Was it said after that moment (of the same clock), whether it holds still or not?"""
         said = self._said.get(schema_id)
-        return said is not None and moment <= said[0] <= self._clock()
+        return said is not None and moment <= said[0] <= self.now()
 
     def note(self, schema_id: SchemaRef) -> None:
         """The registry says that there is none."""
-        now = self._clock()
+        now = self.now()
         before = self._said.pop(schema_id, None)
         held = 2 * (before[1] - before[0]) if before is not None else SHORTEST
         if len(self._said) >= _MOST:
@@ -87,7 +88,7 @@ class UnknownIds:
             document = json.loads(self._path.read_bytes())
             if document["registry"] != self._registry:
                 return
-            now = self._clock()
+            now = self.now()
             for text, (said, until) in document["unknown"].items():
                 schema_id = of_text(text)
                 mine = self._said.get(schema_id)
@@ -100,7 +101,7 @@ class UnknownIds:
         if self._path is None or not self._changed or now < self._written + _WRITE_EVERY:
             return
         self.read()
-        clock = self._clock()
+        clock = self.now()
         held = [(str(one), said) for one, said in self._said.items() if said[1] > clock]
         document = {"registry": self._registry, "unknown": dict(held[-_MOST_IN_FILE:])}
         try:
