@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from etld.worker.heap import collect_rarely, keep_large_blocks
+from etld.worker.heap import collect_rarely, keep_large_blocks, limit_memory
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -22,6 +22,7 @@ def run(worker: Worker) -> None:
     config = worker.config
     handler = AggregatorHandler(worker)
     collect_rarely()
+    limit_memory(worker.config.supervisor.max_memory)
     limits = stream.BatchLimits(
         config.aggregator.batch_max_records, config.processor.batch_max_bytes, config.processor.linger
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import re
 import resource
 import signal
 import socket
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 
 from etld.errors import EtldError
 from etld.isolation.program import NoAnswer, Surroundings, Work
+from etld.util.memory_limit import limit_growth
 from etld.util.parent_death import end_with_parent
 
 #: The answer that there is none, and that nobody answers.
@@ -65,7 +65,7 @@ def run(program: Loaded, order: dict[str, Any], talk: socket.socket, items: int)
         work = program.entry(program.payload, order["label"], _Around(talk))
         # What is loaded at the first call is nobody's fault.
         work([])
-        _limit_memory(program.memory)
+        limit_growth(program.memory)
         talk.send(b"R")
         told = b"X"
         _work(work, [[one] for one in given] if order["each"] else [given], order["cpu"], talk)
@@ -74,7 +74,7 @@ def run(program: Loaded, order: dict[str, Any], talk: socket.socket, items: int)
         signal.setitimer(signal.ITIMER_PROF, 0)
         text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(error, ConnectionError):
-            told = b"U"
+            told, text = b"U", str(error) or text
         with contextlib.suppress(OSError):
             talk.send(told + text[:_TEXT].encode(errors="replace"))
     os._exit(0)
@@ -104,14 +104,3 @@ def _confine(server: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (min(1, hard) if hard != resource.RLIM_INFINITY else 1, hard))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _limit_memory(more: int) -> None:
-    """What is written to may grow by `more` bytes from now on."""
-    data = re.search(r"^VmData:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    used = int(data[1]) << 10 if data else 0
-    limit = used + more
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

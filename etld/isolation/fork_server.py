@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from etld.isolation.child import AWAY, NOTHING
-from etld.isolation.program import Ending, Kind, Program
+from etld.isolation.program import Ending, Kind, Limit, Program
 from etld.util.exit_status import describe
 
 _MAIN = Path(__file__).with_name("__main__.py")
@@ -179,7 +179,7 @@ class _Trial:
             self._answer(text)
         elif what in _SAID:
             kind, words = _SAID[what]
-            self._said = self._of(kind, words.format(text))
+            self._said = self._of(kind, words.format(text), _limit_of(text) if what == b"X" else Limit.NONE)
             if what == b"N" and not self._pid:  # there is no child that could end
                 return self._said
         else:
@@ -201,13 +201,13 @@ class _Trial:
         if not self._began:
             return self._of(Kind.UNDECIDED, f"cannot begin: {describe(code)}")
         if code == -signal.SIGPROF:
-            return self._of(Kind.ENDED, f"took more than {self._order.cpu:g} s of processor time")
+            return self._of(Kind.ENDED, f"took more than {self._order.cpu:g} s of processor time", Limit.CPU)
         if code < 0 and -code in _FROM_OUTSIDE:
             return self._of(Kind.KILLED, describe(code))
         return self._of(Kind.ENDED, describe(code))
 
-    def _of(self, kind: Kind, how: str) -> Ending:
-        return Ending(kind, how, self._at, self._stage)
+    def _of(self, kind: Kind, how: str, limit: Limit = Limit.NONE) -> Ending:
+        return Ending(kind, how, self._at, self._stage, limit)
 
     def _answer(self, question: str) -> None:
         try:
@@ -236,7 +236,7 @@ class _Trial:
             return True
         states = _states(self._pid)
         if states <= {"S"}:
-            self._said = self._of(Kind.ENDED, f"hung: waited for {silent:.0f} s")
+            self._said = self._of(Kind.ENDED, f"hung: waited for {silent:.0f} s", Limit.WAITING)
             return True
         if silent > 10 * self._order.wall:  # stopped, or waiting for a disk that does not answer
             self._said = self._of(Kind.UNDECIDED, f"nothing for {silent:.0f} s, and its state is {''.join(states)}")
@@ -256,6 +256,10 @@ def _in_memory(*objects: Any) -> Any:
     file.flush()
     file.seek(0)
     return file
+
+
+def _limit_of(raised: str) -> Limit:
+    return Limit.MEMORY if raised.startswith("MemoryError") else Limit.NONE
 
 
 def _states(pid: int) -> set[str]:

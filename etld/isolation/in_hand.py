@@ -40,7 +40,7 @@ _FORGOTTEN_AFTER = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Something in hand: of `kind` "records" a partition of one topic id with offsets from `first` to before `until`.
+    """Something in hand: of `kind` "records" a partition with offsets from `first` to before `until`.
 
     What has no numbers (a letter, an operation) is its `key` alone.
     """

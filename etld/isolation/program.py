@@ -64,6 +64,16 @@ class Kind(StrEnum):
     UNDECIDED = "undecided"
 
 
+class Limit(StrEnum):
+    """Which limit of ours ended a trial."""
+
+    NONE = "none"
+    CPU = "cpu"
+    MEMORY = "memory"
+    #: It waited for something.
+    WAITING = "waiting"
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """A trial's end: with which item in hand (of those tried one by one), at which stage, and how in words."""
@@ -72,3 +82,4 @@ class Ending:
     how: str = ""
     at: int = 0
     stage: str = ""
+    limit: Limit = Limit.NONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from etld.worker.heap import collect_rarely, keep_large_blocks
+from etld.worker.heap import collect_rarely, keep_large_blocks, limit_memory
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -22,4 +22,5 @@ def run(worker: Worker) -> None:
     limits = worker.config.processor
     handler = ProcessorHandler(worker)
     collect_rarely()
+    limit_memory(worker.config.supervisor.max_memory)
     stream.run(worker, handler, stream.BatchLimits(limits.batch_max_records, limits.batch_max_bytes, limits.linger))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from etld.isolation.fork_server import ForkServer, Order
 from etld.isolation.in_hand import Held, InHand, text_of
 from etld.isolation.search import Means, SearchStopped, search
+from etld.kafka.types import Partition
 from etld.serdes import formats
 from etld.stream.batch import Batch
 from etld.stream.killers import Killers
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from etld.isolation.program import Ending
     from etld.isolation.search import Death
-    from etld.kafka.types import Offset, Partition
+    from etld.kafka.types import Offset
     from etld.stream.batch import PartitionBatch
     from etld.stream.handler import BatchHandler
     from etld.worker import Worker
@@ -37,7 +38,7 @@ _PIECE = 256
 #: Seconds for which all records of a topic are tried after one that ended a process.
 _CAREFUL = 60.0
 #: A record by itself may take this share of the time after which a silent worker has hung.
-_CPU_SHARE = 0.2
+_CPU_SHARE = 0.1
 _THREADS = 4
 
 
@@ -69,12 +70,15 @@ class Vetting:
 
     def __init__(self, worker: Worker, handler: BatchHandler[Any]) -> None:
         self._worker = worker
+        self._handler = handler
         self._program = handler.program()
         path = worker.config.state_dir / "in-hand" / worker.name if self._program else None
         self.in_hand = InHand(path, ended_by_itself=worker.ended_by_itself)
         self.killers = handler.killers = Killers()
         self._lanes: dict[Partition, _Lane] = {}
         self._tried: deque[_Tried] = deque()
+        #: A value of each topic that was worked on last.
+        self._samples: dict[str, bytes | None] = {}
         self._cleared: dict[Partition, Offset] = {}
         self._stop = threading.Event()
         self._server: ForkServer | None = None
@@ -102,14 +106,11 @@ class Vetting:
 
     def take(self, batch: Batch) -> Batch | None:
         """Hold back what is to be tried first; the rest of the batch, None when nothing is left."""
-        suspects = self.in_hand.suspects()
-        careful = self.in_hand.careful
+        # Where one record ends processes, more of its topic may: each of them would cost a life of the worker.
+        topics = self.in_hand.careful | {key.topic for key in self._suspects() if key in self._handler.owned}
         free = []
         for share in batch:
-            one = _held(share)
-            if share.partition in self._lanes or (
-                share.count and (share.partition.topic in careful or any(one.overlaps(other) for other in suspects))
-            ):
+            if share.partition in self._lanes or (share.count and share.partition.topic in topics):
                 self._hold(share)
             else:
                 free.append(share)
@@ -149,6 +150,9 @@ class Vetting:
     def committed(self, batch: Batch) -> None:
         """These records are written: nobody needs to look at them again."""
         self.killers.passed(batch)
+        for share in batch:
+            if share.count:
+                self._samples[share.partition.topic] = share.records.values[0]
         if self.in_hand.suspicions:
             for share in batch:
                 self.in_hand.passed(_held(share))
@@ -169,6 +173,10 @@ class Vetting:
             self._server.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _suspects(self) -> list[Partition]:
+        keys = (one.key.rpartition(":") for one in self.in_hand.suspects())
+        return [Partition(topic, int(number)) for topic, _, number in keys]
 
     def _hold(self, share: PartitionBatch) -> None:
         lane = self._lanes.get(share.partition)
@@ -225,8 +233,10 @@ class Vetting:
         def tell(why: str | None) -> None:
             lane.problem = f"{searching}; that stands still: {why}" if why else lane.problem and searching
 
-        means = Means(attempt, self._wait, tell, self._worker.config.supervisor.hang_timeout * _CPU_SHARE)
-        found = search(formats.framed(self.killers.values(share), share.records.header(formats.SCHEMA_HEADER)), means)
+        cpu = self._worker.config.supervisor.hang_timeout * _CPU_SHARE
+        means = Means(attempt, self._wait, tell, cpu, self._samples.get(topic))
+        values = formats.framed(self.killers.values(share), share.records.header(formats.SCHEMA_HEADER))
+        found = search(values, means)
         lane.problem = ""
         deaths = {share.records.offsets[at]: death for at, death in found.deaths.items()}
         batches = list(piece.pieces(1)) if found.apart else [piece]
@@ -246,4 +256,4 @@ class Vetting:
 
 
 def _held(share: PartitionBatch) -> Held:
-    return Held("records", f"{share.partition} {share.topic_id}", share.expected, share.next_offset)
+    return Held("records", str(share.partition), share.expected, share.next_offset)

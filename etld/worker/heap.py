@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 
+from etld.util.memory_limit import limit_growth
+
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -19,6 +21,15 @@ def keep_large_blocks(mmap_threshold: int = 16 << 20, trim_threshold: int = 32 <
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, mmap_threshold)
         mallopt(_M_TRIM_THRESHOLD, trim_threshold)
+
+
+def limit_memory(most: int) -> None:
+    """Raise MemoryError where the supervisor would kill: at twice `most` bytes (0: never) more than is loaded now.
+
+    It looks once a second only, and a record that takes memory without end takes that of others until then.
+    """
+    if most:
+        limit_growth(2 * most)
 
 
 def collect_rarely() -> None:

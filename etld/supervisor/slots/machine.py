@@ -207,7 +207,8 @@ def reinstated(slot: WorkerSlot, pid: int, began: float, now: float) -> WorkerSl
 
 def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: float = 1.0) -> WorkerSlot:
     """Its process ended: `code` is negative for a signal, `jitter` a factor around 1 for the delay."""
-    gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="", stands_in=False, by_itself=False)
+    by_itself = code != 0 and (code != -signal.SIGKILL or slot.kill_at is not None)
+    gone = replace(slot, pid=None, kill_at=None, ready=None, replacing="", stands_in=False, by_itself=by_itself)
     if not slot.wanted:
         return replace(gone, state=SlotState.STOPPED)
     if slot.one_shot and code == 0 and not slot.replacing:
@@ -217,7 +218,7 @@ def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: 
     said = slot.last_error if slot.last_error and code > 0 else describe(code)
     if slot.kill_at is not None and slot.last_error:
         said = slot.last_error  # we killed it, and noted why
-    gone = replace(gone, crashes=slot.crashes + 1, by_itself=code != -signal.SIGKILL or slot.kill_at is not None)
+    gone = replace(gone, crashes=slot.crashes + 1)
     if slot.doomed or code == FATAL_EXIT:
         return replace(gone, state=SlotState.FATAL, last_error=said, doomed=True)
     gone = replace(gone, restarts=slot.restarts + 1, last_error=said)

@@ -52,7 +52,7 @@ def etld(make_daemon: Callable[[], Daemon]) -> Iterator[EtldClient]:
     made = make_daemon()
     made.directory.joinpath("killing.py").write_text(_MODULE)
     made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
-    made.configure({"event_types.purchase.transform": "killing:purchase", "supervisor.hang_timeout": "4 s"})
+    made.configure({"event_types.purchase.transform": "killing:purchase"})
     with made.running():
         yield EtldClient(made)
 
@@ -61,7 +61,7 @@ def letters(etld: EtldClient, events: list[dict[str, Any]]) -> dict[str, tuple[s
     """Stage, class and message of each that is a dead letter, by event id."""
     ids = [one["event_id"] for one in events]
     rows = etld.sql("SELECT event_id, stage, error_class, error FROM etld.dead_letter WHERE event_id = ANY(%s)", ids)
-    return {event_id: (stage, kind, error) for event_id, stage, kind, error in rows}
+    return {str(event_id): (stage, kind, error) for event_id, stage, kind, error in rows}
 
 
 @contextmanager
@@ -106,8 +106,8 @@ def test_each_kind_of_killer_is_found(etld: EtldClient) -> None:
         others = [{"event_id": one["event_id"], **event("order")} for one in (purchase() for _ in range(50))]
         etld.send(others)
         ids = [one["event_id"] for one in others]
-        wait_until(lambda: etld.stored(*ids) == len(ids), 10, "the other event type's are stored at once")
-        settled(etld, good, bad, 90)
+        wait_until(lambda: etld.stored(*ids) == len(ids), 60, "the other event type's are stored at once")
+        settled(etld, good, bad, 200)
     assert "fatal" not in seen["states"]
     assert any("searching event_purchase:" in one for one in seen["faults"])
     found = letters(etld, bad)
@@ -140,6 +140,6 @@ def test_kills_from_outside_condemn_nothing(etld: EtldClient) -> None:
                     shot[kind] += 1
                 except ProcessLookupError:
                     pass
-    settled(etld, good, bad, 90)
+    settled(etld, good, bad, 200)
     assert min(shot.values()) > 0
     assert {kind for _, kind, _ in letters(etld, bad).values()} == {"WORKER_KILLED"}

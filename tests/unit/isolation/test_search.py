@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etld.isolation.program import Ending, Kind
+from etld.isolation.program import Ending, Kind, Limit
 from etld.isolation.search import DOUBTS, EVIDENCE, Found, Means, SearchStopped, search
 
 PASSED = Ending(Kind.PASSED)
@@ -109,3 +110,43 @@ def test_a_search_that_is_stopped() -> None:
 
     with pytest.raises(SearchStopped):
         search(["a"], Means(lambda *_: Ending(Kind.UNDECIDED, "away"), wait, lambda _: None, 1.0))
+
+
+def limited(needs: dict[str, float], limit: Limit = Limit.CPU) -> tuple[Means, list[str]]:
+    """Children that end when an item needs more seconds than it is given; and the items that were tried alone."""
+    alone: list[str] = []
+
+    def attempt(items: Sequence[Any], each: bool, cpu: float) -> Ending:
+        alone.extend(items if len(items) == 1 and each else [])
+        for at, item in enumerate(items):
+            if needs.get(item, 0.001) > cpu:
+                return Ending(Kind.ENDED, "took more", at if each else 0, limit=limit)
+        return PASSED
+
+    return Means(attempt, lambda _: None, lambda _: None, 1.0), alone
+
+
+@pytest.mark.parametrize("limit", [Limit.CPU, Limit.MEMORY, Limit.WAITING])
+def test_beyond_a_limit_that_a_neighbour_keeps(limit: Limit) -> None:
+    """That one is a killer, and the neighbour was tried as it was."""
+    means, alone = limited({"loop": 1e9}, limit)
+    assert set(search(["a", "b", "loop", "c"], means).deaths) == {2}
+    assert alone.count("loop") == EVIDENCE
+    assert "b" in alone
+
+
+def test_a_limit_that_is_too_narrow_for_all_condemns_nobody() -> None:
+    """As where the first call in a process loads something for three seconds."""
+    means, _ = limited(dict.fromkeys("abc", 3.0))
+    assert search(list("abc"), means) == Found({}, apart=False)
+
+
+@pytest.mark.parametrize(("limit", "times"), [(Limit.CPU, 2 * EVIDENCE), (Limit.WAITING, DOUBTS)])
+def test_beyond_a_limit_without_a_neighbour(limit: Limit, times: int) -> None:
+    """It is tried with more, and more often; a value that passed before serves as well."""
+    means, alone = limited({"loop": 1e9}, limit)
+    (death,) = search(["loop"], means).deaths.values()
+    assert (death.times, len(alone)) == (times, times + 1)
+    means, _ = limited({"loop": 1e9}, limit)
+    (death,) = search(["loop"], replace(means, sample="a")).deaths.values()
+    assert death.times == EVIDENCE

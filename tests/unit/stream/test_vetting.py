@@ -107,10 +107,9 @@ def start(cluster: MemoryCluster, store: MemoryStore, tmp_path: Path) -> Iterato
         assert not thread.is_alive()
 
 
-def held(cluster: MemoryCluster, partition: Partition, first: int, until: int) -> Held:
+def held(partition: Partition, first: int, until: int) -> Held:
     """As a note has a partition's records."""
-    topic = cluster.admin().topics([partition.topic])[partition.topic]
-    return Held("records", f"{partition} {topic.topic_id}", first, until)
+    return Held("records", str(partition), first, until)
 
 
 def ended_with(tmp_path: Path, *things: Held) -> None:
@@ -135,7 +134,7 @@ def test_a_killer_is_left_out_and_its_neighbours_are_stored(
     """The worker does not touch it again after the crash; it is said and counted, and the note is empty then."""
     for value in (b"a", b"exit", b"b"):
         cluster.append(FIRST, value)
-    ended_with(tmp_path, held(cluster, FIRST, 0, 2))
+    ended_with(tmp_path, held(FIRST, 0, 2))
     handler, worker = start(after_crash=True)
     stored(store, b"a", b"b")
     assert counts(store, FIRST) == RecordCounts(stored=2, dead=1)
@@ -167,14 +166,14 @@ def test_one_end_from_outside_is_no_reason_to_search(
 ) -> None:
     """The second is; and then the records pass."""
     cluster.append(FIRST, b"ask")
-    ended_with(tmp_path, held(cluster, FIRST, 0, 1))
+    ended_with(tmp_path, held(FIRST, 0, 1))
     handler, worker = start()
     stored(store, b"ask")
     assert not handler.asked.is_set()
     worker.stop()
     cluster.append(FIRST, b"ask")
     for _ in range(2):
-        ended_with(tmp_path, held(cluster, FIRST, 1, 2))
+        ended_with(tmp_path, held(FIRST, 1, 2))
     handler, _ = start()
     handler.answers.set()
     stored(store, b"ask", b"ask")
@@ -187,7 +186,7 @@ def test_others_flow_while_a_partition_stands(
 ) -> None:
     """In order, and with the reason in words where the child cannot go on."""
     cluster.append(FIRST, b"ask")
-    ended_with(tmp_path, held(cluster, FIRST, 0, 1))
+    ended_with(tmp_path, held(FIRST, 0, 1))
 
     def away() -> str:
         raise ConnectionError("the registry is away")
@@ -212,7 +211,7 @@ def test_a_pause_lets_go_of_what_is_held(
 ) -> None:
     """It is read again after it."""
     cluster.append(FIRST, b"ask")
-    ended_with(tmp_path, held(cluster, FIRST, 0, 1))
+    ended_with(tmp_path, held(FIRST, 0, 1))
     handler, worker = start(after_crash=True)
     assert handler.asked.wait(20)
     worker.pause()

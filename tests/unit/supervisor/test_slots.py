@@ -275,3 +275,24 @@ def test_who_is_never_given_up() -> None:
         assert (slot.state, slot.failures) == (S.BACKOFF, number)
         assert slot.not_before <= 0.1 + patience.backoff_max
         slot = machine.spawned(slot, 1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "kill_at", "replacing", "by_itself"),
+    [
+        (1, None, "", True),
+        (-signal.SIGSEGV, None, "", True),
+        (-signal.SIGKILL, None, "", False),
+        (-signal.SIGABRT, 12.0, "", True),
+        (-signal.SIGKILL, 12.0, "", True),
+        (-signal.SIGKILL, 12.0, "took 2048 MiB of memory", True),
+        (0, None, "", False),
+        (0, 12.0, "reload", False),
+    ],
+)
+def test_who_ended_a_process(code: int, kill_at: float | None, replacing: str, by_itself: bool) -> None:
+    """A crash, a hang and too much memory are its own doing, also on its way out; the successor is told."""
+    slot = replace(WorkerSlot("p-0", "processor", pid=3, state=S.RUNNING, spawned=0.0, ready=1.0), kill_at=kill_at)
+    ended = machine.exited(replace(slot, replacing=replacing), code, 11.0, PATIENCE)
+    assert ended.by_itself == by_itself
+    assert machine.spawned(ended, 4, 12.0).by_itself == by_itself
