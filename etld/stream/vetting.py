@@ -205,19 +205,19 @@ class Vetting:
     # -- in a thread of their own
 
     def _search(self, lane: _Lane, token: object, share: PartitionBatch) -> None:
+        left = list(Batch((share,)).pieces(_PIECE))
         try:
-            for piece in Batch((share,)).pieces(_PIECE):
-                if lane is not self._lanes.get(share.partition):
-                    return
-                self._tried.append(self._try(lane, token, piece, piece.shares[0].next_offset == share.next_offset))
+            while left and lane is self._lanes.get(share.partition):
+                self._tried.append(self._try(lane, token, left[0], is_last=len(left) == 1))
+                del left[0]
         except SearchStopped:
             pass
         except Exception:
             # Rather the worker than nobody.
             log.exception("cannot try the records of %s", share.partition)
-            self._tried.append(_Tried(token, [Batch((share,))], {}, share.partition, is_last=True))
+            self._tried.append(_Tried(token, left, {}, share.partition, is_last=True))
 
-    def _try(self, lane: _Lane, token: object, piece: Batch, is_last: bool) -> _Tried:
+    def _try(self, lane: _Lane, token: object, piece: Batch, *, is_last: bool) -> _Tried:
         (share,) = piece.shares
         topic, number = share.partition
         where = f"{topic}:{number} offsets {share.expected}-{share.next_offset - 1}"

@@ -95,7 +95,7 @@ def start(cluster: MemoryCluster, store: MemoryStore, tmp_path: Path) -> Iterato
         worker.ended_by_itself = after_crash
         arguments = (worker, handler, BatchLimits(100, 1 << 20, 0.0), cluster)
         more = {"open_sink": lambda _worker, consumer: MemorySink(store, consumer), "timings": timings}
-        thread = threading.Thread(target=stream.run, args=arguments, kwargs=more, daemon=True)
+        thread = threading.Thread(target=stream.run, name="loop", args=arguments, kwargs=more, daemon=True)
         thread.start()
         made.append((worker, thread))
         return handler, worker
@@ -171,6 +171,7 @@ def test_one_end_from_outside_is_no_reason_to_search(
     stored(store, b"ask")
     assert not handler.asked.is_set()
     worker.stop()
+    wait_until(lambda: "loop" not in {thread.name for thread in threading.enumerate()}, 20, interval=0.005)
     cluster.append(FIRST, b"ask")
     for _ in range(2):
         ended_with(tmp_path, held(FIRST, 1, 2))
