@@ -25,4 +25,4 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
         except OSError as error:
             yield Mistake(at, f"cannot read {kind.schema}: {error.strerror}")
         except ValueError as error:
-            yield Mistake(at, f"{kind.schema} is no Avro schema: {error}")
+            yield Mistake(at, f"{kind.schema} is no Avro schema that etld can use: {error}")

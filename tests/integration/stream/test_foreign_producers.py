@@ -136,12 +136,12 @@ def test_what_is_too_deep_for_the_server(etld: EtldClient, registry: FakeRegistr
     """A row that passes its stack depth is that row's letter, and nothing that a person has to look at."""
     own = _registered(registry, TEXT)
     etld.sql(
-        "CREATE FUNCTION sink(n integer) RETURNS boolean LANGUAGE plpgsql AS"
-        " $$ BEGIN IF n = 0 THEN RETURN true; END IF; RETURN sink(n - 1); END $$"
+        "CREATE FUNCTION public.sink(n integer) RETURNS boolean LANGUAGE plpgsql AS"
+        " $$ BEGIN IF n = 0 THEN RETURN true; END IF; RETURN public.sink(n - 1); END $$"
     )
     etld.sql(
         "ALTER TABLE processed_events ADD CONSTRAINT deep CHECK"
-        " (event_details ->> 'item_name' IS DISTINCT FROM 'deep' OR sink(1000000))"
+        " (event_details ->> 'item_name' IS DISTINCT FROM 'deep' OR public.sink(1000000))"
     )
     deep = purchase(item_name="deep")
     good = _good(20, _front(own))
@@ -195,4 +195,4 @@ def _mutated(randoms: random.Random, body: bytes) -> bytes:
 
 def _workers(etld: EtldClient) -> dict[str, tuple[int, int]]:
     """Who is at work, and how often each was started anew."""
-    return {name: (one["pid"], one["restarts"]) for name, one in etld.daemon.workers().items() if one["pid"]}
+    return {one["name"]: (one["pid"], one["restarts"]) for one in etld.daemon.status()["workers"] if one["pid"]}

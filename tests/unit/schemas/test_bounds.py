@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from etld.cli import cli
 from etld.schemas.event_schema import EventSchema, problems
 from etld.schemas.tree import SchemaError, read
 
@@ -135,3 +138,18 @@ def _nested_around(name: str, depth: int) -> Any:
     for level in range(depth):
         kind = _record(f"S{level}", [{"name": "x", "type": kind}])
     return kind
+
+
+def test_config_check_says_it(tmp_path: Path) -> None:
+    """Of a schema file, with the key that names it."""
+    schema = tmp_path / "purchase.avsc"
+    schema.write_text(_schema({**_DECIMAL, "precision": 5_000}))
+    text = (Path(__file__).parents[3] / "config" / "etld.toml").read_text()
+    config = tmp_path / "etld.toml"
+    config.write_text(text.replace('"schemas/', f'"{Path(__file__).parents[3]}/schemas/').replace(
+        f'"{Path(__file__).parents[3]}/schemas/purchase.avsc"', f'"{schema}"'
+    ))  # fmt: skip
+    run = CliRunner().invoke(cli, ["--config", str(config), "config", "check"])
+    assert run.exit_code == 1
+    assert "event_types.purchase.schema" in run.output
+    assert "5,000 digits of a decimal; at most 1,000 are taken" in " ".join(run.output.split())
