@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,7 +39,8 @@ def command(config_path: Path | None, count: int) -> None:
         demo = Demo(config, conn, lambda: ask(config_path, "status")["workers"])
         before = demo.arrivals()
         _say(f"Sending {count} sample events to {target.addresses.http}/track")
-        _etld(config_path, "generate", "--count", str(count))
+        expected = _generate(config_path, count)
+        count = expected["sent"] - expected["sampled"]
         sent = time.time()
         arrived = demo.await_sums(before, count)
         # Without a new row nothing is drawn.
@@ -83,6 +86,14 @@ def _runs(config_path: Path | None) -> bool:
     if state == "starting":
         wait(lambda: ask(config_path, "status")["state"] != "starting", "the daemon is ready", lambda: "starting")
     return True
+
+
+def _generate(config_path: Path | None, count: int) -> dict[str, Any]:
+    """Send sample events; what became of them as they were answered."""
+    with tempfile.NamedTemporaryFile() as file:
+        _etld(config_path, "generate", "--count", str(count), "--summary-file", file.name)
+        summary: dict[str, Any] = json.load(file)
+    return summary
 
 
 def _etld(config_path: Path | None, *arguments: str) -> None:

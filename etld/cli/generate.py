@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,6 @@ from etld.errors import EtldError, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from etld.config import Config
     from etld.schemas.catalog import EventType
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     "--patience", default=60.0, show_default=True, type=click.FloatRange(0), help="Seconds without an answer."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--summary-file", type=click.Path(path_type=Path, dir_okay=False), hidden=True)
 @click.pass_obj
 def command(config_path: Path | None, /, **options: Any) -> None:
     """Send sample events; each is sent again, with its event_id, until it is acknowledged.
@@ -59,6 +60,7 @@ class _Options:
     connections: int
     patience: float
     as_json: bool
+    summary_file: Path | None
 
 
 def _generate(config_path: Path | None, given: _Options) -> None:
@@ -78,7 +80,7 @@ def _generate(config_path: Path | None, given: _Options) -> None:
     with _progress(given.count, given.as_json) as advance:
 
         def answered(event: dict[str, Any], status: int, answer: dict[str, Any]) -> None:
-            expected.add(event, status)
+            expected.add(event, status, str(answer.get("status", "")))
             if status in (401, 403, 404, 405) or (status >= 400 and not given.invalid):
                 refusals.append(f"HTTP {status}: {answer.get('detail', 'refused')}")
             advance()
@@ -87,6 +89,8 @@ def _generate(config_path: Path | None, given: _Options) -> None:
         events = _events(_kinds(config, given.only), given)
         _run(sender.send_all(events, destination, min(given.connections, given.count), given.rate, result))
     summary = expected.as_dict()
+    if given.summary_file is not None:
+        given.summary_file.write_text(json.dumps(summary))
     if given.as_json:
         click.echo(json.dumps(summary))
     else:
@@ -178,6 +182,8 @@ def _show(summary: dict[str, Any], retried: int) -> None:
     lines = [f"sent {summary['sent']} events" + (f", {retried} attempts repeated" if retried else "")]
     if summary["dead_lettered"]:
         lines.append(f"  kept for repair  {summary['dead_lettered']}")
+    if summary["sampled"]:
+        lines.append(f"  sampled out      {summary['sampled']}")
     if summary["refused"]:
         lines.append(f"  refused          {summary['refused']}")
     for title, part in (("by event type", "by_event_type"), ("by event name", "by_event_name")):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import polars as pl
 
 from etld.config import user_code
 from etld.errors import EtldError
 from etld.serdes import json_text
+from etld.serdes.columns import JSON_TEXT
+from etld.util.text import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DROP = "etld_drop"
+_SHOWN = 60
 
 
 class TransformBroken(EtldError):
@@ -49,6 +53,8 @@ class Transform:
             frame = frame.with_columns(pl.col(name).cast(json_text.with_text(dtype)) for name, dtype in kept.items())
         result = self._function(frame)
         self._check(frame, result)
+        for name, dtype in kept.items():
+            _check_json(name, dtype, frame[name], result[name])
         return result.with_columns(pl.col(name).cast(dtype) for name, dtype in kept.items()) if kept else result
 
     def _check(self, before: pl.DataFrame, after: object) -> None:
@@ -71,6 +77,30 @@ class Transform:
         for name in ("row", "event_id"):
             if not after[name].equals(before[name]):
                 raise TransformBroken(f"transform {self._name} changed {name}")
+
+
+def _check_json(name: str, dtype: pl.DataType, before: pl.Series, after: pl.Series) -> None:
+    """Raise ValueError when a text that was changed is no JSON; PostgreSQL alone would refuse it, and a summary not."""
+    for value in after.filter(after.ne_missing(before)):
+        for path, text in _json_texts(name, dtype, value):
+            try:
+                orjson.loads(text)
+            except orjson.JSONDecodeError as error:
+                raise ValueError(f"{path}: expected JSON text, got {shortened(repr(text), _SHOWN)}: {error}") from None
+
+
+def _json_texts(path: str, dtype: object, value: Any) -> Iterator[tuple[str, str]]:
+    """The JSON texts of one value of a column, each with its path."""
+    if value is None:
+        return
+    if isinstance(dtype, pl.Struct):
+        for field in dtype.fields:
+            yield from _json_texts(f"{path}.{field.name}", field.dtype, value[field.name])
+    elif isinstance(dtype, pl.List):
+        for number, item in enumerate(value):
+            yield from _json_texts(f"{path}[{number}]", dtype.inner, item)
+    elif dtype == JSON_TEXT:
+        yield path, value
 
 
 def load_transform(name: str) -> Transform | None:

@@ -14,6 +14,7 @@ class Expected:
     def __init__(self) -> None:
         self.sent = 0
         self.dead_lettered = 0
+        self.sampled = 0
         self.refused = 0
         self._types: Counter[str] = Counter()
         self._names: Counter[str] = Counter()
@@ -21,8 +22,8 @@ class Expected:
         self._sums: dict[str, Counter[str]] = defaultdict(Counter)
         self._carriers: Counter[str] = Counter()
 
-    def add(self, event: Event, status: int) -> None:
-        """Count one answer: 200 stored, 202 kept for repair, anything else refused."""
+    def add(self, event: Event, status: int, answered: str = "") -> None:
+        """Count one answer: 200 stored (or left out, as `answered` may say), 202 kept for repair, else refused."""
         if status == 202:
             self.sent += 1
             self.dead_lettered += 1
@@ -31,6 +32,9 @@ class Expected:
             self.refused += 1
             return
         self.sent += 1
+        if answered == "sampled_out":
+            self.sampled += 1
+            return
         kind, name, details = event["event_type"], event["event_name"], event["event_details"]
         self._types[kind] += 1
         self._names[name] += 1
@@ -46,6 +50,7 @@ class Expected:
         return {
             "sent": self.sent,
             "dead_lettered": self.dead_lettered,
+            "sampled": self.sampled,
             "refused": self.refused,
             "by_event_type": dict(sorted(self._types.items())),
             "by_event_name": dict(sorted(self._names.items())),

@@ -73,6 +73,10 @@ def test_what_came_after_the_dump_is_read_again(  # noqa: PLR0915  # one story
         # A schema that the dump does not know, and letters.
         daemon.cli("new-type", "later")
         daemon.cli("reload")
+        schema = daemon.directory / "schemas" / "later.avsc"
+        field = '        {"name": "more", "type": ["null", "string"], "default": null},'
+        schema.write_text(schema.read_text().replace('        {"name": "item"', f'{field}\n        {{"name": "item"'))
+        daemon.cli("reload")
         wanted = added(wanted, sent(daemon, "--count", "300"))
         assert wanted["later"] > 0
         wait_until(lambda: rows(etld) == wanted, 60, "all is stored")

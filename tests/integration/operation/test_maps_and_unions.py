@@ -17,6 +17,15 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
+TRANSFORM = """import polars as pl
+
+
+def visit(frame: pl.DataFrame) -> pl.DataFrame:
+    details = pl.col("event_details").struct
+    broken = pl.col("user_details").struct.field("user_id") == 666
+    attrs = pl.when(broken).then(pl.lit("no JSON")).otherwise(details.field("attrs"))
+    return frame.with_columns(details.with_fields(attrs.alias("attrs")).alias("event_details"))
+"""
 CASES = Path(__file__).parents[2] / "support" / "cases"
 VISITS = [json.loads(line) for line in (CASES / "visit.jsonl").read_text().splitlines()]
 
@@ -26,9 +35,12 @@ def etld(make_daemon: Callable[[], Daemon]) -> Iterator[EtldClient]:
     """A daemon with visits, summed up by a field of the user."""
     made = make_daemon()
     shutil.copy(CASES / "visit.avsc", made.directory / "schemas" / "visit.avsc")
+    (made.directory / "functions").mkdir(mode=0o755)
+    (made.directory / "functions" / "of_visits.py").write_text(TRANSFORM)
     made.configure(
         {
-            "event_types.visit": {"schema": "schemas/visit.avsc"},
+            "python.path": ["./functions"],
+            "event_types.visit": {"schema": "schemas/visit.avsc", "transform": "of_visits:visit"},
             "summaries.visits": {
                 "event_types": ["visit"],
                 "bucket": "1 d",
@@ -75,3 +87,35 @@ def test_many_at_once(etld: EtldClient) -> None:
     for n, one in enumerate(sent):
         details = wait_until(lambda one=one: _details(etld, one["event_id"]), 60, "it is stored")
         assert details == VISITS[n % 3]["want"] | {"counts": large}
+
+
+def test_a_letter_with_maps(etld: EtldClient) -> None:
+    """`etld dlq show` and `test` give their values as they are, before and after a rule."""
+    event_id, sent = str(uuid.uuid4()), VISITS[0]["event"]
+    etld.track(sent | {"event_id": event_id, "user_details": {"user_id": "seven"}})
+    letter = etld.letter(event_id, "parked")
+    assert letter["event"]["event_details"] == sent["event_details"]
+    rule = etld.daemon.directory / "seven.toml"
+    steps = '{ set = { field = "user_details.user_id", value = 7 } }, { upper = "event_details.attrs.b" }'
+    rule.write_text(f'name = "seven"\nmatch = {{ event_type = "visit" }}\nsteps = [{steps}]\n')
+    told = etld.daemon.cli("dlq", "test", "--file", str(rule), "--id", event_id).stdout
+    assert "repaired by seven" in told
+    assert r'event_details.attrs.b: "\u00e9" -> "\u00c9"' in told
+    tried = json.loads(etld.daemon.cli("dlq", "test", "--file", str(rule), "--id", event_id, "--json").stdout)
+    assert ["é", "É"] in [[json.loads(one["before"]), json.loads(one["after"])] for one in tried["changes"]]
+
+
+def test_what_a_transform_gives_back_is_json(etld: EtldClient) -> None:
+    """What is none is a dead letter that says so, its neighbours are stored, and the summary equals the table."""
+    event_id, good = str(uuid.uuid4()), str(uuid.uuid4())
+    etld.track(VISITS[0]["event"] | {"event_id": event_id, "user_details": {"user_id": 666}})
+    etld.track(VISITS[0]["event"] | {"event_id": good})
+    letter = etld.letter(event_id, "parked")
+    assert letter["stage"] == "TRANSFORM"
+    assert "event_details.attrs: expected JSON text, got 'no JSON'" in letter["error"]
+    assert wait_until(lambda: _details(etld, good), 60, "its neighbour is stored") == VISITS[0]["want"]
+
+    def agrees() -> bool:
+        return etld.daemon.cli("reconcile", check=False).returncode == 0
+
+    wait_until(agrees, 60, "reconcile is content")

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etld.frames import load_transform, unstorable
+from etld.frames import load_transform, ready, unstorable
 from etld.frames.transform import TransformBroken
 
 ROOT = Path(__file__).parents[3]
@@ -95,6 +95,40 @@ def test_a_broken_contract_is_named(module: types.ModuleType, function: object, 
     assert transform is not None
     with pytest.raises(TransformBroken, match=message):
         transform(frame())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_json"),
+    [
+        ('{"a": 1}', True),
+        (" null ", True),
+        (None, True),
+        ("plain", False),
+        ("", False),
+        ("NaN", False),
+        ('1, "b": 2', False),
+        ('{"a": "\\ud800"}', False),
+    ],
+)
+@pytest.mark.parametrize("place", ["a struct", "a list", "the column"])
+def test_json_text_has_to_be_json(module: types.ModuleType, place: str, text: str | None, is_json: bool) -> None:
+    """What is none is the dead letter of its own row, for table and summaries alike; what stays is not read again."""
+    before = [b"{}", b"{}", b"never read"]
+
+    def shaped(value: bytes | str | None) -> object:
+        return {"a struct": {"id": 1, "attrs": value}, "a list": [{"attrs": value}], "the column": value}[place]
+
+    def hook(given: pl.DataFrame) -> pl.DataFrame:
+        made = [shaped(text) if row == 1 else given["event_details"][i] for i, row in enumerate(given["row"])]
+        return given.with_columns(pl.Series("event_details", made, dtype=given.schema["event_details"]))
+
+    module.hook = hook
+    kept, _, bad = ready(
+        frame(event_details=[shaped(one) for one in before]), load_transform("etld_test_hooks:hook"), None
+    )
+    assert kept["row"].to_list() == ([0, 1, 2] if is_json else [0, 2])
+    assert [(one.row, one.stage) for one in bad] == ([] if is_json else [(1, "TRANSFORM")])
+    assert all("attrs: expected JSON text" in one.message or place == "the column" for one in bad)
 
 
 def test_a_missing_function_is_named() -> None:
