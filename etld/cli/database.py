@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import tempfile
 import time
@@ -157,11 +158,13 @@ def _database(path: Path | None, config: Config) -> Iterator[BackupTarget]:
 def _at_rest(config: Config) -> Iterator[BackupTarget]:
     """The database of a daemon that does not run; an embedded server is started for as long."""
     from etld.embedded import standalone
+    from etld.postgres import dsn as parameters
     from etld.postgres.backup import BackupTarget
 
     if config.postgres.dsn != "embedded":
         yield _external(config)
         return
+    parameters.forget_environment(os.environ)
     with standalone.postgres(config) as dsn:
         yield BackupTarget(dsn, None)
 
