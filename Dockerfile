@@ -3,8 +3,8 @@ FROM python:3.12-slim
 
 RUN useradd --system --home-dir /var/lib/etld --create-home etld
 WORKDIR /src
-COPY pyproject.toml requirements.txt README.md LICENSE ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.txt
+COPY pyproject.toml deploy/requirements.txt README.md LICENSE ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt
 COPY etld etld
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 COPY config/etld.toml /etc/etld/etld.toml

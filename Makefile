@@ -26,7 +26,7 @@ $(STAMP):
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
 	  || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
 	@echo "Installing etld and what it needs into $(VENV)"
-	@$(PIP) --require-hashes -r constraints.txt
+	@$(PIP) --no-deps --require-hashes -r constraints.txt
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.etld-* && touch $@
 
@@ -50,7 +50,7 @@ LOCK = echo 'setuptools>=77' | uv pip compile pyproject.toml - --universal --pyt
   --no-header --no-annotate --quiet $(ARGS)
 lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--upgrade for newer versions).
 	$(LOCK) --extra embedded --extra dev -o constraints.txt
-	$(LOCK) -c constraints.txt -o requirements.txt
+	$(LOCK) -c constraints.txt -o deploy/requirements.txt
 
 .env: ## What docker compose reads, with a password of its own.
 	@umask 077; sed "s/^POSTGRES_PASSWORD=.*/POSTGRES_PASSWORD=$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')/" .env.example > $@

@@ -57,7 +57,7 @@ def main() -> int:
     parser.add_argument("--notice", action="store_true", help="a service that cannot be reached is no failure")
     parser.add_argument("--service", default=_SERVICE, help="where to ask (%(default)s)")
     chosen = parser.parse_args()
-    everything, own = pins("constraints.txt"), pins("requirements.txt")
+    everything, own = pins("constraints.txt"), pins("deploy/requirements.txt")
     wrong = []
     for name, version in everything.items():
         found = licence(name)
