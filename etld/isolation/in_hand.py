@@ -13,6 +13,7 @@ import logging
 import mmap
 import os
 import struct
+import threading
 import time
 import zlib
 from dataclasses import asdict, dataclass, replace
@@ -50,10 +51,13 @@ class Held:
     first: int = 0
     until: int = 1
 
+    def is_of(self, other: Held) -> bool:
+        """Is it the same thing, whatever its numbers?"""
+        return (self.kind, self.key) == (other.kind, other.key)
+
     def overlaps(self, other: Held) -> bool:
         """Is some of it some of the other?"""
-        same = (self.kind, self.key) == (other.kind, other.key)
-        return same and self.first < other.until and other.first < self.until
+        return self.is_of(other) and self.first < other.until and other.first < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,17 @@ class Suspicion:
     held: Held
     times: int
     seen: float
+
+
+@dataclass(frozen=True, slots=True)
+class Killer:
+    """What ends processes: one thing, in its present `life` (the id of a topic, where numbers begin anew), and how."""
+
+    held: Held
+    life: str
+    stage: str
+    how: str
+    times: int
 
 
 def text_of(held: Iterable[Held]) -> bytes:
@@ -91,7 +106,7 @@ def merged(known: Iterable[Suspicion], held: Iterable[Held], times: int, now: fl
 
 
 class InHand:
-    """The note of one worker. `take` and `put_down` may be called in two threads, one a place; all else in one.
+    """The note of one worker, for any thread; each place has one that takes and puts down.
 
     `ended_by_itself`: the life before was ended by nobody from outside (it crashed, or hung): that counts at once.
     Without a `path`, or where the file cannot be made, nothing outlives the process.
@@ -99,7 +114,10 @@ class InHand:
 
     def __init__(self, path: Path | None, *, ended_by_itself: bool = False) -> None:
         self._memory = _opened(path)
+        self._lock = threading.Lock()
         self.suspicions: list[Suspicion] = []
+        #: Of what is in hand, what is known to end processes, until it is done.
+        self.killers: list[Killer] = []
         self._careful: dict[str, float] = {}
         with contextlib.suppress(ValueError, TypeError, KeyError):  # nothing yet, torn, or of another version
             self._restore()
@@ -139,19 +157,24 @@ class InHand:
 
     def suspect(self, held: Iterable[Held]) -> None:
         """Something ended the work on these in another way: look there."""
-        self.suspicions = merged(self.suspicions, held, SUSPECT, time.time())
-        self._save()
+        with self._lock:
+            self.suspicions = merged(self.suspicions, held, SUSPECT, time.time())
+            self._save()
+
+    def condemn(self, killer: Killer) -> None:
+        """It was found: the next life need not search for it again."""
+        with self._lock:
+            self.killers = [*self.killers, killer]
+            self._save()
 
     def passed(self, done: Held) -> None:
-        """This is done: nothing of it that ends before `done.until` is suspect any more."""
-        kept = [
-            one
-            for one in self.suspicions
-            if (one.held.kind, one.held.key) != (done.kind, done.key) or one.held.until > done.until
-        ]
-        if len(kept) < len(self.suspicions):
-            self.suspicions = kept
-            self._save()
+        """This is done: nothing of it that ends before `done.until` is suspect any more, and killers in it are gone."""
+        with self._lock:
+            kept = [one for one in self.suspicions if one.held.until > done.until or not one.held.is_of(done)]
+            killers = [one for one in self.killers if one.held.until > done.until or not one.held.is_of(done)]
+            if len(kept) < len(self.suspicions) or len(killers) < len(self.killers):
+                self.suspicions, self.killers = kept, killers
+                self._save()
 
     @property
     def careful(self) -> set[str]:
@@ -164,21 +187,23 @@ class InHand:
 
     def be_careful(self, key: str, seconds: float) -> None:
         """More of this kind may come: note that for so long."""
-        self._careful[key] = time.time() + seconds
-        self._save()
+        with self._lock:
+            self._careful = {**self._careful, key: time.time() + seconds}
+            self._save()
 
     def _restore(self) -> None:
         history = json.loads(self._read(_HISTORY))
         self.suspicions = [Suspicion(Held(**one["held"]), one["times"], one["seen"]) for one in history["known"]]
         self._careful = dict(history["careful"])
+        self.killers = [Killer(**{**one, "held": Held(**one["held"])}) for one in history["killers"]]
 
     def _save(self) -> None:
         text = b""
-        kept = self.suspicions
+        known, killers = self.suspicions, self.killers
         while not text or len(text) > _CELL - _HEADER.size:
-            known = [asdict(one) for one in kept]
-            text = json.dumps({"known": known, "careful": self._careful}).encode()
-            kept = kept[: len(kept) // 2]
+            found = {"known": [asdict(one) for one in known], "killers": [asdict(one) for one in killers]}
+            text = json.dumps({**found, "careful": self._careful}).encode()
+            known, killers = known[: len(known) // 2], killers[: len(killers) // 2]
         self.take(_HISTORY, text)
 
     def _read(self, place: int) -> bytes:

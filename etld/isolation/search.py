@@ -65,7 +65,8 @@ class Means:
     """What a search needs. `cpu`: seconds of processor time that an item may take by itself.
 
     `wait` sleeps so many seconds, and raises `SearchStopped`; `tell` is given what stands in the way, None when nothing
-    does any more. `sample`: an item that was worked on before, which may serve as a neighbour.
+    does any more. `sample`: an item that was worked on before, which may serve as a neighbour. `condemn` is told of
+    each killer at once.
     """
 
     attempt: Try
@@ -73,6 +74,7 @@ class Means:
     tell: Callable[[str | None], None]
     cpu: float
     sample: Any = None
+    condemn: Callable[[int, Death], None] = lambda _at, _death: None
 
 
 def search(items: Sequence[Any], means: Means) -> Found:
@@ -101,6 +103,7 @@ class _Search:
             death = self._alone(begin)
             if death is not None:
                 self._deaths[begin] = death
+                self._means.condemn(begin, death)
             begin += 1
         rest = [item for at, item in enumerate(self._items) if at not in self._deaths]
         return Found(self._deaths, apart=bool(rest) and not self._together(rest, 2))

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etld.isolation.fork_server import ForkServer, Order
-from etld.isolation.in_hand import Held, InHand, text_of
-from etld.isolation.search import Means, SearchStopped, search
+from etld.isolation.in_hand import Held, InHand, Killer, text_of
+from etld.isolation.search import Death, Means, SearchStopped, search
 from etld.kafka.types import Partition
 from etld.serdes import formats
 from etld.stream.batch import Batch
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from etld.isolation.program import Ending
-    from etld.isolation.search import Death
     from etld.kafka.types import Offset
     from etld.stream.batch import PartitionBatch
     from etld.stream.handler import BatchHandler
@@ -89,7 +88,8 @@ class Vetting:
     @property
     def watchful(self) -> bool:
         """Is there anything to hold back, as far as is known?"""
-        return self._program is not None and bool(self._lanes or self.in_hand.suspicions or self.in_hand.careful)
+        note = self.in_hand
+        return self._program is not None and bool(self._lanes or note.suspicions or note.killers or note.careful)
 
     @property
     def partitions(self) -> Collection[Partition]:
@@ -110,6 +110,7 @@ class Vetting:
         topics = self.in_hand.careful | {key.topic for key in self._suspects() if key in self._handler.owned}
         free = []
         for share in batch:
+            self.killers.add(share.partition, self._known(share))
             if share.partition in self._lanes or (share.count and share.partition.topic in topics):
                 self._hold(share)
             else:
@@ -153,7 +154,7 @@ class Vetting:
         for share in batch:
             if share.count:
                 self._samples[share.partition.topic] = share.records.values[0]
-        if self.in_hand.suspicions:
+        if self.in_hand.suspicions or self.in_hand.killers:
             for share in batch:
                 self.in_hand.passed(_held(share))
 
@@ -173,6 +174,11 @@ class Vetting:
             self._server.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _known(self, share: PartitionBatch) -> dict[Offset, Death]:
+        """What this life, or one before it, has found in a partition."""
+        same = (one for one in self.in_hand.killers if one.held.is_of(_held(share)) and one.life == share.topic_id)
+        return {one.held.first: Death(one.stage, one.how, one.times) for one in same}
 
     def _suspects(self) -> list[Partition]:
         keys = (one.key.rpartition(":") for one in self.in_hand.suspects())
@@ -223,7 +229,12 @@ class Vetting:
         where = f"{topic}:{number} offsets {share.expected}-{share.next_offset - 1}"
         searching = f"searching {where} for a record that ends the worker"
 
+        def wait(seconds: float) -> None:
+            if self._stop.wait(seconds) or lane is not self._lanes.get(share.partition):
+                raise SearchStopped
+
         def attempt(values: Sequence[Any], each: bool, cpu: float) -> Ending:
+            wait(0)
             order = Order(topic, each, cpu, self._worker.config.supervisor.hang_timeout)
             ending = self._fork_server().trial(values, order)
             if ending.kind != "passed":
@@ -234,17 +245,19 @@ class Vetting:
             lane.problem = f"{searching}; that stands still: {why}" if why else lane.problem and searching
 
         cpu = self._worker.config.supervisor.hang_timeout * _CPU_SHARE
-        means = Means(attempt, self._wait, tell, cpu, self._samples.get(topic))
+
+        def condemn(at: int, death: Death) -> None:
+            offset = share.records.offsets[at]
+            one = Held("records", str(share.partition), offset, offset + 1)
+            self.in_hand.condemn(Killer(one, share.topic_id, death.stage, death.how, death.times))
+
+        means = Means(attempt, wait, tell, cpu, self._samples.get(topic), condemn)
         values = formats.framed(self.killers.values(share), share.records.header(formats.SCHEMA_HEADER))
         found = search(values, means)
         lane.problem = ""
         deaths = {share.records.offsets[at]: death for at, death in found.deaths.items()}
         batches = list(piece.pieces(1)) if found.apart else [piece]
         return _Tried(token, batches, deaths, share.partition, is_last)
-
-    def _wait(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise SearchStopped
 
     def _fork_server(self) -> ForkServer:
         if self._stop.is_set():

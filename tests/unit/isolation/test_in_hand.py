@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etld.isolation.in_hand import PREPARING, WRITING, Held, InHand, Suspicion, merged, text_of
+from etld.isolation.in_hand import PREPARING, WRITING, Held, InHand, Killer, Suspicion, merged, text_of
 
 ONE, TWO = Held("records", "t:0 id", 10, 20), Held("records", "t:0 id", 15, 40)
 OTHER = Held("records", "t:1 id", 10, 20)
@@ -125,3 +125,16 @@ def test_old_suspicions_are_dropped() -> None:
     """Another worker has those partitions now."""
     old = Suspicion(ONE, 5, time.time() - 7200)
     assert merged([old], [], 1, time.time()) == []
+
+
+def test_killers_outlive_the_process_until_they_are_done(path: Path) -> None:
+    """So that a search goes on where it was when it is killed itself."""
+    killers = [Killer(Held("records", key, 12, 13), "id", "TRANSFORM", "exit", 3) for key in ("t:0", "t:1")]
+    for one in killers:
+        InHand(path).condemn(one)
+    note = InHand(path)
+    assert note.killers == killers
+    note.passed(Held("records", "t:0", 0, 12))
+    assert note.killers == killers
+    note.passed(Held("records", "t:0", 0, 13))
+    assert note.killers == InHand(path).killers == killers[1:]

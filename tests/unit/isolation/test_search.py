@@ -64,6 +64,16 @@ def test_good_items_cost_one_child() -> None:
     assert children.alone == {}
 
 
+def test_only_what_ended_a_child_is_tried_alone() -> None:
+    """However many good ones stand around it; and each killer is told as it is found."""
+    children, told = Children(), []
+    items = ["a"] * 50 + ["k"] + ["b"] * 50 + ["k2"] + ["c"] * 50
+    means = replace(children.means(), condemn=lambda at, _death: told.append(at))
+    assert set(search(items, means).deaths) == {50, 101}
+    assert children.alone == {"k": EVIDENCE, "k2": EVIDENCE}
+    assert told == [50, 101]
+
+
 def test_two_ends_condemn_nobody() -> None:
     """The third time it is let through."""
     ends = iter([Kind.ENDED, Kind.ENDED, Kind.ENDED, Kind.ENDED, Kind.PASSED, Kind.PASSED, Kind.PASSED])

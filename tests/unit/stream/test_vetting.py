@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etld import config, stream
-from etld.isolation.in_hand import PREPARING, Held, InHand, text_of
+from etld.isolation.in_hand import PREPARING, Held, InHand, Killer, text_of
 from etld.isolation.program import Program
 from etld.kafka.memory import MemoryCluster
 from etld.kafka.types import Partition
@@ -220,3 +220,29 @@ def test_a_pause_lets_go_of_what_is_held(
     handler.answers.set()
     worker.resume()
     stored(store, b"ask")
+
+
+def test_a_killer_that_a_life_before_found_is_not_searched_again(
+    cluster: MemoryCluster, store: MemoryStore, start: Start, tmp_path: Path
+) -> None:
+    """It was killed before it could write that. In another topic of that name it says nothing."""
+    for value in (b"a", b"exit", b"b"):
+        cluster.append(FIRST, value)
+        cluster.append(SECOND, b"ok")
+    topic = cluster.admin().topics([TOPIC])[TOPIC]
+    note = InHand(tmp_path / "in-hand" / "adder-0")
+    note.condemn(Killer(held(FIRST, 1, 2), topic.topic_id, "TRANSFORM", "ended with exit code 4", 3))
+    note.condemn(Killer(held(SECOND, 1, 2), "another", "TRANSFORM", "ended with exit code 4", 3))
+    handler, worker = start()
+    stored(store, b"a", b"b", b"ok", b"ok", b"ok")
+    assert counts(store, FIRST) == RecordCounts(stored=2, dead=1)
+    assert counts(store, SECOND) == RecordCounts(stored=3)
+    assert handler.broke == worker.counter("killers") == 0
+    wait_until(lambda: held(FIRST, 1, 2) not in [one.held for one in worker_note(tmp_path).killers], 10)
+
+
+def worker_note(tmp_path: Path) -> InHand:
+    """As a next life reads it, from a copy."""
+    copied = tmp_path / "copied"
+    copied.write_bytes(tmp_path.joinpath("in-hand", "adder-0").read_bytes())
+    return InHand(copied)
