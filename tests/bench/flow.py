@@ -222,7 +222,7 @@ def growth(environment: Environment, name: str) -> Result:
     if what == "bytes":
         count = max(1000, count * 200 // max(200, amount))
     if what == "fields":
-        count = max(1000, count * 100 // amount)
+        count = min(count, 20_000)
     other = Backlog(environment, count, **how)
     if what == "rows":
         other.stock(amount // 1000 if environment.quick else amount)
