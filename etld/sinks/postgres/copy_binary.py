@@ -16,7 +16,7 @@ import polars as pl
 from etld.serdes import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     Packed = np.ndarray[Any, Any]
 
@@ -31,6 +31,8 @@ _JSONB_VERSION = b"\x01"
 # From so many rows on, PostgreSQL puts them into an index faster when they come in its order: each of its pages is
 # looked for once and is still in the cache for the next row.
 _MANY = 1000
+# Of a frame that is made into bytes at once.
+_VALUES = 2_000_000
 
 
 def to_binary(
@@ -44,8 +46,18 @@ def to_binary(
     """
     if isinstance(frames, pl.DataFrame):
         frames = [frames]
-    rows = chain.from_iterable(_rows(frame, columns, unique) for frame in frames)
+    rows = chain.from_iterable(_rows(piece, columns, unique) for frame in frames for piece in _pieces(frame))
     return b"".join([_HEADER, *rows, _TRAILER])
+
+
+def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The frame; of very many fields in pieces, since its text is copied a few times on its way."""
+    return frame.iter_slices(max(_MANY, _VALUES // max(1, sum(map(_values, frame.dtypes)))))
+
+
+def _values(dtype: object) -> int:
+    """How many columns of values there are in a column."""
+    return sum(_values(field.dtype) for field in dtype.fields) if isinstance(dtype, pl.Struct) else 1
 
 
 def _rows(frame: pl.DataFrame, columns: Mapping[str, str], unique: str | None) -> list[bytes]:
