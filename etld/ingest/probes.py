@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds until the supervisor has answered. When it restarts it keeps its workers, and takes a second or two.
 _TIMEOUT = 5.0
+#: So many are answered at once with the same numbers; those after them wait for the next, which slows a flood down.
+_AT_ONCE = 20
 #: Older news of the daemon are none.
 _TOLD_WITHIN = 4.0
 
@@ -32,6 +34,7 @@ class Probes:
         #: The daemon's metrics, and until when they may be shown (monotonic).
         self._exposition = Answer(200)
         self._fresh_until = 0.0
+        self._answered = 0
         #: When they were asked for; None when no answer is awaited.
         self._asked: float | None = None
         self._waiting: deque[tuple[float, HttpConnection]] = deque()
@@ -71,16 +74,22 @@ class Probes:
         if not worker.addresses.control:  # a lone process, as in a bench
             self._report()
             connection.answer(Answer(200, own(worker).encode(), TEXT))
-        elif now < self._fresh_until:
+        elif now < self._fresh_until and self._answered < _AT_ONCE:
+            self._answered += 1
             connection.answer(self._exposition)
         else:
             self._waiting.append((now, connection))
-            if self._asked is None or now - self._asked > _TIMEOUT:
-                self._asked = now
-                worker.ask_metrics()
+            self._ask(now)
+
+    def _ask(self, now: float) -> None:
+        """Ask the supervisor for the next numbers, when it is time."""
+        if now >= self._fresh_until and (self._asked is None or now - self._asked > _TIMEOUT):
+            self._asked = now
+            self._runtime.worker.ask_metrics()
 
     def _take_metrics(self, text: bytes, fresh: float) -> None:
         self._asked = None
+        self._answered = 0
         self._fresh_until = time.monotonic() + fresh
         self._exposition = Answer(200, text, TEXT)
         waiting, self._waiting = self._waiting, deque()
@@ -88,11 +97,13 @@ class Probes:
             connection.answer(self._exposition)
 
     def tick(self) -> None:
-        """Answer those that have waited for too long."""
-        oldest = time.monotonic() - _TIMEOUT
-        while self._waiting and self._waiting[0][0] < oldest:
+        """Answer those that have waited for too long, and ask for those that still wait."""
+        now = time.monotonic()
+        while self._waiting and self._waiting[0][0] < now - _TIMEOUT:
             connection = self._waiting.popleft()[1]
             connection.answer(problem(503, "no_metrics", "the supervisor does not answer", retry_after=1))
+        if self._waiting:
+            self._ask(now)
 
 
 def own(worker: Worker) -> str:

@@ -103,6 +103,6 @@ def test_a_flood_of_strangers(make_daemon: Callable[[], Daemon], record_property
         assert max(took) < 5.0
         assert set(paying.statuses) == {200}
         assert paying.p99() < SLOW
-        assert seen["scrapes 200"] > 200
+        assert seen["scrapes 200"] >= 200
         assert seen.get("half bodies 503"), "the small room was full"
         assert {worker["restarts"] for worker in daemon.status()["workers"]} == {0}
