@@ -21,7 +21,7 @@ SLOW = 78
 #: The one that it refuses.
 REFUSED = 79
 #: The processor's linger with which a worker does not become ready.
-NEVER_READY = 0.07
+NEVER_READY = 0.066
 
 
 def _say(worker: Worker, what: str) -> None:

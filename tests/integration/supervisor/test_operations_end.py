@@ -95,10 +95,10 @@ def test_a_set_up_that_comes_to_no_end(etld: FakeWorkersDaemon) -> None:
 def test_workers_that_do_not_become_ready_or_do_not_stop(etld: FakeWorkersDaemon) -> None:
     """A reload with a mended file replaces the first; the second is killed when its time is over."""
     etld.start()
-    etld.config.write_text(etld.config.read_text() + '[processor]\nlinger = "70 ms"\n')  # NEVER_READY
+    etld.config.write_text(etld.config.read_text() + '[processor]\nlinger = "66 ms"\n')  # NEVER_READY
     done = etld.cli("reload", "--timeout", "2")
     assert "reload: good-0 (1 of 2): not done within 2 s (good-0 is starting)" in done.stderr
-    etld.edit('linger = "70 ms"', 'linger = "80 ms"')
+    etld.edit('linger = "66 ms"', 'linger = "80 ms"')
     assert etld.cli("reload").returncode == 0
     assert etld.state_is("ready")
     os.kill(etld.pids()["good-1"], signal.SIGSTOP)
