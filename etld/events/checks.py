@@ -221,7 +221,7 @@ def decimal(path: str, precision: int, scale: int) -> Check:
     expected = f"a decimal with at most {whole} digits before and {scale} after the point"
 
     def parse(value: Any) -> Decimal:
-        if type(value) not in (str, int, float) or (type(value) is str and len(value) > 200):
+        if type(value) not in (str, int, float) or (type(value) is str and len(value) > precision + 200):
             raise ValueError
         try:
             # A JSON number has come through a double: its shortest text is what the client wrote.

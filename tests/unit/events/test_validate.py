@@ -165,6 +165,7 @@ def test_window_around_now() -> None:
         ({"type": "long", "logicalType": "local-timestamp-micros"}, "1970-01-01T00:00:01", 1_000_000),
         ({"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}, "12.30", Decimal("12.30")),
         ({"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}, 12.3, Decimal("12.3")),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 900}, "7" * 900, Decimal("7" * 900)),
         ({"type": "string", "logicalType": "uuid"}, _ID.upper(), _ID),
         ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, "B", "B"),
         ({"type": "array", "items": "double"}, [1, 2.5], [1.0, 2.5]),
