@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from etld.errors import EtldError
 from etld.postgres import statements
-from etld.util.files import write_atomically
+from etld.util.files import locked, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +55,11 @@ class Node:
         try:
             own = file.read_text().strip()
         except FileNotFoundError:
-            own = secrets.token_hex(8)
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(file, f"{own}\n".encode())
+            with locked(file.parent):
+                if not file.exists():
+                    write_atomically(file, f"{secrets.token_hex(8)}\n".encode())
+            own = file.read_text().strip()
         return cls(config.node_id, f"{own}/{_BOOT.read_text().strip()}", f"{socket.gethostname()}:{config.state_dir}")
 
     @property

@@ -138,7 +138,7 @@ class Supervisor:
             until = min(until, due)
         if self.operations.current or self.lifecycle.stopping:
             until = min(until, now + _OPERATION_TICK)
-        return until - now
+        return max(0.0, until - now)
 
     def _turn(self, now: float) -> None:
         stopping = self.lifecycle.stopping

@@ -49,6 +49,7 @@ def test_start_status_stop(etld: FakeWorkersDaemon) -> None:
     stopped = [row["msg"].partition(":")[0] for row in etld.log() if ": stopped (" in row["msg"]]
     assert stopped[0] == "ingest-0"
     assert stopped[-1] == "ground"
+    assert [row["msg"] for row in etld.log() if row["level"] not in ("info", "debug")] == []
 
 
 def test_starting_twice(etld: FakeWorkersDaemon) -> None:
