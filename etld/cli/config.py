@@ -63,7 +63,8 @@ def show(path: Path | None, as_json: bool) -> None:
 
     config = load(path)
     data = _plain(config.model_dump(mode="json", by_alias=True))
-    data["postgres"]["dsn"] = hidden(config.postgres.dsn)
+    for key in ("dsn", "direct_dsn", "migration_dsn"):
+        data["postgres"][key] = hidden(data["postgres"][key])
     data["schema_registry"]["url"] = hidden(config.schema_registry.url)
     if as_json:
         click.echo(json.dumps(data))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
 from typing import Any
 
-from etld.config import names
+from etld.config import inner_paths, names
 from etld.config.model import Config
 from etld.config.sections.base import Section
 
@@ -31,11 +32,16 @@ def root(source: Path) -> Path:
 
 def absolute(path: Path, source: Path) -> Path:
     """A path of a file, made absolute."""
-    return Path(os.path.normpath(root(source) / path.expanduser()))
+    with contextlib.suppress(RuntimeError):  # a ~ of nobody's is a directory's name
+        path = path.expanduser()
+    return Path(os.path.normpath(root(source) / path))
 
 
 def resolve(config: Config, source: Path) -> Config:
     """Every path absolute, every default that depends on a name filled in."""
+
+    def inner(written: str) -> str:
+        return str(absolute(Path(written), source))
 
     def below(section: Section) -> dict[str, Any]:
         return {
@@ -53,9 +59,16 @@ def resolve(config: Config, source: Path) -> Config:
             schema = here.absolute()
         topic = kind.topic or config.kafka.prefixed(names.event_topic(name))
         types[name] = kind.model_copy(update={"schema_": schema, "topic": topic})
+    sections = below(config)
+    kafka, postgres = sections["kafka"], sections["postgres"]
+    addresses = {
+        name: inner_paths.in_dsn(getattr(postgres, name), inner) for name in ("dsn", "direct_dsn", "migration_dsn")
+    }
     python = config.python.model_copy(update={"path": tuple(absolute(one, source) for one in config.python.path)})
     update = {
-        **below(config),
+        **sections,
+        "kafka": kafka.model_copy(update={"client": inner_paths.in_options(kafka.client, inner)}),
+        "postgres": postgres.model_copy(update=addresses),
         "python": python,
         "event_types": types,
         "node_id": config.node_id or socket.gethostname(),

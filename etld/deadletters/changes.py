@@ -30,4 +30,4 @@ def changes(before: Any, after: Any, path: str = "") -> tuple[Change, ...]:
 
 
 def _shown(value: Any) -> str:
-    return "-" if value is ... else json.dumps(value, ensure_ascii=True, default=str)
+    return "-" if value is ... else json.dumps(value, ensure_ascii=False, default=str)

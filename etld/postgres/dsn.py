@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from etld.config.inner_paths import WORD
 from etld.postgres import session_settings
 from etld.util.suggest import did_you_mean
 
@@ -35,7 +36,6 @@ _VARIABLES = (
     "PGSYSCONFDIR",
 )
 _NUMBERS = ("keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout")
-_WORD = re.compile(r"\s*([A-Za-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?:\s+|$)", re.DOTALL)
 _OPTION = re.compile(r"(?:-c\s*|--)([A-Za-z_.-]+)=((?:\\.|\S)*)", re.DOTALL)
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -84,7 +84,7 @@ def _of_url(dsn: str) -> Iterator[tuple[str, str]]:
 def _of_words(dsn: str) -> Iterator[tuple[str, str]]:
     at = 0
     while at < len(dsn):
-        found = _WORD.match(dsn, at)
+        found = WORD.match(dsn, at)
         if found is None:
             last = re.findall(r"([A-Za-z_]+)\s*=", dsn[:at])
             after = f" after {last[-1]}" if last else ""

@@ -9,6 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _SEARCH_PATH = "PYTHONPATH"
+# Files and directories that the libraries of PostgreSQL, TLS and Kerberos look for by themselves.
+_FILES = (
+    *("PGPASSFILE", "PGSERVICEFILE", "PGSYSCONFDIR", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT", "PGSSLCRL"),
+    *("PGSSLCRLDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "OPENSSL_CONF"),
+    *("KRB5_CONFIG", "KRB5_KTNAME", "KRB5_CLIENT_KTNAME", "KRB5CCNAME"),
+)
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -26,9 +32,15 @@ def search_path(env: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment for a program that runs in another directory: PYTHONPATH means the same there."""
+    """This process's environment for a program that runs in another directory: each path means the same there."""
     found = search_path()
-    return {**os.environ, **({_SEARCH_PATH: os.pathsep.join(found)} if found else {}), **more}
+    files = {name: _absolute(os.environ[name]) for name in _FILES if name in os.environ}
+    return {**os.environ, **({_SEARCH_PATH: os.pathsep.join(found)} if found else {}), **files, **more}
+
+
+def _absolute(value: str) -> str:
+    """A path of a variable; what is empty, a list, a kind with a colon or PGSSLROOTCERT's "system" stays."""
+    return value if value in ("", "system") or ":" in value else os.path.normpath(Path(value).absolute())
 
 
 def settle(directory: Path) -> None:

@@ -34,6 +34,7 @@ class Daemon:
         self.directory = directory
         self.config_path = directory / "config" / "etld.toml"
         self.state_dir = directory / "var"
+        self.started_in = directory
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("ETLD_")}
         self.env["ETLD_CONFIG"] = str(self.config_path)
         self._child: subprocess.Popen[bytes] | None = None
@@ -98,7 +99,7 @@ class Daemon:
         self._child = process.spawn(
             [str(Path(sys.executable).with_name("etld")), "start", "--foreground"],
             log=log,
-            cwd=self.directory,
+            cwd=self.started_in,
             env=self.env,
             death_signal=signal.SIGTERM,
         )

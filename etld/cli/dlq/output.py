@@ -105,13 +105,18 @@ def _cell(value: object) -> str:
 def print_changes(changes: Iterable[Change], indent: str, *, err: bool = False) -> None:
     """A line for each field that differs."""
     for change in changes:
-        told = f"{plain(change.path)}: {change.before} -> {change.after}"
+        told = f"{plain(change.path)}: {readable(change.before)} -> {readable(change.after)}"
         click.echo(indent + told if err else wrapped(indent, told, len(indent) + 4), err=err)
 
 
 def plain(text: object) -> str:
     """Text on one line, without what a terminal would obey."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in one_line(text))
+
+
+def readable(text: str) -> str:
+    """JSON with its letters as they are, and what a terminal would obey as JSON's escapes; lines stay lines."""
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
 
 
 def short_id(letter_id: str) -> str:

@@ -145,4 +145,4 @@ def _brief(match: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return " ".join(f"{key} {_shown(one)}" for key, one in value.items())
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

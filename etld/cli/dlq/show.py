@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etld.cli.dlq.options import open_service
-from etld.cli.dlq.output import plain, print_changes
+from etld.cli.dlq.output import plain, print_changes, readable
 from etld.cli.layout import room, wrapped
 from etld.util.text import thousands
 
@@ -54,7 +54,8 @@ def _tell_event(report: LetterReport) -> None:
         click.echo(wrapped("  ", plain(report.decoded.reason), 2))
         return
     most = room()
-    for line in json.dumps(report.decoded.event, indent=2, default=str).splitlines():
+    event = json.dumps(report.decoded.event, indent=2, ensure_ascii=False, default=str)
+    for line in readable(event).splitlines():
         inset = len(line) - len(line.lstrip()) + 2
         fits = most is None or len(line) + 2 <= most
         click.echo(f"  {line}" if fits else wrapped(" " * inset, line.lstrip(), inset + 4))

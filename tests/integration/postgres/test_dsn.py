@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +70,29 @@ def test_the_embedded_server_hears_of_no_other(make_daemon: Callable[[], Daemon]
         assert daemon.status()["state"] == "ready"
         assert daemon.cli("dlq", "stats").returncode == 0
         assert "1 row" in daemon.cli("psql", "--builtin", "-c", "SELECT 1").stdout
+
+
+def test_relative_paths_of_a_daemon_that_is_started_elsewhere(
+    make_daemon: Callable[[], Daemon], kafka: str, database: str, tmp_path: Path
+) -> None:
+    """Those of the DSN begin where the configuration's do, those of variables where it is started; for the CLI too."""
+    there = conninfo_to_dict(database)
+    daemon = make_daemon()
+    (daemon.directory / "pg.pass").write_bytes(Path(there.pop("passfile")).read_bytes())
+    (daemon.directory / "pg.pass").chmod(0o600)
+    services = "[orders]\n" + "".join(f"{name}={value}\n" for name, value in there.items())
+    (tmp_path / "services").write_text(services)
+    (daemon.directory / "services").write_text(services)
+    daemon.configure({
+        "kafka.bootstrap_servers": kafka,
+        "kafka.prefix": f"{uuid.uuid4().hex[:8]}-",
+        "postgres.dsn": "service=orders passfile=pg.pass",
+    })  # fmt: skip
+    daemon.env["PGSERVICEFILE"] = "services"
+    daemon.started_in = tmp_path
+    with daemon.running():
+        assert daemon.status()["state"] == "ready"
+        assert "1 row" in daemon.cli("psql", "--builtin", "-c", "SELECT 1").stdout
+        assert daemon.json("dlq", "stats")
+        daemon.stop()
+        assert daemon.json("reconcile")["ok"]

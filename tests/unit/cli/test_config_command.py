@@ -73,12 +73,15 @@ def test_show_hides_passwords(file: Path) -> None:
         "host=db password = canary dbname=etld": "host=db password = *** dbname=etld",
     }
     for dsn, shown in dsns.items():
-        head = f"[postgres]\ndsn = {json.dumps(dsn)}\n[schema_registry]\nurl = 'https://u:canary@registry:8081'\n"
+        keys = ("dsn", "direct_dsn", "migration_dsn")
+        lines = "".join(f"{key} = {json.dumps(dsn)}\n" for key in keys)
+        head = f"[postgres]\n{lines}[schema_registry]\nurl = 'https://u:canary@registry:8081'\n"
         file.write_text(head + '[event_types.a]\nschema = "a.avsc"\n')
         for done in (config("show", file=file), config("show", "--json", file=file)):
             assert done.exit_code == 0, done.exception
             assert "ary" not in done.stdout.replace("event_summary", "")
-        assert json.loads(config("show", "--json", file=file).stdout)["postgres"]["dsn"] == shown
+        told = json.loads(config("show", "--json", file=file).stdout)["postgres"]
+        assert [told[key] for key in keys] == [shown] * 3
 
 
 def test_init_writes_the_documented_file_and_its_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
