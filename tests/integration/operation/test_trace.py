@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import random
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
+import confluent_kafka.admin
 import pytest
 
 from support.daemon import Daemon
 from support.etld_client import EtldClient
-from support.events import purchase
+from support.events import event, purchase
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -140,7 +142,7 @@ def test_events_that_are_left_out(make_daemon: Callable[[], Daemon]) -> None:
         "    return frame.with_columns(small.alias('etld_drop'))\n"
     )
     made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
-    made.configure({"event_types.purchase.transform": "large_only:keep"})
+    made.configure({"event_types.purchase.transform": "large_only:keep", "corrector.keep_resolved": "1 s"})
     with made.running():
         etld = EtldClient(made)
         small, large = purchase(price=1.0), purchase(price=99.0)
@@ -165,3 +167,42 @@ def test_events_that_are_left_out(make_daemon: Callable[[], Daemon]) -> None:
         found = made.json("trace", gone["event_id"])
         assert found["fate"] == "sampled"
         assert f"purchase {gone['event_name']}" in found["fate_text"]
+        what_has_expired(etld)
+
+
+def what_has_expired(etld: EtldClient) -> None:
+    """A row that somebody deleted, a dead letter that was kept long enough, a record that Kafka kept long enough."""
+    made = etld.daemon
+    stored = event("order", event_id=str(uuid.uuid4()))  # no transform has left out any of its topic
+    etld.track(stored)
+    wait_until(lambda: etld.stored(stored["event_id"]), 30, "it is stored")
+    etld.sql("DELETE FROM processed_events WHERE event_id = %s::uuid", stored["event_id"])
+    found = made.json("trace", stored["event_id"])
+    assert (found["fate"], found["fate_text"]) == (
+        "expired",
+        "its row was stored, and deleted since by somebody else",
+    )
+    assert found["accepted"]
+    dead = {**purchase(), "event_name": "no such name"}
+    etld.track(dead)
+    etld.letter(dead["event_id"], "parked")
+    made.cli("dlq", "discard", dead["event_id"], "--reason", "a test", "--yes")
+    found = wait_until(lambda: (it := made.json("trace", dead["event_id"]))["fate"] == "expired" and it, 60, "it is")
+    assert "deleted after corrector.keep_resolved" in found["fate_text"]
+    assert "expired" in made.cli("trace", dead["event_id"]).stdout
+    made.configure({"event_types.purchase.sample": {}})
+    old = of_two_hours_ago()
+    assert made.json("trace", old, check=False)["fate"] == "unknown"
+    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": etld.kafka})
+    everything = [confluent_kafka.TopicPartition("event_order", number, -1) for number in range(3)]
+    for done in admin.delete_records(everything).values():
+        done.result(30)
+    found = made.json("trace", old)
+    assert found["fate"] == "expired"
+    assert "Kafka's retention has deleted the records of that time" in found["fate_text"]
+
+
+def of_two_hours_ago() -> str:
+    """A UUIDv7, as ingest or a client may have made it."""
+    when = int((datetime.now(UTC) - timedelta(hours=2)).timestamp() * 1000)
+    return str(uuid.UUID(int=when << 80 | 7 << 76 | 2 << 62 | random.getrandbits(62)))
