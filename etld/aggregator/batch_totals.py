@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from etld.aggregator.field_value import field_value
 from etld.summaries.model import ORIGIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.summaries.model import EventField, Measure, Summary
+    from etld.summaries.model import Measure, Summary
 
 Columns = list[list[Any]]
 
@@ -21,18 +22,10 @@ Columns = list[list[Any]]
 # point, which a number of 17 digits from 1e-3 on has not, and a million of them up to 1e12 add up in it.
 _EXACT = pl.Decimal(38, 20)
 _SMALLEST, _LARGEST = 1e-3, 1e12
-_CONTEXT = Context(prec=1500)
+# The longest text of such a number; a decimal of a schema may have more digits.
+_LONGEST = 22
+_CONTEXT = Context(prec=20_000)
 _DAY = 86400
-_DTYPES: dict[str, Any] = {
-    "text": pl.String,
-    "boolean": pl.Boolean,
-    "integer": pl.Int64,
-    "bigint": pl.Int64,
-    "real": pl.Float32,
-    "double precision": pl.Float64,
-    "numeric": pl.String,
-    "timestamptz": pl.Int64,
-}
 
 
 def totals(frames: Sequence[pl.DataFrame], summary: Summary) -> Columns | None:
@@ -75,22 +68,23 @@ def _chosen(frame: pl.DataFrame, summary: Summary) -> pl.DataFrame:
     if frame["event_type"][0] not in summary.event_types:
         return frame.clear().select(pl.col("row"))
     for one in summary.filters:
-        frame = frame.filter(_value(frame, one.field).is_in(list(one.values)).fill_null(False))
+        frame = frame.filter(field_value(frame, one.field).is_in(list(one.values)).fill_null(False))
     seconds = pl.col("triggered_at").dt.epoch("us") // 1_000_000 - ORIGIN_SECONDS
     columns = [((seconds // summary.bucket) * summary.bucket + ORIGIN_SECONDS).alias("bucket")]
     for i, group in enumerate(summary.groups):
-        value = _value(frame, group.field)
+        value = field_value(frame, group.field)
         if group.field.type == "text":
             value = value.str.head(summary.text_limit)
         columns.append(value.alias(f"g{i}"))
     for i, measure in enumerate(summary.measures):
         if measure.field is None:
             continue
-        value = _value(frame, measure.field)
+        value = field_value(frame, measure.field)
         columns.append(value.alias(f"m{i}"))
         if measure.function in ("sum", "avg"):
             size = value.cast(pl.Float64, strict=False).abs()
-            columns.append(((size == 0) | ((size >= _SMALLEST) & (size < _LARGEST))).alias(f"x{i}"))
+            plain = ((size == 0) | ((size >= _SMALLEST) & (size < _LARGEST))) & (value.str.len_bytes() <= _LONGEST)
+            columns.append(plain.alias(f"x{i}"))
     return frame.select(columns)
 
 
@@ -121,26 +115,6 @@ def _sums(rows: pl.DataFrame, name: str, rough: pl.DataFrame, keys: list[str]) -
             total = _CONTEXT.add(total, more[key])
         sums.append(f"{_CONTEXT.normalize(total):f}")
     return sums
-
-
-def _value(frame: pl.DataFrame, field: EventField) -> pl.Expr:
-    """A field in the type its column has; null where a version of the schema does not know it."""
-    dtype: Any = frame.schema.get(field.path[0])
-    value = pl.col(field.path[0])
-    for part in field.path[1:]:
-        inner = {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
-        if part not in inner:
-            return pl.lit(None, dtype=_DTYPES[field.type])
-        dtype = inner[part]
-        value = value.struct.field(part)
-    if field.type == "timestamptz":
-        return value.dt.epoch("us")
-    if field.type == "numeric":
-        # By way of the text that also stands in the table's jsonb: 19.99 is 19.99.
-        return value.cast(pl.String)
-    if field.type == "double precision" and dtype == pl.Float32:
-        return value.cast(pl.String).cast(pl.Float64)
-    return value.cast(_DTYPES[field.type])
 
 
 def _instant(micros: int) -> str:

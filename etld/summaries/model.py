@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from etld.events.limits import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,6 +24,17 @@ ORIGIN_SECONDS = 978_307_200
 # A B-tree entry holds some 2,700 bytes; a character may take four.
 _KEY_CHARACTERS = 600
 _TEXT_CHARACTERS = 200
+
+# Which values of a field count, whatever type an event's own schema gives it: a text in a column of text, true and
+# false in one of booleans, and in one of numbers a number that it can hold, or a text that is a plain decimal number.
+# Any other is null. The aggregator and the recompute both read these, so that they agree.
+#: A plain decimal number: a text from end to end, shorter than `NUMBER_TEXT`.
+NUMBER = "^-?[0-9]+([.][0-9]+)?$"
+NUMBER_TEXT = 1_200
+#: The whole numbers that a type holds.
+WHOLE = {"integer": (INT32_MIN, INT32_MAX), "bigint": (INT64_MIN, INT64_MAX)}
+#: The smallest and largest size, as text, of a number other than zero that a type holds.
+SIZES = {"real": ("1e-45", "3.4028234663852886e38"), "double precision": ("5e-324", "1.7976931348623157e308")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from etld.postgres.compose import SQL, Composable, Composed, Identifier, Literal
 from etld.schemas.fields import COLUMNS
-from etld.summaries.model import ORIGIN
+from etld.summaries.model import NUMBER, NUMBER_TEXT, ORIGIN, SIZES, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +25,9 @@ _TYPES: dict[str, SQL] = {
     "timestamptz": SQL("timestamptz"),
 }
 _COMMA = SQL(", ")
+# Which values count, as jsonpath; a repetition of more than 255 would be refused.
+_COUNTS = {"text": '@.type() == "string"', "boolean": "@ == true || @ == false"}
+_NUMBER = f'@.type() == "number" || @ like_regex "{NUMBER.replace("^", f"^(?!(.{{200}}){{{NUMBER_TEXT // 200}}})")}"'
 
 
 def table(summary: Summary) -> Identifier:
@@ -182,11 +186,34 @@ def _merged(measure: Measure) -> Composable:
 
 
 def _value(field: EventField) -> Composable:
-    """A field of a row `e` of processed_events, in its own type."""
+    """A field of a row `e` of processed_events, in its column's type; NULL where that does not hold it."""
     first, *rest = field.path
     if first in COLUMNS:
         return SQL("e.{}").format(Identifier(first))
-    return SQL("(e.{} #>> {})::{}").format(Identifier(first), Literal(rest), _TYPES[field.type])
+    # Strict, so that no list is looked into, and silent about what is not there.
+    steps = "".join(f".{json.dumps(part)}" for part in rest)
+    text = SQL("(jsonb_path_query_first(e.{}, {}, '{{}}', true) #>> '{{}}')").format(
+        Identifier(first), Literal(f"strict ${steps} ? ({_COUNTS.get(field.type, _NUMBER)})")
+    )
+    if field.type == "text":
+        return text
+    if field.type in ("boolean", "numeric"):
+        return text + SQL("::") + _TYPES[field.type]
+    # Apart, so that it is looked for once.
+    return SQL("(SELECT CASE WHEN {} THEN v.n::{} END FROM (SELECT {}::numeric AS n OFFSET 0) v)").format(
+        _fits(field.type), _TYPES[field.type], text
+    )
+
+
+def _fits(kind: str) -> Composable:
+    """Does a type hold the number `v.n`?"""
+    if kind in WHOLE:
+        low, high = WHOLE[kind]
+        return SQL("v.n BETWEEN {}::numeric AND {}::numeric AND v.n = trunc(v.n)").format(
+            Literal(str(low)), Literal(str(high))
+        )
+    small, large = SIZES[kind]
+    return SQL("v.n = 0 OR abs(v.n) BETWEEN {}::numeric AND {}::numeric").format(Literal(small), Literal(large))
 
 
 def _column(name: str, kind: str) -> Composed:

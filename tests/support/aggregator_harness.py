@@ -67,7 +67,7 @@ class AggregatorHarness:
         self.handler = AggregatorHandler(self.worker)
         self.handler.cluster_id = CLUSTER
         self.schemas = [EventSchema.parse((ROOT / f"schemas/{name}.avsc").read_text()) for name in TYPES]
-        self.handler._schemas = lambda number: self.schemas[number]  # type: ignore[assignment]
+        self.handler._schemas = lambda number: self.schemas[number - 1]  # type: ignore[assignment]
         self.summaries = definition.read(self.config.summaries, self.config.event_types)
         topics = {kind.topic: name for name, kind in self.config.event_types.items()}
         self.stream = backfill.CountedStream(CLUSTER, GROUP, topics)
@@ -91,8 +91,8 @@ class AggregatorHarness:
 
     def value(self, event: Mapping[str, Any]) -> bytes:
         """The event as a record's value."""
-        number = TYPES.index(event["event_type"])
-        return pack(number, codec_of(self.schemas[number]).encode(dict(event)))
+        number = TYPES.index(event["event_type"]) + 1
+        return pack(number, codec_of(self.schemas[number - 1]).encode(dict(event)))
 
     def batch(
         self, values: Sequence[bytes | None], offset: int = 0, part: int = 0, topic: str = "event_purchase"

@@ -6,12 +6,14 @@ import json
 import random
 import uuid
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
 import pytest
 
+from etld.events.union import BranchValue
 from etld.schemas.event_schema import EventSchema
 from etld.serdes.avro.codec import codec_of
 from support.daemon import Daemon
@@ -46,6 +48,18 @@ def etld(make_daemon: Callable[[], Daemon], registry: FakeRegistry) -> Any:
             "schema_registry.id_bytes": 8,
             "breaker.ratio": 0.0,
             "corrector.rules": [],
+            "summaries.by_item": {
+                "event_types": ["purchase"],
+                "bucket": "1 d",
+                "group_by": {"item": "event_details.item_id", "name": "event_details.item_name"},
+                "measures": {
+                    "events": "count",
+                    "revenue": {"sum": "event_details.price"},
+                    "mean": {"avg": "event_details.price"},
+                    "least": {"min": "event_details.price"},
+                    "last_item": {"max": "event_details.item_id"},
+                },
+            },
         }
     )
     with made.running():
@@ -129,6 +143,57 @@ def test_what_a_schema_may_not_ask_for(etld: EtldClient, registry: FakeRegistry)
         letter = etld.letter(event_id, "parked")
         assert letter["error_class"] == "NotAnEventSchema"
         assert words in letter["error"]
+    assert _workers(etld) == before
+
+
+def test_fields_of_other_types(etld: EtldClient, registry: FakeRegistry) -> None:
+    """All stored and counted, a number in text as that number; what the column does not hold is left out of a sum."""
+    before = _workers(etld)
+    own = _registered(registry, TEXT)
+    record = {"type": "record", "name": "Price", "fields": [{"name": "net", "type": "double"}]}
+    decimal = {"type": "bytes", "logicalType": "decimal", "precision": 30, "scale": 24}
+    given: list[tuple[str, Any, Any]] = [
+        ("price", "string", "12.5"),
+        ("price", "string", "dear"),
+        ("price", "string", "9" * 2_000),
+        ("price", record, {"net": 1.5}),
+        ("price", {"type": "map", "values": "double"}, {"net": 1.5}),
+        ("price", {"type": "array", "items": "double"}, [1.5]),
+        ("price", "boolean", True),
+        ("price", "null", None),
+        ("price", ["null", "double", "string"], BranchValue(2, "2.25")),
+        ("price", ["null", "double", "string"], BranchValue(1, 4.5)),
+        ("price", decimal, Decimal("0.123456789012345678901234")),
+        ("price", {"type": "int", "logicalType": "date"}, 7),
+        ("item_id", "double", 1e300),
+        ("item_id", "string", str(2**63)),
+        ("item_id", "string", "17"),
+        ("item_id", {"type": "enum", "name": "Item", "symbols": ["HAT"]}, "HAT"),
+        ("item_id", {"type": "map", "values": "long"}, {"a": 1}),
+        ("item_name", "long", 5),
+        ("item_name", "boolean", True),
+        ("item_name", record, {"net": 1.5}),
+    ]
+    records: list[Written] = []
+    for name, kind, value in given:
+        schema = json.loads(TEXT)
+        details = schema["fields"][5]["type"]["fields"]
+        details[[one["name"] for one in details].index(name)] = {"name": name, "type": kind}
+        text = json.dumps(schema)
+        event = purchase(price=8.0)
+        event["event_details"][name] = value
+        body = codec_of(EventSchema.parse(text)).encode(as_avro(event))
+        records.append((event["event_id"], _front(_registered(registry, text)) + body, {}))
+    ids = [key for key, _, _ in records]
+    good = _good(40, _front(own))
+    _write(etld, [*good[:20], *records, *good[20:]])
+    wait_until(lambda: etld.stored(*ids, *(key for key, _, _ in good)) == 40 + len(ids), 60)
+    wait_until(lambda: etld.daemon.cli("reconcile", check=False).returncode == 0, 60)
+    etld.daemon.cli("summaries", "rebuild", "by_item")
+    wait_until(lambda: etld.daemon.cli("reconcile", check=False).returncode == 0, 60)
+    rows = etld.sql("SELECT sum(events) = (SELECT count(*) FROM processed_events) FROM etld.summary_by_item")
+    assert rows == [(True,)]
+    assert etld.sql("SELECT count(*) FROM etld.summary_by_item WHERE item = 17") == [(1,)]
     assert _workers(etld) == before
 
 
