@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from etld.deadletters import decision, lifecycle, outcomes, repository
 from etld.deadletters.decode import DecodedLetter, announce, decode
 from etld.errors import EtldError
+from etld.isolation.search import ERROR_CLASS
 from etld.postgres.errors import DatabaseError
+from etld.serdes.base import STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,7 +87,9 @@ class Repairer:
             decisions.append(decision.failed_on(letter, error))
 
     def decode(self, letter: PendingLetter) -> DecodedLetter:
-        """What the bytes of a letter say."""
+        """What the bytes of a letter say; those that ended processes which decoded them are left alone."""
+        if (letter.error_class, letter.stage) == (ERROR_CLASS, STAGE):
+            return DecodedLetter(None, f"not decoded: {letter.error}")
         return decode(letter.value, self._schemas, letter.schema_header)
 
     def announce(self, letters: Iterable[PendingLetter]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from etld.deadletters.changes import Change, changes
 from etld.deadletters.decode import DecodedLetter
 from etld.deadletters.letters import PendingLetter
 from etld.deadletters.queries import LetterFilter
+from etld.deadletters.repairer import Repairer
 from etld.deadletters.reports import trial_report
 from etld.deadletters.rules import from_toml
 from etld.deadletters.rules.engine import compile_rules
 from etld.deadletters.service import DISCARD, REPLAY, bulk_filter, letter_names
 from etld.errors import ConfigError, EtldError, UsageError
+from etld.schemas.event_schema import EventSchema
+from etld.schemas.registry import UnknownSchema
 from support.fake_catalog import FakeTypes, event
 
 ID = "00000000-0000-5000-8000-00000000000a"
@@ -108,3 +112,21 @@ def test_rules_of_a_file_have_their_lines() -> None:
             from_toml.read(nothing, Path("f.toml"))
     with pytest.raises(EtldError, match=r"f\.toml:1: not TOML"):
         from_toml.read("= 1", Path("f.toml"))
+
+
+def test_bytes_that_ended_processes_are_not_decoded_again() -> None:
+    """Not by the corrector, nor by a command; a letter that died later than that is read as ever."""
+    asked: list[object] = []
+
+    def registry(known: object) -> EventSchema:
+        asked.append(known)
+        raise UnknownSchema(7)
+
+    repairer = Repairer((), FakeTypes(), registry)  # type: ignore[arg-type]
+    killer = letter(
+        value=b"\0\0\0\0\7body", error_class="WORKER_KILLED", stage="VALUE_CONVERTER", error="it ends the process"
+    )
+    assert repairer.decode(killer) == DecodedLetter(None, "not decoded: it ends the process")
+    assert asked == []
+    assert repairer.decode(replace(killer, stage="TRANSFORM")).waits_for == 7
+    assert asked == [7]
