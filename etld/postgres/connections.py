@@ -27,9 +27,6 @@ Cursor = psycopg.Cursor[Any]
 # client gives a statement up.
 _LOOK_EVERY = 0.1
 _LATER = 5.0
-_NEWER_LIMITS = "SELECT set_config(name, '0', false) FROM pg_settings WHERE setting <> '0' AND name = ANY(%s)"
-# The first server that knows transaction_timeout.
-_TRANSACTION_TIMEOUT = 170_000
 # A peer that vanished without a word is found out within about 6 s, before the worker counts as hung; a DSN may say
 # otherwise, since no statement is waited for longer than `answer_within`.
 _VANISHED = {"keepalives_idle": 3, "keepalives_interval": 1, "keepalives_count": 3, "tcp_user_timeout": 6000}
@@ -167,15 +164,16 @@ def configure(conn: TimedConnection, options: ConnectionOptions) -> None:
     conn.answer_within = answer_within
     conn.adapters.register_dumper(list, Array)
     settings = session_settings.wanted(options)
+    newer = session_settings.newer_limits(conn.info.server_version)
     if isinstance(conn, PooledConnection):
         conn.prepare_threshold = None
         kept = {name: settings[name] for name in session_settings.KEPT_BY_POOLERS}
         conn.execute(session_settings.as_statements(kept, local=False))
-        if conn.info.server_version >= _TRANSACTION_TIMEOUT:
-            settings["transaction_timeout"] = "0"
-        conn.begin_with = session_settings.as_statements(settings, local=True)
-    else:
-        conn.execute(_NEWER_LIMITS, (list(session_settings.NEWER_LIMITS),))
+        newer.pop("idle_session_timeout", None)  # the pooler's own matter
+        conn.begin_with = session_settings.as_statements({**settings, **newer}, local=True)
+    elif newer:
+        # SET alone: until it is done the server's own limits hold, and a look at pg_settings can take longer.
+        conn.execute(session_settings.as_statements(newer, local=False))
 
 
 def connection_class(options: ConnectionOptions) -> type[TimedConnection]:

@@ -31,8 +31,8 @@ _ALWAYS = {
 }
 #: Those of a session that a transaction pooler keeps for its client, and that the driver looks at after a transaction.
 KEPT_BY_POOLERS = ("datestyle", "timezone", "standard_conforming_strings")
-#: Limits of time that only newer servers know.
-NEWER_LIMITS = ("idle_session_timeout", "transaction_timeout")
+# Limits of time that only newer servers know, with the first version.
+_NEWER_LIMITS = {"transaction_timeout": 170_000, "idle_session_timeout": 140_000}
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -77,6 +77,11 @@ def wanted(options: ConnectionOptions) -> dict[str, str]:
     if options.get("queue"):
         found |= {"plan_cache_mode": "force_custom_plan", "enable_bitmapscan": "off"}
     return found
+
+
+def newer_limits(server_version: int) -> dict[str, str]:
+    """Those that no older server may be told in the first packet: it would refuse the connection."""
+    return {name: "0" for name, first in _NEWER_LIMITS.items() if server_version >= first}
 
 
 def as_options(settings: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from etld.postgres.connections import connect
+from support.cluster import Cluster
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import event, purchase
@@ -73,6 +74,12 @@ def test_a_session_is_as_etld_wants_it(database: str) -> None:
         assert (row[6][:2], row[7]) == ("20", "30s")
 
 
+def test_what_the_embedded_server_is_asked_while_it_starts(cluster: Cluster) -> None:
+    """No role and no database has a say in it."""
+    asked = "SELECT DISTINCT source FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')"
+    assert cluster.postgres_server.psql(asked) == "client"
+
+
 def _written(key: str, value: str) -> str:
     return value if key in ("DateStyle", "search_path") else f"'{value}'"
 
@@ -85,9 +92,10 @@ def test_the_whole_way_on_an_odd_server(make_daemon: Callable[[], Daemon], scope
         etld = EtldClient(made)
         user, name = etld.sql("SELECT current_user, current_database()")[0]
         etld.sql("CREATE SCHEMA elsewhere")
-        for key, value in ODD.items():
-            whose = f'ROLE "{user}"' if scope == "role" else f'DATABASE "{name}"'
-            etld.sql(f"ALTER {whose} SET {key} TO {_written(key, value)}")
+        whose = f'ROLE "{user}"' if scope == "role" else f'DATABASE "{name}"'
+        with psycopg.connect(etld.dsn, autocommit=True) as conn:  # one: a new one would feel those that are set by now
+            for key, value in ODD.items():
+                conn.execute(f"ALTER {whose} SET {key} TO {_written(key, value)}".encode())
         made.stop()
         made.start()
         # A connection of the test's own must not feel the settings.
