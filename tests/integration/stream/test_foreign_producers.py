@@ -188,11 +188,12 @@ def test_fields_of_other_types(etld: EtldClient, registry: FakeRegistry) -> None
     good = _good(40, _front(own))
     _write(etld, [*good[:20], *records, *good[20:]])
     wait_until(lambda: etld.stored(*ids, *(key for key, _, _ in good)) == 40 + len(ids), 60)
+    counted = "SELECT sum(events) = (SELECT count(*) FROM processed_events) FROM etld.summary_by_item"
+    wait_until(lambda: etld.sql(counted) == [(True,)], 60)
     wait_until(lambda: etld.daemon.cli("reconcile", check=False).returncode == 0, 60)
-    etld.daemon.cli("summaries", "rebuild", "by_item")
+    etld.daemon.cli("summaries", "rebuild", "by_item", "--wait", "60")
     wait_until(lambda: etld.daemon.cli("reconcile", check=False).returncode == 0, 60)
-    rows = etld.sql("SELECT sum(events) = (SELECT count(*) FROM processed_events) FROM etld.summary_by_item")
-    assert rows == [(True,)]
+    assert etld.sql(counted) == [(True,)]
     assert etld.sql("SELECT count(*) FROM etld.summary_by_item WHERE item = 17") == [(1,)]
     assert _workers(etld) == before
 
