@@ -58,7 +58,7 @@ def check(path: Path | None, without_secrets: bool, as_json: bool) -> None:
 @click.pass_obj
 def show(path: Path | None, as_json: bool) -> None:
     """The configuration in force, defaults included; secrets are hidden."""
-    from etld.config.secrets import hidden
+    from etld.config.secrets import hidden, is_secret
     from etld.supervisor.config_checks import load
 
     config = load(path)
@@ -66,6 +66,9 @@ def show(path: Path | None, as_json: bool) -> None:
     for key in ("dsn", "direct_dsn", "migration_dsn"):
         data["postgres"][key] = hidden(data["postgres"][key])
     data["schema_registry"]["url"] = hidden(config.schema_registry.url)
+    data["kafka"]["client"] = {
+        name: "***" if is_secret(name) else value for name, value in data["kafka"]["client"].items()
+    }
     if as_json:
         click.echo(json.dumps(data))
         return

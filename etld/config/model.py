@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from etld import logs
 from etld.config import names
-from etld.config.secrets import inside, split
+from etld.config.secrets import inside, is_secret, split
 from etld.config.sections.base import AnyPath, FileSchema, Matching, Section
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
 from etld.config.sections.ingest import IngestSection
@@ -176,6 +176,7 @@ class Config(Section):
         postgres = self.postgres
         addresses = (postgres.dsn, postgres.migration_dsn, postgres.direct_dsn, self.schema_registry.url)
         found = [secret for address in addresses for secret in inside(address)]
+        found += [str(value) for name, value in self.kafka.client.items() if is_secret(name)]
         if postgres.migration_password_file is not None:
             with contextlib.suppress(EtldError):
                 found.append(self._read(_MIGRATION, postgres.migration_password_file))

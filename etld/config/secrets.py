@@ -1,4 +1,4 @@
-"""Passwords inside addresses: found, and hidden."""
+"""Passwords inside addresses, and options that hold one: found, and hidden."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ _IN_URL = re.compile(r"(://[^/:@\s]*):(\S+)@")
 _IN_QUERY = re.compile(r"(?:^|(?<=&))password=([^&]*)&?", re.IGNORECASE)
 _KEYWORD = re.compile(r"\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))\s*", re.IGNORECASE)
 _IN_WORDS = re.compile(r"(\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^&\s]+)", re.IGNORECASE)
+# Their values are for nobody's eyes: "ssl.keystore.password", "sasl.oauthbearer.assertion.private.key.pem".
+_OPTION = re.compile(r"(^|[._])(password|passphrase|secret|key\.pem)$|^sasl\.oauthbearer\.config$")
 
 
 def hidden(address: str) -> str:
@@ -44,3 +46,8 @@ def split(dsn: str) -> tuple[str, str | None]:
         password = unquote(match[1])
         parts = parts._replace(query=_IN_QUERY.sub("", parts.query).rstrip("&"))
     return (dsn if password is None else urlunsplit(parts)), password
+
+
+def is_secret(name: str) -> bool:
+    """Is the value of this option of librdkafka a secret?"""
+    return _OPTION.search(name) is not None

@@ -84,6 +84,22 @@ def test_show_hides_passwords(file: Path) -> None:
         assert [told[key] for key in keys] == [shown] * 3
 
 
+def test_show_hides_secrets_of_the_client(file: Path) -> None:
+    """Options of librdkafka that hold one; the others stay."""
+    secret = {
+        "ssl.keystore.password": "canary",
+        "sasl.oauthbearer.assertion.private.key.pem": "canary",
+        "sasl.oauthbearer.assertion.private.key.passphrase": "canary",
+        "sasl.oauthbearer.config": "principal=canary",
+    }
+    plain = {"ssl.keystore.location": "/keys/etld.p12", "sasl.kerberos.service.name": "kafka"}
+    options = "".join(f'"{name}" = "{value}"\n' for name, value in (secret | plain).items())
+    file.write_text(f'[kafka.client]\n{options}[event_types.a]\nschema = "a.avsc"\n')
+    assert "canary" not in config("show", file=file).stdout
+    told = json.loads(config("show", "--json", file=file).stdout)["kafka"]["client"]
+    assert told == dict.fromkeys(secret, "***") | plain
+
+
 def test_init_writes_the_documented_file_and_its_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it writes is good as it is, and never lost to a second init without --force."""
     monkeypatch.chdir(tmp_path)
