@@ -35,7 +35,8 @@ class Daemon:
         self.config_path = directory / "config" / "etld.toml"
         self.state_dir = directory / "var"
         self.started_in = directory
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("ETLD_")}
+        own = ("ETLD_", "COLUMNS")  # the tests' own configuration, and the width that a test runner sets
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         self.env["ETLD_CONFIG"] = str(self.config_path)
         self._child: subprocess.Popen[bytes] | None = None
         self.config_path.parent.mkdir(parents=True)

@@ -124,9 +124,12 @@ def settings(admin: Admin, name: str) -> dict[str, str]:
 
 def test_dead_letters_are_kept_for_ever(place: Place) -> None:
     """Kafka's own retention would throw them away."""
+    prefix = f"{uuid.uuid4().hex[:8]}-"  # topics that no other test has made
+    with (place.directory / "etld.toml").open("a") as out:
+        out.write(f'[kafka]\nprefix = "{prefix}"\n')
     main.run(place.worker())
     admin = Admin({"bootstrap.servers": place.addresses.kafka})
-    for name in ("dead_letter_queue", "parked_events"):
+    for name in (f"{prefix}dead_letter_queue", f"{prefix}parked_events"):
         # A broker learns of a new topic a moment after the controller has made it.
         assert wait_until(lambda name=name: settings(admin, name))["retention.ms"] == "-1"
 

@@ -27,6 +27,10 @@ def answer(question: str) -> str | None:
     return None if question == "nothing" else question * 200_000
 
 
+def cmdline(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     made = ForkServer("test-0", Program("support.killing_work:opened", None, answer, 64 << 20))
@@ -79,7 +83,8 @@ def test_trials_in_several_threads(server: ForkServer) -> None:
 
 def test_a_child_that_is_stopped_has_not_hung(server: ForkServer) -> None:
     """It is no sign of anything; and once it goes on, it passes."""
-    (forking,) = children(os.getpid())
+    assert server.trial([b"a"], EACH).kind is Kind.PASSED
+    (forking,) = (pid for pid in children(os.getpid()) if b"test-0 searching" in cmdline(pid))
     ending: list[Ending] = []
     thread = threading.Thread(target=lambda: ending.append(server.trial([b"doze"], EACH)))
     thread.start()
