@@ -30,8 +30,8 @@ $(STAMP):
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.etld-* && touch $@
 
-test: setup ## Run every test, with a small part of `make faults` (about 25 minutes).
-	@$(VENV)/bin/python -m pytest $(ARGS)
+test: setup ## Run every test, with a small part of `make faults`, two files at a time (about 15 minutes).
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-unit: setup ## The tests that need no broker, no database and no daemon (seconds).
 	@$(VENV)/bin/python -m pytest -n 2 tests/unit $(ARGS)
