@@ -45,3 +45,15 @@ def as_avro(sent: dict[str, Any]) -> dict[str, Any]:
 def micros(when: dt.datetime) -> int:
     """Microseconds since 1970."""
     return (when - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def numbered_purchase(number: int, item_name: str = "lamp") -> dict[str, Any]:
+    """A purchase as Avro has it: its id, time, user and item tell its number."""
+    return {
+        "event_id": str(uuid.UUID(int=number)),
+        "event_name": "added_to_cart",
+        "event_type": "purchase",
+        "triggered_at": 1_700_000_000_000_000 + number,
+        "user_details": {"user_id": number, "name": None, "email": "a@b.c", "country": "DE", "anonymous_id": None},
+        "event_details": {"item_id": number, "item_name": item_name, "price": 1.5},
+    }

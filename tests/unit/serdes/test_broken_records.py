@@ -23,25 +23,15 @@ from etld.schemas.tree import SchemaError
 from etld.serdes import columns
 from etld.serdes.avro import columnar, wire
 from etld.serdes.avro.codec import AvroCodec, codec_of
+from support.events import numbered_purchase
 
 _TEXT = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()
 SCHEMA = EventSchema.parse(_TEXT)
 SIZES = (40, 600)
 
 
-def _event(i: int, name: str = "lamp") -> dict[str, Any]:
-    return {
-        "event_id": str(uuid.UUID(int=i)),
-        "event_name": "added_to_cart",
-        "event_type": "purchase",
-        "triggered_at": 1_700_000_000_000_000 + i,
-        "user_details": {"user_id": i, "name": None, "email": "a@b.c", "country": "DE", "anonymous_id": None},
-        "event_details": {"item_id": i, "item_name": name, "price": 1.5},
-    }
-
-
 def _good(i: int, name: str = "lamp") -> bytes:
-    return wire.pack(7, codec_of(SCHEMA).encode(_event(i, name)))
+    return wire.pack(7, codec_of(SCHEMA).encode(numbered_purchase(i, name)))
 
 
 class _NoException(BaseException):
@@ -124,7 +114,7 @@ def test_a_schema_for_each_record() -> None:
     for number in range(1, 601):
         fields = f'{{"name": "x{number}", "type": ["null", "long"], "default": null}}, {{"name": "item_name"'
         found[number] = EventSchema.parse(_TEXT.replace('{"name": "item_name"', fields))
-        event = _event(number)
+        event = numbered_purchase(number)
         event["event_details"][f"x{number}"] = number
         batch.append(wire.pack(number, codec_of(found[number]).encode(event)))
     began = time.process_time()

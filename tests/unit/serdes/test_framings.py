@@ -21,6 +21,7 @@ from etld.serdes import formats
 from etld.serdes.avro import columnar, wire
 from etld.serdes.avro.codec import codec_of
 from etld.serdes.base import BadRecord, DecodedBatch
+from support.events import numbered_purchase
 
 SCHEMA = EventSchema.parse((Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text())
 GUID = uuid.UUID("89791762-2336-4186-9674-299b90a802e2")
@@ -29,15 +30,7 @@ SIZES = (9, 500)
 
 
 def _body(i: int) -> bytes:
-    event = {
-        "event_id": str(uuid.UUID(int=i)),
-        "event_name": "added_to_cart",
-        "event_type": "purchase",
-        "triggered_at": 1_700_000_000_000_000 + i,
-        "user_details": {"user_id": i, "name": None, "email": "a@b.c", "country": "DE", "anonymous_id": None},
-        "event_details": {"item_id": i, "item_name": "lamp", "price": 1.5},
-    }
-    return codec_of(SCHEMA).encode(event)
+    return codec_of(SCHEMA).encode(numbered_purchase(i))
 
 
 def _schema_for(named: SchemaRef) -> EventSchema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from etld.schemas.event_schema import EventSchema
 from etld.schemas.registry import RegistryUnavailable, UnknownSchema
 from etld.serdes.avro import columnar, wire
 from etld.serdes.avro.codec import codec_of
+from support.events import numbered_purchase
 
 _TEXT = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()
 SCHEMA = EventSchema.parse(_TEXT)
@@ -25,19 +25,8 @@ def _schema_for(schema_id: int) -> EventSchema:
     raise UnknownSchema(schema_id)
 
 
-def _event(i: int) -> dict[str, Any]:
-    return {
-        "event_id": str(uuid.UUID(int=i)),
-        "event_name": "added_to_cart",
-        "event_type": "purchase",
-        "triggered_at": 1_700_000_000_000_000 + i,
-        "user_details": {"user_id": i, "name": None, "email": "a@b.c", "country": "DE", "anonymous_id": None},
-        "event_details": {"item_id": i, "item_name": "lamp", "price": 1.5},
-    }
-
-
 def _good(i: int) -> bytes:
-    return wire.pack(7, codec_of(SCHEMA).encode(_event(i)))
+    return wire.pack(7, codec_of(SCHEMA).encode(numbered_purchase(i)))
 
 
 def _union(value: bytes) -> bytes:
@@ -104,7 +93,7 @@ def test_two_versions_in_one_batch() -> None:
     newer = EventSchema.parse(
         _TEXT.replace('{"name": "item_name"', '{"name": "coupon", "type": "string"}, {"name": "item_name"')
     )
-    event = _event(1)
+    event = numbered_purchase(1)
     event["event_details"]["coupon"] = "X1"
     batch = [_good(0), wire.pack(9, codec_of(newer).encode(event)), _good(2)]
     decoded = columnar.decode(batch, {7: SCHEMA, 9: newer}.__getitem__)
