@@ -71,7 +71,8 @@ def test_counts_draws_and_goes_on_after_a_restart(kafka: str, database: str, con
     assert tables.waiting(conn) == {}
     totals = conn.execute(
         "SELECT sum(consumed), sum(stored), sum(duplicate) FROM etld.kafka_position"
-        " WHERE consumer_group = 'etld-aggregator'"
+        " WHERE consumer_group = 'etld-aggregator' AND topic = %s",
+        [topic],
     ).fetchone()
     assert totals == (402, 302, 100), totals
 

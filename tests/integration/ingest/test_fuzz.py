@@ -58,7 +58,7 @@ def vouched(status: int, answer: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def test_garbage_never_hurts(ingest: Ingest, kafka: str) -> None:
-    """No 5xx but 503, no silence for a whole request, and what a 2xx vouches for is in Kafka."""
+    """No fault of etld's own, no silence for a whole request, and what a 2xx vouches for is in Kafka."""
     source = random.Random(8)
     good = json.dumps(event()).encode()
     statuses: Counter[int] = Counter()
@@ -81,11 +81,13 @@ def test_garbage_never_hurts(ingest: Ingest, kafka: str) -> None:
         for status, answer in found:
             statuses[status] += 1
             told += vouched(status, answer)
+            # A broken head may name a version or a coding that etld does not speak; nothing else is the server's fault.
+            spoken = (503,) if bytes(broken) == head else (501, 503, 505)
+            assert status < 500 or status in spoken, (status, bytes(broken), body)
         if number % 50 == 0:
             status, answer = ingest.post("/track", event())
             assert status == 200
             told += vouched(status, answer)
-    assert not [status for status in statuses if status >= 500 and status != 503], statuses
     assert ingest.request("GET", "/readyz")[0] == 200
     topics = json.loads(ingest.config.schemas_path.read_text())["event_types"]
     stored = {record.key().decode() for name in TYPES for record in read(kafka, topics[name]["topic"])}
