@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etld.config import client_options
 from etld.config.key_path import split
 from etld.config.mistakes import Mistake
+from etld.config.sections.storage import PERIODS
 from etld.config.units import format_duration
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def check_words(config: Config) -> Iterator[Mistake]:
     """Values that are wrong by themselves, wherever the daemon runs."""
     yield from _origins(config)
     yield from _servers(config)
+    yield from _storage(config)
 
 
 def _topics(config: Config) -> Iterator[Mistake]:
@@ -132,6 +134,27 @@ def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
             if not getattr(kafka, key):
                 message = f'is missing, and security_protocol = "{kafka.security_protocol}" needs it'
                 yield Mistake(("kafka", key), message, later=key != "sasl_mechanism")
+
+
+def _storage(config: Config) -> Iterator[Mistake]:
+    storage = config.storage
+    window, kept = format_duration(storage.dedup_window), storage.retention
+    if kept is not None and kept < storage.dedup_window:
+        message = f'expected at most storage.retention ("{format_duration(kept)}"): with its row an id is forgotten'
+        yield Mistake(("storage", "dedup_window"), message)
+    elif storage.partition in PERIODS and PERIODS[storage.partition] > PERIODS[storage.longest or "day"]:
+        message = f'"{storage.partition}" is longer than storage.dedup_window ("{window}"): take "{storage.longest}"'
+        yield Mistake(("storage", "partition"), message)
+    for name, kind in config.event_types.items():
+        own = kind.retention
+        if own is None:
+            continue
+        if kept is not None and own > kept:
+            message = f'expected at most storage.retention ("{format_duration(kept)}"), after which whole partitions go'
+            yield Mistake(("event_types", name, "retention"), message)
+        elif own < storage.dedup_window:
+            message = f'expected at least storage.dedup_window ("{window}"): with its row an id is forgotten'
+            yield Mistake(("event_types", name, "retention"), message)
 
 
 def _pair(section: str, certificate: str, key: str, values: Section) -> Iterator[Mistake]:

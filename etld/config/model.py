@@ -17,6 +17,7 @@ from etld.config.sections.events import BreakerSection, EventTypeSection, Proces
 from etld.config.sections.ingest import IngestSection
 from etld.config.sections.operation import CorrectorSection, LogSection, PythonSection, SupervisorSection
 from etld.config.sections.services import KafkaSection, PostgresSection, SchemaRegistrySection
+from etld.config.sections.storage import StorageSection
 from etld.config.sections.summaries import AggregatorSection, ChartsSection, SummaryName, SummarySection
 from etld.errors import EtldError
 
@@ -62,6 +63,7 @@ class Config(Section):
     ingest: IngestSection = _section(IngestSection, "The HTTP server that takes events.")
     event_types: dict[TypeName, EventTypeSection] = _section(dict, "One table an event type.")
     processor: ProcessorSection = _section(ProcessorSection, "How large a batch is.")
+    storage: StorageSection = _section(StorageSection, "How long events are kept, and in what partitions.")
     breaker: BreakerSection = _section(BreakerSection, "When most of what comes is dead, stop.")
     aggregator: AggregatorSection = _section(AggregatorSection, "Who keeps the running summaries.")
     charts: ChartsSection = _section(ChartsSection, "When charts are drawn, and where.")

@@ -12,6 +12,8 @@ _DURATIONS: dict[str, Fraction | int] = {"MS": Fraction(1, 1000), "S": 1, "MIN":
 # ASCII digits only: \d would take those of every script.
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 _LONGEST = 40
+#: No end of the time that something is kept.
+FOREVER = "forever"
 _MAX_SECONDS = 100 * 365 * 86400
 _MAX_BYTES = 1 << 50
 
@@ -27,6 +29,19 @@ def parse_duration(value: object) -> float:
     """Seconds of "500 ms", "10 s", "5 min", "1 h" or "7 d"; raises ValueError."""
     expected = 'a duration such as "500 ms", "10 s", "5 min" or "7 d"'
     return float(_quantity(value, _DURATIONS, _MAX_SECONDS, expected))
+
+
+def parse_retention(value: object) -> float | None:
+    """Seconds of a duration, None for "forever"; raises ValueError."""
+    if value is None or value == FOREVER:
+        return None
+    expected = f'"{FOREVER}" or a duration such as "400 d"'
+    return float(_quantity(value, _DURATIONS, _MAX_SECONDS, expected))
+
+
+def format_retention(seconds: object) -> object:
+    """The inverse of parse_retention."""
+    return FOREVER if seconds is None else format_duration(seconds)
 
 
 def format_size(size: object) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from etld.kafka.types import Offset, Partition, Record
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # confluent_kafka.TIMESTAMP_NOT_AVAILABLE
 _NO_TIMESTAMP = 0
+_SECOND = itemgetter(1)
 
 
 class Message(Protocol):
@@ -116,6 +118,12 @@ class Records:
     def milliseconds(self, index: int) -> int:
         """The timestamp of one of them in milliseconds since 1970, 0 or less when it has none."""
         return int(self._messages[index].timestamp()[1])
+
+    def all_milliseconds(self) -> list[int]:
+        """The same of each."""
+        if not self._messages:
+            return []
+        return list(map(_SECOND, map(type(self._messages[0]).timestamp, self._messages)))
 
 
 def timestamp(message: Message) -> datetime | None:

@@ -40,7 +40,7 @@ log = logging.getLogger("etld.processor")
 
 #: Of one partition's share of a batch, for the latency.
 _SAMPLES = 16
-_PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
+_PARTITION, _OFFSET, _ACCEPTED = "kafka_partition", "kafka_offset", "accepted_at"
 
 
 @dataclass
@@ -200,15 +200,21 @@ class ProcessorHandler(BatchHandler[Rows]):
 
 
 def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
-    """Add the Kafka partition and offset of each row."""
+    """Add the Kafka partition and offset of each row, and when Kafka took it."""
+    now = int(time.time() * 1000)
+    times = pl.concat([pl.Series(_ACCEPTED, share.records.all_milliseconds(), pl.Int64) for share in batch])
+    # A foreign producer may write anything; what has no time, or one that is to come, came now.
+    known = times.is_between(1, now)
+    accepted = (times if known.all() else times.zip_with(known, pl.Series([now]))) * 1000
+    accepted = accepted.cast(pl.Datetime("us", "UTC"))
     offsets = pl.concat([pl.Series(_OFFSET, share.records.offsets, pl.Int64) for share in batch])
     partitions = pl.concat(
         [pl.repeat(share.partition.number, share.count, dtype=pl.Int32, eager=True) for share in batch]
     )
-    if frame.height == batch.count:
-        return frame.with_columns(partitions.alias(_PARTITION), offsets.alias(_OFFSET))
-    rows = frame["row"]
-    return frame.with_columns(partitions.gather(rows).alias(_PARTITION), offsets.gather(rows).alias(_OFFSET))
+    added = [partitions.alias(_PARTITION), offsets, accepted]
+    if frame.height != batch.count:
+        added = [one.gather(frame["row"]) for one in added]
+    return frame.with_columns(added)
 
 
 def _outcomes(batch: Batch, bad: list[BadRecord], filtered: list[int]) -> dict[Partition, RecordCounts]:

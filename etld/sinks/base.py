@@ -137,7 +137,7 @@ class Advance:
 class EventRows:
     """Events for the table of events, as the sink's `encode` made them ready.
 
-    The frames have the columns of an event, `row` (its number in the batch), and `kafka_partition` and
+    The frames have the columns of an event, `row` (its number in the batch), `accepted_at`, `kafka_partition` and
     `kafka_offset`. `payload` is the sink's own.
     """
 

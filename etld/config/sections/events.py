@@ -19,6 +19,7 @@ from etld.config.sections.base import (
     at_least,
     quantity,
 )
+from etld.config.sections.storage import Retention
 
 TypeName = Annotated[str, Matching(r"[a-z][a-z0-9_]{0,62}", "a name of a-z, 0-9 and _ that begins with a letter")]
 Topic = Annotated[str, Matching(r"[A-Za-z0-9._-]{0,249}", "a topic of at most 249 letters, digits, dots, - and _")]
@@ -47,6 +48,10 @@ class EventTypeSection(Section):
     sample: dict[str, Share] = Field(
         default_factory=dict,
         description="Share of events kept by event name; the same event_id always decides the same.",
+    )
+
+    retention: Retention = quantity(
+        "forever", 'Its events are kept for so long, when that is less than storage.retention; "forever": as there.'
     )
 
     @property

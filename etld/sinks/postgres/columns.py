@@ -34,6 +34,7 @@ EVENT_ID: Final = "event_id"
 EVENT_TYPE: Final = "event_type"
 PARTITION: Final = "kafka_partition"
 OFFSET: Final = "kafka_offset"
+ACCEPTED_AT: Final = "accepted_at"
 
 #: In the order in which `etld trace` tells them.
 COLUMNS: Final = (
@@ -43,6 +44,7 @@ COLUMNS: Final = (
     Column("user_details", "jsonb"),
     Column("event_details", "jsonb"),
     Column("triggered_at", "timestamptz"),
+    Column(ACCEPTED_AT, "timestamptz"),
     Column("processed_at", "timestamptz", copied=False),
     Column(PARTITION, "integer"),
     Column(OFFSET, "bigint"),

@@ -127,6 +127,20 @@ def test_what_is_sent_is_read_whole_and_in_order(cluster: ClusterPort, topic: st
     assert abs(found[0].timestamp.timestamp() - before) < 60
 
 
+def test_each_record_tells_its_time(cluster: ClusterPort, topic: str, join: Join) -> None:
+    before = int(time.time() * 1000)
+    send(cluster, topic, b"a", b"b")
+    consumer, times = join(), list[int]()
+
+    def all_told() -> bool:
+        for records in consumer.poll(100, 1 << 20, 0.05, 0.2).records.values():
+            times.extend(records.all_milliseconds())
+        return len(times) == 2
+
+    wait_until(all_told, 30)
+    assert all(before <= one <= time.time() * 1000 + 1 for one in times)
+
+
 def test_an_end_is_told_where_the_log_ends(cluster: ClusterPort, topic: str, join: Join) -> None:
     send(cluster, topic, b"a")
     consumer, ends = join(), {}

@@ -59,11 +59,14 @@ class Step:
     def __init__(self, sink: Sink, mine: Claimed, events: list[dict[str, Any]]) -> None:
         at = mine.next_offset
         rows = [
-            one | {"row": i, "kafka_partition": mine.partition.number, "kafka_offset": at + i}
+            {"accepted_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}
+            | one
+            | {"row": i, "kafka_partition": mine.partition.number, "kafka_offset": at + i}
             for i, one in enumerate(events)
         ]
         frame = pl.DataFrame(rows).with_columns(
-            pl.col("kafka_partition").cast(pl.Int32), pl.col("triggered_at").cast(pl.Datetime("us", "UTC"))
+            pl.col("kafka_partition").cast(pl.Int32),
+            pl.col("triggered_at", "accepted_at").cast(pl.Datetime("us", "UTC")),
         )
         self.writer = sink.writer()
         self.rows = sink.encode([frame])

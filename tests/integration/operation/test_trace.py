@@ -55,7 +55,9 @@ def test_a_stored_event(etld: EtldClient) -> None:
     (accepted,) = moments(found["accepted"])
     row = found["stored"]
     assert before.replace(microsecond=before.microsecond // 1000 * 1000) <= accepted <= moments(row["processed_at"])[0]
-    assert record(etld, row["topic"], row["kafka_partition"], row["kafka_offset"]).key() == event["event_id"].encode()
+    kept = record(etld, row["topic"], row["kafka_partition"], row["kafka_offset"])
+    assert kept.key() == event["event_id"].encode()
+    assert moments(row["accepted_at"])[0].timestamp() * 1000 == pytest.approx(kept.timestamp()[1], abs=1)
     assert (found["resent"], found["dead_letters"], found["outbox"]) == (None, [], [])
     said = etld.daemon.cli("trace", event["event_id"]).stdout
     assert [line.split()[0] for line in said.splitlines()] == ["event", "accepted", "in", "stored"]

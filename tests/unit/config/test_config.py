@@ -154,6 +154,76 @@ def test_one_mistake_has_its_key_its_line_and_what_was_expected(old: str, new: s
         assert list(found) == [path]
 
 
+STORAGE = """partition = "auto"
+# An event_id is known for so long; what comes later with it is a new event.
+dedup_window = "30 d"
+# Events go so long after Kafka took them, by whole partitions: "400 d". "forever" keeps them.
+retention = "forever"
+"""
+OWN = '"90 d". "forever": as there.\nretention = '
+
+
+@pytest.mark.parametrize(
+    ("partition", "window", "retention", "own", "path", "expected"),
+    [
+        (
+            "year",
+            "30 d",
+            "forever",
+            "forever",
+            "storage.partition",
+            "expected 'auto', 'month', 'week', 'day' or 'none'",
+        ),
+        ("auto", "30 d", "12 h", "forever", "storage.retention", 'expected "forever" or at least "1 d"'),
+        ("auto", "30 d", "long", "forever", "storage.retention", 'expected "forever" or a duration such as "400 d"'),
+        ("auto", "12 h", "forever", "forever", "storage.dedup_window", 'expected at least "1 d"'),
+        ("auto", "30 d", "7 d", "forever", "storage.dedup_window", 'expected at most storage.retention ("7 d")'),
+        (
+            "month",
+            "7 d",
+            "forever",
+            "forever",
+            "storage.partition",
+            '"month" is longer than storage.dedup_window ("7 d"): take "week"',
+        ),
+        ("week", "2 d", "7 d", "forever", "storage.partition", 'take "day"'),
+        (
+            "auto",
+            "30 d",
+            "60 d",
+            "90 d",
+            "event_types.purchase.retention",
+            'expected at most storage.retention ("60 d")',
+        ),
+        (
+            "auto",
+            "30 d",
+            "60 d",
+            "7 d",
+            "event_types.purchase.retention",
+            'expected at least storage.dedup_window ("30 d")',
+        ),
+    ],
+)
+def test_times_of_storage_fit_each_other(
+    partition: str, window: str, retention: str, own: str, path: str, expected: str
+) -> None:
+    new = STORAGE.replace("auto", partition).replace("30 d", window)
+    new = new.replace('retention = "forever"', f'retention = "{retention}"')
+    found = mistakes(broken((STORAGE, new), (f'{OWN}"forever"', f'{OWN}"{own}"')))
+    assert list(found) == [path]
+    assert expected in found[path][1]
+
+
+@pytest.mark.parametrize(
+    ("window", "retention", "period"),
+    [("30 d", "forever", "month"), ("27 d", "forever", "week"), ("2 d", "7 d", "day"), ("7 d", "7 d", "week")],
+)
+def test_the_longest_partition_that_fits(window: str, retention: str, period: str) -> None:
+    new = STORAGE.replace("30 d", window).replace('retention = "forever"', f'retention = "{retention}"')
+    assert parse(broken((STORAGE, new)), DEFAULT, {}, CHECKS).storage.period == period
+
+
 def test_what_sasl_needs_is_asked_for() -> None:
     """All that is missing of it; the line is that of the section."""
     servers = ('bootstrap_servers = "embedded"', 'bootstrap_servers = "kafka-1:9093"')
