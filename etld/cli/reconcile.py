@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from etld.reconcile.report import Report
 
-_NUMBERS = ("low", "high", "next", "stored", "duplicate", "filtered", "dead", "gaps", "lost")
+_NUMBERS = ("low", "high", "next", "stored", "duplicate", "filtered", "dead", "expired", "forgotten", "gaps", "lost")
+_RARE = ("expired", "forgotten")
 _MAY_BE_NONE = ("gaps", "lost", "filtered", "duplicate", "dead", "low")
-_FOLLOW = ("gaps", "low", "high")
+_FOLLOW = ("gaps", "low", "high", *_RARE)
 #: So much of a topic's end and the partition always stands.
 _SHORTEST = 14
 
@@ -74,10 +75,10 @@ def _show(report: Report) -> None:
 def partition_table(partitions: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     """A line for each partition, and the titles.
 
-    Where they are wider than `width`, the heads of topics are cut first; then columns go that are 0 throughout, then
-    those that follow from others.
+    Nothing is said of what expired or was forgotten where nothing did. Where they are wider than `width`, the heads of
+    topics are cut first; then columns go that are 0 throughout, then those that follow from others.
     """
-    columns = list(_NUMBERS)
+    columns = [name for name in _NUMBERS if name not in _RARE or any(row[name] for row in partitions)]
     longest = max((len(_place(row)) for row in partitions), default=0)
     cells = {name: [thousands(row[name]) for row in partitions] for name in columns}
     wide = {name: max(map(len, [name, *cells[name]])) + 2 for name in columns}

@@ -1,7 +1,8 @@
 """Compare what Kafka holds with what the database says became of it.
 
 Two equations hold for every partition of every consumer group, at any moment:
-`consumed = stored + duplicate + filtered + dead` and `next - start = consumed + gaps + lost`.
+`consumed = stored + duplicate + filtered + dead` and `next - start = consumed + gaps + lost`. A third holds between the
+processors' positions and the table: `rows = stored - expired - forgotten`, by event type and partition.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from etld.config.names import AGGREGATOR, CORRECTOR, PROCESSOR
 from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare_letters import compare_letters
 from etld.reconcile.report import Report
+from etld.sinks.postgres.removed import Removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,7 +50,9 @@ def compare(
             topic_ids.get(row.topic),
         )
         if row.consumer_group.startswith(PROCESSOR):
-            report.partitions.append(_partition(row, low, high))
+            event_type = row.consumer_group.removeprefix(PROCESSOR)
+            gone = counts.removed.get((event_type, row.partition), Removed())
+            report.partitions.append(_partition(row, low, high, gone))
         if row.consumer_group.startswith(PROCESSOR) or row.consumer_group == CORRECTOR:
             waiting += max(0, high - row.next_offset)
     known = {Partition(row.topic, row.partition) for row in counts.positions if row.consumer_group != AGGREGATOR}
@@ -72,12 +76,16 @@ def _table(counts: Counts) -> Iterable[str]:
             event_type = group.removeprefix(PROCESSOR)
             topics[event_type] = topic
             stored[(event_type, part)] += count
-    for event_type, part in sorted(stored.keys() | counts.rows.keys()):
+    for event_type, part in sorted(stored.keys() | counts.rows.keys() | counts.removed.keys()):
         rows, said = counts.rows.get((event_type, part), 0), stored[(event_type, part)]
-        if rows != said:
+        gone = counts.removed.get((event_type, part), Removed())
+        off = rows - (said - gone.expired - gone.forgotten)
+        if off:
+            names = (("expired", gone.expired), ("forgotten", gone.forgotten))
+            less = "".join(f", {count} of them {name} since" for name, count in names if count)
             yield (
                 f"{topics.get(event_type, event_type)}:{part}: processed_events has {rows} {event_type} rows, and the"
-                f" positions say {said} were stored ({rows - said:+d}): rows were added or deleted by somebody else"
+                f" positions say {said} were stored{less} ({off:+d}): rows were added or deleted by somebody else"
             )
 
 
@@ -99,7 +107,7 @@ def _equations(where: str, row: PositionCounts, low: int, high: int, topic_id: s
         yield f"{where}: retention deleted {lost} records before they were read ({row.next_offset} to {low - 1})"
 
 
-def _partition(row: PositionCounts, low: int, high: int) -> dict[str, Any]:
+def _partition(row: PositionCounts, low: int, high: int, gone: Removed) -> dict[str, Any]:
     return {
         "topic": row.topic,
         "partition": row.partition,
@@ -112,6 +120,8 @@ def _partition(row: PositionCounts, low: int, high: int) -> dict[str, Any]:
         "duplicate": row.duplicate,
         "filtered": row.filtered,
         "dead": row.dead,
+        "expired": gone.expired,
+        "forgotten": gone.forgotten,
         "gaps": row.gaps,
         "lost": row.lost,
     }

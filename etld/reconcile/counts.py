@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from etld.postgres import statements
 from etld.postgres.snapshot import snapshot
-from etld.sinks.postgres import event_rows
+from etld.sinks.postgres import event_rows, removed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etld.postgres.connections import Connection
+    from etld.sinks.postgres.removed import Removed
 
 _SQL = statements.load(__package__, "counts")
 _POSITIONS = statements.load("etld.sinks.postgres", "positions")
@@ -59,12 +60,13 @@ class Counts:
     """All counts of one moment.
 
     `ended`: what earlier lives of positions had stored, by (group, topic, partition). `rows`: those of
-    processed_events, by (event type, partition).
+    processed_events, by (event type, partition), and `removed` what is gone from it on purpose.
     """
 
     positions: Sequence[PositionCounts]
     ended: dict[tuple[str, str, int], int]
     rows: dict[tuple[str, int], int]
+    removed: dict[tuple[str, int], Removed]
     letters_by_state: dict[str, int]
     outbox: int
     letters: LetterCounts
@@ -81,6 +83,7 @@ def read_counts(conn: Connection, cluster_id: str) -> Counts:
             [PositionCounts(*row) for row in positions],
             {(group, topic, partition): stored for group, topic, partition, stored in ended},
             event_rows.count(conn),
+            removed.read(conn),
             {state: int(count) for state, count in states},
             int(outbox[0]) if outbox else 0,
             _read_letter_counts(conn),

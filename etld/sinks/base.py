@@ -39,6 +39,9 @@ RECREATED = "TOPIC_RECREATED"
 OFFSET_LOST = "OFFSET_LOST"
 OFFSET_BEYOND = "OFFSET_BEYOND"
 
+#: What is counted of a partition since ever. `expired` and `forgotten` are events that were stored and are gone.
+TOTALS = ("stored", "duplicate", "filtered", "dead", "expired", "forgotten")
+
 #: Records of which a sink may refuse each, and the batch is still done within seconds.
 PIECE = 1000
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from etld.sinks import checks
 from etld.sinks.base import (
+    TOTALS,
     Claimed,
     RecordCounts,
     RefusedRow,
@@ -101,7 +102,7 @@ class MemorySink(Sink):
                 if halt is not None:
                     halted.append(halt)
                     continue
-                claimed.append(Claimed(log.partition, mine.topic_id, mine.next, mine.epoch, _named(mine.outcomes)))
+                claimed.append(Claimed(log.partition, mine.topic_id, mine.next, mine.epoch, _totals(mine.outcomes)))
         return claimed, halted
 
     def halted(self) -> set[Partition]:
@@ -199,7 +200,7 @@ class MemoryWriter(SinkWriter):
                 self._commit(advances, outcomes, changes, transaction)
             if not answered:
                 raise SinkError("the connection broke before the answer came", "retry")
-            return {one.partition: _named(self._positions[one.partition].outcomes) for one in advances}
+            return {one.partition: _totals(self._positions[one.partition].outcomes) for one in advances}
 
     def happened(self, advances: Sequence[Advance]) -> bool:
         """See `SinkWriter`."""
@@ -238,6 +239,11 @@ class MemoryWriter(SinkWriter):
 def open_sink(_worker: Worker, consumer: Consumer) -> MemorySink:
     """A store of the worker's own, gone with it."""
     return MemorySink(MemoryStore(), consumer)
+
+
+def _totals(outcomes: RecordCounts) -> dict[str, int]:
+    # Nothing that was stored leaves it.
+    return dict.fromkeys(TOTALS, 0) | _named(outcomes)
 
 
 def _named(outcomes: RecordCounts) -> dict[str, int]:

@@ -45,6 +45,8 @@ _METRICS = (
     # What the database counts: Worker.totals().
     DeclaredMetric("stored", "counter", "Events stored in processed_events, since the database was made."),
     DeclaredMetric("duplicate", "counter", "Events that were stored already, since the database was made."),
+    DeclaredMetric("expired", "counter", "Events stored that retention has deleted, since the database was made."),
+    DeclaredMetric("forgotten", "counter", "Events stored that `etld forget` has erased, since the database was made."),
     DeclaredMetric("filtered", "counter", "Events that a transform left out, since the database was made."),
     DeclaredMetric(
         "dead", "counter", "Dead letters of ingest and of the processors, of all daemons, as one of them saw them come."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from etld.kafka.types import Partition
 from etld.postgres import statements
 from etld.sinks import checks
-from etld.sinks.base import Claimed, Halted, RecordCounts
+from etld.sinks.base import TOTALS, Claimed, Halted, RecordCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -90,10 +90,11 @@ class Positions:
 
     def advance(
         self, cur: Cursor, advances: Sequence[Advance], outcomes: Mapping[Partition, RecordCounts]
-    ) -> tuple[dict[Partition, dict[str, int]], bool]:
+    ) -> tuple[dict[Partition, dict[str, int]], int, bool]:
         """The first statement of a batch: move every position, or raise `Fenced`.
 
-        Returns the totals since ever, and whether the table of events may have triggers now.
+        Returns the totals since ever, the number of the last erasure step, and whether the table of events may have
+        triggers now.
         """
         cur.execute(
             _SQL.advance,
@@ -112,7 +113,8 @@ class Positions:
         rows = cur.fetchall()
         if len(rows) != len(advances):
             raise checks.fenced(len(advances), len(advances) - len(rows))
-        return _totals(row[:-1] for row in rows), any(row[-1] for row in rows)
+        erasures = max((row[-2] for row in rows), default=0)
+        return _totals(row[:-2] for row in rows), erasures, any(row[-1] for row in rows)
 
     def adjust(self, cur: Cursor, changes: Mapping[Partition, RecordCounts]) -> dict[Partition, dict[str, int]]:
         """Correct the counts of a batch whose outcome was known only after writing; same transaction."""
@@ -177,7 +179,7 @@ def _columns(outcomes: Iterable[RecordCounts]) -> dict[str, list[int]]:
 
 
 def _named(counts: Sequence[int]) -> dict[str, int]:
-    return dict(zip(("stored", "duplicate", "filtered", "dead"), counts, strict=True))
+    return dict(zip(TOTALS, counts, strict=True))
 
 
 def _totals(rows: Iterable[Sequence[Any]]) -> dict[Partition, dict[str, int]]:

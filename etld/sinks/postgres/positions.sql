@@ -1,3 +1,10 @@
+-- name: removed
+-- How many of the rows that a position `p` of a processor (etld-processor-TYPE) counts are gone on purpose.
+coalesce((SELECT expired FROM etld.removed_event r
+    WHERE r.event_type = substr(p.consumer_group, 16) AND r.partition = p.partition), 0),
+coalesce((SELECT forgotten FROM etld.removed_event r
+    WHERE r.event_type = substr(p.consumer_group, 16) AND r.partition = p.partition), 0)
+
 -- name: claim
 INSERT INTO etld.kafka_position AS p
     (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner_epoch, owner)
@@ -7,7 +14,8 @@ FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(lows)s
 ORDER BY c.topic, c.partition
 ON CONFLICT (cluster_id, consumer_group, topic, partition) DO UPDATE
     SET owner_epoch = p.owner_epoch + 1, owner = excluded.owner, updated_at = now()
-RETURNING topic, partition, topic_id, next_offset, owner_epoch, halted, stored, duplicate, filtered, dead
+RETURNING topic, partition, topic_id, next_offset, owner_epoch, halted, stored, duplicate, filtered, dead,
+    -- include: removed
 
 -- name: blockers
 -- Materialized: as a condition of the join, the planner would try pg_terminate_backend on every backend of etld first.
@@ -36,7 +44,8 @@ FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(epochs
 WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = m.topic AND p.partition = m.partition
     AND p.topic_id = m.topic_id AND p.owner_epoch = m.epoch AND p.next_offset = m.expected
 RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead,
-    (SELECT relhastriggers FROM pg_class WHERE oid = to_regclass('public.processed_events'))
+    -- include: removed
+    , p.erasures, (SELECT relhastriggers FROM pg_class WHERE oid = to_regclass('public.processed_events'))
 
 -- name: adjust
 UPDATE etld.kafka_position p
@@ -48,7 +57,8 @@ FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(stored)s::bigint[], %(d
             %(filtered)s::bigint[], %(dead)s::bigint[])
     AS m (topic, partition, stored, duplicate, filtered, dead)
 WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = m.topic AND p.partition = m.partition
-RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead
+RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead,
+    -- include: removed
 
 -- name: read
 SELECT topic, partition, owner_epoch, next_offset
@@ -62,8 +72,11 @@ WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topi
 
 -- name: archive
 INSERT INTO etld.kafka_position_history
-SELECT p.*, %(reason)s, now()
-FROM etld.kafka_position p
+    (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner_epoch, owner, stored,
+    duplicate, filtered, dead, consumed, gaps, lost, halted, updated_at, erasures, reason, ended_at)
+SELECT cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner_epoch, owner, stored,
+    duplicate, filtered, dead, consumed, gaps, lost, halted, updated_at, erasures, %(reason)s, now()
+FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
 
 -- name: restart

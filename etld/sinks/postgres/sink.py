@@ -131,8 +131,8 @@ class PostgresWriter(SinkWriter):
         with as_sink_errors(OSError, UnicodeError):
             conn = self._connection()
             with conn.transaction(), conn.cursor() as cur:
-                totals, triggers = self._positions.advance(cur, advances, outcomes)
-                changes = effects(PostgresTransaction(cur, triggers=triggers))
+                totals, erasures, triggers = self._positions.advance(cur, advances, outcomes)
+                changes = effects(PostgresTransaction(cur, erasures=erasures, triggers=triggers))
                 if changes:
                     totals |= self._positions.adjust(cur, changes)
             return totals

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 
 class PostgresTransaction(Transaction):
-    """A transaction that has moved its positions. `triggers`: may the table of events have some?"""
+    """A transaction that has moved its positions.
 
-    def __init__(self, cursor: Cursor, *, triggers: bool = False) -> None:
+    `erasures` is the number of the last erasure step that their owner has to know. `triggers`: may the table of events
+    have some?
+    """
+
+    def __init__(self, cursor: Cursor, *, erasures: int = 0, triggers: bool = False) -> None:
         self.cursor = cursor
+        self.erasures = erasures
         self._triggers = triggers
 
     def write_events(self, rows: EventRows, verdict: Verdict | None) -> StoredRows | None:
@@ -45,6 +50,11 @@ def cursor_of(transaction: Transaction) -> Cursor:
     if not isinstance(transaction, PostgresTransaction):
         raise TypeError(f"{type(transaction).__name__} is not PostgreSQL's")
     return transaction.cursor
+
+
+def erasures_of(transaction: Transaction) -> int:
+    """The number of the last erasure step that an open write has to know; 0: there was none."""
+    return transaction.erasures if isinstance(transaction, PostgresTransaction) else 0
 
 
 def connection_of(side: SideConnection) -> Connection:

@@ -26,6 +26,8 @@ _FALLING = ("dead", "repaired", "parked")
 OF_KIND = {
     "stored": "processor",
     "duplicate": "processor",
+    "expired": "processor",
+    "forgotten": "processor",
     "dead": "corrector",
     "repaired": "corrector",
     "parked": "corrector",
@@ -172,7 +174,7 @@ class MetricsStore:
         reset, and the rest of it like a sudden burst.
         """
         for (kind, source), values in sorted(self._totals.items()):
-            for name in ("stored", "duplicate", "filtered"):
+            for name in ("stored", "duplicate", "filtered", "expired", "forgotten"):
                 if kind == "processor" and name in values:
                     yield name, source, values[name]
         for name, value in self._grown.items():

@@ -12,11 +12,12 @@ from etld.deadletters.decision import without_preamble
 from etld.util.text import cut_head, thousands
 
 NUMBERS = ("low", "high", "next", "stored", "duplicate", "filtered", "dead", "gaps", "lost")
+RARE = ("expired", "forgotten")
 
 
 def partition(topic: str, **numbers: int) -> dict[str, Any]:
     """One line of a report."""
-    return {"topic": topic, "partition": 3, **dict.fromkeys(NUMBERS, 0), **numbers}
+    return {"topic": topic, "partition": 3, **dict.fromkeys((*NUMBERS, *RARE), 0), **numbers}
 
 
 @pytest.mark.parametrize("topic", ["event_purchase", "shop.eu-west-1.production.event_" + "x" * 200 + "purchase"])
@@ -54,6 +55,13 @@ def test_a_wide_terminal_shows_everything() -> None:
     head, row = partition_table([partition("event_purchase", stored=1234)], 160)
     assert head.split() == ["partition", *NUMBERS]
     assert row.split() == ["event_purchase:3", "0", "0", "0", "1,234", "0", "0", "0", "0", "0"]
+
+
+def test_what_is_gone_is_shown_where_something_is() -> None:
+    """Between what came of records and what is no record."""
+    head, row = partition_table([partition("event_purchase", stored=9, expired=2, forgotten=1)], 160)
+    assert head.split() == ["partition", *NUMBERS[:-2], *RARE, *NUMBERS[-2:]]
+    assert row.split() == ["event_purchase:3", "0", "0", "0", "9", "0", "0", "0", "2", "1", "0", "0"]
 
 
 def test_no_partition() -> None:

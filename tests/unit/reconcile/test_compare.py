@@ -12,6 +12,7 @@ from etld.config.sections.services import KafkaSection
 from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import caught_up, compare
 from etld.reconcile.counts import Counts, LetterCounts, PositionCounts
+from etld.sinks.postgres.removed import Removed
 
 ORDERS = "event_order"
 KAFKA = KafkaSection()
@@ -43,6 +44,7 @@ SOUND = Counts(
     positions=[FIRST, SECOND, LETTERS, *SUMS],
     ended={},
     rows={("order", 0): 8, ("order", 1): 5},
+    removed={},
     letters_by_state={"resolved": 2, "parked": 1},
     outbox=0,
     letters=LetterCounts(known=3, unannounced=0, announced=1, dead_by_topic={ORDERS: (1, 1)}, by_topic={ORDERS: 1}),
@@ -69,6 +71,14 @@ def test_counts_that_agree() -> None:
         (ORDERS, 1, 5),
     ]
     assert report.dead_letters["resolved"] == 2
+
+
+def test_what_expired_and_was_forgotten_is_no_difference() -> None:
+    """It is told beside what was stored."""
+    gone = counts(rows={("order", 0): 3, ("order", 1): 5}, removed={("order", 0): Removed(4, 1)})
+    report = compare(gone, MARKS, IDS, KAFKA)
+    assert report.differences == []
+    assert [(one["stored"], one["expired"], one["forgotten"]) for one in report.partitions] == [(8, 4, 1), (5, 0, 0)]
 
 
 P = f"{PROCESSOR}order {ORDERS}:0"
@@ -98,6 +108,16 @@ SENTENCES = {
         counts(rows={("order", 0): 7, ("order", 1): 5}),
         (f"{ORDERS}:0: processed_events has 7 order rows, and the positions say 8 were stored (-1):"
         " rows were added or deleted by somebody else"),
+    ),
+    "a row too few beside those that expired and were forgotten": (
+        counts(rows={("order", 0): 3, ("order", 1): 5}, removed={("order", 0): Removed(3, 1)}),
+        (f"{ORDERS}:0: processed_events has 3 order rows, and the positions say 8 were stored, 3 of them expired since,"
+        " 1 of them forgotten since (-1): rows were added or deleted by somebody else"),
+    ),
+    "forgotten of nothing": (
+        counts(removed={("gift", 2): Removed(forgotten=1)}),
+        ("gift:2: processed_events has 0 gift rows, and the positions say 0 were stored, 1 of them forgotten since"
+        " (+1): rows were added or deleted by somebody else"),
     ),
     "a row too many": (
         counts(rows={("order", 0): 8, ("order", 1): 6}),

@@ -33,7 +33,7 @@ def test_totals_come_from_the_kind_that_owns_them() -> None:
     """The aggregator reads the same topics; its numbers are not the table's."""
     store = MetricsStore()
     for pid, kind, values in (
-        (1, "processor", {"stored": 4, "duplicate": 1, "dead": 2}),
+        (1, "processor", {"stored": 4, "duplicate": 1, "dead": 2, "expired": 2, "forgotten": 1}),
         (2, "aggregator", {"stored": 4}),
         (3, "corrector", {"dead": 3, "repaired": 1, "parked": 1, "stored": 9}),
     ):
@@ -47,6 +47,8 @@ def test_totals_come_from_the_kind_that_owns_them() -> None:
         "rejected": 0,
         "stored": 4,
         "duplicate": 1,
+        "expired": 2,
+        "forgotten": 1,
         "dead": 3,
         "repaired": 1,
         "parked": 1,
