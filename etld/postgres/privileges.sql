@@ -30,7 +30,7 @@ needed (relation, privilege) AS (
     SELECT c.oid
     FROM pg_class c
     WHERE c.relnamespace = to_regnamespace('etld') AND c.relkind IN ('r', 'p')
-        AND (c.relname LIKE 'counted\_event%%' OR c.relname LIKE 'summary\_%%')
+        AND (c.relname LIKE 'counted\_event%%' OR c.relname LIKE 'summary\_%%' OR c.relname LIKE 'expired\_%%')
 )
 SELECT 'GRANT TEMPORARY ON DATABASE ' || db || ' TO ' || quoted FROM asked
 WHERE NOT has_database_privilege(role, current_database(), 'TEMPORARY')

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from etld.kafka.types import Partition
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Composable, Literal
-from etld.summaries import table_sql
+from etld.summaries import expired_totals, table_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,12 +104,38 @@ def fill(conn: Connection, stream: CountedStream, summary: Summary) -> bool | No
         conn.execute("DROP TABLE IF EXISTS pg_temp.etld_backfill")
         conn.execute(
             SQL("CREATE TEMPORARY TABLE etld_backfill ON COMMIT DROP AS {}").format(
-                table_sql.recompute(summary, condition)
+                expired_totals.added_to(conn, summary, table_sql.recompute(summary, condition))
             )
         )
-        conn.execute(table_sql.insert(summary, SQL("SELECT * FROM pg_temp.etld_backfill")))
+        filled = SQL("SELECT * FROM pg_temp.etld_backfill")
+        conn.execute(table_sql.insert(summary, filled, table_sql.table(summary)))
         conn.execute(_SQL.live, {"name": summary.name})
     return True
+
+
+def not_counted(conn: Connection, stream: CountedStream) -> Composable:
+    """Which rows `e` of events the aggregator has not counted yet, or not for certain."""
+    positions = _read_positions(conn, stream)
+    bounds: list[Composable] = []
+    for partition in sorted(positions.partitions()):
+        own, processor = positions.own.get(partition), positions.processors.get(partition)
+        life = _either(processor, own).topic_id
+        since = max((at for topic_id, at in positions.ended.get(partition, ()) if topic_id != life), default=None)
+        bounds.append(
+            SQL("({}, {}, {}, {}::timestamptz)").format(
+                Literal(stream.topics[partition.topic]),
+                Literal(partition.number),
+                Literal(own.next if own and own.topic_id == life else 0),
+                Literal(since or "-infinity"),
+            )
+        )
+    if not bounds:
+        return SQL("false")
+    return SQL(
+        "EXISTS (SELECT FROM (VALUES {}) AS p (event_type, partition, next_offset, since)"
+        " WHERE p.event_type = e.event_type AND p.partition = e.kafka_partition"
+        " AND e.kafka_offset >= p.next_offset AND e.processed_at > p.since)"
+    ).format(SQL(", ").join(bounds))
 
 
 def _before(positions: _Positions, cut: Mapping[str, Any], topics: Mapping[str, str]) -> Composable | None:

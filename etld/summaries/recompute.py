@@ -1,4 +1,4 @@
-"""Is a summary's table what the same query over processed_events gives, to the last digit?"""
+"""Is a summary's table what the same query over processed_events gives, to the last digit, with what expired?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Identifier, Literal
 from etld.postgres.snapshot import snapshot
-from etld.summaries import table_sql
+from etld.summaries import expired_totals, table_sql
 
 if TYPE_CHECKING:
     from etld.postgres.connections import Connection
@@ -54,7 +54,8 @@ def compare(conn: Connection, summary: Summary, dedup_window: float = 604_800.0)
 def _differences(conn: Connection, summary: Summary, dedup_window: float) -> list[str]:
     size = len(summary.key)
     found = []
-    query = table_sql.difference(summary, _SHOWN + 1)
+    again = expired_totals.added_to(conn, summary, table_sql.recompute(summary))
+    query = table_sql.difference(summary, again, _SHOWN + 1)
     old = SQL("SELECT d.*, d.{} < now() - make_interval(secs => {}) FROM ({}) d ({})").format(
         Identifier("c0"),
         Literal(dedup_window),
@@ -63,7 +64,7 @@ def _differences(conn: Connection, summary: Summary, dedup_window: float) -> lis
     )
     for row in conn.execute(old):
         key = ", ".join(f"{name} {value}" for name, value in zip(summary.key, row[:size], strict=True))
-        kept, again, missing, extra, is_old = row[size : size + 5]
+        kept, recomputed, missing, extra, is_old = row[size : size + 5]
         if missing:
             text = "has no row, and processed_events has events for it"
         elif extra:
@@ -72,7 +73,7 @@ def _differences(conn: Connection, summary: Summary, dedup_window: float) -> lis
             names = [name for name, _ in summary.kept]
             text = "; ".join(
                 f"{name} is {one}, recomputed {other}"
-                for name, one, other in zip(names, kept, again, strict=True)
+                for name, one, other in zip(names, kept, recomputed, strict=True)
                 if one != other
             )
         note_old = " (older than aggregator.dedup_window)" if is_old else ""

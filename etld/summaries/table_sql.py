@@ -25,6 +25,9 @@ _TYPES: dict[str, SQL] = {
     "timestamptz": SQL("timestamptz"),
 }
 _COMMA = SQL(", ")
+#: Where events are, and a condition that all of them meet.
+EVENTS = SQL("public.processed_events")
+ALL = SQL("true")
 # Which values count, as jsonpath; a repetition of more than 255 would be refused.
 _COUNTS = {"text": '@.type() == "string"', "boolean": "@ == true || @ == false"}
 _NUMBER = f'@.type() == "number" || @ like_regex "{NUMBER.replace("^", f"^(?!(.{{200}}){{{NUMBER_TEXT // 200}}})")}"'
@@ -35,19 +38,31 @@ def table(summary: Summary) -> Identifier:
     return Identifier("etld", summary.table)
 
 
-def create(summary: Summary) -> Composed:
+def expired(summary: Summary) -> Identifier:
+    """The qualified name of the table with what expired events had in the summary."""
+    return Identifier("etld", f"expired_{summary.name}")
+
+
+def create(summary: Summary, name: Identifier) -> Composed:
     """The typed table: bucket_start, the group columns, the measures; an average is computed from its two."""
-    columns: list[Composable] = [SQL("bucket_start timestamptz NOT NULL")]
-    columns += [_column(group.name, group.field.type) for group in summary.groups]
-    columns += [column for measure in summary.measures for column in _measure_columns(measure)]
-    columns.append(SQL("UNIQUE NULLS NOT DISTINCT ({})").format(_names(summary.key)))
-    return SQL("CREATE TABLE {} ({})").format(table(summary), _COMMA.join(columns))
+    parts: list[Composable] = [SQL("bucket_start timestamptz NOT NULL")]
+    parts += [_column(group.name, group.field.type) for group in summary.groups]
+    parts += [column for measure in summary.measures for column in _measure_columns(measure)]
+    parts.append(SQL("UNIQUE NULLS NOT DISTINCT ({})").format(_names(summary.key)))
+    return SQL("CREATE TABLE {} ({})").format(name, _COMMA.join(parts))
 
 
-def add_measures(summary: Summary, measures: Iterable[Measure]) -> Composed:
-    """The columns of more measures, for a table without rows."""
-    columns = [SQL("ADD COLUMN ") + column for measure in measures for column in _measure_columns(measure)]
-    return SQL("ALTER TABLE {} {}").format(table(summary), _COMMA.join(columns))
+def add_measures(name: Identifier, measures: Iterable[Measure]) -> Composed:
+    """The columns of more measures; in rows that are there they are what no event gives."""
+    added = [SQL("ADD COLUMN ") + column for measure in measures for column in _measure_columns(measure)]
+    return SQL("ALTER TABLE {} {}").format(name, _COMMA.join(added))
+
+
+def drop_measures(name: Identifier, measures: Iterable[Measure]) -> Composed:
+    """The other way."""
+    # A computed column is named last, and goes first.
+    dropped = [SQL("DROP COLUMN {}").format(Identifier(one)) for measure in measures for one in measure.names[::-1]]
+    return SQL("ALTER TABLE {} {}").format(name, _COMMA.join(dropped))
 
 
 def upsert(summary: Summary) -> Composed:
@@ -68,16 +83,15 @@ def upsert(summary: Summary) -> Composed:
         arrays=_COMMA.join(arrays),
         names=_COMMA.join(names),
     )
-    return insert(summary, source)
+    return insert(summary, source, table(summary))
 
 
-def insert(summary: Summary, source: Composable) -> Composed:
-    """Add the rows of a query to the table, in key order."""
-    columns = (*summary.key, *(name for name, _ in summary.kept))
+def insert(summary: Summary, source: Composable, into: Identifier) -> Composed:
+    """Add the rows of a query, each of another key, to a table of the summary, in key order."""
     order = _COMMA.join(SQL(str(i + 1)) for i in range(len(summary.key)))
     return SQL("INSERT INTO {} AS t ({}) {} ORDER BY {} ON CONFLICT ({}) DO UPDATE SET {}").format(
-        table(summary),
-        _names(columns),
+        into,
+        columns(summary),
         source,
         order,
         _names(summary.key),
@@ -85,8 +99,11 @@ def insert(summary: Summary, source: Composable) -> Composed:
     )
 
 
-def recompute(summary: Summary, condition: Composable | None = None) -> Composed:
-    """The summary as a query over processed_events, the same columns in the same order."""
+def recompute(summary: Summary, condition: Composable | None = None, source: Composable = EVENTS) -> Composed:
+    """The summary as a query over events, the same columns in the same order.
+
+    `source` is a relation with the columns of processed_events, and `condition` tells of its rows as `e`.
+    """
     selected: list[Composable] = [
         SQL("date_bin(make_interval(secs => {}), e.triggered_at, {}::timestamptz) AS bucket_start").format(
             Literal(summary.bucket), Literal(ORIGIN)
@@ -106,15 +123,34 @@ def recompute(summary: Summary, condition: Composable | None = None) -> Composed
     ]
     if condition is not None:
         where.append(condition)
-    return SQL("SELECT {} FROM public.processed_events e WHERE {} GROUP BY {}").format(
+    return SQL("SELECT {} FROM {} e WHERE {} GROUP BY {}").format(
         _COMMA.join(selected),
+        source,
         SQL(" AND ").join(where),
         _COMMA.join(SQL(str(i + 1)) for i in range(len(summary.key))),
     )
 
 
-def difference(summary: Summary, limit: int) -> Composed:
-    """Rows that table and recompute do not share: the key, then kept and recomputed measures as text arrays."""
+def combined(summary: Summary, query: Composable) -> Composed:
+    """A query whose rows are parts of the summary, with those of one key added up."""
+    selected: list[Composable] = [Identifier(name) for name in summary.key]
+    selected += [
+        _added_up(measure, kind).format(name) + SQL(" AS ") + name
+        for measure in summary.measures
+        for name, kind in ((Identifier(column), kind) for column, kind in measure.columns)
+    ]
+    return SQL("SELECT {} FROM ({}) parts GROUP BY {}").format(
+        _COMMA.join(selected), query, _COMMA.join(SQL(str(i + 1)) for i in range(len(summary.key)))
+    )
+
+
+def columns(summary: Summary) -> Composed:
+    """The names of all columns that are not computed, in the order of `recompute`."""
+    return _names((*summary.key, *(name for name, _ in summary.kept)))
+
+
+def difference(summary: Summary, query: Composable, limit: int) -> Composed:
+    """Rows that the table and a query do not share: the key, then kept and recomputed measures as text arrays."""
     measures = [name for name, _ in summary.kept]
     same = SQL(" AND ").join(SQL("t.{0} IS NOT DISTINCT FROM q.{0}").format(Identifier(name)) for name in summary.key)
     return SQL(
@@ -123,7 +159,7 @@ def difference(summary: Summary, limit: int) -> Composed:
         " WHERE t.bucket_start IS NULL OR q.bucket_start IS NULL OR ({left}) IS DISTINCT FROM ({right})"
         " ORDER BY 1 LIMIT {limit}"
     ).format(
-        query=recompute(summary),
+        query=query,
         key=_COMMA.join(SQL("coalesce(t.{0}, q.{0})").format(Identifier(name)) for name in summary.key),
         kept=SQL("ARRAY[{}]").format(_COMMA.join(SQL("t.{}::text").format(Identifier(n)) for n in measures)),
         again=SQL("ARRAY[{}]").format(_COMMA.join(SQL("q.{}::text").format(Identifier(n)) for n in measures)),
@@ -147,7 +183,7 @@ def total(measure: Measure) -> Composed:
 def _measure_columns(measure: Measure) -> Iterator[Composable]:
     for name, kind in measure.columns:
         counts = kind == "bigint" and measure.function in ("count", "avg")
-        yield _column(name, kind) + SQL(" NOT NULL") if counts else _column(name, kind)
+        yield _column(name, kind) + SQL(" NOT NULL DEFAULT 0") if counts else _column(name, kind)
     if measure.function == "avg":
         total, count = (Identifier(name) for name, _ in measure.columns)
         yield SQL("{} numeric GENERATED ALWAYS AS ({} / nullif({}, 0)) STORED").format(
@@ -214,6 +250,12 @@ def _fits(kind: str) -> Composable:
         )
     small, large = SIZES[kind]
     return SQL("v.n = 0 OR abs(v.n) BETWEEN {}::numeric AND {}::numeric").format(Literal(small), Literal(large))
+
+
+def _added_up(measure: Measure, kind: str) -> SQL:
+    if measure.function in ("min", "max"):
+        return SQL("min({})") if measure.function == "min" else SQL("max({})")
+    return SQL("sum({})::bigint") if kind == "bigint" else SQL("sum({})")
 
 
 def _column(name: str, kind: str) -> Composed:

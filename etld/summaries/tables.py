@@ -15,7 +15,7 @@ from etld.postgres import statements
 from etld.postgres.compose import SQL, Composed, Jsonb
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.postgres.unwrap import connection_of, cursor_of
-from etld.summaries import table_sql
+from etld.summaries import expired_totals, table_sql
 from etld.summaries.backfill import hold_positions, note_cut
 from etld.summaries.model import measures_to_add
 from etld.util.text import one_line, shortened
@@ -189,6 +189,7 @@ def _make(conn: Connection, stream: CountedStream, summary: Summary, found: Tabl
             conn.execute(_SQL.hurry)
             for statement in _statements(summary, found):
                 conn.execute(statement)
+            expired_totals.fit(conn, summary)
             conn.execute(
                 _SQL.note, {"name": summary.name, "definition": Jsonb(summary.definition()), "cut": Jsonb(cut)}
             )
@@ -209,11 +210,11 @@ def _statements(summary: Summary, found: TableState) -> Iterator[Composed]:
     more = measures_to_add(found.definition, summary) if found.there and found.definition else None
     if more is None:
         yield SQL("DROP TABLE IF EXISTS {}").format(table_sql.table(summary))
-        yield table_sql.create(summary)
+        yield table_sql.create(summary, table_sql.table(summary))
         return
     yield SQL("TRUNCATE {}").format(table_sql.table(summary))
     if more:
-        yield table_sql.add_measures(summary, more)
+        yield table_sql.add_measures(table_sql.table(summary), more)
 
 
 def _who_holds(conn: Connection, summary: Summary) -> str:

@@ -140,12 +140,12 @@ def test_a_value_of_another_type_counts_the_same_on_both_sides(conn: Connection)
     summaries = [_summary("each", each=True), _summary("all", each=False)]
     summaries += [_summary(f"filter_{i}", each=True, filters=(one,)) for i, one in enumerate(filters)]
     for summary in summaries:
-        conn.execute(table_sql.create(summary))
+        conn.execute(table_sql.create(summary, table_sql.table(summary)))
         columns = totals(frames, summary)
         assert columns is not None
         with conn.transaction(), conn.cursor() as cur:
             tables.add(PostgresTransaction(cur), summary, columns)
-        assert conn.execute(table_sql.difference(summary, 20)).fetchall() == []
+        assert conn.execute(table_sql.difference(summary, table_sql.recompute(summary), 20)).fetchall() == []
 
 
 def test_what_counts(conn: Connection) -> None:
@@ -153,7 +153,7 @@ def test_what_counts(conn: Connection) -> None:
     migrate(conn)
     frames = _frames()
     summary = _summary("each", each=True)
-    conn.execute(table_sql.create(summary))
+    conn.execute(table_sql.create(summary, table_sql.table(summary)))
     columns = totals(frames, summary)
     assert columns is not None
     with conn.transaction(), conn.cursor() as cur:

@@ -1,0 +1,15 @@
+-- name: definition
+SELECT definition
+FROM etld.totals_of_expired
+WHERE summary = %(name)s AND to_regclass('etld.' || quote_ident('expired_' || %(name)s)) IS NOT NULL
+
+-- name: note
+INSERT INTO etld.totals_of_expired (summary, definition)
+VALUES (%(name)s, %(definition)s)
+ON CONFLICT (summary) DO UPDATE SET definition = excluded.definition
+
+-- name: forget
+DELETE FROM etld.totals_of_expired WHERE summary = %(name)s
+
+-- name: states
+SELECT name, definition, state FROM etld.summary ORDER BY name
