@@ -17,12 +17,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from etld.embedded import choice
 from support.cluster import Cluster
 from support.daemon import Daemon
+from support.fuzzing import examples
 
 
 def pytest_configure() -> None:
     """End as by Ctrl-C when told to end, so that fixtures clean up; an example takes as long as the machine needs."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    hypothesis.settings.register_profile("busy", deadline=None)
+    hypothesis.settings.register_profile("busy", deadline=None, max_examples=examples(25))
     hypothesis.settings.load_profile("busy")
 
 

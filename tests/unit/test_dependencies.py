@@ -96,6 +96,7 @@ def test_a_vulnerability_is_told(service: str) -> None:
     assert "GHSA-x" in done.stderr
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"results": [1]}', b"{}"])
 def test_a_service_that_is_none_is_not_taken_for_good_news(service: str, answer: bytes) -> None:
     _Service.answer = answer

@@ -8,10 +8,11 @@ from __future__ import annotations
 import pytest
 
 from support.decoder_properties import PROPERTIES, holds
+from support.fuzzing import examples
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_many_examples(name: str) -> None:
     """Of the property's strategies."""
-    holds(name, 300)
+    holds(name, examples(300))

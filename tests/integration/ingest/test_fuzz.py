@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 from collections import Counter
@@ -11,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from support.events import event
+from support.fuzzing import examples
 from support.ingest import TYPES, Ingest, read
 
-#: The long run: ETLD_FUZZ=20000.
-REQUESTS = int(os.environ.get("ETLD_FUZZ", "1500"))
+REQUESTS = examples(1500)
 
 
 def mutated(source: random.Random, good: bytes) -> bytes:

@@ -217,6 +217,7 @@ def test_the_directory_may_come_from_a_variable(root: Path) -> None:
         load(root / "etld.toml", {"ETLD_CORRECTOR__RULES_DIR": "gone"})
 
 
+@pytest.mark.integration
 def test_of_many_that_add_one_rule_one_succeeds(root: Path) -> None:
     """The others are told that there is one; files of others stay."""
     code = "import sys; from etld.cli import main; main()"

@@ -127,6 +127,7 @@ def test_what_would_be_wrong_is_undone(file: Path, text: str, words: str) -> Non
     assert not (file.parents[1] / "schemas" / "refund.avsc").exists()
 
 
+@pytest.mark.integration
 def test_types_that_are_made_at_once_are_all_there(file: Path) -> None:
     """And one name is made once."""
     code = "import sys; from etld.cli import main; main()"

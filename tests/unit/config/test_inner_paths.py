@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from etld.config import Config, parse
 from etld.config.inner_paths import in_dsn
+from etld.config.paths import absolute
 from etld.postgres.dsn import parameters
 from etld.util import interpreter
 
@@ -53,16 +54,22 @@ def spellings(name: str, value: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("key", ["dsn", "direct_dsn", "migration_dsn"])
-def test_a_path_in_a_dsn_begins_where_those_of_the_file_do(name: str, key: str) -> None:
+def test_a_path_in_a_dsn_begins_where_those_of_the_file_do(name: str) -> None:
     """In every spelling, and nothing else of the DSN is another."""
     for value in ("certs/a b's&c.pem", "./x.pem", "../x.pem", "~/x.pem"):
         meant = os.path.normpath(ROOT / Path(value).expanduser())
         for given in spellings(name, value):
-            made = getattr(read(**{"POSTGRES__DSN": "host=h", f"POSTGRES__{key.upper()}": given}).postgres, key)
+            made = in_dsn(given, lambda path: str(absolute(Path(path), CONFIG)))
             assert parameters(made) == {**parameters(given), name: meant}
             if name in conninfo_to_dict(""):
                 assert conninfo_to_dict(made) == {**conninfo_to_dict(given), name: meant}
+
+
+@pytest.mark.parametrize("key", ["dsn", "direct_dsn", "migration_dsn"])
+def test_each_dsn_of_the_file_has_it(key: str) -> None:
+    given = spellings("sslkey", "certs/a b's&c.pem")[0]
+    made = getattr(read(**{"POSTGRES__DSN": "host=h", f"POSTGRES__{key.upper()}": given}).postgres, key)
+    assert parameters(made) == {**parameters(given), "sslkey": f"{ROOT}/certs/a b's&c.pem"}
 
 
 @pytest.mark.parametrize(("name", "value"), KEPT)

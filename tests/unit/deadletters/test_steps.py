@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from etld.deadletters.rules import steps
@@ -86,21 +86,18 @@ def test_cast_by_name_and_type() -> None:
     assert detail(step, extra="5")["extra"] == 5
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=-(2**63), max_value=2**63 - 1))
 def test_cast_brings_back_any_integer(number: int) -> None:
     """An integer written as text is that integer again."""
     assert detail({"cast": "*"}, item_id=str(number))["item_id"] == number
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_cast_brings_back_any_double(number: float) -> None:
     """A double written as text is that double again."""
     assert detail({"cast": "*"}, price=str(number))["price"] == number
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{1,25})?", fullmatch=True))
 def test_cast_to_double_keeps_what_the_text_says(text: str) -> None:
     """A whole number is exactly that number; a fraction is written back with the digits that it had."""
@@ -114,7 +111,6 @@ def test_cast_to_double_keeps_what_the_text_says(text: str) -> None:
         assert Decimal(float(text)) != said
 
 
-@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 def test_no_step_breaks_on_any_value(value: Any) -> None:
     """Whatever is in a field, a step changes it or leaves it."""
@@ -430,7 +426,6 @@ _VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(_VALUES, _VALUES, st.sampled_from(("event_details.price.x", "event_name.x", "event_details.price", "a.b")))
 def test_split_and_join_lose_nothing(value: Any, other: Any, into: str) -> None:
     """Whatever stands in a source or in the way: each value is there afterwards, alone or within a text."""

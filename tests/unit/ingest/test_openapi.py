@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import jsonschema_rs
-from hypothesis import given, settings
+from hypothesis import given
 
 from etld.events.validate import Valid
 from etld.ingest import keys
@@ -34,7 +34,6 @@ def check(kind: EventType) -> dict[str, Any]:
     return schema
 
 
-@settings(max_examples=100, deadline=None)
 @given(schemas())
 def test_every_example_is_a_valid_event(schema: EventSchema) -> None:
     check(event_type(json.loads(schema.text), "parcel"))

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from etld.events.validate import Invalid, Valid
@@ -20,7 +20,6 @@ from support.event_types import event_type
 _NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-@settings(max_examples=100, deadline=None)
 @given(schemas(), st.integers(0, 99))
 def test_samples_are_valid_and_broken_ones_are_not(schema: EventSchema, seed: int) -> None:
     """Whatever maps and unions the schema has."""

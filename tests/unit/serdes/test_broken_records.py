@@ -24,6 +24,7 @@ from etld.serdes import columns
 from etld.serdes.avro import columnar, wire
 from etld.serdes.avro.codec import AvroCodec, codec_of
 from support.events import numbered_purchase
+from support.fuzzing import examples
 
 _TEXT = (Path(__file__).parents[3] / "schemas" / "purchase.avsc").read_text()
 SCHEMA = EventSchema.parse(_TEXT)
@@ -111,7 +112,7 @@ def test_a_schema_for_each_record() -> None:
     """They are not all laid side by side, which would take a column for each field of each."""
     found = {}
     batch = []
-    for number in range(1, 601):
+    for number in range(1, 301):
         fields = f'{{"name": "x{number}", "type": ["null", "long"], "default": null}}, {{"name": "item_name"'
         found[number] = EventSchema.parse(_TEXT.replace('{"name": "item_name"', fields))
         event = numbered_purchase(number)
@@ -126,7 +127,7 @@ def test_a_schema_for_each_record() -> None:
         assert len(frame.schema["event_details"].fields) < 40  # type: ignore[attr-defined]
         for row, details in zip(frame["row"], frame["event_details"], strict=True):
             seen[row] = details[f"x{row + 1}"]
-    assert seen == {row: row + 1 for row in range(600)}
+    assert seen == {row: row + 1 for row in range(300)}
 
 
 def _frame(size: int) -> pl.DataFrame:
@@ -168,7 +169,7 @@ def _refuse_many(frames: Any) -> int:
     return 0
 
 
-def test_twenty_thousand_broken_records() -> None:
+def test_any_broken_records() -> None:
     """Mutated, random, with hostile ids, of schemas that are none: a frame and reasons come out, nothing else."""
     randoms = random.Random(20)
     other = json.loads(_TEXT)
@@ -189,16 +190,16 @@ def test_twenty_thousand_broken_records() -> None:
     good = _good(3)
     rich = wire.pack(8, good[5:] + b"\x02\x02a\x02\x0e\x00" + b"\x02\x04\x01\x00\x00\x00" + b"\x04\x7f\xff")
     assert not columnar.decode([rich], schema_for).bad
-    values = [_mutated(randoms, good if i % 2 else rich) for i in range(20_000)]
-    for begin in range(0, len(values), 4_000):
-        batch = values[begin : begin + 4_000]
+    values = [_mutated(randoms, good if i % 2 else rich) for i in range(examples(3000))]
+    for begin in range(0, len(values), 1_000):
+        batch = values[begin : begin + 1_000]
         decoded = columnar.decode(batch, schema_for)
         rows = [row for frame in decoded.frames for row in frame["row"]] + [bad.row for bad in decoded.bad]
         assert sorted(rows) == list(range(len(batch)))
         for frame in decoded.frames:
             kept, _, bad = ready(frame, None, "purchase")
             assert kept.height + len(bad) == frame.height
-    for value in values[:4_000]:
+    for value in values[:1_000]:
         told = decode(value, schema_for)
         assert (told.event is None) == bool(told.reason)
 

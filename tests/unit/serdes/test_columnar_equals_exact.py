@@ -9,9 +9,10 @@ from __future__ import annotations
 import pytest
 
 from support.decoder_properties import PROPERTIES, holds
+from support.fuzzing import examples
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_a_few_examples(name: str) -> None:
     """Of the property's strategies."""
-    holds(name, 40)
+    holds(name, examples(12))

@@ -17,6 +17,7 @@ from etld.serdes.avro.direct import compile_encoder
 from etld.serdes.avro.varint import long, varint
 from etld.serdes.formats import written
 from support.event_types import event_type
+from support.fuzzing import examples
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("payment_successful", "added_to_cart")
@@ -97,14 +98,14 @@ def test_a_plain_event_goes_the_short_way() -> None:
     assert quick == exact
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50))
 @given(events)
 def test_any_event(event: dict[str, Any]) -> None:
     quick, exact = both(event)
     assert quick is None or quick == exact
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.data())
 def test_one_change_of_a_good_event(data: st.DataObject) -> None:
     event, other = good(), data.draw(events)

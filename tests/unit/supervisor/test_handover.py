@@ -74,6 +74,7 @@ def _new_kind(values: dict[str, Any]) -> None:
     values["slots"][0]["kind"] = "teleporter"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("change", [_without_pid, _new_state, _new_format, _new_kind])
 def test_what_is_not_understood_is_refused_by_the_check(change: Callable[[dict[str, Any]], None]) -> None:
     """So that the program that understands it goes on."""

@@ -49,6 +49,7 @@ def watched(pid: int, seconds: float) -> tuple[float, float]:
     return wait.seconds(), told
 
 
+@pytest.mark.integration
 def test_who_has_no_cpu_waits() -> None:
     """Also in a thread that is not the main one, and while the wait has not ended."""
     with processes(_LOOP, _LOOP) as (starved, working):
