@@ -20,6 +20,14 @@ def access(config: Config) -> Access:
     return {"password": config.secret("postgres"), "pooled": config.postgres.pooler == "transaction"}
 
 
+def maker(config: Config, address: str) -> tuple[str, Access]:
+    """(address, keywords) of who makes and changes tables: by `postgres.migration_dsn` where there is one."""
+    if config.postgres.migration_dsn:
+        theirs, password = config.migration_dsn()
+        return theirs, {"password": password, "pooled": False}
+    return address, access(config)
+
+
 def session_access(config: Config, address: str) -> tuple[str, Access]:
     """(address, keywords) for work that needs one session: by `postgres.direct_dsn` where there is one."""
     direct = config.direct_dsn()

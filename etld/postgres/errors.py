@@ -33,6 +33,11 @@ def sqlstate(error: BaseException) -> str | None:
     return error.sqlstate if isinstance(error, psycopg.Error) else None
 
 
+def constraint(error: BaseException) -> str | None:
+    """The name of the constraint that an error is about, if the server sent one."""
+    return error.diag.constraint_name if isinstance(error, psycopg.Error) else None
+
+
 def classify(error: BaseException) -> Verdict:
     """Whose fault an error is, by its SQLSTATE.
 

@@ -13,6 +13,11 @@ UNION ALL
 SELECT 'GRANT USAGE, CREATE ON SCHEMA public TO ' || quoted FROM asked
 WHERE NOT EXISTS (SELECT FROM pg_class WHERE relname = 'processed_events' AND relnamespace = 'public'::regnamespace)
     AND NOT (has_schema_privilege(role, 'public', 'CREATE') AND has_schema_privilege(role, 'public', 'USAGE'))
+UNION ALL
+-- Who makes and drops its partitions owns it.
+SELECT 'ALTER TABLE public.processed_events OWNER TO ' || quoted FROM asked, pg_class c
+WHERE c.relname = 'processed_events' AND c.relnamespace = 'public'::regnamespace
+    AND NOT pg_has_role(role, c.relowner, 'USAGE')
 
 -- name: lacks
 WITH asked AS (SELECT %(role)s::name AS role, quote_ident(current_database()) AS db, quote_ident(%(role)s) AS quoted),

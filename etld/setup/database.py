@@ -10,6 +10,7 @@ from etld.postgres import connections, privileges
 from etld.postgres.access import access
 from etld.postgres.errors import DatabaseError, DatabaseProblem, classify
 from etld.postgres.migrate import migrate
+from etld.setup import partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,7 @@ def open_migrated(worker: Worker, address: str) -> Iterator[Connection]:
             missing = [*privileges.lacks_for_migrations(conn), *privileges.lacks(conn, role)]
             privileges.refuse(role, list(dict.fromkeys(missing)))
             _migrate(conn)
+            partitions.ensure(worker)
         privileges.refuse(role, privileges.lacks(conn, role))
         yield conn
 
@@ -45,6 +47,7 @@ def _migrate_as_another(worker: Worker, role: str) -> None:
         another = privileges.role_of(conn)
         privileges.refuse(another, privileges.lacks_for_migrations(conn))
         _migrate(conn)
+        partitions.ensure(worker)
         if given := privileges.grant(conn, role):
             log.info("granted %s what it needs: %d statements", role, given)
 

@@ -13,6 +13,7 @@ from etld.sinks.base import PIECE, EventRows, RefusedRow, SinkError, StoredRows,
 from etld.sinks.postgres import swallowed_by
 from etld.sinks.postgres.columns import COPIED, COPIED_TYPES, EVENT_ID, OFFSET, PARTITION, filled
 from etld.sinks.postgres.copy_binary import to_binary
+from etld.sinks.postgres.partitions import missing
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ def copy(cur: Cursor, rows: EventRows, *, triggers: bool = False) -> None:
     """
     if rows.payload is None:
         return
-    _write(cur, _COPY, rows.payload)
+    try:
+        _write(cur, _COPY, rows.payload)
+    except DatabaseError as error:
+        if not missing.is_missing(error):
+            raise
+        # Either it is on its way, or past: that the other way finds out.
+        raise SinkError(missing.explained(error), "conflict") from error
     there = cur.rowcount
     if there == rows.height and triggers and swallowed_by.triggers(cur):
         cur.execute(_SQL.immediate)
@@ -116,6 +123,8 @@ def _merge(cur: Cursor, frame: pl.DataFrame, refused: list[RefusedRow], watch: s
         return _merge(cur, frame.join(gone, on=[PARTITION, OFFSET], how="anti"), refused, watch)
     except (DatabaseError, UnicodeError) as error:
         swallowed_by.refuse_rules(cur, error)
+        if isinstance(error, DatabaseError) and missing.is_missing(error):
+            raise SinkError(missing.explained(error), "retry") from error
         if classify(error) not in ("data", "conflict"):
             raise
         if frame.height == 1:

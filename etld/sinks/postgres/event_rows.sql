@@ -17,9 +17,10 @@ COPY pg_temp.etld_staging ({copied}) FROM STDIN (FORMAT binary)
 WITH kept AS (
     INSERT INTO public.processed_events ({copied})
     SELECT {copied}
-    FROM pg_temp.etld_staging
+    FROM pg_temp.etld_staging s
+    WHERE NOT EXISTS (SELECT FROM public.processed_events e WHERE e.event_id = s.event_id)
     ORDER BY kafka_partition, kafka_offset
-    ON CONFLICT (event_id) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING kafka_partition
 )
 SELECT kafka_partition, count(*) FROM kept GROUP BY 1

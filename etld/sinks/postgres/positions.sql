@@ -45,7 +45,12 @@ WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = 
     AND p.topic_id = m.topic_id AND p.owner_epoch = m.epoch AND p.next_offset = m.expected
 RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead,
     -- include: removed
-    , p.erasures, (SELECT relhastriggers FROM pg_class WHERE oid = to_regclass('public.processed_events'))
+    , p.erasures, (
+        SELECT bool_or(relhastriggers)
+        FROM pg_class
+        WHERE oid = to_regclass('public.processed_events')
+            OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('public.processed_events'))
+    )
 
 -- name: adjust
 UPDATE etld.kafka_position p

@@ -1,7 +1,10 @@
 -- name: triggers
-SELECT tgname
+-- Those of a partition too.
+SELECT DISTINCT tgname
 FROM pg_trigger
-WHERE tgrelid = 'public.processed_events'::regclass AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
+WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
+    AND (tgrelid = 'public.processed_events'::regclass
+        OR tgrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'public.processed_events'::regclass))
 ORDER BY tgname
 
 -- name: rules
