@@ -11,6 +11,7 @@ import polars as pl
 
 from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
+from etld.aggregator.storage_keeper import StorageKeeper
 from etld.aggregator.summary_tables import SummaryTables
 from etld.frames import load_transform, ready
 from etld.isolation.program import Program, memory_for
@@ -73,6 +74,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._careful = 0
         self._tables = SummaryTables(worker, self._summaries)
         self._drawer = ChartDrawer(worker, self._summaries)
+        self._storage = StorageKeeper(worker, self._summaries)
         self._lease = NodeLease(config)
 
     def start(self, side: SideConnection) -> None:
@@ -80,7 +82,9 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         if self._schemas is None:
             self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
         self._keep_days(side)
-        self._tables.start(side, CountedStream(self.cluster_id, f"etld-{self.group}", self._types))
+        counted = CountedStream(self.cluster_id, f"etld-{self.group}", self._types)
+        self._tables.start(side, counted)
+        self._storage.start(counted)
 
     def prepare(self, batch: Batch) -> BatchTotals:
         """Decode and transform as the processor does, one topic at a time, and add up."""
@@ -169,6 +173,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
 
     def close(self) -> None:
         """End what runs beside."""
+        self._storage.close()
         self._tables.close()
         self._drawer.close()
 

@@ -86,7 +86,7 @@ class RepairRound:
         self._tick()
         resolved = self._resolve(conn, setup.config.breaker.window)
         if self._is_due("retire", _RETIRE_EVERY):
-            self._retire(conn, setup.config.corrector.keep_resolved)
+            self._retire(conn, setup.config)
         if self._is_due("revive", _REVIVE_EVERY):
             repaired += setup.repairer.revive(conn)
         if not self._move.over and self._is_due("move", _MOVE_EVERY):
@@ -139,11 +139,12 @@ class RepairRound:
                 return total
         return total
 
-    def _retire(self, conn: Connection, keep: float) -> None:
+    def _retire(self, conn: Connection, config: Config) -> None:
         deleted = 1
         while deleted and not self._ending.is_set():
             with conn.transaction(), conn.cursor() as cur:
-                deleted = lifecycle.retire(cur, keep, _PAGE)
+                keep, parked = config.corrector.keep_resolved, config.storage.dead_letter_retention
+                deleted = lifecycle.retire(cur, keep, parked, _PAGE)
             self._tick()
 
     def _count(self, conn: Connection) -> None:

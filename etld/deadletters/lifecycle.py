@@ -112,11 +112,17 @@ def revive(cur: Cursor, schema_ids: Sequence[int]) -> int:
     return cur.execute(_SQL.revive, {"schema_ids": list(schema_ids)}).rowcount if schema_ids else 0
 
 
-def retire(cur: Cursor, keep: float, limit: int) -> int:
-    """Delete up to `limit` resolved and as many discarded letters older than `keep` seconds; how many."""
+def retire(cur: Cursor, keep: float, keep_parked: float | None, limit: int) -> int:
+    """Delete up to `limit` resolved and as many discarded letters older than `keep` seconds; how many.
+
+    Parked ones older than `keep_parked`, unless that is None, count as discarded from then on.
+    """
+    ends = {"resolved": keep, "discarded": keep}
+    if keep_parked is not None:
+        ends = {"parked": keep_parked} | {state: min(keep, keep_parked) for state in ends}
     return sum(
-        cur.execute(_SQL.retire, {"state": state, "keep": keep, "limit": limit}).rowcount
-        for state in ("resolved", "discarded")
+        cur.execute(_SQL.retire, {"state": state, "keep": seconds, "limit": limit}).rowcount
+        for state, seconds in ends.items()
     )
 
 

@@ -188,7 +188,7 @@ WITH old AS (
     GROUP BY 1, 2
 ), kept AS (
     INSERT INTO etld.dead_letter_removed AS r (state, repaired, letters, returns)
-    SELECT state, repaired, letters, returns FROM counted
+    SELECT CASE state WHEN 'parked' THEN 'discarded' ELSE state END, repaired, letters, returns FROM counted
     ON CONFLICT (state, repaired) DO UPDATE
         SET letters = r.letters + excluded.letters, returns = r.returns + excluded.returns
 ), sources AS (

@@ -61,6 +61,11 @@ _METRICS = (
         "end_to_end_seconds", "histogram", "From an event's acceptance to its commit in PostgreSQL.", SECONDS
     ),
     DeclaredMetric("killers", "counter", "Records found to end the process that works on them, by topic."),
+    DeclaredMetric("event_partitions", "gauge", "Partitions of processed_events."),
+    DeclaredMetric(
+        "event_partitions_begin_timestamp_seconds", "gauge", "Where the oldest one begins; none: it holds all before."
+    ),
+    DeclaredMetric("event_partitions_end_timestamp_seconds", "gauge", "Where the newest one ends, well ahead of now."),
     DeclaredMetric("charts_drawn", "counter", "Pictures of summaries."),
     DeclaredMetric(
         "dead_letters", "gauge", "Dead letters of the database by their state now; one daemon of all tells them."

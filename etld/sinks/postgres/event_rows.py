@@ -10,10 +10,20 @@ from etld.postgres import statements
 from etld.postgres.connections import PooledConnection
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.base import PIECE, EventRows, RefusedRow, SinkError, StoredRows, TooManyRefused
-from etld.sinks.postgres import swallowed_by
-from etld.sinks.postgres.columns import COPIED, COPIED_TYPES, EVENT_ID, OFFSET, PARTITION, filled
+from etld.sinks.postgres import removed, swallowed_by
+from etld.sinks.postgres.columns import (
+    ACCEPTED_AT,
+    COPIED,
+    COPIED_TYPES,
+    EVENT_ID,
+    EVENT_TYPE,
+    OFFSET,
+    PARTITION,
+    filled,
+)
 from etld.sinks.postgres.copy_binary import to_binary
 from etld.sinks.postgres.partitions import missing
+from etld.sinks.postgres.removed import Removed
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -80,8 +90,8 @@ def merge(cur: Cursor, rows: EventRows, verdict: Verdict) -> StoredRows:
     # A conflict is nothing that a table without triggers swallows.
     watch = swallowed_by.explain(found) if found or verdict != "conflict" else None
     refused: list[RefusedRow] = []
-    stored: dict[int, int] = {}
-    for frame in rows.frames:
+    frames, stored = _without_expired(cur, rows.frames)
+    for frame in frames:
         _add(stored, _merge(cur, frame, refused, watch))
     return StoredRows(stored, refused)
 
@@ -98,6 +108,23 @@ def one(conn: Connection, event_id: str) -> dict[str, Any] | None:
 def count(conn: Connection) -> dict[tuple[str, int], int]:
     """How many rows there are, by event type and number of the partition."""
     return {(event_type, number): rows for event_type, number, rows in conn.execute(_SQL.count)}
+
+
+def _without_expired(cur: Cursor, frames: Sequence[pl.DataFrame]) -> tuple[list[pl.DataFrame], dict[int, int]]:
+    """(what has its partition yet, how many by number of the Kafka partition were accepted before the oldest one).
+
+    Those count as stored and expired, and make no row.
+    """
+    lower = missing.oldest(cur)
+    if lower is None:
+        return list(frames), {}
+    gone = pl.concat([frame.filter(pl.col(ACCEPTED_AT) < lower).select(EVENT_TYPE, PARTITION) for frame in frames])
+    counted = {(name, number): count for name, number, count in gone.group_by(EVENT_TYPE, PARTITION).len().rows()}
+    removed.add(cur, {key: Removed(expired=count) for key, count in counted.items()})
+    stored: dict[int, int] = {}
+    for (_, number), count in counted.items():
+        _add(stored, {number: count})
+    return [frame.filter(pl.col(ACCEPTED_AT) >= lower) for frame in frames], stored
 
 
 def _present(cur: Cursor, rows: EventRows) -> int:

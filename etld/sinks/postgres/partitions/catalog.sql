@@ -11,6 +11,9 @@ SELECT relkind FROM pg_class WHERE oid = to_regclass('public.processed_events')
 -- name: all
 SELECT name, lower, upper, taken_over_at FROM etld.event_partition ORDER BY lower NULLS FIRST
 
+-- name: oldest
+SELECT lower FROM etld.event_partition ORDER BY lower NULLS FIRST LIMIT 1
+
 -- name: note
 INSERT INTO etld.event_partition (name, lower, upper, taken_over_at, version)
 VALUES (%(name)s, %(lower)s, %(upper)s, %(taken_over_at)s, %(version)s)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from etld.postgres import statements
 from etld.postgres.errors import constraint, sqlstate
 from etld.sinks.postgres.partitions.takeover import BOUND
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from etld.postgres.connections import Cursor
     from etld.postgres.errors import DatabaseError
 
+_SQL = statements.load(__package__, "catalog")
 _CHECK_VIOLATION = "23514"
+
+
+def oldest(cur: Cursor) -> datetime | None:
+    """What was accepted before this moment has no partition any more; None: all has one."""
+    row = cur.execute(_SQL.oldest).fetchone()
+    return None if row is None else row[0]
 
 
 def is_missing(error: BaseException) -> bool:
