@@ -21,6 +21,7 @@ MODULES = (
     "limits",
     "registry",
     "machine",
+    "storage",
     "topology",
     "chaos",
 )
