@@ -12,6 +12,7 @@ from etld.postgres import statements
 from etld.postgres.compose import SQL, Composable, Literal
 from etld.postgres.errors import DatabaseError, sqlstate
 from etld.sinks.postgres import removed
+from etld.sinks.postgres.partitions import catalog
 from etld.sinks.postgres.removed import Removed
 from etld.summaries import expired
 
@@ -65,6 +66,7 @@ def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[
                     removed.add(cur, counted)
                     conn.execute(_SQL.forget, {"name": leaf.name})
                     conn.execute(SQL("DROP TABLE {}").format(leaf.table))
+                    catalog.extend_past(conn, leaf.upper)
             except DatabaseError as error:
                 if sqlstate(error) != _LOCKED:
                     raise
@@ -117,7 +119,7 @@ def _alone(conn: Connection) -> bool:
 
 
 def _is_first(conn: Connection, leaf: EventPartition) -> bool:
-    row = conn.execute(_SQL.is_first, {"name": leaf.name}).fetchone()
+    row = conn.execute(_SQL.is_first, {"name": leaf.name, "late": catalog.LATE}).fetchone()
     return row is not None and bool(row[0])
 
 

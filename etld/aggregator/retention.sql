@@ -10,4 +10,4 @@ SET LOCAL lock_timeout = '300ms'
 DELETE FROM etld.event_partition WHERE name = %(name)s
 
 -- name: is_first
-SELECT name = %(name)s FROM etld.event_partition ORDER BY lower NULLS FIRST LIMIT 1
+SELECT name = %(name)s FROM etld.event_partition WHERE name <> %(late)s ORDER BY lower NULLS FIRST LIMIT 1

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from etld.aggregator import retention
 from etld.aggregator.retention import Books
 from etld.postgres import connections, privileges
-from etld.postgres.access import access, maker
+from etld.postgres.access import access
 from etld.postgres.compose import SQL, Composable, Literal
 from etld.postgres.errors import DatabaseError, classify, sqlstate
-from etld.sinks.postgres.partitions import catalog
+from etld.sinks.postgres.partitions import catalog, making
 from etld.summaries.expired import NotYet
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
@@ -38,8 +39,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 _LOCKED = "55P03"
 # What may pass by itself is told when it has not after so many looks.
 _PATIENCE = 15
-# Rows whose time is over go this much later at most: a share of their time, and seconds.
-_LATER_SHARE, _LATER = 0.01, 60.0
+# Rows whose time is over go so many seconds later at most: to look for them is to read their partition.
+_LATER = 900.0
+_NEVER = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 class StorageKeeper:
@@ -75,7 +77,7 @@ class StorageKeeper:
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while not self._stop.is_set():
             try:
-                with self._connect() as conn:
+                with making.connect(self._worker, "storage") as conn:
                     self._conn = conn
                     while not self._stop.is_set():
                         self._look(conn, books)
@@ -137,44 +139,53 @@ class StorageKeeper:
         )
 
     def _expire(self, conn: Connection, books: Books, now: datetime, leaves: list[EventPartition]) -> int:
-        """Take away what is to go; how many partitions, and pieces of others."""
-        config, gone = self._worker.config, 0
-        if config.storage.retention is not None:
-            end = now - timedelta(seconds=config.storage.retention)
-            while len(leaves) > 1 and leaves[0].upper <= end and not self._stop.is_set():
-                if not retention.drop(conn, books, leaves[0], self._stop.wait):
+        """Take away what is to go; how many partitions, and tables that had such rows."""
+        gone = 0
+        kept = self._worker.config.storage.retention
+        if kept is not None:
+            end = now - timedelta(seconds=kept)
+            while (old := _oldest(leaves)) is not None and old.upper <= end and not self._stop.is_set():
+                if not retention.drop(conn, books, old, self._stop.wait):
                     break
-                log.info("dropped partition %s: its events were accepted before %s", leaves[0].name, leaves[0].upper)
-                leaves, gone = leaves[1:], gone + 1
-        for name, seconds in self._shorter(partitioned=bool(leaves)):
-            end = now - timedelta(seconds=seconds)
-            for key, table, begin, untold in _tables(leaves):
-                done = self._done.get((key, name))
-                pause = timedelta(seconds=max(_LATER, _LATER_SHARE * seconds))
-                if (begin is not None and begin >= end) or (done is not None and end < done + pause):
-                    continue
-                which = SQL("e.event_type = {} AND {}").format(Literal(name), retention.before(end, untold))
-                rows = sum(retention.delete(conn, books, table, which, lambda: not self._stop.is_set()))
-                self._done[key, name] = end
-                gone += bool(rows)
-                if rows:
-                    log.info("deleted %d events of %s that were accepted before %s", rows, name, end)
+                log.info("dropped partition %s: its events were accepted before %s", old.name, old.upper)
+                leaves, gone = catalog.read(conn), gone + 1
+        for table in _tables(leaves):
+            for name, seconds in self._ends(table):
+                gone += self._delete(conn, books, table, name, now - timedelta(seconds=seconds))
         return gone
 
-    def _shorter(self, *, partitioned: bool) -> Iterator[tuple[str, float]]:
-        """The event types whose rows go before their partition does, and after how many seconds."""
+    def _ends(self, table: _Table) -> Iterator[tuple[str, float]]:
+        """The event types ("": all) whose rows go before their table does, and after how many seconds."""
         config = self._worker.config
+        if table.by_row and config.storage.retention is not None:
+            yield "", config.storage.retention
         for name, kind in config.event_types.items():
             if kind.retention is not None:
                 yield name, kind.retention
-            elif not partitioned and config.storage.retention is not None:
-                yield name, config.storage.retention
+
+    def _delete(self, conn: Connection, books: Books, table: _Table, name: str, end: datetime) -> int:
+        """Delete the rows of an event type that were accepted before `end`; 1 when there were some."""
+        done = self._done.get((table.name, name))
+        later = timedelta(seconds=0 if table.name == catalog.LATE else _LATER)
+        if (table.begin is not None and table.begin >= end) or (done is not None and end < done + later):
+            return 0
+        which = retention.before(end, table.untold)
+        if name:
+            which = SQL("e.event_type = {} AND {}").format(Literal(name), which)
+        rows = sum(retention.delete(conn, books, table.table, which, lambda: not self._stop.is_set()))
+        self._done[table.name, name] = end
+        if table.end is not None and table.end <= end and table.name != catalog.LATE:
+            self._done[table.name, name] = _NEVER
+        if rows:
+            log.info("deleted %d events%s that were accepted before %s", rows, f" of {name}" if name else "", end)
+        return int(bool(rows))
 
     def _show(self, leaves: Sequence[EventPartition]) -> None:
         self._worker.gauge("event_partitions", len(leaves))
         self._worker.gauge("event_partitions_end_timestamp_seconds", leaves[-1].upper.timestamp())
-        if leaves[0].lower is not None:
-            self._worker.gauge("event_partitions_begin_timestamp_seconds", leaves[0].lower.timestamp())
+        oldest = _oldest(leaves)
+        if oldest is not None and oldest.lower is not None:
+            self._worker.gauge("event_partitions_begin_timestamp_seconds", oldest.lower.timestamp())
 
     def _tell(self, fault: str, text: str | None) -> None:
         self._worker.fault(fault, text)
@@ -189,24 +200,32 @@ class StorageKeeper:
             role = privileges.role_of(own)
         privileges.grant(conn, role)
 
-    def _connect(self) -> Connection:
-        config = self._worker.config
-        assert self._worker.addresses.postgres is not None
-        address, who = maker(config, self._worker.addresses.postgres)
-        return connections.connect(
-            address,
-            **who,
-            application_name=f"etld {self._worker.name} storage",
-            connect_timeout=config.postgres.connect_timeout,
-            # To add up what five million rows had in the summaries takes a while, and disturbs nobody.
-            statement_timeout=0.0,
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where rows may be deleted: from `begin` to `end`; `untold`: when those came of which nobody knows it.
+
+    `by_row`: it is no partition that goes as a whole.
+    """
+
+    name: str
+    table: Composable
+    begin: datetime | None
+    end: datetime | None
+    untold: Composable
+    by_row: bool = False
 
 
-def _tables(leaves: Sequence[EventPartition]) -> Iterator[tuple[str, Composable, datetime | None, Composable]]:
-    """Name, table, what it begins with, and when its rows came of which nobody knows it."""
+def _tables(leaves: Sequence[EventPartition]) -> Iterator[_Table]:
+    unknown = SQL("e.processed_at")
     if not leaves:
-        yield catalog.PARENT, SQL(catalog.PARENT), None, SQL("e.processed_at")
+        yield _Table(catalog.PARENT, SQL(catalog.PARENT), None, None, unknown, by_row=True)
     for leaf in leaves:
-        untold = SQL("e.processed_at") if leaf.taken_over_at is None else Literal(leaf.taken_over_at)
-        yield leaf.name, leaf.table, leaf.lower, untold
+        untold = unknown if leaf.taken_over_at is None else Literal(leaf.taken_over_at)
+        yield _Table(leaf.name, leaf.table, leaf.lower, leaf.upper, untold, by_row=leaf.name == catalog.LATE)
+
+
+def _oldest(leaves: Sequence[EventPartition]) -> EventPartition | None:
+    """The partition that goes next; the last stays."""
+    whole = [leaf for leaf in leaves if leaf.name != catalog.LATE]
+    return whole[0] if len(whole) > 1 else None

@@ -26,6 +26,7 @@ from etld.schemas.registry.cache import SchemaCache
 from etld.serdes import formats
 from etld.serdes.base import BadRecord
 from etld.sinks.base import EventRows, RecordCounts
+from etld.sinks.postgres.partitions import making
 from etld.sinks.postgres.unwrap import connection_of
 from etld.stream import Batch, BatchHandler, Work
 
@@ -40,6 +41,8 @@ log = logging.getLogger("etld.processor")
 
 #: Of one partition's share of a batch, for the latency.
 _SAMPLES = 16
+#: Where no aggregator keeps them, or a batch waits for one.
+_PARTITIONS_EVERY = 60.0
 _PARTITION, _OFFSET, _ACCEPTED = "kafka_partition", "kafka_offset", "accepted_at"
 
 
@@ -80,6 +83,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         self._swallowed = Swallowed()
         self._resumes = worker.resumes
         self._lease = NodeLease(config)
+        self._look_after_partitions = time.monotonic() + _PARTITIONS_EVERY
 
     def start(self, side: SideConnection) -> None:
         """Find the registry, which may be in the database."""
@@ -175,6 +179,9 @@ class ProcessorHandler(BatchHandler[Rows]):
     def idle(self, side: SideConnection) -> None:
         """Relay the outbox."""
         self._lease.beat(connection_of(side), self.cluster_id)
+        if time.monotonic() >= self._look_after_partitions:
+            self._look_after_partitions = time.monotonic() + _PARTITIONS_EVERY
+            making.make_ahead(self._worker)
         while self._relay.run(side) and not self._worker.stopping:
             self._worker.beat()
         self._worker.fault("relay", self._relay.problem)

@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from etld.postgres import connections
-from etld.postgres.access import maker
-from etld.sinks.postgres.partitions import takeover
+from etld.sinks.postgres.partitions import making, takeover
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -20,20 +18,10 @@ _BEAT = 0.2
 
 def ensure(worker: Worker) -> None:
     """Make the table partitioned as the configuration says; one that cannot be stays as it is, which is told."""
-    config = worker.config
-    assert worker.addresses.postgres is not None
-    address, who = maker(config, worker.addresses.postgres)
-    conn = connections.connect(
-        address,
-        **who,
-        application_name=f"etld {worker.name} partitions",
-        connect_timeout=config.postgres.connect_timeout,
-        # To look at a hundred million rows takes minutes.
-        statement_timeout=0.0,
-    )
+    conn = making.connect(worker, "partitions")
     # In a thread, since a worker that is silent counts as hung.
     with closing(conn), ThreadPoolExecutor(1) as thread:
-        found = thread.submit(takeover.ensure, conn, config.storage.period)
+        found = thread.submit(takeover.ensure, conn, worker.config.storage.period)
         while not found.done():
             if worker.wait(_BEAT):
                 conn.cancel()

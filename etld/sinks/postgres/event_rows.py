@@ -10,20 +10,10 @@ from etld.postgres import statements
 from etld.postgres.connections import PooledConnection
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.base import PIECE, EventRows, RefusedRow, SinkError, StoredRows, TooManyRefused
-from etld.sinks.postgres import removed, swallowed_by
-from etld.sinks.postgres.columns import (
-    ACCEPTED_AT,
-    COPIED,
-    COPIED_TYPES,
-    EVENT_ID,
-    EVENT_TYPE,
-    OFFSET,
-    PARTITION,
-    filled,
-)
+from etld.sinks.postgres import swallowed_by
+from etld.sinks.postgres.columns import COPIED, COPIED_TYPES, EVENT_ID, OFFSET, PARTITION, filled
 from etld.sinks.postgres.copy_binary import to_binary
 from etld.sinks.postgres.partitions import missing
-from etld.sinks.postgres.removed import Removed
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -68,8 +58,7 @@ def copy(cur: Cursor, rows: EventRows, *, triggers: bool = False) -> None:
     except DatabaseError as error:
         if not missing.is_missing(error):
             raise
-        # Either it is on its way, or past: that the other way finds out.
-        raise SinkError(missing.explained(error), "conflict") from error
+        raise SinkError(missing.explained(error), "retry") from error
     there = cur.rowcount
     if there == rows.height and triggers and swallowed_by.triggers(cur):
         cur.execute(_SQL.immediate)
@@ -90,8 +79,8 @@ def merge(cur: Cursor, rows: EventRows, verdict: Verdict) -> StoredRows:
     # A conflict is nothing that a table without triggers swallows.
     watch = swallowed_by.explain(found) if found or verdict != "conflict" else None
     refused: list[RefusedRow] = []
-    frames, stored = _without_expired(cur, rows.frames)
-    for frame in frames:
+    stored: dict[int, int] = {}
+    for frame in rows.frames:
         _add(stored, _merge(cur, frame, refused, watch))
     return StoredRows(stored, refused)
 
@@ -108,23 +97,6 @@ def one(conn: Connection, event_id: str) -> dict[str, Any] | None:
 def count(conn: Connection) -> dict[tuple[str, int], int]:
     """How many rows there are, by event type and number of the partition."""
     return {(event_type, number): rows for event_type, number, rows in conn.execute(_SQL.count)}
-
-
-def _without_expired(cur: Cursor, frames: Sequence[pl.DataFrame]) -> tuple[list[pl.DataFrame], dict[int, int]]:
-    """(what has its partition yet, how many by number of the Kafka partition were accepted before the oldest one).
-
-    Those count as stored and expired, and make no row.
-    """
-    lower = missing.oldest(cur)
-    if lower is None:
-        return list(frames), {}
-    gone = pl.concat([frame.filter(pl.col(ACCEPTED_AT) < lower).select(EVENT_TYPE, PARTITION) for frame in frames])
-    counted = {(name, number): count for name, number, count in gone.group_by(EVENT_TYPE, PARTITION).len().rows()}
-    removed.add(cur, {key: Removed(expired=count) for key, count in counted.items()})
-    stored: dict[int, int] = {}
-    for (_, number), count in counted.items():
-        _add(stored, {number: count})
-    return [frame.filter(pl.col(ACCEPTED_AT) >= lower) for frame in frames], stored
 
 
 def _present(cur: Cursor, rows: EventRows) -> int:

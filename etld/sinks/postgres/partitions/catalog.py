@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SQL = statements.load(__package__, "catalog")
 #: The table that all write and read.
 PARENT: Final = "public.processed_events"
+#: What comes when its partition is gone, until it is removed too.
+LATE: Final = "processed_events_late"
 _PARTITIONED = "p"
 
 
@@ -97,14 +99,33 @@ def make(conn: Connection, lower: datetime | None, upper: datetime, like: str, n
     for (grant,) in conn.execute(_SQL.grants, {"table": PARENT, "to": f"etld.{leaf.name}"}).fetchall():
         conn.execute(SQL(grant))
     own(conn, leaf.table)
+    _attach(conn, leaf.table, lower, upper)
+    note(conn, leaf)
+    return leaf
+
+
+def extend_past(conn: Connection, until: datetime) -> None:
+    """What was accepted before `until`, and comes only now, goes to the partition LATE; in the caller's transaction.
+
+    For when the oldest other one is dropped, under its lock: the late are few, and soon removed.
+    """
+    there = {leaf.name: leaf for leaf in read(conn)}
+    if LATE not in there:
+        make(conn, None, until, max(there), LATE)
+        return
+    table = there[LATE].table
+    conn.execute(SQL("ALTER TABLE {} DETACH PARTITION {}").format(SQL(PARENT), table))
+    conn.execute(_SQL.extend, {"name": LATE, "upper": until})
+    _attach(conn, table, None, until)
+
+
+def _attach(conn: Connection, table: Identifier, lower: datetime | None, upper: datetime) -> None:
     begin: Composable = SQL("MINVALUE") if lower is None else Literal(lower)
     conn.execute(
         SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-            SQL(PARENT), leaf.table, begin, Literal(upper)
+            SQL(PARENT), table, begin, Literal(upper)
         )
     )
-    note(conn, leaf)
-    return leaf
 
 
 def own(conn: Connection, table: Identifier) -> None:

@@ -11,8 +11,8 @@ SELECT relkind FROM pg_class WHERE oid = to_regclass('public.processed_events')
 -- name: all
 SELECT name, lower, upper, taken_over_at FROM etld.event_partition ORDER BY lower NULLS FIRST
 
--- name: oldest
-SELECT lower FROM etld.event_partition ORDER BY lower NULLS FIRST LIMIT 1
+-- name: extend
+UPDATE etld.event_partition SET upper = %(upper)s WHERE name = %(name)s
 
 -- name: note
 INSERT INTO etld.event_partition (name, lower, upper, taken_over_at, version)
