@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class Busy(Exception):
+    """Somebody else is in there."""
+
+
 @contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """While this lasts, nobody else is in here with the same directory. Raises OSError."""
+def locked(directory: Path, *, wait: bool = True) -> Iterator[None]:
+    """While this lasts, nobody else is in here with the same directory. Raises OSError, `Busy` where not to `wait`."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(directory) from error
         yield
     finally:
         os.close(handle)
@@ -47,7 +54,12 @@ def appended(before: bytes, text: str) -> bytes:
 
 
 def write_atomically(
-    path: Path, content: bytes, *, mode: int = 0o600, durable: bool = True, like: os.stat_result | None = None
+    path: Path,
+    content: bytes | memoryview,
+    *,
+    mode: int = 0o600,
+    durable: bool = True,
+    like: os.stat_result | None = None,
 ) -> None:
     """Put `content` in the place of the file in one step; its directory must exist. Raises OSError.
 

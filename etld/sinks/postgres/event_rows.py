@@ -2,87 +2,108 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from etld.postgres import statements
-from etld.postgres.connections import PooledConnection
-from etld.postgres.errors import DatabaseError, classify, sqlstate
-from etld.sinks.base import PIECE, EventRows, RefusedRow, SinkError, StoredRows, TooManyRefused
+from etld.postgres.errors import DatabaseError, classify
+from etld.sinks.base import EventRows, SinkError, StoredRows
 from etld.sinks.postgres import swallowed_by
-from etld.sinks.postgres.columns import COPIED, COPIED_TYPES, EVENT_ID, OFFSET, PARTITION, filled
-from etld.sinks.postgres.copy_binary import to_binary
+from etld.sinks.postgres.columns import ACCEPTED_AT, COPIED, COPIED_TYPES, EVENT_ID, PARTITION, filled
+from etld.sinks.postgres.copy_binary import BinaryRows, rows_of, uuid_bytes
+from etld.sinks.postgres.deduplication.id_filter import as_numbers
+from etld.sinks.postgres.deduplication.known_ids import BatchIds, as_array
+from etld.sinks.postgres.merging import merge
 from etld.sinks.postgres.partitions import missing
-from etld.util.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from etld.postgres.connections import Connection, Cursor
     from etld.sinks.base import Verdict
+    from etld.sinks.postgres.deduplication.known_ids import BatchInLeaves, KnownIds, Mask
+    from etld.sinks.postgres.positions import EventTable
 
 _SQL = statements.load(__package__, "event_rows")
-_COPY, _STAGING, _COPY_STAGING = filled(_SQL.copy), filled(_SQL.staging), filled(_SQL.copy_staging)
-_PASSING_STAGING = filled(_SQL.passing_staging)
-_MERGE, _EMPTY_STAGING, _ONE = filled(_SQL.merge), _SQL.empty_staging, filled(_SQL.one)
-# So few rows, one of which is refused, are looked at one by one.
-_FEW = 8
+_COPY, _ONE = filled(_SQL.copy), filled(_SQL.one)
 
 
-class _Swallowed(Exception):
-    """Rows went in and are not there: `places` has partition and offset of each."""
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What of a batch goes to PostgreSQL: its rows for COPY, and what they are known by, in the same order."""
 
-    def __init__(self, places: list[tuple[int, int]]) -> None:
-        super().__init__(len(places))
-        self.places = places
+    rows: BinaryRows
+    ids: BatchIds
 
 
 def encode(frames: Sequence[pl.DataFrame]) -> EventRows:
     """Frames of events with their bytes for COPY, None when there are no rows."""
     ready = [_with_values(frame) for frame in frames]
-    payload = to_binary(ready, COPIED_TYPES, EVENT_ID) if any(frame.height for frame in ready) else None
-    return EventRows(ready, payload)
+    if not any(frame.height for frame in ready):
+        return EventRows(ready)
+    rows = rows_of(ready, COPIED_TYPES, EVENT_ID)
+    ids = as_numbers(b"".join(uuid_bytes(frame[EVENT_ID]) for frame in ready))
+    accepted = pl.concat([frame[ACCEPTED_AT].to_physical() for frame in ready]).to_numpy()
+    return EventRows(ready, Encoded(rows, BatchIds(ids[rows.order], accepted[rows.order], rows.order)))
 
 
-def copy(cur: Cursor, rows: EventRows, *, triggers: bool = False) -> None:
-    """All rows or, raising, none; raises UniqueViolation for an event id that is stored.
+def write(
+    cur: Cursor, rows: EventRows, verdict: Verdict | None, known_ids: KnownIds, table: EventTable
+) -> StoredRows | None:
+    """Those whose id is not stored yet; see `Transaction.write_events`.
 
-    `triggers`: the table may have some, which can do with a row what they want. Raises `SinkError` of verdict "data"
-    when not every row is there.
+    Triggers can do with a row what they want: raises `SinkError` of verdict "data" when not every row is there, and
+    what PostgreSQL says.
     """
     if rows.payload is None:
+        return None if verdict is None else StoredRows({})
+    encoded: Encoded = rows.payload
+    known = known_ids.enter(cur, encoded.ids, partitioned=table.partitioned, alone=verdict is not None)
+    if verdict is None:
+        gone = known.stored(all_own=False)
+        _copy(cur, encoded, known, gone, triggers=table.triggers)
+        return None if gone is None else StoredRows(_numbers(rows, encoded, gone))
+    if verdict == "data" and not table.partitioned:
+        return merge(cur, rows.frames, verdict, partitioned=False)
+    gone = known.stored(all_own=True)
+    if verdict == "conflict":
+        try:
+            with cur.connection.transaction():
+                _copy(cur, encoded, known, gone, triggers=table.triggers)
+            return StoredRows(_numbers(rows, encoded, gone))
+        except (DatabaseError, SinkError) as error:
+            # A writer that is not etld's came between, or a rule of the user's table is in the way.
+            found = error.verdict if isinstance(error, SinkError) else classify(error)
+            if found not in ("data", "conflict"):
+                raise
+    known.write_versions(gone)
+    return merge(cur, _without(rows, encoded, gone), verdict, partitioned=table.partitioned)
+
+
+def _copy(cur: Cursor, encoded: Encoded, known: BatchInLeaves, gone: Mask | None, *, triggers: bool) -> None:
+    """All rows that are not `gone` or, raising, none; raises UniqueViolation for an event id that is stored."""
+    height = len(encoded.ids) - (0 if gone is None else int(gone.sum()))
+    if not height:
         return
+    known.write_versions(gone)
     try:
-        _write(cur, _COPY, rows.payload)
+        with cur.copy(_COPY) as out:
+            for piece in encoded.rows.pieces(gone):
+                out.write(piece)
     except DatabaseError as error:
         if not missing.is_missing(error):
             raise
         raise SinkError(missing.explained(error), "retry") from error
     there = cur.rowcount
-    if there == rows.height and triggers and swallowed_by.triggers(cur):
+    if there == height and triggers and swallowed_by.triggers(cur):
         cur.execute(_SQL.immediate)
-        there = _present(cur, rows)
-    if there != rows.height:
-        raise SinkError(f"PostgreSQL took {rows.height} events, and {there} of them are in the table", "data")
-
-
-def merge(cur: Cursor, rows: EventRows, verdict: Verdict) -> StoredRows:
-    """Rows whose event id is not stored yet; what PostgreSQL refuses is bisected down to the row.
-
-    Raises `TooManyRefused`, and `SinkError` where a rule of the table is in the way.
-    """
-    # Outside of savepoints, since to make it anew costs more than a merge.
-    cur.execute(_PASSING_STAGING if isinstance(cur.connection, PooledConnection) else _STAGING)
-    cur.execute(_SQL.immediate)
-    found = swallowed_by.triggers(cur)
-    # A conflict is nothing that a table without triggers swallows.
-    watch = swallowed_by.explain(found) if found or verdict != "conflict" else None
-    refused: list[RefusedRow] = []
-    stored: dict[int, int] = {}
-    for frame in rows.frames:
-        _add(stored, _merge(cur, frame, refused, watch))
-    return StoredRows(stored, refused)
+        there = _present(cur, encoded.ids, gone)
+    if there != height:
+        raise SinkError(f"PostgreSQL took {height} events, and {there} of them are in the table", "data")
+    known.wrote(gone)
 
 
 def one(conn: Connection, event_id: str) -> dict[str, Any] | None:
@@ -99,68 +120,33 @@ def count(conn: Connection) -> dict[tuple[str, int], int]:
     return {(event_type, number): rows for event_type, number, rows in conn.execute(_SQL.count)}
 
 
-def _present(cur: Cursor, rows: EventRows) -> int:
-    """How many of the events are in the table."""
-    ids = [event_id for frame in rows.frames for event_id in frame[EVENT_ID].to_list()]
-    row = cur.execute(_SQL.present, {"ids": ids}).fetchone()
+def _present(cur: Cursor, batch: BatchIds, gone: Mask | None) -> int:
+    """How many of the events are in the table; of old rows with such an id none."""
+    kept = slice(None) if gone is None else ~gone
+    accepted = batch.accepted[kept]
+    span = {"ids": as_array(batch.ids[kept]), "lowest": int(accepted.min()), "highest": int(accepted.max())}
+    row = cur.execute(_SQL.present, span).fetchone()
     return int(row[0]) if row else 0
 
 
-def _merge(cur: Cursor, frame: pl.DataFrame, refused: list[RefusedRow], watch: str | None) -> dict[int, int]:
-    if not frame.height:
-        return {}
-    try:
-        with cur.connection.transaction():
-            return _merge_whole(cur, to_binary(frame, COPIED_TYPES), watch)
-    except _Swallowed as error:
-        # Whatever was done with them is undone, and the rest goes again without them.
-        gone = pl.DataFrame(error.places, {PARTITION: pl.Int32, OFFSET: pl.Int64}, orient="row")
-        out = frame.join(gone, on=[PARTITION, OFFSET], how="semi")
-        refused += [RefusedRow(int(row), "Swallowed", watch or "", silently=True) for row in out["row"]]
-        if len(refused) > PIECE and frame.height > PIECE:
-            raise TooManyRefused(f"triggers swallow more than {PIECE} records of a batch") from error
-        return _merge(cur, frame.join(gone, on=[PARTITION, OFFSET], how="anti"), refused, watch)
-    except (DatabaseError, UnicodeError) as error:
-        swallowed_by.refuse_rules(cur, error)
-        if isinstance(error, DatabaseError) and missing.is_missing(error):
-            raise SinkError(missing.explained(error), "retry") from error
-        if classify(error) not in ("data", "conflict"):
-            raise
-        if frame.height == 1:
-            text = one_line(error) or type(error).__name__
-            refused.append(RefusedRow(int(frame["row"][0]), type(error).__name__, text, sqlstate(error)))
-            if len(refused) > PIECE:
-                raise TooManyRefused(f"PostgreSQL refuses more than {PIECE} records of a batch") from error
-            return {}
-    # Among many refused records the halves of a few are refused too: look at each at once.
-    step = 1 if frame.height <= _FEW else (frame.height + 1) // 2
-    stored: dict[int, int] = {}
-    for piece in frame.iter_slices(step):
-        _add(stored, _merge(cur, piece, refused, watch))
-    return stored
+def _numbers(rows: EventRows, encoded: Encoded, gone: Mask | None) -> dict[int, int]:
+    """How many rows that are not `gone` each Kafka partition has."""
+    partitions = pl.concat([frame[PARTITION] for frame in rows.frames]).to_numpy()
+    kept = partitions if gone is None else partitions[encoded.ids.order[~gone]]
+    return dict(zip(*(found.tolist() for found in np.unique(kept, return_counts=True)), strict=True))
 
 
-def _merge_whole(cur: Cursor, rows: bytes, watch: str | None) -> dict[int, int]:
-    _write(cur, _COPY_STAGING, rows)
-    cur.execute(_MERGE)
-    stored = {int(number): int(count) for number, count in cur.fetchall()}
-    if watch is not None and (places := cur.execute(_SQL.swallowed).fetchall()):
-        raise _Swallowed(places)
-    cur.execute(_EMPTY_STAGING)
-    return stored
-
-
-def _write(cur: Cursor, statement: bytes, rows: bytes) -> None:
-    with cur.copy(statement) as out:
-        out.write(rows)
+def _without(rows: EventRows, encoded: Encoded, gone: Mask | None) -> Sequence[pl.DataFrame]:
+    """The frames without the rows that are `gone`."""
+    if gone is None:
+        return rows.frames
+    kept = np.ones(rows.height, np.bool_)
+    kept[encoded.ids.order[gone]] = False
+    ends = np.cumsum([frame.height for frame in rows.frames])[:-1]
+    return [frame.filter(pl.Series(mask)) for frame, mask in zip(rows.frames, np.split(kept, ends), strict=True)]
 
 
 def _with_values(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with the columns that are made from others."""
     made = [one.value.alias(one.name) for one in COPIED if one.value is not None]
     return frame.with_columns(made) if made else frame
-
-
-def _add(total: dict[int, int], more: Mapping[int, int]) -> None:
-    for key, number in more.items():
-        total[key] = total.get(key, 0) + number

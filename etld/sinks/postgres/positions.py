@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from etld.kafka.types import Partition
 from etld.postgres import statements
@@ -24,6 +25,22 @@ log = logging.getLogger("etld.postgres")
 _SQL = statements.load(__package__, "positions")
 # Seconds until the backend of a former owner that holds its partitions is ended.
 _PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventTable:
+    """What the table of events is like in a transaction: may it have `triggers`, and is it `partitioned`?
+
+    `erasures` is the number of the last erasure step that the owner of a batch has to know.
+    """
+
+    erasures: int
+    triggers: bool
+    partitioned: bool
+
+
+#: In a transaction that has not asked.
+UNKNOWN_TABLE: Final = EventTable(0, triggers=False, partitioned=False)
 
 
 class Positions:
@@ -90,11 +107,10 @@ class Positions:
 
     def advance(
         self, cur: Cursor, advances: Sequence[Advance], outcomes: Mapping[Partition, RecordCounts]
-    ) -> tuple[dict[Partition, dict[str, int]], int, bool]:
+    ) -> tuple[dict[Partition, dict[str, int]], EventTable]:
         """The first statement of a batch: move every position, or raise `Fenced`.
 
-        Returns the totals since ever, the number of the last erasure step, and whether the table of events may have
-        triggers now.
+        Returns the totals since ever, and what the table of events is like now.
         """
         cur.execute(
             _SQL.advance,
@@ -113,8 +129,9 @@ class Positions:
         rows = cur.fetchall()
         if len(rows) != len(advances):
             raise checks.fenced(len(advances), len(advances) - len(rows))
-        erasures = max((row[-2] for row in rows), default=0)
-        return _totals(row[:-2] for row in rows), erasures, any(row[-1] for row in rows)
+        erasures = max((row[-3] for row in rows), default=0)
+        table = EventTable(erasures, any(row[-2] for row in rows), any(row[-1] for row in rows))
+        return _totals(row[:-3] for row in rows), table
 
     def adjust(self, cur: Cursor, changes: Mapping[Partition, RecordCounts]) -> dict[Partition, dict[str, int]]:
         """Correct the counts of a batch whose outcome was known only after writing; same transaction."""

@@ -50,7 +50,8 @@ RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead,
         FROM pg_class
         WHERE oid = to_regclass('public.processed_events')
             OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass('public.processed_events'))
-    )
+    ),
+    (SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('public.processed_events'))
 
 -- name: adjust
 UPDATE etld.kafka_position p

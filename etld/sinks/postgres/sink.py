@@ -12,11 +12,14 @@ from etld.postgres.access import access
 from etld.postgres.errors import DatabaseError
 from etld.sinks.base import Sink, SinkError, SinkWriter
 from etld.sinks.postgres import event_rows
+from etld.sinks.postgres.deduplication.filters import Filters, directory_of
+from etld.sinks.postgres.deduplication.known_ids import DEDUP_WINDOW, KnownIds
 from etld.sinks.postgres.positions import Positions, end_blockers
 from etld.sinks.postgres.unwrap import PostgresSide, PostgresTransaction, as_sink_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
 
@@ -35,13 +38,25 @@ _STATEMENT, _ANSWER = 0.5, 0.6
 
 
 class PostgresSink(Sink):
-    """The transactional sink. `beat` is called before the loop's thread waits for an answer."""
+    """The transactional sink. `beat` is called before the loop's thread waits for an answer.
+
+    An event_id is known for `window` seconds; the filters that spare look-ups are in the directory `filters`.
+    """
 
     name: ClassVar[str] = "postgres"
     title: ClassVar[str] = "PostgreSQL"
 
-    def __init__(self, connect: Connect, consumer: Consumer, beat: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        consumer: Consumer,
+        beat: Callable[[], object] = lambda: None,
+        window: float = DEDUP_WINDOW,
+        filters: Path | None = None,
+    ) -> None:
         self._connect = connect
+        self._window = window
+        self._filters = filters
         self._positions = Positions(consumer)
         self._beat = beat
         self._conn: Connection | None = None
@@ -64,7 +79,8 @@ class PostgresSink(Sink):
 
     def writer(self) -> PostgresWriter:
         """See `Sink`."""
-        return PostgresWriter(lambda: self._connect(False), self._positions)
+        known_ids = KnownIds(self._window, Filters(self._filters))
+        return PostgresWriter(lambda: self._connect(False), self._positions, known_ids)
 
     @contextmanager
     def beside(self) -> Iterator[PostgresSide]:
@@ -116,9 +132,10 @@ class PostgresSink(Sink):
 class PostgresWriter(SinkWriter):
     """The connection that batches are written through."""
 
-    def __init__(self, connect: Callable[[], Connection], positions: Positions) -> None:
+    def __init__(self, connect: Callable[[], Connection], positions: Positions, known_ids: KnownIds) -> None:
         self._connect = connect
         self._positions = positions
+        self._known_ids = known_ids
         self._conn: Connection | None = None
 
     def write(
@@ -131,8 +148,8 @@ class PostgresWriter(SinkWriter):
         with as_sink_errors(OSError, UnicodeError):
             conn = self._connection()
             with conn.transaction(), conn.cursor() as cur:
-                totals, erasures, triggers = self._positions.advance(cur, advances, outcomes)
-                changes = effects(PostgresTransaction(cur, erasures=erasures, triggers=triggers))
+                totals, table = self._positions.advance(cur, advances, outcomes)
+                changes = effects(PostgresTransaction(cur, self._known_ids, table))
                 if changes:
                     totals |= self._positions.adjust(cur, changes)
             return totals
@@ -174,4 +191,5 @@ def open_sink(worker: Worker, consumer: Consumer) -> PostgresSink:
             answer_within=hang * _ANSWER if hurry else None,
         )
 
-    return PostgresSink(connect, consumer, worker.beat)
+    storage = worker.config.storage
+    return PostgresSink(connect, consumer, worker.beat, storage.dedup_window, directory_of(worker.config))

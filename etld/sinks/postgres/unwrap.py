@@ -9,6 +9,8 @@ from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.base import SideConnection, SinkError, Transaction
 from etld.sinks.postgres import event_rows
+from etld.sinks.postgres.deduplication.known_ids import KnownIds
+from etld.sinks.postgres.positions import UNKNOWN_TABLE
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -16,26 +18,20 @@ if TYPE_CHECKING:
 
     from etld.postgres.connections import Connection, Cursor
     from etld.sinks.base import EventRows, StoredRows, Verdict
+    from etld.sinks.postgres.positions import EventTable
 
 
 class PostgresTransaction(Transaction):
-    """A transaction that has moved its positions.
+    """A transaction that has moved its positions, and found `table` so; `known_ids` are the writer's."""
 
-    `erasures` is the number of the last erasure step that their owner has to know. `triggers`: may the table of events
-    have some?
-    """
-
-    def __init__(self, cursor: Cursor, *, erasures: int = 0, triggers: bool = False) -> None:
+    def __init__(self, cursor: Cursor, known_ids: KnownIds | None = None, table: EventTable = UNKNOWN_TABLE) -> None:
         self.cursor = cursor
-        self.erasures = erasures
-        self._triggers = triggers
+        self._known_ids = known_ids or KnownIds()
+        self.table = table
 
     def write_events(self, rows: EventRows, verdict: Verdict | None) -> StoredRows | None:
         """COPY at first; then, in a slower way, only what is not stored yet and PostgreSQL takes."""
-        if verdict is None:
-            event_rows.copy(self.cursor, rows, triggers=self._triggers)
-            return None
-        return event_rows.merge(self.cursor, rows, verdict)
+        return event_rows.write(self.cursor, rows, verdict, self._known_ids, self.table)
 
 
 class PostgresSide(SideConnection):
@@ -54,7 +50,7 @@ def cursor_of(transaction: Transaction) -> Cursor:
 
 def erasures_of(transaction: Transaction) -> int:
     """The number of the last erasure step that an open write has to know; 0: there was none."""
-    return transaction.erasures if isinstance(transaction, PostgresTransaction) else 0
+    return transaction.table.erasures if isinstance(transaction, PostgresTransaction) else 0
 
 
 def connection_of(side: SideConnection) -> Connection:

@@ -189,7 +189,8 @@ def test_an_event_that_is_stored_is_a_duplicate(under_test: SinkUnderTest) -> No
         step.write()
     assert caught.value.verdict == "conflict"
     totals = step.write("conflict")
-    assert step.found == StoredRows({0: 1}, [])
+    assert step.found is not None
+    assert (step.found.stored, list(step.found.refused)) == ({0: 1}, [])
     assert (totals[KEY]["stored"], totals[KEY]["duplicate"]) == (2, 1)
 
 

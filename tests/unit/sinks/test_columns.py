@@ -16,8 +16,8 @@ def test_columns_of_a_fixed_size_are_copied_first() -> None:
 
 def test_every_statement_has_its_columns() -> None:
     """No mark is left, and what the table fills itself is read and not copied."""
-    sql = statements.load("etld.sinks.postgres", "event_rows")
-    for name in ("copy", "staging", "copy_staging", "merge", "one"):
-        assert b"{" not in filled(getattr(sql, name))
-    assert b"processed_at" not in filled(sql.merge)
-    assert all(one.name.encode() in filled(sql.one) for one in COLUMNS)
+    rows, merging = (statements.load("etld.sinks.postgres", name) for name in ("event_rows", "merging"))
+    found = [rows.copy, rows.one, merging.staging, merging.passing_staging, merging.copy, merging.merge, merging.insert]
+    assert not [sql for sql in found if b"{" in filled(sql)]
+    assert b"processed_at" not in filled(merging.merge)
+    assert all(one.name.encode() in filled(rows.one) for one in COLUMNS)
