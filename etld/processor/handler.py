@@ -19,6 +19,7 @@ from etld.isolation.program import Program, memory_for
 from etld.kafka.settings import client_settings
 from etld.postgres.node_lease import NodeLease
 from etld.processor.circuit_breaker import CircuitBreaker
+from etld.processor.filter_thread import FilterThread
 from etld.processor.swallowed import Swallowed
 from etld.schemas.registry import open_schemas
 from etld.schemas.registry.asked import schema_texts
@@ -84,11 +85,17 @@ class ProcessorHandler(BatchHandler[Rows]):
         self._resumes = worker.resumes
         self._lease = NodeLease(config)
         self._look_after_partitions = time.monotonic() + _PARTITIONS_EVERY
+        self._filters = FilterThread(worker)
 
     def start(self, side: SideConnection) -> None:
         """Find the registry, which may be in the database."""
         if self._schemas is None:
             self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
+        self._filters.start()
+
+    def close(self) -> None:
+        """End what goes on beside the batches."""
+        self._filters.close()
 
     def prepare(self, batch: Batch) -> Rows:
         """Decode the whole batch natively, transform it, and make it ready for the sink."""

@@ -63,6 +63,11 @@ _METRICS = (
     DeclaredMetric("killers", "counter", "Records found to end the process that works on them, by topic."),
     DeclaredMetric("event_partitions", "gauge", "Partitions of processed_events."),
     DeclaredMetric(
+        "event_id_filters_bytes",
+        "gauge",
+        "Files of the filters of event ids, of the host; each processor tells the same.",
+    ),
+    DeclaredMetric(
         "event_partitions_begin_timestamp_seconds", "gauge", "Where the oldest one begins; none: it holds all before."
     ),
     DeclaredMetric("event_partitions_end_timestamp_seconds", "gauge", "Where the newest one ends, well ahead of now."),

@@ -1,0 +1,86 @@
+"""The thread that makes the filters of event ids beside the batches, out of their way."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from etld.postgres import connections
+from etld.postgres.access import access
+from etld.postgres.errors import DatabaseError
+from etld.sinks.postgres.deduplication.builder import FilterBuilder
+from etld.sinks.postgres.deduplication.filters import directory_of
+from etld.util.backoff import Backoff
+from etld.util.text import one_line
+
+if TYPE_CHECKING:
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.processor")
+_LOOK_EVERY, _LONGEST_PAUSE = 2.0, 30.0
+# Of the time that a piece takes at the server, this much is a rest before the next.
+_REST = 1.0
+_NICE = 10
+
+
+class FilterThread:
+    """Works while the worker does; of all processors of a host, one at a time makes a filter."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, unless that is done."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="filters", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop; a filter that is being made is begun again by the next process."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(3.0)
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        config = self._worker.config
+        directory = directory_of(config)
+        builder = FilterBuilder(directory, config.storage.dedup_window, self._rest)
+        told: str | None = None
+        backoff = Backoff(_LOOK_EVERY, _LONGEST_PAUSE)
+        while not self._stop.is_set():
+            try:
+                with self._connect() as conn:
+                    while not self._stop.is_set():
+                        builder.run(conn)
+                        self._worker.gauge("event_id_filters_bytes", builder.size())
+                        told = None
+                        backoff.reset()
+                        self._stop.wait(_LOOK_EVERY)
+            except (DatabaseError, OSError) as error:
+                # Without a filter ids are looked up in the table, as surely.
+                text = one_line(error)
+                if text != told and not self._stop.is_set():
+                    log.warning("cannot make filters of event ids in %s now, trying again: %s", directory, text)
+                told = text
+                self._stop.wait(backoff.next())
+
+    def _rest(self, took: float) -> bool:
+        return not self._stop.wait(_REST * took)
+
+    def _connect(self) -> connections.Connection:
+        config = self._worker.config
+        assert self._worker.addresses.postgres is not None
+        return connections.connect(
+            self._worker.addresses.postgres,
+            **access(config),
+            application_name=f"etld {self._worker.name} filters",
+            connect_timeout=config.postgres.connect_timeout,
+            statement_timeout=config.postgres.statement_timeout,
+        )
