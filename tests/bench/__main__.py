@@ -16,13 +16,14 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from bench import flow, front, life, producing, replay, storage
+from bench import flow, front, life, producing, replay, rows, storage
 from bench.environment import Environment
 from bench.result import Result, as_json, chart, table
 from support.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-BENCHES = {**flow.BENCHES, **front.BENCHES, **life.BENCHES, **producing.BENCHES, **replay.BENCHES, **storage.BENCHES}
+PARTS = (flow, front, life, producing, replay, rows, storage)
+BENCHES = {name: bench for part in PARTS for name, bench in part.BENCHES.items()}
 VERSIONS = ("etld", "confluent-kafka", "polars", "psycopg", "aiohttp", "uvloop", "orjson", "fastavro")
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ SCHEMA = ROOT / "schemas" / "purchase.avsc"
 #: Of the optional fields of a wide schema: their types with a value each, and how many of them an event has.
 KINDS = (("string", "brass and walnut"), ("long", 123_456), ("double", 12.5), ("boolean", True))
 FILLED = 20
+#: A record that comes again was sent so many records before.
+AGO = 5001
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -200,10 +203,11 @@ def fill(  # noqa: PLR0913  # a keyword for each thing that a benchmark changes
     filler: int = 0,
     poison_every: int = 0,
     fields: int = 0,
+    twice_every: int = 0,
 ) -> None:
     """Make a topic and write `count` records, every `poison_every`-th of them cut short.
 
-    Of the optional `fields` each record has FILLED.
+    Of the optional `fields` each record has FILLED. Every `twice_every`-th record is one that was sent a while before.
     """
     admin = Admin({"bootstrap.servers": environment.bootstrap})
     admin.create_topic(topic, partitions, 1, {})
@@ -211,6 +215,7 @@ def fill(  # noqa: PLR0913  # a keyword for each thing that a benchmark changes
     producer = Producer({"bootstrap.servers": environment.bootstrap, "linger.ms": 50, "batch.size": 1_000_000})
     head = b"\0" + schema_id.to_bytes(4)
     failed: list[str] = []
+    sent: deque[tuple[bytes, bytes]] = deque(maxlen=AGO)
 
     def delivered(error: Any, _message: Any) -> None:
         if error is not None:
@@ -226,9 +231,13 @@ def fill(  # noqa: PLR0913  # a keyword for each thing that a benchmark changes
         value = head + body.getvalue()
         if poison_every and index % poison_every == poison_every - 1:
             value = value[:-5]
+        key = one["event_id"].encode()
+        if twice_every and index % twice_every == twice_every - 1 and len(sent) == AGO:
+            key, value = sent[0]
+        sent.append((key, value))
         while True:
             try:
-                producer.produce(topic, one["event_id"].encode(), value, None, delivered)
+                producer.produce(topic, key, value, None, delivered)
                 break
             except Exception:
                 producer.poll(0.1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from bench.environment import Environment, cpu_seconds, fill, open_database, peak_mb, prepare
@@ -13,12 +15,15 @@ from support.waiting import wait_until
 COLUMNS = "event_id,event_name,event_type,user_details,event_details,triggered_at,kafka_partition,kafka_offset"
 BATCH = 10_000  # as many as processor.batch_max_records
 FORMATS = ("csv", "text", "binary")
+GROUP = "etld-processor-purchase"
 _STOCK = """
 INSERT INTO processed_events
-    (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset)
+    (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset,
+    accepted_at)
 SELECT gen_random_uuid(), 'payment_successful', 'purchase',
     '{"user_id": 7, "name": "Ada Lovelace", "email": "ada@example.org", "country": "GB"}',
-    '{"item_id": 7, "item_name": "Analytical Engine, model 7, brass and walnut", "price": 12.5}', now(), 0, n
+    '{"item_id": 7, "item_name": "Analytical Engine, model 7, brass and walnut", "price": 12.5}', now(), 0, n,
+    %(accepted)s
 FROM generate_series(%(begin)s + 1, %(begin)s + %(count)s) AS n
 """
 
@@ -30,7 +35,7 @@ class Backlog:
         self.environment, self.count = environment, count
         self.database = environment.database()
         schema_id = prepare(self.database, how.get("fields", 0))
-        # The last id of rows that stay in the table all the time.
+        # The last id of rows that stay in the table all the time, 0 for none.
         self.kept = 0
         self.base = environment.config(self.database)
         self.topic = f"backlog-{self.base.parent.name}"
@@ -39,11 +44,7 @@ class Backlog:
     def reset(self) -> None:
         """Forget rows, positions and what was counted."""
         with open_database(self.database) as conn:
-            if self.kept:
-                conn.execute("DELETE FROM processed_events WHERE id > %s", (self.kept,))
-                conn.execute("VACUUM processed_events")
-            else:
-                conn.execute("TRUNCATE processed_events")
+            self.empty(conn)
             conn.execute(
                 "TRUNCATE etld.kafka_position, etld.kafka_position_history, etld.dlq_outbox, etld.counted_event"
             )
@@ -54,14 +55,26 @@ class Backlog:
                 conn.execute(f"TRUNCATE {name}")
             conn.execute("CHECKPOINT")
 
-    def stock(self, rows: int) -> None:
-        """Have `rows` rows in the table from the start."""
+    def empty(self, conn: Any) -> None:
+        """Take away the rows of the last run."""
+        if self.kept:
+            conn.execute("DELETE FROM processed_events WHERE id > %s", (self.kept,))
+            conn.execute("VACUUM processed_events")
+        else:
+            conn.execute("TRUNCATE processed_events")
+
+    def stock(self, rows: int, accepted: dt.datetime | None = None) -> None:
+        """Have `rows` rows more in the table from the start, of a time that nobody knows or that Kafka told."""
         with open_database(self.database) as conn:
             for begin in range(0, rows, 500_000):
-                conn.execute(_STOCK, {"begin": begin, "count": min(500_000, rows - begin)})
+                count = min(500_000, rows - begin)
+                conn.execute(_STOCK, {"begin": begin, "count": count, "accepted": accepted})
             conn.execute("VACUUM ANALYZE processed_events")
             found = conn.execute("SELECT max(id) FROM processed_events").fetchone()
             self.kept = found[0] if found else 0
+
+    def prepare(self, config: Path) -> None:
+        """What a daemon of this configuration finds when it starts."""
 
     def run(self, group: str, **changes: Any) -> tuple[float, float, float]:
         """(events/s, CPU µs an event, peak MB) of the workers, from when each has committed to the last commit."""
@@ -69,6 +82,7 @@ class Backlog:
         config = self.environment.config(
             self.database, **{"event_types.purchase.topic": self.topic, "breaker.ratio": 0, **changes}
         )
+        self.prepare(config)
         query = (
             "SELECT coalesce(sum(consumed), 0), count(DISTINCT owner) FILTER (WHERE consumed > 0)"
             " FROM etld.kafka_position WHERE consumer_group = %s AND topic = %s"
@@ -105,7 +119,7 @@ class Raw:
     def __init__(self, backlog: Backlog, order: str = "kafka_partition, kafka_offset") -> None:
         self.backlog = backlog
         self._order = order
-        backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": 1})
+        backlog.run(GROUP, **{"event_types.purchase.workers": 1})
         self.batches: dict[str, list[bytes]] = {}
         with open_database(backlog.database) as conn:
             for form in FORMATS:
@@ -178,7 +192,7 @@ def processor(environment: Environment, name: str) -> Result:
     costs, peaks = [], []
     for _ in range(environment.pairs):
         result.reference.append(raw.run(workers))
-        rate, cpu, peak = raw.backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": workers})
+        rate, cpu, peak = raw.backlog.run(GROUP, **{"event_types.purchase.workers": workers})
         result.values.append(rate)
         costs.append(cpu)
         peaks.append(peak)
@@ -193,7 +207,7 @@ def aggregator(environment: Environment, name: str) -> Result:
     result = Result(name, "events/s", [], [], "processor-1")
     costs, peaks = [], []
     for _ in range(environment.pairs):
-        rate, _, _ = backlog.run("etld-processor-purchase", **{"event_types.purchase.workers": 1})
+        rate, _, _ = backlog.run(GROUP, **{"event_types.purchase.workers": 1})
         result.reference.append(rate)
         rate, cpu, peak = backlog.run("etld-aggregator", **{"aggregator.workers": 1})
         result.values.append(rate)
@@ -216,7 +230,6 @@ def growth(environment: Environment, name: str) -> Result:
         "partitions": {"partitions": amount},
         "bytes": {"filler": max(0, amount - 200)},
         "poison": {"poison_every": amount},
-        "rows": {},
         "fields": {"fields": amount},
     }[what]
     if what == "bytes":
@@ -224,13 +237,11 @@ def growth(environment: Environment, name: str) -> Result:
     if what == "fields":
         count = min(count, 20_000)
     other = Backlog(environment, count, **how)
-    if what == "rows":
-        other.stock(amount // 1000 if environment.quick else amount)
     result = Result(name, "events/s", [], [], "3 partitions, 200 B, no poison, empty table")
     one = {"event_types.purchase.workers": 1}
     for _ in range(min(environment.pairs, 3)):
-        result.reference.append(plain.run("etld-processor-purchase", **one)[0])
-        rate, cpu, peak = other.run("etld-processor-purchase", **one)
+        result.reference.append(plain.run(GROUP, **one)[0])
+        rate, cpu, peak = other.run(GROUP, **one)
         result.values.append(rate)
         result.cpu_us, result.peak_mb = cpu, peak
     return result
@@ -246,5 +257,4 @@ BENCHES = {
     **{f"growth-bytes-{n}": growth for n in (2000, 20000)},
     **{f"growth-poison-{n}": growth for n in (10000, 100, 10)},
     **{f"growth-fields-{n}": growth for n in (100, 1000)},
-    **{f"growth-rows-{n}": growth for n in (1_000_000, 10_000_000)},
 }
