@@ -172,8 +172,9 @@ def prepare(database: str, fields: int = 0) -> int:
     return registry.register("bench-value", schema_of(fields))
 
 
-def event(index: int, filler: int = 0) -> dict[str, Any]:
-    """A purchase whose Avro record has about 200 bytes, plus `filler`."""
+def event(index: int, filler: int = 0, fields: int = 0) -> dict[str, Any]:
+    """A purchase whose Avro record has about 200 bytes, plus `filler`, and FILLED of so many `fields` more."""
+    more = {(index * 7 + i * fields // FILLED) % fields for i in range(FILLED if fields else 0)}
     return {
         "event_id": str(uuid.uuid4()),
         "event_name": ("added_to_cart", "checkout_initiated", "payment_successful")[index % 3],
@@ -189,6 +190,7 @@ def event(index: int, filler: int = 0) -> dict[str, Any]:
             "item_id": index % 5000,
             "item_name": f"Analytical Engine, model {index % 5000}, brass and walnut" + "x" * filler,
             "price": (index % 9000) / 100,
+            **{f"f{at}": KINDS[at % len(KINDS)][1] for at in more},
         },
     }
 
@@ -222,10 +224,7 @@ def fill(  # noqa: PLR0913  # a keyword for each thing that a benchmark changes
             failed.append(str(error))
 
     for index in range(count):
-        one = event(index, filler)
-        for i in range(FILLED if fields else 0):
-            at = (index * 7 + i * fields // FILLED) % fields
-            one["event_details"][f"f{at}"] = KINDS[at % len(KINDS)][1]
+        one = event(index, filler, fields)
         body = io.BytesIO()
         fastavro.schemaless_writer(body, schema, one)
         value = head + body.getvalue()
