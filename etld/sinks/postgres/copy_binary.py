@@ -47,12 +47,14 @@ def to_binary(
 class BinaryRows:
     """Rows in the binary form, of which some may be left out.
 
-    `data` are all of them, one after the other; `ends` where each ends; `order` which of the frames' rows it is.
+    `data` are all of them, one after the other; `ends` where each ends; `order` which of the frames' rows it is; `keys`
+    their 16 bytes in the unique column, one after the other.
     """
 
     data: bytes
     ends: Packed
     order: Packed
+    keys: bytes
 
     def pieces(self, without: Packed | None = None) -> Iterator[bytes | memoryview]:
         """What COPY reads, `without` the rows that this mask of them marks."""
@@ -80,13 +82,15 @@ def rows_of(
     if isinstance(frames, pl.DataFrame):
         frames = [frames]
     rows: list[bytes] = []
-    order = [np.empty(0, np.intp)]
+    order, keys = [np.empty(0, np.intp)], []
     for piece in chain.from_iterable(map(_pieces, frames)):
-        made, ordered = _rows(piece, columns, unique)
-        order.append(ordered + len(rows))
-        rows += made
+        if piece.height:
+            row = _row(piece, columns, unique)
+            order.append(row.order + len(rows))
+            keys.append(row.keys)
+            rows += row.joined()
     ends = np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)))
-    return BinaryRows(b"".join(rows), ends, np.concatenate(order))
+    return BinaryRows(b"".join(rows), ends, np.concatenate(order), b"".join(keys))
 
 
 def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -99,23 +103,21 @@ def _values(dtype: object) -> int:
     return sum(_values(field.dtype) for field in dtype.fields) if isinstance(dtype, pl.Struct) else 1
 
 
-def _rows(frame: pl.DataFrame, columns: Mapping[str, str], unique: str | None) -> tuple[list[bytes], Packed]:
-    if not frame.height:
-        return [], np.empty(0, np.intp)
+def _row(frame: pl.DataFrame, columns: Mapping[str, str], unique: str | None) -> _Row:
     row = _Row(frame.height, len(columns))
     for name, kind in columns.items():
         column = frame[name]
         if not column.null_count() and (fixed := _fixed(column, kind)) is not None:
             row.fixed(fixed)
-            if name == unique and frame.height >= _MANY:
-                row.sort(fixed)
+            if name == unique:
+                row.known_by(fixed)
         elif kind == "jsonb":
             row.variable(json_text.column(column).cast(pl.Binary), _JSONB_VERSION)
         elif kind in _NUMBERS or kind == "uuid":
             row.variable(_where_there(column, kind))
         else:
             row.variable(column.cast(pl.Binary))
-    return row.joined(), row.order
+    return row
 
 
 class _Row:
@@ -125,6 +127,7 @@ class _Row:
         self._height = height
         self._pieces: list[pl.Series] = []
         self._order: Packed | None = None  # None: as they come
+        self._uuids: Packed | None = None
         self._run: list[tuple[str, Any]] = [(">i2", fields)]
 
     def fixed(self, values: Packed) -> None:
@@ -147,9 +150,18 @@ class _Row:
         """Which row each one is."""
         return np.arange(self._height) if self._order is None else self._order
 
-    def sort(self, uuids: Packed) -> None:
-        """Put the rows in the order of their UUIDs (of the first half of them, which tells random ones apart)."""
-        self._order = np.argsort(uuids.view(">u8")[::2])
+    @property
+    def keys(self) -> bytes:
+        """The UUIDs that they are known by, in that order."""
+        if self._uuids is None:
+            return b""
+        return (self._uuids if self._order is None else self._uuids[self._order]).tobytes()
+
+    def known_by(self, uuids: Packed) -> None:
+        """Put many rows in the order of these UUIDs (of the first half of them, which tells random ones apart)."""
+        self._uuids = uuids
+        if self._height >= _MANY:
+            self._order = np.argsort(uuids.view(">u8")[::2])
 
     def joined(self) -> list[bytes]:
         """The rows."""
@@ -177,13 +189,8 @@ def _fixed(column: pl.Series, kind: str) -> Packed | None:
         numbers = column.to_physical() - _EPOCH if kind == "timestamptz" else column
         return numbers.to_numpy().astype(_NUMBERS[kind])
     if kind == "uuid":
-        return np.frombuffer(uuid_bytes(column), "V16")
+        return np.frombuffer(bytes.fromhex(column.str.join().item().replace("-", "")), "V16")
     return None
-
-
-def uuid_bytes(column: pl.Series) -> bytes:
-    """The 16 bytes of each UUID of a column of texts without nulls."""
-    return bytes.fromhex(column.str.join().item().replace("-", "")) if len(column) else b""
 
 
 def _where_there(column: pl.Series, kind: str) -> pl.Series:

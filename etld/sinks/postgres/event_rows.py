@@ -13,7 +13,7 @@ from etld.postgres.errors import DatabaseError, classify
 from etld.sinks.base import EventRows, SinkError, StoredRows
 from etld.sinks.postgres import swallowed_by
 from etld.sinks.postgres.columns import ACCEPTED_AT, COPIED, COPIED_TYPES, EVENT_ID, PARTITION, filled
-from etld.sinks.postgres.copy_binary import BinaryRows, rows_of, uuid_bytes
+from etld.sinks.postgres.copy_binary import BinaryRows, rows_of
 from etld.sinks.postgres.deduplication.id_filter import as_numbers
 from etld.sinks.postgres.deduplication.known_ids import BatchIds, as_array
 from etld.sinks.postgres.merging import merge
@@ -45,9 +45,8 @@ def encode(frames: Sequence[pl.DataFrame]) -> EventRows:
     if not any(frame.height for frame in ready):
         return EventRows(ready)
     rows = rows_of(ready, COPIED_TYPES, EVENT_ID)
-    ids = as_numbers(b"".join(uuid_bytes(frame[EVENT_ID]) for frame in ready))
     accepted = pl.concat([frame[ACCEPTED_AT].to_physical() for frame in ready]).to_numpy()
-    return EventRows(ready, Encoded(rows, BatchIds(ids[rows.order], accepted[rows.order], rows.order)))
+    return EventRows(ready, Encoded(rows, BatchIds(as_numbers(rows.keys), accepted[rows.order], rows.order)))
 
 
 def write(
