@@ -11,7 +11,8 @@ from bench.environment import Environment, open_database
 from bench.flow import GROUP, Backlog
 from bench.result import Result
 from etld.sinks.postgres.deduplication.builder import FilterBuilder
-from etld.sinks.postgres.partitions import catalog, periods, takeover
+from etld.sinks.postgres.partitions import periods, takeover
+from support.leaves import cut
 
 _ONE = {"event_types.purchase.workers": 1}
 _DAYS = {"storage.partition": "day", "storage.dedup_window": "2 d"}
@@ -30,7 +31,7 @@ class Stocked(Backlog):
         with open_database(self.database) as conn:
             if partitioned:
                 takeover.ensure(conn, "day")
-                self._cut(conn, today)
+                self._now = [f"etld.{cut(conn, 2)[-1]}"]
                 old = [today - 2 * _DAY, today - _DAY]
             else:
                 old = [today]
@@ -42,16 +43,6 @@ class Stocked(Backlog):
                 conn.execute("UPDATE etld.event_partition SET version = 1 WHERE lower IS NULL OR lower <= %s", (today,))
                 self._filters = environment.directory / f"filters-{self.topic}"
                 FilterBuilder(self._filters, 2 * _DAY.total_seconds(), lambda _: True, stable=0.0).run(conn)
-
-    def _cut(self, conn: Any, today: dt.datetime) -> None:
-        """Partitions for the last two days in the place of the first, and one for today that is emptied each time."""
-        first, second = catalog.read(conn)[:2]
-        conn.execute(f"DROP TABLE etld.{first.name}")
-        conn.execute("DELETE FROM etld.event_partition WHERE name = %s", (first.name,))
-        bounds = [(None, today - _DAY), (today - _DAY, today), (today, first.upper)]
-        for lower, upper in bounds:
-            catalog.make(conn, lower, upper, like=second.name, name=periods.name(lower or upper - _DAY))
-        self._now = [f"etld.{leaf.name}" for leaf in catalog.read(conn) if leaf.lower and leaf.lower >= today]
 
     def empty(self, conn: Any) -> None:
         """Only what the last run brought."""
