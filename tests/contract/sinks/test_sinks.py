@@ -194,6 +194,19 @@ def test_an_event_that_is_stored_is_a_duplicate(under_test: SinkUnderTest) -> No
     assert (totals[KEY]["stored"], totals[KEY]["duplicate"]) == (2, 1)
 
 
+def test_an_event_that_a_batch_has_twice_is_stored_once(under_test: SinkUnderTest) -> None:
+    """Whether the sink finds that at once or after it has refused the batch."""
+    sink = under_test.open("one#1")
+    twice, other = event(), event()
+    step = Step(sink, claim(sink)[0], [twice, other, twice])
+    try:
+        totals = step.write()
+    except SinkError:
+        totals = step.write("conflict")
+    assert (totals[KEY]["stored"], totals[KEY]["duplicate"]) == (2, 1)
+    assert under_test.rows() == {twice["event_id"], other["event_id"]}
+
+
 def test_a_refused_event_is_told_apart_from_the_good_ones(under_test: SinkUnderTest) -> None:
     sink = under_test.open("one#1")
     good = [event(), event()]

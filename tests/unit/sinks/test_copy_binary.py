@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 
+import numpy as np
 import polars as pl
+import pytest
 
-from etld.sinks.postgres.copy_binary import to_binary
+from etld.sinks.postgres.copy_binary import rows_of, to_binary
 
 
 def fields(rows: bytes) -> list[list[bytes | None]]:
@@ -69,3 +71,20 @@ def test_many_binary_rows_come_in_the_order_of_the_index() -> None:
     assert in_order == sorted(as_they_are, key=lambda row: row[1] or b"") != as_they_are
     few = data.head(500)
     assert fields(to_binary(few, columns, "u")) == fields(to_binary(few, columns))
+
+
+@pytest.mark.parametrize("height", [7, 2500])
+def test_rows_can_be_left_out_of_what_was_made(height: int) -> None:
+    """The rest is as it would be without them, and each row is still known by its id and its place."""
+    ids = [str(uuid.uuid4()) for _ in range(height)]
+    data = pl.DataFrame({"u": ids, "name": ["x" * (i % 50) for i in range(height)]})
+    columns = {"u": "uuid", "name": "text"}
+    made = rows_of([data.head(3), data.slice(3)], columns, "u")
+    assert fields(b"".join(made.pieces())) == fields(to_binary([data.head(3), data.slice(3)], columns, "u"))
+    keys = [made.keys[at : at + 16] for at in range(0, len(made.keys), 16)]
+    assert keys == [uuid.UUID(ids[place]).bytes for place in made.order]
+    for gone in ([0], [height - 1], [0, 1, height // 2], list(range(height))):
+        mask = np.zeros(height, np.bool_)
+        mask[gone] = True
+        left = [key for key, out in zip(keys, mask, strict=True) if not out]
+        assert [row[0] for row in fields(b"".join(made.pieces(mask)))] == left
