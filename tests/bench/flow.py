@@ -12,7 +12,9 @@ from bench.environment import Environment, cpu_seconds, fill, open_database, pea
 from bench.result import Result
 from support.waiting import wait_until
 
-COLUMNS = "event_id,event_name,event_type,user_details,event_details,triggered_at,kafka_partition,kafka_offset"
+COLUMNS = (
+    "event_id,event_name,event_type,user_details,event_details,triggered_at,accepted_at,kafka_partition,kafka_offset"
+)
 BATCH = 10_000  # as many as processor.batch_max_records
 FORMATS = ("csv", "text", "binary")
 GROUP = "etld-processor-purchase"
@@ -164,19 +166,18 @@ class Raw:
 _shared: dict[str, Any] = {}
 
 
-def _raw(environment: Environment) -> Raw:
-    if "raw" not in _shared:
-        _shared["raw"] = Raw(Backlog(environment, environment.events))
-    return _shared["raw"]  # type: ignore[no-any-return]
+def _raw(environment: Environment, order: str = "kafka_partition, kafka_offset") -> Raw:
+    if "backlog" not in _shared:
+        _shared["backlog"] = Backlog(environment, environment.events)
+    if order not in _shared:
+        _shared[order] = Raw(_shared["backlog"], order)
+    return _shared[order]  # type: ignore[no-any-return]
 
 
 def sorting(environment: Environment, name: str) -> Result:
     """COPY alone, of batches in the order of their event ids, as etld writes them, against the topic's order."""
     connections = int(name[-1])
-    plain = _raw(environment)
-    if "in_order" not in _shared:
-        _shared["in_order"] = Raw(plain.backlog, order="event_id")
-    in_order: Raw = _shared["in_order"]
+    plain, in_order = _raw(environment), _raw(environment, "event_id")
     result = Result(name, "rows/s", [], [], f"COPY {plain.best}, {connections} connection{'s' * (connections > 1)}")
     for _ in range(environment.pairs):
         result.reference.append(plain.run(connections))
@@ -185,9 +186,9 @@ def sorting(environment: Environment, name: str) -> Result:
 
 
 def processor(environment: Environment, name: str) -> Result:
-    """One or two workers against COPY over as many connections."""
+    """One or two workers against COPY of rows in the same order, over as many connections."""
     workers = int(name[-1])
-    raw = _raw(environment)
+    raw = _raw(environment, "event_id")
     result = Result(name, "events/s", [], [], f"COPY {raw.best}, {workers} connection{'s' * (workers > 1)}")
     costs, peaks = [], []
     for _ in range(environment.pairs):
@@ -203,7 +204,7 @@ def processor(environment: Environment, name: str) -> Result:
 
 def aggregator(environment: Environment, name: str) -> Result:
     """The same backlog into the three summaries, against the processor."""
-    backlog = _raw(environment).backlog
+    backlog = _raw(environment, "event_id").backlog
     result = Result(name, "events/s", [], [], "processor-1")
     costs, peaks = [], []
     for _ in range(environment.pairs):
