@@ -40,8 +40,8 @@ def refuse_rules(cur: Cursor, error: BaseException) -> None:
     found = [name for (name,) in cur.execute(_SQL.rules)]
     if found:
         raise SinkError(
-            f"rule {', '.join(found)} of processed_events forbids INSERT … ON CONFLICT, without which no batch with a"
-            " duplicate can be stored: `ALTER TABLE public.processed_events DISABLE RULE …`, or make a trigger of it",
+            f"rule {', '.join(found)} of processed_events is in the way of the INSERT that finds out which records the"
+            " table refuses: `ALTER TABLE public.processed_events DISABLE RULE …`, or make a trigger of it",
             "stop",
             f"SQLSTATE {_NOT_SUPPORTED}",
         ) from error

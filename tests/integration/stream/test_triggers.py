@@ -118,16 +118,22 @@ def test_a_deferred_constraint_costs_only_its_own_row(etld: EtldClient) -> None:
 
 
 def test_a_rule_is_told_of_by_name(etld: EtldClient) -> None:
-    """COPY knows no rules; a batch with a duplicate waits until the rule is gone."""
+    """COPY knows no rules, and duplicates are found without; a batch with what the table refuses waits for its end."""
     etld.sql("CREATE RULE nothing AS ON INSERT TO processed_events DO INSTEAD NOTHING")
+    etld.sql("ALTER TABLE processed_events ADD CONSTRAINT cheap CHECK ((event_details ->> 'price')::float < 1000)")
     try:
-        (one,) = events([5.0])
+        one, other = events([5.0, 5.0])
         etld.send([one])
         wait_until(lambda: etld.price(one["event_id"]) == 5.0, 30, "it is stored")
-        etld.send([one])
+        etld.send([one, other])
+        wait_until(lambda: etld.price(other["event_id"]) == 5.0, 30, "the next is stored")
+        (dear,) = events([5000.0])
+        etld.send([dear])
         wait_until(lambda: any("rule nothing" in told for told in etld.daemon.status()["faults"]), 20, "a fault")
     finally:
         etld.sql("DROP RULE nothing ON processed_events")
+    assert etld.letter(dear["event_id"], "parked")["sqlstate"] == "23514"
+    etld.sql("ALTER TABLE processed_events DROP CONSTRAINT cheap")
     report = etld.daemon.json("reconcile", "--wait", "30", check=False)
     assert [told for told in report["differences"] if "summary" not in told] == []
 
