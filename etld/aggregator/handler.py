@@ -13,6 +13,8 @@ from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
 from etld.aggregator.storage_keeper import StorageKeeper
 from etld.aggregator.summary_tables import SummaryTables
+from etld.erasure.arrival import Coordinates, Erasures
+from etld.erasure.records import place
 from etld.frames import load_transform, ready
 from etld.isolation.program import Program, memory_for
 from etld.postgres.node_lease import NodeLease
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from etld.aggregator.batch_totals import Columns
     from etld.kafka.types import Partition
     from etld.sinks.base import SideConnection, Transaction, Verdict
+    from etld.stream import PartitionBatch
     from etld.summaries.model import Summary
     from etld.worker import Worker
 
@@ -54,6 +57,9 @@ class BatchTotals(Work):
     rows: bytes = b""
     sums: list[Columns | None] = field(default_factory=list)
     duplicates: int = 0
+    #: The frames with the events that are there twice, and the outcomes without these, for `_without`.
+    numbered: Sequence[tuple[Partition, pl.DataFrame]] = ()
+    plain: dict[Partition, RecordCounts] = field(default_factory=dict)
 
 
 class AggregatorHandler(BatchHandler[BatchTotals]):
@@ -76,9 +82,11 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._drawer = ChartDrawer(worker, self._summaries)
         self._storage = StorageKeeper(worker, self._summaries)
         self._lease = NodeLease(config)
+        self._erasures = Erasures(config.erasure_key_path)
 
     def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
+        self._erasures.load(connection_of(side))
         if self._schemas is None:
             self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
         self._keep_days(side)
@@ -104,10 +112,8 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
                     numbered.append((share.partition, frame))
             dead = len(values) - stored - left_out
             work.outcomes[share.partition] = RecordCounts(stored=stored, filtered=left_out, dead=dead)
-        if numbered:
-            _distinct(work, numbered)
-        work.rows = to_binary(work.ids.to_frame(), counted_events.COLUMNS, "event_id")
-        work.sums = [totals(work.frames, summary) for summary in self._summaries]
+        work.numbered, work.plain = numbered, dict(work.outcomes)
+        self._sum_up(work, numbered)
         return work
 
     def program(self) -> Program:
@@ -126,24 +132,52 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
             self._days = counted_events.keep_within(transaction, day, self._worker.config.aggregator.dedup_window)
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
+        whole, left = work, self._without_forgotten(transaction, work)
         changes: dict[Partition, RecordCounts] = {}
+        if left is not None:
+            changes, work = _differences(whole.outcomes, left.outcomes), left
         frames, ids, rows, sums = work.frames, work.ids, work.rows, work.sums
-        work.duplicates = 0
+        whole.duplicates = 0
         if len(ids):
             among = sorted(one for one in self._days if one != day or self._careful)
             again = counted_events.known(transaction, ids.to_list(), str(ids.min()), str(ids.max()), among)
             if again:
-                changes = _counted_before(work, again)
+                changes = _added(changes, _counted_before(work, again))
                 frames, ids = [frame.filter(~_is_in(again)) for frame in frames], ids.filter(~ids.is_in(list(again)))
                 rows = to_binary(ids.to_frame(), counted_events.COLUMNS, "event_id")
                 sums = [totals(frames, summary) for summary in self._summaries]
-                work.duplicates = len(again)
+                whole.duplicates = len(again)
             if len(ids):
                 counted_events.copy(transaction, day, rows)
         for summary, columns in zip(self._summaries, sums, strict=True):
             if columns is not None and summary.name in to_add:
                 tables.add(transaction, summary, columns)
         return changes
+
+    def _sum_up(self, work: BatchTotals, numbered: Sequence[tuple[Partition, pl.DataFrame]]) -> None:
+        if numbered:
+            _distinct(work, numbered)
+        work.rows = to_binary(work.ids.to_frame(), counted_events.COLUMNS, "event_id")
+        work.sums = [totals(work.frames, summary) for summary in self._summaries]
+
+    def _without_forgotten(self, transaction: Transaction, work: BatchTotals) -> BatchTotals | None:
+        """The batch less the events of subjects that were forgotten; None when it has none of them.
+
+        The same rule as the processor's, so that both have the same events: what is left out counts as stored.
+        """
+        if not self._erasures.concern(transaction, lambda: _oldest(work.batch)):
+            return None
+        shares = {share.partition: share for share in work.batch}
+        kept, outcomes, some = [], dict(work.plain), False
+        for key, frame in work.numbered:
+            out = self._erasures.rows(frame, _coordinates(shares[key], frame["row"].to_list()))
+            some |= bool(out)
+            kept.append((key, frame.filter(~pl.int_range(pl.len()).is_in(out)) if out else frame))
+        if not some:
+            return None
+        left = BatchTotals(work.batch, outcomes)
+        self._sum_up(left, [(key, frame) for key, frame in kept if frame.height])
+        return left
 
     def committed(self, work: BatchTotals) -> None:
         """Count towards the next drawing."""
@@ -213,6 +247,37 @@ def _counted_before(work: BatchTotals, ids: set[str]) -> dict[Partition, RecordC
     for key, frame in zip(work.keys, work.frames, strict=True):
         counts[key] = counts.get(key, 0) + int(frame.select(_is_in(ids).sum()).item())
     return {key: RecordCounts(stored=-count, duplicate=count) for key, count in counts.items() if count}
+
+
+def _oldest(batch: Batch) -> int:
+    return min((time for share in batch for time in share.records.all_milliseconds() if time > 0), default=0)
+
+
+def _coordinates(share: PartitionBatch, rows: Sequence[int]) -> Coordinates:
+    times, offsets = share.records.all_milliseconds(), share.records.offsets
+    now = int(time.time() * 1000)
+    # What has no time came now, as the processor sees it.
+    accepted = [times[row] if times[row] > 0 else now for row in rows]
+    whence = place(share.topic_id, share.partition.number)
+    return Coordinates([whence] * len(rows), [offsets[row] for row in rows], accepted)
+
+
+def _differences(
+    old: Mapping[Partition, RecordCounts], new: Mapping[Partition, RecordCounts]
+) -> dict[Partition, RecordCounts]:
+    return {
+        key: RecordCounts(counts.stored - old[key].stored, counts.duplicate - old[key].duplicate)
+        for key, counts in new.items()
+        if counts != old[key]
+    }
+
+
+def _added(
+    one: Mapping[Partition, RecordCounts], other: Mapping[Partition, RecordCounts]
+) -> dict[Partition, RecordCounts]:
+    nothing = RecordCounts()
+    pairs = {key: (one.get(key, nothing), other.get(key, nothing)) for key in {**one, **other}}
+    return {key: RecordCounts(a.stored + b.stored, a.duplicate + b.duplicate) for key, (a, b) in pairs.items()}
 
 
 def _is_in(ids: set[str]) -> pl.Expr:

@@ -29,6 +29,7 @@ COMMANDS = {
     "generate": ("etld.cli.generate", "Send sample events over HTTP."),
     "dlq": ("etld.cli.dlq", "Look at dead letters, repair, replay or discard them."),
     "trace": ("etld.cli.trace", "Tell one event's life."),
+    "forget": ("etld.cli.forget", "Erase a subject from every table, for good."),
     "reconcile": ("etld.cli.reconcile", "Compare topics, table, dead letters and summaries."),
     "schemas": ("etld.cli.schemas", "List, check and register schemas."),
     "summaries": ("etld.cli.summaries", "Fill summaries anew."),

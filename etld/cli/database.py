@@ -123,6 +123,7 @@ def restore(path: Path | None, file: Path, force: bool, no_privileges: bool) -> 
             file,
             replace=bool(there),
             schemas="etld.schema_version" in there,
+            erasures="etld.erasure" in there,
             privileges=not no_privileges,
         )
     click.echo(f"restored {file}; next: `etld start`, which reads from Kafka what came after the dump")

@@ -118,6 +118,11 @@ class Config(Section):
         return self.state_dir / "unknown_schemas.json"
 
     @property
+    def erasure_key_path(self) -> Path:
+        """The key under which subjects of erasures are hashed."""
+        return self.storage.erasure_key_file or self.state_dir / "erasure.key"
+
+    @property
     def consumer_groups(self) -> list[str]:
         """Every consumer group that its workers may join, as Kafka knows it."""
         own = [*(f"{names.PROCESSOR}{name}" for name in self.event_types), names.AGGREGATOR, names.CORRECTOR]

@@ -19,8 +19,10 @@ from etld.worker.metrics import TELLS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from etld.corrector.forgotten import ForgottenLetters
     from etld.corrector.repair_loop import RepairLoop
     from etld.corrector.sender import LetterSender
+    from etld.corrector.topic_retention import TopicRetention
     from etld.deadletters.letters import ArrivedLetter
     from etld.kafka.types import Record
     from etld.sinks.base import SideConnection, Transaction, Verdict
@@ -41,13 +43,26 @@ class CorrectorHandler(BatchHandler[Arrivals]):
 
     group = "corrector"
 
-    def __init__(self, worker: Worker, repairs: RepairLoop, sender: LetterSender) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        repairs: RepairLoop,
+        sender: LetterSender,
+        forgotten: ForgottenLetters,
+        retention: TopicRetention,
+    ) -> None:
         self._worker = worker
         self._repairs = repairs
         self._sender = sender
+        self._forgotten = forgotten
+        self._retention = retention
         self.topics = (worker.config.kafka.dead_letter_topic,)
         self._resumes = worker.resumes
         self._lease = NodeLease(worker.config)
+
+    def start(self, side: SideConnection) -> None:
+        """Know who was forgotten."""
+        self._forgotten.load(side)
 
     def prepare(self, batch: Batch) -> Arrivals:
         """Read the headers."""
@@ -62,13 +77,15 @@ class CorrectorHandler(BatchHandler[Arrivals]):
         self, transaction: Transaction, work: Arrivals, verdict: Verdict | None
     ) -> Mapping[Partition, RecordCounts]:
         """Insert the new ones, note the returned ones; a letter that is known already is a duplicate."""
+        letters, gone = self._forgotten.left_out(transaction, work.letters)
         known = arrival.keep(
             transaction,
-            work.letters,
+            letters,
             one_by_one=verdict == "data",
             max_attempts=self._worker.config.corrector.max_attempts,
             window=self._worker.config.breaker.window,
         )
+        known = {key: known.get(key, 0) + gone.get(key, 0) for key in {**known, **gone}}
         return {partition: RecordCounts(stored=-n, duplicate=n) for partition, n in known.items() if n}
 
     def committed(self, work: Arrivals) -> None:
@@ -94,6 +111,8 @@ class CorrectorHandler(BatchHandler[Arrivals]):
         """See that the repair loop is alive."""
         self._lease.beat(connection_of(side), self.cluster_id)
         self._exchange()
+        self._worker.fault("retention", self._retention.problem())
+        self._worker.fault("erasure", self._forgotten.left_over(side))
 
     def _arrived(self, topic_id: str, record: Record) -> ArrivedLetter:
         own = dead_letter_id(self.cluster_id, topic_id, record.partition.number, record.offset)

@@ -21,9 +21,12 @@ def run(worker: Worker) -> None:
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from etld import stream
     from etld.corrector.event_id_move import EventIdMove
+    from etld.corrector.forgotten import ForgottenLetters
     from etld.corrector.handler import CorrectorHandler
     from etld.corrector.repair_loop import RepairLoop
     from etld.corrector.sender import LetterSender
+    from etld.corrector.topic_retention import TopicRetention
+    from etld.erasure.arrival import Erasures
     from etld.kafka.settings import client_settings
     from etld.postgres import connections
     from etld.postgres.access import access, session_access
@@ -46,15 +49,19 @@ def run(worker: Worker) -> None:
             queue=True,
         )
 
-    sender = LetterSender(client_settings(config, worker.addresses), config.kafka.parked_topic)
+    kafka = client_settings(config, worker.addresses)
+    sender = LetterSender(kafka, config.kafka.parked_topic)
     move = EventIdMove(lambda: connect(limited=False))
     repairs = RepairLoop(config, connect, sender, partial(open_schemas, config, worker.addresses), move)
+    forgotten = ForgottenLetters(
+        Erasures(config.erasure_key_path), partial(open_schemas, config, worker.addresses, worker.beat)
+    )
     worker.on_reload = repairs.reload
     repairs.start()
     try:
         stream.run(
             worker,
-            CorrectorHandler(worker, repairs, sender),
+            CorrectorHandler(worker, repairs, sender, forgotten, TopicRetention(kafka, config.kafka)),
             stream.BatchLimits(_BATCH_RECORDS, _BATCH_BYTES, _BATCH_WAIT),
         )
     finally:

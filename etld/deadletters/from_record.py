@@ -57,6 +57,7 @@ def letter(source: Source, record: Record, bad: BadRecord, sqlstate: str | None)
         event_type=source.event_type,
         sqlstate=sqlstate,
         schema=letter_headers.schema_header(record.headers, SCHEMA_HEADER),
+        accepted_at=None if record.timestamp is None else round(record.timestamp.timestamp() * 1000),
         **letter_headers.carried(record.headers),
     )
     return Letter(identity, record.key, record.value, letter_headers.as_text(headers))

@@ -25,6 +25,8 @@ REPAIR_OF = "etld.repair_of"
 SCHEMA = "etld.value_schema_id"
 # Of a letter in parked_events.
 PARKED_REASON = "etld.parked.reason"
+# When Kafka took the dead record, in milliseconds since 1970. A letter of ingest's is itself what was accepted.
+ACCEPTED_AT = "etld.accepted_at"
 # What the client sent, when the value is a rewriting of it that leaves something out.
 ORIGINAL = "etld.original"
 
@@ -51,6 +53,7 @@ def headers(  # noqa: PLR0913  # a keyword for each header
     attempt: int | str | None = None,
     repair_of: str | None = None,
     schema: str | None = None,
+    accepted_at: int | None = None,
 ) -> list[tuple[str, bytes]]:
     """The headers of one dead letter; what is None is left out.
 
@@ -71,6 +74,7 @@ def headers(  # noqa: PLR0913  # a keyword for each header
         (DEAD_LETTER_ID, dead_letter_id),
         (REPAIR_OF, repair_of),
         (SCHEMA, schema),
+        (ACCEPTED_AT, accepted_at),
     )
     return [(name, str(value).encode(errors="replace")) for name, value in pairs if value is not None]
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec
 
 from etld.kafka.errors import KafkaProblem, SettingsRefused
 from etld.kafka.types import GroupMember, Topic, Watermarks
@@ -102,6 +102,18 @@ class Admin:
         except Exception as error:
             raise KafkaProblem(f"Kafka does not tell the settings of topic {name}: {_text(error)}") from error
         return {key: entry.value for key, entry in entries.items() if entry.value is not None}
+
+    def set_topic_config(self, name: str, settings: Mapping[str, str]) -> None:
+        """Change settings of a topic; the others stay."""
+        entries = [
+            ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in settings.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+        try:
+            future = self._client.incremental_alter_configs([resource], request_timeout=self._timeout)[resource]
+            future.result(self._timeout)
+        except Exception as error:
+            raise KafkaProblem(f"Kafka does not change the settings of topic {name}: {_text(error)}") from error
 
     def watermarks(self, topic: str, numbers: Iterable[int]) -> dict[int, Watermarks]:
         """The ends of partitions of a topic, by their numbers."""

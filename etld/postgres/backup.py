@@ -83,16 +83,25 @@ def refuse_foreign(programs: ClientPrograms, file: Path) -> None:
 
 
 def restore(
-    programs: ClientPrograms, target: BackupTarget, file: Path, *, replace: bool, schemas: bool, privileges: bool
+    programs: ClientPrograms,
+    target: BackupTarget,
+    file: Path,
+    *,
+    replace: bool,
+    schemas: bool,
+    erasures: bool,
+    privileges: bool,
 ) -> None:
     """Fill the database from a dump, whole or not at all. Raises `EtldError`.
 
     `replace`: what is in the place of the dump's tables goes. `schemas`: those that are registered there stay, beside
-    those of the dump. `privileges`: grants are restored too.
+    those of the dump. `erasures`: so do those that are on record there, for `take_kept`. `privileges`: grants are
+    restored too.
     """
     script = [programs["pg_restore"], "--no-owner", "--file=-", *(["--clean", "--if-exists"] if replace else [])]
     script += [*([] if privileges else ["--no-privileges"]), str(file)]
-    before = [_SQL.begin, *([_SQL.keep_schemas] if schemas else []), *([_SQL.clear] if replace else [])]
+    before = [_SQL.begin, *([_SQL.keep_schemas] if schemas else []), *([_SQL.keep_erasures] if erasures else [])]
+    before += [_SQL.clear] if replace else []
     with _errors() as refused, _errors() as failed:
         psql = subprocess.Popen(
             [programs["psql"], "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-w", "-d", target.dsn, "-f", "-"],
@@ -109,6 +118,7 @@ def restore(
             done = subprocess.run(script, stdout=psql.stdin, stderr=failed, preexec_fn=_tied(), check=False)
             if done.returncode == 0:
                 _say(psql.stdin, [_SQL.give_schemas_back] if schemas else [])
+                _say(psql.stdin, [_SQL.give_erasures_back] if erasures else [])
                 with contextlib.suppress(BrokenPipeError):
                     psql.stdin.close()
                 psql.wait()
@@ -121,6 +131,16 @@ def restore(
         finally:
             psql.kill()
             psql.wait()
+
+
+def take_kept(conn: Connection) -> bool:
+    """After a restore, and the migrations: take in the erasures that were kept; were there any?"""
+    with conn.transaction():
+        row = conn.execute(_SQL.kept).fetchone()
+        if not row or not row[0]:
+            return False
+        conn.execute(_SQL.take_kept)
+    return True
 
 
 def _say(to: IO[bytes], blocks: list[bytes]) -> None:

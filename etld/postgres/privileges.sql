@@ -28,7 +28,7 @@ needed (relation, privilege) AS (
         AND (c.relname <> 'migration' OR p.privilege = 'SELECT')
     UNION ALL
     SELECT c.oid, p.privilege
-    FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT']) AS p (privilege)
+    FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS p (privilege)
     WHERE c.relname = 'processed_events' AND c.relnamespace = 'public'::regnamespace
 ), owned (relation) AS (
     -- The aggregator makes and drops partitions of the first, and changes the others.

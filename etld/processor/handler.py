@@ -14,12 +14,14 @@ import polars as pl
 from etld.deadletters import outbox
 from etld.deadletters.from_record import Source, letter, live, tell
 from etld.deadletters.relay import Relay
+from etld.erasure.arrival import Erasures
 from etld.frames import Transform, encoded, load_transform, ready
 from etld.isolation.program import Program, memory_for
 from etld.kafka.settings import client_settings
 from etld.postgres.node_lease import NodeLease
 from etld.processor.circuit_breaker import CircuitBreaker
 from etld.processor.filter_thread import FilterThread
+from etld.processor.forgotten import Forgotten
 from etld.processor.swallowed import Swallowed
 from etld.schemas.registry import open_schemas
 from etld.schemas.registry.asked import schema_texts
@@ -58,6 +60,8 @@ class Rows(Work):
     written: list[outbox.Letter] = field(default_factory=list)
     duplicates: int = 0
     refused: int = 0
+    #: Events of subjects that were forgotten, by number of the partition: stored, and gone.
+    forgotten: Counter[int] = field(default_factory=Counter)
     #: Those of the refused that the sink took without an error.
     swallowed: list[RefusedRow] = field(default_factory=list)
 
@@ -86,9 +90,11 @@ class ProcessorHandler(BatchHandler[Rows]):
         self._lease = NodeLease(config)
         self._look_after_partitions = time.monotonic() + _PARTITIONS_EVERY
         self._filters = FilterThread(worker)
+        self._forgotten = Forgotten(worker.event_type, Erasures(config.erasure_key_path))
 
     def start(self, side: SideConnection) -> None:
-        """Find the registry, which may be in the database."""
+        """Find the registry, which may be in the database, and who was forgotten."""
+        self._forgotten.load(side)
         if self._schemas is None:
             self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
         self._filters.start()
@@ -125,7 +131,8 @@ class ProcessorHandler(BatchHandler[Rows]):
     def write(self, transaction: Transaction, work: Rows, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:
         """Rows and dead letters; those of rows that the sink refuses among them."""
         work.duplicates = work.refused = 0
-        found = transaction.write_events(work.rows, verdict)
+        rows = self._forgotten.left_out(transaction, work, self.encode)
+        found = transaction.write_events(rows, verdict)
         work.written = work.letters
         work.swallowed = [] if found is None else [one for one in found.refused if one.silently]
         if found is not None and found.refused:
@@ -140,7 +147,7 @@ class ProcessorHandler(BatchHandler[Rows]):
     def committed(self, work: Rows) -> None:
         """Say so, and let the breaker know."""
         dead = len(work.bad) + work.refused
-        stored = work.rows.height - work.duplicates - work.refused
+        stored = work.rows.height - work.duplicates - work.refused - work.forgotten.total()
         topic = self.topics[0]
         spans = {str(share.partition.number): [share.expected, share.next_offset - 1] for share in work.batch}
         log.info(
@@ -251,7 +258,7 @@ def _changes(work: Rows, found: StoredRows) -> dict[Partition, RecordCounts]:
     changes = {}
     for share in work.batch:
         expected = work.outcomes[share.partition].stored
-        new = found.stored.get(share.partition.number, 0)
+        new = found.stored.get(share.partition.number, 0) + work.forgotten[share.partition.number]
         died = dead[share.partition]
         twice = expected - new - died
         work.duplicates += twice

@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from etld.postgres import connections, privileges
+from etld.postgres import backup, connections, privileges
 from etld.postgres.access import access
 from etld.postgres.errors import DatabaseError, DatabaseProblem, classify
 from etld.postgres.migrate import migrate
@@ -55,6 +55,8 @@ def _migrate_as_another(worker: Worker, role: str) -> None:
 def _migrate(conn: Connection) -> None:
     for name in migrate(conn):
         log.info("migrated the database: %s", name)
+    if backup.take_kept(conn):
+        log.info("took in the erasures that were on record before the restore")
 
 
 @contextmanager

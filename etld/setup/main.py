@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from etld.config.names import DEAD_LETTER_TOPIC, PARKED_TOPIC
+from etld.erasure.key import ErasureKeyProblem
 from etld.errors import EtldError
 from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem, SettingsRefused
@@ -16,7 +17,7 @@ from etld.postgres.node_lease import NodeIdTaken
 from etld.schemas import registered, registration
 from etld.schemas.registration import SchemasRefused
 from etld.schemas.registry import RegistryUnavailable, open_registry
-from etld.setup import database, topics
+from etld.setup import database, restored, topics
 from etld.setup.company import refuse_strangers
 from etld.stream.strangers import StrangerInGroup
 from etld.util.backoff import Backoff
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.setup")
 
 _FOR_A_PERSON = (
-    SchemasRefused, topics.UnusableTopic, DatabaseProblem, NodeIdTaken, SettingsRefused, StrangerInGroup
+    SchemasRefused, topics.UnusableTopic, DatabaseProblem, NodeIdTaken, SettingsRefused, StrangerInGroup,
+    ErasureKeyProblem,
 )  # fmt: skip
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
 
@@ -69,9 +71,10 @@ def set_up(worker: Worker) -> None:
         cluster_id, node = admin.cluster_id(), node_lease.Node.of(config)
         node_lease.take(conn, cluster_id, node, worker.wait)
         refuse_strangers(worker, admin, conn, cluster_id, node)
-        topics.ensure(admin, config)
+        topics.ensure(admin, config, letters_read=topics.letters_read(admin, config, conn))
         worker.beat()
         schemas = registration.register(open_registry(config, addresses, conn), list(loaded))
+        restored.erase_again(worker, cluster_id)
     own_topics = {DEAD_LETTER_TOPIC: config.kafka.dead_letter_topic, PARKED_TOPIC: config.kafka.parked_topic}
     registered.write(config.schemas_path, cluster_id, schemas, own_topics)
 

@@ -113,6 +113,14 @@ def fill(conn: Connection, stream: CountedStream, summary: Summary) -> bool | No
     return True
 
 
+def counted_now(conn: Connection, stream: CountedStream) -> Composable | None:
+    """Which rows `e` of processed_events the aggregator has counted; None while a processor has not passed it.
+
+    In a transaction that holds the group's positions.
+    """
+    return _before(_read_positions(conn, stream), note_cut(conn, stream), stream.topics)
+
+
 def not_counted(conn: Connection, stream: CountedStream) -> Composable:
     """Which rows `e` of events the aggregator has not counted yet, or not for certain."""
     positions = _read_positions(conn, stream)

@@ -17,6 +17,7 @@ from etld.config.sections.base import (
     at_least,
     quantity,
 )
+from etld.config.sections.storage import Retention
 
 # With the longest event type a topic still has the 249 characters that Kafka takes.
 _Prefix = Annotated[str, Matching(r"[A-Za-z0-9._-]{0,180}", "at most 180 letters, digits, dots, - and _")]
@@ -54,6 +55,9 @@ class KafkaSection(Section):
     oauth_scope: str = Field("", description="The scope that is asked for.")
     client: dict[str, str | int | float | bool] = Field(
         {}, description="Options of librdkafka for every client, by their own names."
+    )
+    letter_retention: Retention = quantity(
+        "30 d", "dead_letter_queue and parked_events keep records for so long; the letters are in PostgreSQL."
     )
     session_timeout: Annotated[Duration, at_least(1, "1 s")] = quantity(
         "6 s", "A static member's partitions are taken over after this long."

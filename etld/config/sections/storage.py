@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from etld.config.sections.base import Duration, Section, at_least, quantity
+from etld.config.sections.base import Duration, OptionalFile, Section, at_least, quantity
 from etld.config.units import FOREVER, format_retention, parse_retention
 
 #: How much of accepted_at one partition holds; None: the table has no partitions.
@@ -44,6 +44,10 @@ class StorageSection(Section):
     )
     retention: Retention = quantity(FOREVER, 'Events are kept for so long after Kafka took them; "forever": for ever.')
     dead_letter_retention: Retention = quantity(FOREVER, "The same for dead letters, parked ones too.")
+
+    erasure_key_file: OptionalFile = Field(
+        None, description='The key of the hashes by which `etld forget` remembers; "": erasure.key in state_dir.'
+    )
 
     @property
     def period(self) -> Period:

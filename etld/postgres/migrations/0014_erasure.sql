@@ -16,8 +16,10 @@ CREATE TABLE etld.erasure (
     subject         bytea       NOT NULL,
     key_fingerprint text        NOT NULL,
     -- begun: letters are left out on arrival. reading: so are events behind read_until, while what lies before is read.
-    -- active: so is all that was accepted until then. done: and nothing of it is left in the tables.
-    state           text        NOT NULL DEFAULT 'begun' CHECK (state IN ('begun', 'reading', 'active', 'done')),
+    -- active: so is all that was accepted until then. done: and nothing of it is left in the tables. restored: it was done,
+    -- and a backup of before has been restored since.
+    state           text        NOT NULL DEFAULT 'begun'
+        CHECK (state IN ('begun', 'reading', 'active', 'done', 'restored')),
     requested_by    text        NOT NULL,
     requested_at    timestamptz NOT NULL DEFAULT now(),
     accepted_until  timestamptz NOT NULL,
@@ -29,14 +31,15 @@ CREATE TABLE etld.erasure (
     kafka_until     timestamptz,
     finished_at     timestamptz
 );
-CREATE UNIQUE INDEX erasure_unfinished ON etld.erasure (subject) WHERE state <> 'done';
+CREATE UNIQUE INDEX erasure_unfinished ON etld.erasure (subject) WHERE state IN ('begun', 'reading', 'active');
 CREATE INDEX erasure_subject ON etld.erasure (subject);
 
 -- Dead letters that were erased: a record of the dead letter queue that comes again is known by its id.
 CREATE TABLE etld.forgotten_letter (
     id      uuid    PRIMARY KEY,
-    -- Has the corrector counted its record? One that was taken out of the outbox may still come.
-    arrived boolean NOT NULL
+    -- Has the corrector counted its record? One that was taken out of the outbox may still come: false. NULL: neither it nor
+    -- the dead record is counted as erased, since a backup of before has been restored.
+    arrived boolean
 );
 
 -- The number of the last erasure step that whoever writes here has to know.

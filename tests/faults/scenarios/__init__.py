@@ -23,6 +23,7 @@ MODULES = (
     "machine",
     "storage",
     "topology",
+    "forgetting",
     "chaos",
 )
 

@@ -125,7 +125,7 @@ def test_another_user_migrates(place: Place) -> None:
     with psycopg.connect(dsn) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute("CREATE TABLE public.mine ()")
     with psycopg.connect(dsn) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        conn.execute("DELETE FROM public.processed_events")
+        conn.execute("UPDATE public.processed_events SET event_name = ''")
     # A superuser may migrate without being a member.
     works(place)
 

@@ -122,8 +122,8 @@ def settings(admin: Admin, name: str) -> dict[str, str]:
         return {}
 
 
-def test_dead_letters_are_kept_for_ever(place: Place) -> None:
-    """Kafka's own retention would throw them away."""
+def test_how_long_kafka_keeps_dead_letters(place: Place) -> None:
+    """As the configuration says, and no longer, also of topics that kept them for ever; another value stays."""
     prefix = f"{uuid.uuid4().hex[:8]}-"  # topics that no other test has made
     with (place.directory / "etld.toml").open("a") as out:
         out.write(f'[kafka]\nprefix = "{prefix}"\n')
@@ -131,7 +131,14 @@ def test_dead_letters_are_kept_for_ever(place: Place) -> None:
     admin = Admin({"bootstrap.servers": place.addresses.kafka})
     for name in (f"{prefix}dead_letter_queue", f"{prefix}parked_events"):
         # A broker learns of a new topic a moment after the controller has made it.
-        assert wait_until(lambda name=name: settings(admin, name))["retention.ms"] == "-1"
+        found = wait_until(lambda name=name: settings(admin, name))
+        assert (found["retention.ms"], found["retention.bytes"]) == (str(30 * 86_400_000), "-1")
+    admin.set_topic_config(f"{prefix}dead_letter_queue", {"retention.ms": "-1"})
+    admin.set_topic_config(f"{prefix}parked_events", {"retention.ms": "1000000"})
+    main.run(place.worker())
+    kept = [("dead_letter_queue", str(30 * 86_400_000)), ("parked_events", "1000000")]
+    for name, wanted in kept:
+        wait_until(lambda name=name, wanted=wanted: settings(admin, f"{prefix}{name}").get("retention.ms") == wanted)
 
 
 def test_twice_and_at_once(place: Place) -> None:
@@ -173,7 +180,7 @@ def test_a_compacted_topic_is_unusable(place: Place) -> None:
     admin = Admin({"bootstrap.servers": place.addresses.kafka})
     admin.create_topic(place.topic, 1, 1, {"cleanup.policy": "compact"})
     with pytest.raises(topics.UnusableTopic, match=r"compacted.*cleanup\.policy=delete"):
-        topics.ensure(admin, place.config())
+        topics.ensure(admin, place.config(), letters_read=True)
 
 
 def test_waits_while_the_database_is_away(place: Place) -> None:

@@ -1,0 +1,144 @@
+"""The whole of it, step by step; whoever is killed in the middle goes on with the same command."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from etld.deadletters.service import open_repairer
+from etld.erasure import key as keys
+from etld.erasure import records
+from etld.forget.events import EventErasing
+from etld.forget.letters import LetterSearch, Sought
+from etld.forget.waiting import Readers
+from etld.kafka.admin import Admin
+from etld.postgres import connections
+from etld.postgres.access import session_access
+from etld.schemas.registry import open_schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from etld.config import Config
+    from etld.erasure.key import ErasureKey
+    from etld.erasure.records import ErasureReceipt
+    from etld.erasure.subject import Subject
+    from etld.postgres.connections import Connection
+    from etld.worker import Addresses
+
+    Tell = Callable[[str], None]
+
+_LOOK_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectCounts:
+    """What there is of some subjects."""
+
+    events: int
+    dead_letters: int
+
+
+class Forget:
+    """Erases subjects on a running system. `tell` is told what happens; `patience`: so long nothing may."""
+
+    def __init__(
+        self,
+        config: Config,
+        addresses: Addresses,
+        kafka_settings: Mapping[str, Any],
+        tell: Tell,
+        patience: float = 60.0,
+    ) -> None:
+        self._config = config
+        self._addresses = addresses
+        self._tell = tell
+        self._conn = self._connect()
+        self._readers = Readers(self._conn, config, Admin(kafka_settings), tell, patience)
+        repairer = open_repairer(config, addresses, rules=())
+        self._letters = LetterSearch(self._conn, repairer, open_schemas(config, addresses, budget=math.inf))
+        self._events = EventErasing(self._conn, self._connect, config, self._readers.cluster_id, tell, patience)
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._conn.close()
+
+    def look(self, subjects: Sequence[Subject]) -> SubjectCounts:
+        """What there is now, and nothing is changed."""
+        now = datetime.now(UTC)
+        sought = [Sought(0, one, now) for one in subjects]
+        return SubjectCounts(self._events.count(sought), self._letters.count(sought))
+
+    def run(self, subjects: Sequence[Subject]) -> list[ErasureReceipt]:
+        """Erase; one receipt a subject, and more where an earlier erasure had come to no end.
+
+        Raises `NotFinished`, `ErasureKeyProblem`, `KafkaProblem` and psycopg errors.
+        """
+        key = keys.make(self._config.erasure_key_path)
+        records.check_key(self._conn, key)
+        told = False
+        while not records.lock(self._conn):
+            if not told:
+                told = True
+                self._tell("another forget is at work: waiting for it")
+            time.sleep(_LOOK_EVERY)
+        try:
+            resumed, done = self._erase(subjects, key)
+            if resumed:
+                # They took what was accepted until they were begun; the rest goes now.
+                done += self._erase(resumed, key)[1]
+        finally:
+            records.unlock(self._conn)
+        return records.receipts(self._conn, done)
+
+    def _erase(self, subjects: Sequence[Subject], key: ErasureKey) -> tuple[list[Subject], list[int]]:
+        """The subjects whose erasure had been begun before, and the numbers of all erasures that are done now."""
+        by_hash = {key.hashed(one.fields, one.values): one for one in subjects}
+        known = {one.id for one in records.unfinished(self._conn, list(by_hash))}
+        begun = records.begin(self._conn, subjects, key, _who())
+        ids = [one.id for one in begun]
+        sought = [Sought(one.id, by_hash[one.subject], one.accepted_until) for one in begun]
+        self._tell("looking through dead letters")
+        self._letters.erase(sought)
+        self._bring_into_force(ids)
+        now = {one.id: one.accepted_until for one in records.unfinished(self._conn, list(by_hash))}
+        sought = [replace(one, accepted_until=now[one.erasure]) for one in sought]
+        self._letters.erase(sought)
+        self._events.erase(sought)
+        records.finish(self._conn, ids, self._readers.kept())
+        return [by_hash[one.subject] for one in begun if one.id in known], ids
+
+    def _bring_into_force(self, ids: Sequence[int]) -> None:
+        ends = self._readers.ends()
+        records.read_on(
+            self._conn, ids, self._readers.cluster_id, {(key[1], key[2]): high for key, high in ends.items()}
+        )
+        self._readers.wait_for_events(records.read_until(self._conn, ids), ends)
+        self._readers.wait_for_letters()
+        records.activate(self._conn, ids)
+
+    def _connect(self) -> Connection:
+        assert self._addresses.postgres is not None
+        address, way = session_access(self._config, self._addresses.postgres)
+        return connections.connect(
+            address,
+            **way,
+            application_name="etld forget",
+            connect_timeout=self._config.postgres.connect_timeout,
+            statement_timeout=0,
+        )
+
+
+def _who() -> str:
+    """The user at the machine."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"

@@ -1,0 +1,174 @@
+"""`etld forget`: a subject is gone from every table, and does not come back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from support.daemon import Daemon
+from support.etld_client import EtldClient
+from support.events import event
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+USER, MAIL = 4711, "forget.me@example.com"
+#: With the smallest and largest values of a group, without a count, and with a sum of what may be missing.
+EXTREMES = {
+    "event_types": ["purchase"],
+    "group_by": {"country": "user_details.country"},
+    "measures": {
+        "least": {"min": "event_details.price"},
+        "most": {"max": "event_details.price"},
+        "ids": {"sum": "user_details.user_id"},
+    },
+    "bucket": "1 h",
+}
+
+
+@pytest.fixture(scope="module")
+def etld(make_daemon: Callable[[], Daemon]) -> Iterator[EtldClient]:
+    """One daemon for the tests of this file."""
+    made = make_daemon()
+    made.configure({"summaries.extremes": EXTREMES})
+    with made.running():
+        yield EtldClient(made)
+
+
+def of(user: int, mail: str, kind: str = "purchase", **details: Any) -> dict[str, Any]:
+    """An event of somebody."""
+    who = {"user_id": user, "email": mail, "country": "DE" if user % 2 else None}
+    return {"event_id": str(uuid.uuid4()), **event(kind, details), "user_details": who}
+
+
+def mentions(etld: EtldClient, text: str) -> dict[str, int]:
+    """Rows of every table that hold a text, as a search of a dump would find them."""
+    tables = etld.sql("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('public', 'etld')")
+    found = {}
+    for (table,) in tables:
+        (count,) = etld.sql(
+            f"SELECT count(*) FROM {table} t WHERE t::text LIKE %s OR t::text LIKE %s",
+            f"%{text}%",
+            f"%{text.encode().hex()}%",
+        )[0]
+        if count:
+            found[table] = count
+    return found
+
+
+def agreed(etld: EtldClient) -> dict[str, Any]:
+    """All accounts, once nothing is in flight; each summary equals its recompute."""
+
+    def well() -> bool:
+        told = etld.daemon.json("reconcile", check=False)
+        return bool(told["ok"] and not told["in_flight"] and all(one["equal"] for one in told["summaries"]))
+
+    try:
+        wait_until(well, 60, "reconcile is content")
+    except AssertionError:
+        raise AssertionError(etld.daemon.cli("reconcile", check=False).stdout) from None
+    found: dict[str, Any] = etld.daemon.json("reconcile")
+    return found
+
+
+def ended(etld: EtldClient, events: list[dict[str, Any]]) -> None:
+    """Each is stored, or a letter that has come to its end."""
+    ids = [one["event_id"] for one in events]
+
+    def all_there() -> bool:
+        settled = etld.sql(
+            "SELECT count(*) FROM etld.dead_letter WHERE event_id = ANY(%s::uuid[]) AND state = 'parked'", ids
+        )
+        return etld.stored(*ids) + int(settled[0][0]) == len(ids)
+
+    wait_until(all_there, 60, "each event has come to its end")
+
+
+def test_nothing_of_a_subject_is_left(etld: EtldClient) -> None:
+    """Stored, summed up, repaired, parked, on its way: all goes; others' events stay, and later ones are stored."""
+    theirs = [of(USER * 10, "stays@example.com", price=5.5), of(471, "stays@example.com", price=3.5)]
+    stored = [of(USER, MAIL, kind) for kind in ("purchase", "order", "delivery") for _ in range(20)]
+    stored += [of(USER, MAIL, price=0.5), of(USER, MAIL, price=99.0)]
+    repaired = [of(USER, MAIL, price=f" {n}.5 ") for n in range(10)]
+    parked = [of(USER, MAIL, price=f"none {n} {MAIL}") for n in range(10)]
+    misplaced = {**of(USER, MAIL), "user_details": f"{MAIL}", "user_id": USER}
+    etld.send([*theirs, *stored, *repaired, *parked, misplaced])
+    ended(etld, [*theirs, *stored, *repaired, *parked, misplaced])
+    before = agreed(etld)
+    assert mentions(etld, MAIL).keys() >= {"etld.dead_letter", "etld.dead_letter_attempt"}
+
+    dry = etld.daemon.json("forget", f"user_id={USER}", "--dry-run")
+    assert (dry["events"], dry["dead_letters"]) == (72, 21)
+    assert agreed(etld)["table_rows"] == before["table_rows"]
+    asked = etld.daemon.cli("forget", f"user_id={USER}", check=False)
+    assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
+
+    in_flight = [of(USER, MAIL, price=n) for n in range(10)] + [of(USER, MAIL, price=f" {n}") for n in range(8)]
+    etld.send(in_flight)
+    done = etld.daemon.cli("forget", f"user_id={USER}", "--yes", "--json")
+    (receipt,) = json.loads(done.stdout)["erasures"]
+    assert (receipt["state"], receipt["fields"]) == ("done", ["user_details.user_id"])
+    assert 72 + 10 <= receipt["events"] <= 72 + 18
+    assert mentions(etld, MAIL) == {}
+    assert str(USER) not in json.dumps(receipt).replace(str(receipt["id"]), "")
+    after = agreed(etld)
+    assert sum(one["forgotten"] for one in after["partitions"]) == receipt["events"]
+    assert after["table_rows"] == before["table_rows"] - 72
+    assert etld.stored(*(one["event_id"] for one in theirs)) == 2
+    assert etld.daemon.status()["totals"]["forgotten"] >= 0
+
+    later = of(USER, MAIL, price=7.0)
+    broken = of(USER, MAIL, price=" 8.0 ")
+    etld.send([later, broken])
+    ended(etld, [later, broken])
+    agreed(etld)
+
+
+def test_a_restored_backup_and_a_replay_do_not_bring_it_back(etld: EtldClient) -> None:
+    """Neither what the backup holds, nor what came after it and is read again; what was sent afterwards is there."""
+    user, mail, daemon = 815, "restored.me@example.com", etld.daemon
+    sent = [of(user, mail, price=n) for n in range(20)] + [of(user, mail, "order") for _ in range(5)]
+    sent += [of(user, mail, price=f" {n}.5 ") for n in range(5)] + [of(user, mail, price=f"none {n}") for n in range(5)]
+    others = [of(816, "other@example.com", price=n) for n in range(5)]
+    etld.send(sent + others)
+    ended(etld, sent + others)
+    agreed(etld)
+    daemon.cli("database", "dump", "before.dump")
+    again = [of(user, mail, price=n) for n in range(10)] + [of(user, mail, price=f"none {n}") for n in range(5)]
+    after = [of(817, "after@example.com", price=1.0)]
+    etld.send(again + after)
+    ended(etld, again + after)
+    (receipt,) = daemon.json("forget", f"email={mail}", f"user_details.user_id={user}", "--yes")["erasures"]
+    assert (receipt["events"], receipt["dead_letters"]) == (20 + 5 + 5 + 10, 15)
+    later = of(user, "later@example.com", price=2.0)
+    etld.send([later])
+    ended(etld, [later])
+
+    daemon.stop()
+    daemon.cli("database", "restore", "before.dump", "--force")
+    daemon.start()
+    there = [one["event_id"] for one in (*others, *after, later)]
+    wait_until(lambda: etld.stored(*there) == len(there), 60, "what came after the dump is read again")
+    agreed(etld)
+    assert mentions(etld, mail) == {}
+    state = "SELECT state FROM etld.erasure WHERE encode(subject, 'hex') = %s"
+    assert etld.sql(state, receipt["subject"]) == [("done",)]
+
+    # Everything once more, as from a position that went back.
+    daemon.cli("pause", "processor-purchase")
+    daemon.cli("pause", "corrector")
+    etld.sql(
+        "UPDATE etld.kafka_position SET next_offset = start_offset, owner_epoch = owner_epoch + 1"
+        " WHERE consumer_group IN ('etld-processor-purchase', 'etld-corrector')"
+    )
+    daemon.cli("resume", "processor-purchase")
+    daemon.cli("resume", "corrector")
+    read = "SELECT bool_and(next_offset >= consumed / 2) FROM etld.kafka_position WHERE consumer_group LIKE %s"
+    for group in ("etld-processor-purchase", "etld-corrector"):
+        wait_until(lambda group=group: etld.sql(read, group) == [(True,)], 60, "all is read again")
+    assert mentions(etld, mail) == {}
+    assert etld.stored(later["event_id"]) == 1
