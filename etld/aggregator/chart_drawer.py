@@ -34,6 +34,7 @@ class ChartDrawer:
         self._thread: threading.Thread | None = None
         self._process: subprocess.Popen[str] | None = None
         self._result: list[str] | CannotDraw | None = None
+        self._closed = False
         self._began = 0.0
         self._shown = 0
         self._has_charts = any(worker.config.summaries[one.name].chart for one in summaries)
@@ -59,6 +60,7 @@ class ChartDrawer:
 
     def close(self) -> None:
         """End a drawing that is under way."""
+        self._closed = True
         thread, process = self._thread, self._process
         if thread is not None and thread.is_alive() and process is not None:
             process.kill()
@@ -69,6 +71,9 @@ class ChartDrawer:
 
         def started(process: subprocess.Popen[str]) -> None:
             self._process = process
+            if self._closed:
+                process.kill()
+                raise CannotDraw("the worker ends")
 
         try:
             self._result = draw(charts, config.charts, config.state_dir / "matplotlib", started=started)

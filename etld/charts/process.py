@@ -24,6 +24,10 @@ class CannotDraw(EtldError):
     """The charts could not be drawn or written."""
 
 
+class _Ended(CannotDraw):
+    """The process that draws ended without an answer, or had to be ended."""
+
+
 def draw(
     charts: Sequence[Chart],
     config: ChartsSection,
@@ -33,9 +37,35 @@ def draw(
 ) -> list[str]:
     """Draw charts in a process of their own; the paths. `cache` keeps matplotlib's list of fonts.
 
-    `started` is given the process, so that another thread may end it. Raises `CannotDraw`.
+    Where that process ends of it, each chart has one of its own: one that ends it too keeps no other from being drawn.
+    `started` is given each process, so that another thread may end it. Raises `CannotDraw`.
     """
-    now = datetime.now().astimezone()
+    stamp = datetime.now().astimezone()
+    tell = started or (lambda _process: None)
+    try:
+        return _drawn(charts, config, cache, stamp, tell)
+    except _Ended:
+        if len(charts) == 1:
+            raise
+    wrong = []
+    paths: list[str] = []
+    for chart in charts:
+        try:
+            paths += _drawn([chart], config, cache, stamp, tell)
+        except _Ended as error:
+            wrong.append(f"chart {chart.name}: {error}")
+    if wrong:
+        raise CannotDraw(f"{'; '.join(wrong)} (the other {len(paths)} are drawn)")
+    return paths
+
+
+def _drawn(
+    charts: Sequence[Chart],
+    config: ChartsSection,
+    cache: Path,
+    now: datetime,
+    started: Callable[[subprocess.Popen[str]], None],
+) -> list[str]:
     order = {
         "directory": str(config.dir),
         "directory_mode": _mode(config.directory_mode),
@@ -59,19 +89,18 @@ def draw(
         )
     except OSError as error:
         raise CannotDraw(f"cannot start the process that draws: {error}") from error
-    if started is not None:
-        started(process)
+    started(process)
     try:
         out, err = process.communicate(json.dumps(order), timeout=TIMEOUT)
     except subprocess.TimeoutExpired as error:
         process.kill()
         process.communicate()
-        raise CannotDraw(f"drawing took longer than {TIMEOUT:.0f} s") from error
+        raise _Ended(f"drawing took longer than {TIMEOUT:.0f} s") from error
     try:
         answer = json.loads(out)
     except ValueError:
         last = err.strip().splitlines()[-1] if err.strip() else f"it ended with {process.returncode}"
-        raise CannotDraw(f"the process that draws failed: {last}") from None
+        raise _Ended(f"the process that draws failed: {last}") from None
     if answer["error"]:
         raise CannotDraw(f"{answer['error']}. Free space there or make it writable; drawing is tried again.")
     return list(answer["paths"])

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from etld.deadletters import arrival, letter_headers, lifecycle
-from etld.errors import EtldError
 from etld.events.ids import dead_letter_id
 from etld.kafka.types import Partition
 from etld.postgres.node_lease import NodeLease
@@ -29,6 +28,10 @@ if TYPE_CHECKING:
     from etld.worker import Worker
 
 log = logging.getLogger("etld.corrector")
+
+
+class RepairsStuck(Exception):
+    """The thread of the repairs is stuck or has ended: only another process helps, so no `EtldError`."""
 
 
 @dataclass
@@ -127,16 +130,19 @@ class CorrectorHandler(BatchHandler[Arrivals]):
         return letter
 
     def _exchange(self) -> None:
-        """Tell the repair loop what the worker was told, and the worker how the loop is; `EtldError`: it hangs."""
+        """Tell the repair loop what the worker was told, and the worker how the loop is; raises `RepairsStuck`."""
         repairs, worker = self._repairs, self._worker
         if not repairs.alive():
-            raise EtldError("the repairs stand still: the worker starts anew")
+            raise RepairsStuck("the repairs stand still: the worker starts anew")
         repairs.paused = worker.paused
         repairs.round.cluster_id = self.cluster_id
         if self._resumes != worker.resumes:
             self._resumes = worker.resumes
             repairs.close_breaker()
         worker.fault("corrector", repairs.problem)
+        worker.fault("trials", repairs.trials.problem)
+        if killers := repairs.trials.killers():
+            worker.count("killers", killers, topic=self.topics[0])
         worker.fault("letters", self._sender.problem)
         worker.fault("breaker", repairs.held)
         counts = repairs.round.counts

@@ -6,6 +6,8 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from etld.worker.heap import limit_memory
+
 if TYPE_CHECKING:
     from etld.worker import Worker
 
@@ -23,6 +25,7 @@ def run(worker: Worker) -> None:
     from etld.corrector.event_id_move import EventIdMove
     from etld.corrector.forgotten import ForgottenLetters
     from etld.corrector.handler import CorrectorHandler
+    from etld.corrector.letter_trials import LetterTrials
     from etld.corrector.repair_loop import RepairLoop
     from etld.corrector.sender import LetterSender
     from etld.corrector.topic_retention import TopicRetention
@@ -51,12 +54,14 @@ def run(worker: Worker) -> None:
 
     kafka = client_settings(config, worker.addresses)
     sender = LetterSender(kafka, config.kafka.parked_topic)
+    trials = LetterTrials(worker)
     move = EventIdMove(lambda: connect(limited=False))
-    repairs = RepairLoop(config, connect, sender, partial(open_schemas, config, worker.addresses), move)
+    repairs = RepairLoop(config, connect, sender, partial(open_schemas, config, worker.addresses), move, trials)
     forgotten = ForgottenLetters(
         Erasures(config.erasure_key_path), partial(open_schemas, config, worker.addresses, worker.beat)
     )
     worker.on_reload = repairs.reload
+    limit_memory(config.supervisor.max_memory)
     repairs.start()
     try:
         stream.run(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.corrector.event_id_move import EventIdMove
+    from etld.corrector.letter_trials import LetterTrials
     from etld.corrector.sender import LetterSender
     from etld.postgres.connections import Connection
     from etld.schemas.registry import SchemaCache
@@ -54,6 +55,7 @@ class RepairLoop:
         sender: LetterSender,
         open_schemas: Callable[[Callable[[], None]], SchemaCache],
         move: EventIdMove,
+        trials: LetterTrials,
     ) -> None:
         self._connect = connect
         self._schemas = open_schemas(self.tick)
@@ -61,7 +63,8 @@ class RepairLoop:
         self._ending = threading.Event()
         self._ticked = time.monotonic()
         self._setup = self._set_up(config)
-        self.round = RepairRound(sender, move, self.tick, self._ending)
+        self.trials = trials
+        self.round = RepairRound(sender, move, trials, self.tick, self._ending)
         self.paused = False
         self._at_work = False
         self.problem: str | None = None
@@ -75,11 +78,13 @@ class RepairLoop:
         """Finish the piece in hand; gives up waiting after `timeout` seconds."""
         self._ending.set()
         self._wake.set()
+        self.trials.close()
         self._thread.join(timeout)
 
     def reload(self, config: Config) -> None:
         """Work by the rules of another configuration from the next round on; raises `EtldError`."""
         self._setup = self._set_up(config)
+        self.trials.reload(config)
         self.close_breaker()
 
     def close_breaker(self) -> None:

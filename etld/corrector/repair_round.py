@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from etld.corrector.repair_breaker import RepairBreaker
     from etld.corrector.sender import LetterSender
     from etld.deadletters.repairer import Repairer
+    from etld.deadletters.trials import Trials
     from etld.postgres.connections import Connection
 
 _REPAIR_AT_ONCE, _SEND_AT_ONCE, _PAGE = 200, 500, 1000
 # Seconds from one time to the next.
-_RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY, _MOVE_EVERY = 30.0, 10.0, 0.25, 0.25
+_RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY, _MOVE_EVERY, _HOLD_EVERY = 30.0, 10.0, 0.25, 0.25, 5.0
 _COUNT_EVERY, _RECOUNT_EVERY = 0.5, 10.0
 # Counting may take one part in so many of the time.
 _COUNTING_SHARE = 50
@@ -55,10 +56,16 @@ class RepairRound:
     """
 
     def __init__(
-        self, sender: LetterSender, move: EventIdMove, tick: Callable[[], None], ending: threading.Event
+        self,
+        sender: LetterSender,
+        move: EventIdMove,
+        trials: Trials,
+        tick: Callable[[], None],
+        ending: threading.Event,
     ) -> None:
         self._sender = sender
         self._move = move
+        self._trials = trials
         self._tick = tick
         self._ending = ending
         self._due: dict[str, float] = {}
@@ -78,13 +85,16 @@ class RepairRound:
         room = self._room(conn, setup)
         repaired = 0
         if room and self._all_sent:  # what is not sent at once is not repaired yet: by then there may be better rules
-            repaired = setup.repairer.repair_due(conn, min(_REPAIR_AT_ONCE, room), setup.config.breaker.window)
+            most, window = min(_REPAIR_AT_ONCE, room), setup.config.breaker.window
+            repaired = setup.repairer.repair_due(conn, most, window, self._trials)
             self._tick()
         sent = self._send(conn, room, setup) if room else 0
         self._tick()
         announced = self._sender.parked(conn, _SEND_AT_ONCE, self._tick)
         self._tick()
         resolved = self._resolve(conn, setup.config.breaker.window)
+        if self._trials.under_way and self._is_due("hold", _HOLD_EVERY):
+            setup.repairer.hold(conn, list(self._trials.under_way))
         if self._is_due("retire", _RETIRE_EVERY):
             self._retire(conn, setup.config)
         if self._is_due("revive", _REVIVE_EVERY):

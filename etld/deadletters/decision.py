@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from etld.deadletters import trials
 from etld.deadletters.failure import Failure
 from etld.deadletters.letters import Attempt, Decision
 from etld.deadletters.rules.engine import correct, exactly
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from etld.deadletters.letters import LockedLetter, PendingLetter
     from etld.deadletters.repair_types import RepairTypes
     from etld.deadletters.rules.engine import CorrectionRule, Tried
+    from etld.isolation.search import Death
 
 # A schema id that nobody knows may be registered any moment; after this long the letter parks,
 # and is taken up again when the registry learns the id.
@@ -121,6 +123,11 @@ def failed_on(letter: PendingLetter, error: Exception) -> Decision:
     """Park a letter that the corrector itself cannot work on."""
     reason = f"etld failed on it, which is a mistake in etld: {type(error).__name__}: {error}"
     return _parked(letter, letter.attempts + 1, None, reason)
+
+
+def killed(letter: PendingLetter, death: Death) -> Decision:
+    """Park a letter that ends the process that works on it."""
+    return _parked(letter, letter.attempts + 1, None, trials.killed(death))
 
 
 def why(tried: Sequence[Tried], failure: Failure, problems: Sequence[str]) -> str:

@@ -59,7 +59,7 @@ class PendingLetter:
     """A letter in state new that is due; `age` is seconds since it came, came back or was replayed.
 
     `asked_at` (epoch seconds) is when ingest refused it; None: a processor's, which ingest had accepted.
-    `schema_header`: see `letter_headers.SCHEMA`.
+    `schema_header`: see `letter_headers.SCHEMA`. `reason` is why it is where it is.
     """
 
     id: str
@@ -78,6 +78,7 @@ class PendingLetter:
     age: float
     asked_at: float | None = None
     schema_header: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

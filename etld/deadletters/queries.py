@@ -104,7 +104,7 @@ class FullLetter:
         return PendingLetter(
             row.id, row.event_id, row.event_type, row.stage, row.error_class, row.error, row.sqlstate, row.topic,
             self.value, row.attempts, self.base_attempts, self.replays, self.waits_for, float("inf"),
-            self.asked_at, self.headers.get(SCHEMA),
+            self.asked_at, self.headers.get(SCHEMA), row.reason,
         )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SQL = statements.load(__package__, "repository")
 
+_TRIED = "the corrector ended with it, or with one like it, in hand: it is tried in a process of its own first"
+
 
 def clean(text: str | None) -> str | None:
     """A text that PostgreSQL holds: no NUL, no lone surrogate; what was there stays legible."""
@@ -94,6 +96,17 @@ def take_new(cur: Cursor, limit: int) -> list[PendingLetter]:
     """The oldest letters that are due and that nobody else is at; locked until the transaction ends."""
     rows = cur.execute(_SQL.take_new, {"limit": limit}).fetchall()
     return [PendingLetter(*row) for row in rows]
+
+
+def take_tried(cur: Cursor, ids: Sequence[str]) -> list[PendingLetter]:
+    """The same of these letters, due or not: they were set aside."""
+    return [PendingLetter(*row) for row in cur.execute(_SQL.take_tried, {"ids": list(ids)})]
+
+
+def set_aside(cur: Cursor, ids: Sequence[str], seconds: float) -> None:
+    """Let no corrector take new letters for so long: they are being tried."""
+    if ids:
+        cur.execute(_SQL.set_aside, {"ids": list(ids), "seconds": seconds, "reason": _TRIED})
 
 
 def of_ids(cur: Cursor, ids: Sequence[str]) -> list[PendingLetter]:

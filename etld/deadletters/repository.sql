@@ -38,7 +38,7 @@ WHERE id = %(id)s::uuid
 id::text, coalesce(event_id::text, event_id_text), event_type, stage, error_class, error, sqlstate, topic, value,
     attempts, base_attempts, replays, waits_for, extract(epoch FROM now() - updated_at)::float8,
     CASE WHEN stage = 'VALIDATION' THEN extract(epoch FROM coalesce(queued_at, created_at))::float8 END,
-    headers ->> 'etld.value_schema_id'
+    headers ->> 'etld.value_schema_id', reason
 FROM etld.dead_letter
 
 -- name: take_new
@@ -48,6 +48,17 @@ WHERE state = 'new' AND (not_before IS NULL OR not_before <= now())
 ORDER BY created_at
 LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
+
+-- name: take_tried
+SELECT
+    -- include: waiting
+WHERE state = 'new' AND id = ANY(%(ids)s::uuid[])
+FOR UPDATE SKIP LOCKED
+
+-- name: set_aside
+UPDATE etld.dead_letter
+SET not_before = now() + make_interval(secs => %(seconds)s), reason = %(reason)s
+WHERE id = ANY(%(ids)s::uuid[]) AND state = 'new'
 
 -- name: of_ids
 SELECT

@@ -19,6 +19,7 @@ from etld.deadletters.repairer import Repairer
 from etld.deadletters.reports import LetterReport, TrialReport, letter_report, trial_report
 from etld.deadletters.rules.engine import compile_rules
 from etld.deadletters.rules.steps.base import RuleError
+from etld.deadletters.trials import was_killed
 from etld.errors import EtldError, UsageError
 from etld.schemas import catalog
 from etld.schemas.registry import open_schemas
@@ -141,7 +142,9 @@ class DeadLetterService:
             raise EtldError(f"{name} is more than one dead letter: {letter.listed.id}, {found[1].listed.id} …")
         repairer = self._repairer
         types = repairer.catalog.at(letter.asked_at)
-        return letter_report(letter, repairer.decode(letter.pending()), repairer.rules, types)
+        # Its hook would end this command too.
+        rules = () if was_killed(letter.listed.reason) else repairer.rules
+        return letter_report(letter, repairer.decode(letter.pending()), rules, types)
 
     def statistics(self, states: Sequence[str] | None = None) -> dict[str, Any]:
         """Numbers of letters, or of those in some states, by state, error, rule and day of arrival."""

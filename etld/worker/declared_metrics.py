@@ -60,7 +60,9 @@ _METRICS = (
     DeclaredMetric(
         "end_to_end_seconds", "histogram", "From an event's acceptance to its commit in PostgreSQL.", SECONDS
     ),
-    DeclaredMetric("killers", "counter", "Records found to end the process that works on them, by topic."),
+    DeclaredMetric(
+        "killers", "counter", "Records, and letters, found to end the process that works on them, by topic."
+    ),
     DeclaredMetric("event_partitions", "gauge", "Partitions of processed_events."),
     DeclaredMetric(
         "event_id_filters_bytes",

@@ -86,6 +86,8 @@ def try_rule(rule: CorrectionRule, event: dict[str, Any], failure: Failure, type
         made = rule.apply(event, failure, types)
     except PatternTimeout as error:
         return Tried(rule.name, None, (str(error),))
+    except MemoryError:
+        raise  # whose fault that is shows in a process of its own
     except Exception as error:
         return Tried(rule.name, None, (f"{type(error).__name__}: {error}",))
     if made is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import importlib
 import queue
 import re
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Seconds for one event.
 LIMIT = 10.0
+# Each leaves a thread behind that may never end.
+_MOST_HUNG = 3
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -78,40 +81,64 @@ def load(name: str) -> Hook:
 class GuardedHook:
     """A hook that gets `limit` seconds for an event, in a thread of its own.
 
-    After it did not come back once, it is not called again in this process: that thread is lost.
+    A thread that does not come back is left to itself. After that has happened for `_MOST_HUNG` events, with none
+    between that the hook came back from, it is not called again in this process.
     """
 
     def __init__(self, name: str, function: Hook, limit: float = LIMIT) -> None:
         self._name = name
         self._function = function
         self._limit = limit
-        self._hangs = False
-        self._tasks: queue.SimpleQueue[tuple[dict[str, Any], Failure]] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._hung = 0
+        self._thread: _HookThread | None = None
 
     def __call__(self, event: dict[str, Any], failure: Failure) -> Any:
         """What the hook returns; raises what it raises, and `HookHung`."""
-        if self._hangs:
-            raise HookHung(f"{self._name} hung on another event: mend it, then `etld restart corrector`")
+        if self._hung >= _MOST_HUNG:
+            raise HookHung(f"{self._name} hung on the last {self._hung} events: mend it, then `etld restart corrector`")
         if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name=f"hook {self._name}", daemon=True)
-            self._thread.start()
-        self._tasks.put((event, failure))
+            self._thread = _HookThread(self._name, self._function)
         try:
-            made, error = self._answers.get(timeout=self._limit)
+            made, error = self._thread.answer(event, failure, self._limit)
         except queue.Empty:
-            self._hangs = True
+            self._hung += 1
+            self._thread.leave()
+            self._thread = None
             raise HookHung(f"{self._name} did not return within {self._limit:g} s") from None
+        self._hung = 0
         if error is not None:
             raise error
         return made
 
+
+class _HookThread:
+    """The thread that calls a hook, until it is left."""
+
+    def __init__(self, name: str, function: Hook) -> None:
+        self._function = function
+        self._tasks: queue.SimpleQueue[tuple[dict[str, Any], Failure] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=f"hook {name}", daemon=True)
+        self._thread.start()
+
+    def answer(self, event: dict[str, Any], failure: Failure, timeout: float) -> tuple[Any, Exception | None]:
+        """What the hook made of an event, or what it raised; raises `queue.Empty`."""
+        self._tasks.put((event, failure))
+        return self._answers.get(timeout=timeout)
+
+    def leave(self) -> None:
+        """Let it end once the hook comes back. An endless loop of Python's is broken off, what waits is not."""
+        self._tasks.put(None)
+        if self._thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(HookEnded))
+
     def _serve(self) -> None:
-        while True:
-            event, failure = self._tasks.get()
+        while (task := self._tasks.get()) is not None:
             try:
-                self._answers.put((self._function(event, failure), None))
+                self._answers.put((self._function(*task), None))
+            except MemoryError as error:
+                # Another one: in the frames of this may be what took the memory.
+                self._answers.put((None, MemoryError(str(error))))
             except Exception as error:
                 self._answers.put((None, error))
             except BaseException as error:

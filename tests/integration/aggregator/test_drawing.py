@@ -73,6 +73,21 @@ def test_a_killed_drawing_is_one_clear_line(tmp_path: Path) -> None:
         draw(SHAPES[:1], _section(tmp_path), tmp_path, started=kill)
 
 
+def test_a_chart_that_ends_the_process_keeps_no_other_from_being_drawn(tmp_path: Path) -> None:
+    """Each of the others is drawn by a process of its own."""
+    begun: list[int] = []
+
+    def kill(process: subprocess.Popen[str]) -> None:
+        begun.append(process.pid)
+        if len(begun) in (1, 3):  # all together, and the second alone
+            process.kill()
+
+    failed = r"chart one: the process that draws failed: .* \(the other 2 are drawn\)"
+    with pytest.raises(CannotDraw, match=failed):
+        draw(SHAPES[:3], _section(tmp_path), tmp_path, started=kill)
+    assert {path.name for path in tmp_path.glob("*_latest.png")} == {"empty_latest.png", "zero_latest.png"}
+
+
 def test_the_aggregator_itself_never_loads_matplotlib() -> None:
     """Its memory leaves with the process that draws."""
     code = "import sys, etld.aggregator.handler; sys.exit('matplotlib' in sys.modules)"

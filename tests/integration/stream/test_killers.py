@@ -16,41 +16,17 @@ import pytest
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import event, purchase
+from support.killing_code import ENDS, HOW, transform_module
 from support.processes import children
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-#: What ends a process, by the name of the item that does.
-_ENDS = {
-    "exit": "os._exit(1)",
-    "crash": "os.kill(os.getpid(), signal.SIGSEGV)",
-    "loop": "exec('while True: pass')",
-    "memory": "grown = [bytearray(1 << 24) for _ in iter(int, 1)]",
-    "raise": "raise SystemExit(3)",
-}
-_MODULE = "\n".join(
-    [
-        "import os, signal",
-        "def purchase(frame):",
-        "    names = frame['event_details'].struct.field('item_name')",
-        *(f"    if (names == '{name}').any(): {code}" for name, code in _ENDS.items()),
-        "    return frame",
-    ]
-)
-_HOW = {
-    "exit": "ended with exit code 1",
-    "crash": "killed by SIGSEGV",
-    "loop": "took more than",
-    "memory": "MemoryError",
-    "raise": "SystemExit",
-}
-
 
 @pytest.fixture(scope="module")
 def etld(make_daemon: Callable[[], Daemon]) -> Iterator[EtldClient]:
     made = make_daemon()
-    made.directory.joinpath("killing.py").write_text(_MODULE)
+    made.directory.joinpath("killing.py").write_text(transform_module())
     made.env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(made.directory), made.env.get("PYTHONPATH"))))
     made.configure({"event_types.purchase.transform": "killing:purchase"})
     with made.running():
@@ -98,7 +74,7 @@ def settled(etld: EtldClient, good: list[dict[str, Any]], bad: list[dict[str, An
 def test_each_kind_of_killer_is_found(etld: EtldClient) -> None:
     """Whatever way it ends the process; no worker is given up, and the others go on meanwhile."""
     good = [purchase() for _ in range(400)]
-    bad = [purchase(item_name=name) for name in _ENDS]
+    bad = [purchase(item_name=name) for name in ENDS]
     mixed = good + bad
     random.Random(7).shuffle(mixed)
     with watched(etld) as seen:
@@ -114,7 +90,7 @@ def test_each_kind_of_killer_is_found(etld: EtldClient) -> None:
     for one in bad:
         stage, kind, error = found[one["event_id"]]
         assert (stage, kind) == ("TRANSFORM", "WORKER_KILLED")
-        assert _HOW[one["event_details"]["item_name"]] in error
+        assert HOW[one["event_details"]["item_name"]] in error
         assert "3 times" in error
 
 
