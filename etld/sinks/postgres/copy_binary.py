@@ -51,7 +51,7 @@ class BinaryRows:
     their 16 bytes in the unique column, one after the other.
     """
 
-    data: bytes
+    data: Packed
     ends: Packed
     order: Packed
     keys: bytes
@@ -59,14 +59,11 @@ class BinaryRows:
     def pieces(self, without: Packed | None = None) -> Iterator[bytes | memoryview]:
         """What COPY reads, `without` the rows that this mask of them marks."""
         yield _HEADER
-        if without is None:
-            yield self.data
-        else:
-            view, begin = memoryview(self.data), 0
-            for at in np.flatnonzero(without).tolist():
-                yield view[begin : self.ends[at - 1] if at else 0]
-                begin = self.ends[at]
-            yield view[begin:]
+        rows, begin = self.data.data, 0
+        for at in [] if without is None else np.flatnonzero(without).tolist():
+            yield rows[begin : self.ends[at - 1] if at else 0]
+            begin = self.ends[at]
+        yield rows[begin:]
         yield _TRAILER
 
 
@@ -81,16 +78,24 @@ def rows_of(
     """
     if isinstance(frames, pl.DataFrame):
         frames = [frames]
-    rows: list[bytes] = []
-    order, keys = [np.empty(0, np.intp)], []
+    data, sizes, order = [np.empty(0, np.uint8)], [np.empty(0, np.int64)], [np.empty(0, np.intp)]
+    keys, height = [], 0
     for piece in chain.from_iterable(map(_pieces, frames)):
         if piece.height:
             row = _row(piece, columns, unique)
-            order.append(row.order + len(rows))
+            rows = row.joined()
+            sizes.append(rows.bin.size().cast(pl.Int64).to_numpy())
+            # As one run of bytes at once: an object of Python for each row would cost five times as much.
+            data.append(rows.cast(pl.List(pl.UInt8)).explode().to_numpy())
+            order.append(row.order + height)
             keys.append(row.keys)
-            rows += row.joined()
-    ends = np.cumsum(np.fromiter(map(len, rows), np.int64, len(rows)))
-    return BinaryRows(b"".join(rows), ends, np.concatenate(order), b"".join(keys))
+            height += piece.height
+    return BinaryRows(_one(data), np.cumsum(_one(sizes)), _one(order), b"".join(keys))
+
+
+def _one(parts: list[Packed]) -> Packed:
+    """All parts, of which the first is empty, without a copy of one that is alone."""
+    return parts[1] if len(parts) == 2 else np.concatenate(parts)
 
 
 def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -163,8 +168,8 @@ class _Row:
         if self._height >= _MANY:
             self._order = np.argsort(uuids.view(">u8")[::2])
 
-    def joined(self) -> list[bytes]:
-        """The rows."""
+    def joined(self) -> pl.Series:
+        """The rows, in that order."""
         if self._run:
             self._close()
         columns = pl.DataFrame([piece.alias(str(i)) for i, piece in enumerate(self._pieces)])
@@ -173,7 +178,7 @@ class _Row:
         while len(parts) > 1:
             parts = [sum(parts[i + 1 : i + 2], parts[i]) for i in range(0, len(parts), 2)]
         rows = columns.select(parts[0]).to_series()
-        return (rows if self._order is None else rows.gather(self._order)).to_list()
+        return rows if self._order is None else rows.gather(self._order)
 
     def _close(self) -> None:
         packed = np.empty(self._height, [(str(i), dtype) for i, (dtype, _) in enumerate(self._run)])
