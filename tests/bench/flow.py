@@ -18,7 +18,8 @@ COLUMNS = (
 BATCH = 10_000  # as many as processor.batch_max_records
 FORMATS = ("csv", "text", "binary")
 GROUP = "etld-processor-purchase"
-_STOCK = """
+#: Rows as they may be there before a run: `count` of them from `begin` on.
+STOCK = """
 INSERT INTO processed_events
     (event_id, event_name, event_type, user_details, event_details, triggered_at, kafka_partition, kafka_offset,
     accepted_at)
@@ -70,7 +71,7 @@ class Backlog:
         with open_database(self.database) as conn:
             for begin in range(0, rows, 500_000):
                 count = min(500_000, rows - begin)
-                conn.execute(_STOCK, {"begin": begin, "count": count, "accepted": accepted})
+                conn.execute(STOCK, {"begin": begin, "count": count, "accepted": accepted})
             conn.execute("VACUUM ANALYZE processed_events")
             found = conn.execute("SELECT max(id) FROM processed_events").fetchone()
             self.kept = found[0] if found else 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from bench.environment import Environment, fill, open_database, prepare
-from bench.flow import Backlog
+from bench.flow import STOCK, Backlog
 from bench.result import Result
+from etld.postgres.connections import connect
 from etld.sinks.postgres.partitions import takeover
 from support.waiting import wait_until
 
@@ -63,4 +65,31 @@ def drop(environment: Environment, name: str) -> Result:
     return Result(name, "s", [longest])
 
 
-BENCHES = {f"drop-{n}": drop for n in (5_000_000,)}
+def take_over(environment: Environment, name: str) -> Result:
+    """The longest that one row waits while a table of so many rows becomes the first partition of another."""
+    rows = int(name.rpartition("-")[2]) // (1000 if environment.quick else 1)
+    backlog = Backlog(environment, 1)
+    backlog.stock(rows)
+    over = threading.Event()
+    waits: list[float] = []
+
+    def write() -> None:
+        with open_database(backlog.database) as conn:
+            while not over.is_set():
+                began = time.monotonic()
+                conn.execute(STOCK, {"begin": 0, "count": 1, "accepted": None})
+                waits.append(time.monotonic() - began)
+                time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with connect(backlog.database, application_name="bench", statement_timeout=0.0) as conn:
+            assert takeover.ensure(conn, "month") is None
+    finally:
+        over.set()
+        writer.join()
+    return Result(name, "s", [max(waits)])
+
+
+BENCHES = {"takeover-10000000": take_over} | {f"drop-{n}": drop for n in (5_000_000,)}
