@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -85,14 +86,17 @@ def retention_under_load(run: Run) -> None:
     system.known |= set(run.ledger.entries)
     run.ledger.entries.clear()
     oldest = system.leaves()[0]
-    with run.load():
-        with system.connection() as reader, reader.transaction():
-            reader.execute(f"SELECT count(*) FROM etld.{oldest}")
-            system.clock.shift(4 * _DAY)
-            run.flowing(200)
-            run.blow("aggregator-0", AGGREGATOR)
-            run.expect(oldest in system.leaves(), f"{oldest} was dropped under a reader")
-            began = time.monotonic()
+    reader = contextlib.ExitStack()
+    conn = reader.enter_context(system.connection())
+    reader.enter_context(conn.transaction())
+    conn.execute(f"SELECT count(*) FROM etld.{oldest}")
+    system.clock.shift(4 * _DAY)
+    with reader, run.load():
+        run.flowing(200)
+        run.blow("aggregator-0", AGGREGATOR)
+        run.expect(oldest in system.leaves(), f"{oldest} was dropped under a reader")
+        reader.close()
+        began = time.monotonic()
         run.until(lambda: oldest not in system.leaves(), "the oldest partition is gone")
         run.recoveries.append(time.monotonic() - began)
         run.fired += 1

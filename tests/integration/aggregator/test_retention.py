@@ -78,7 +78,7 @@ def test_days_go_by(shifted: tuple[EtldClient, clock.Clock]) -> None:
     kept = [one for day in ids[3:] for one in day]
     assert etld.stored(*kept) >= 60
     wait_until(lambda: _orders(etld) <= 10, 60, "orders are kept for a day")
-    assert etld.sql("SELECT count(*) FROM etld.dead_letter") == [(0,)]
+    wait_until(lambda: etld.sql("SELECT count(*) FROM etld.dead_letter") == [(0,)], 90, "so are dead letters for three")
     _reconciled(etld)
     gone = _gone(etld)
     assert gone["purchase"] >= 40
