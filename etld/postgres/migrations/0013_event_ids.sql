@@ -29,8 +29,8 @@ DECLARE
     writers CONSTANT bigint := 7310587273700270438;
     ordinary boolean := false;
 BEGIN
-    -- As the COPY that follows does: until the end, no leaf goes.
-    LOCK TABLE public.processed_events IN ROW EXCLUSIVE MODE;
+    -- As the COPY that follows does: until the end, no leaf goes. Not the leaves: one may be about to go, and held.
+    LOCK TABLE ONLY public.processed_events IN ROW EXCLUSIVE MODE;
     IF NOT must_be_alone AND etld.is_within(etld.current_leaf(), lowest, highest) THEN
         BEGIN
             PERFORM pg_advisory_xact_lock_shared(writers);
