@@ -75,6 +75,8 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._summaries: list[Summary] = definition.read(config.summaries, config.event_types)
         self._transforms = {topic: load_transform(config.event_types[t].transform) for topic, t in self._types.items()}
         self._schemas: SchemaCache | None = None
+        # What the table takes as a new event is new here too.
+        self._window = min(config.aggregator.dedup_window, config.storage.dedup_window)
         self._days: set[dt.date] = set()
         self._look_after_days = 0.0
         self._careful = 0
@@ -129,7 +131,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         to_add = self._tables.verify(transaction)
         day = counted_events.today()
         if day not in self._days:
-            self._days = counted_events.keep_within(transaction, day, self._worker.config.aggregator.dedup_window)
+            self._days = counted_events.keep_within(transaction, day, self._window)
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
         whole, left = work, self._without_forgotten(transaction, work)
@@ -212,7 +214,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._drawer.close()
 
     def _keep_days(self, side: SideConnection) -> None:
-        self._days = counted_events.keep(side, counted_events.today(), self._worker.config.aggregator.dedup_window)
+        self._days = counted_events.keep(side, counted_events.today(), self._window)
         self._look_after_days = time.monotonic() + _PARTITIONS_EVERY
 
 
