@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import Any
 
-from etld.util.text import shortened
+from etld.util.text import escaped, shortened
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _SKIP = re.compile(r"[^\[\]{}\"'#\n]+|#[^\n]*")
@@ -73,11 +73,6 @@ def _mistake(text: str, told: str) -> TomlMistake:
         words = next((words for begin, words in _WORDS if plain.startswith(begin)), f"{plain}: `{{}}`")
         message = words.replace("{}", shown)
     return TomlMistake(line, message)
-
-
-def escaped(text: str) -> str:
-    """Control characters as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _left_open(text: str, end: int) -> str | None:

@@ -18,6 +18,16 @@ class _Thread:
     ready_since: float | None
 
 
+def schedstat(task: Path) -> tuple[float, float]:
+    """How long a thread ran, and how long it waited for a CPU, in seconds; `task` is its directory in /proc.
+
+    The numbers are the Linux kernel's (`Documentation/scheduler/sched-stats.rst`). Raises OSError or ValueError where
+    there are none (CONFIG_SCHED_INFO).
+    """
+    ran, waited, _ = task.joinpath("schedstat").read_bytes().split()
+    return int(ran) * _NANOSECOND, int(waited) * _NANOSECOND
+
+
 class CpuWait:
     """Looks at a process from now on. Without the kernel's figures (CONFIG_SCHED_INFO) nothing is ever waited for."""
 
@@ -58,8 +68,7 @@ class CpuWait:
             for task in self._tasks.iterdir():
                 # The wait that goes on is counted by the kernel only when it ends.
                 state = task.joinpath("stat").read_bytes().rpartition(b")")[2].split()[0]
-                ran, waited, _ = task.joinpath("schedstat").read_bytes().split()
-                thread = _Thread(int(ran) * _NANOSECOND, int(waited) * _NANOSECOND, now if state == b"R" else None)
+                thread = _Thread(*schedstat(task), now if state == b"R" else None)
                 before = self._last.get(task.name)
                 if before and before.ready_since is not None and state == b"R" and before.ran == thread.ran:
                     thread = before

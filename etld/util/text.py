@@ -8,10 +8,14 @@ def one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
+def escaped(text: str) -> str:
+    """The text, with what a terminal would obey, or a table refuse, as Python writes it in a literal."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def printable(text: object, most: int) -> str:
-    """What a stranger sent, for one line: at most `most` characters, and none that a terminal or a table refuses."""
-    line = one_line(shortened(str(text), 10 * most))
-    return shortened("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line), most)
+    """What a stranger sent, for one line: at most `most` characters, `escaped`."""
+    return shortened(escaped(one_line(shortened(str(text), 10 * most))), most)
 
 
 def shortened(text: str, most: int) -> str:

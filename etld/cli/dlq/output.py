@@ -10,7 +10,7 @@ import click
 
 from etld.cli.layout import room, wrapped
 from etld.cli.table import table_lines
-from etld.util.text import one_line, shortened, thousands
+from etld.util.text import escaped, one_line, shortened, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -111,7 +111,7 @@ def print_changes(changes: Iterable[Change], indent: str, *, err: bool = False) 
 
 def plain(text: object) -> str:
     """Text on one line, without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in one_line(text))
+    return escaped(one_line(text))
 
 
 def readable(text: str) -> str:

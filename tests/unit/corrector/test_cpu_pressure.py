@@ -14,7 +14,7 @@ import pytest
 from etld.corrector import cpu_pressure
 from etld.corrector.cpu_pressure import CpuPressure
 
-TELLS = cpu_pressure._SCHEDSTAT.exists()
+TELLS = Path("/proc/thread-self/schedstat").exists()
 
 
 @pytest.mark.skipif(not TELLS, reason="this kernel does not tell how long a thread waited for a processor")
@@ -49,5 +49,5 @@ def test_a_kernel_that_does_not_tell(text: str | None, tmp_path: Path, monkeypat
     told = tmp_path / "schedstat"
     if text is not None:
         told.write_text(text)
-    monkeypatch.setattr(cpu_pressure, "_SCHEDSTAT", told)
+    monkeypatch.setattr(cpu_pressure, "_THREAD", tmp_path)
     assert CpuPressure().waited() == 0.0

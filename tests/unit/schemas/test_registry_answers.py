@@ -74,7 +74,10 @@ _WRONG = {
     "negative chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-9\r\n{}", "does not answer"),
     "no permission": (_http(b"no", "403 No"), r"refuses us \(403\): check schema_registry\.username"),
     "an overload": (_http(b"no", "503 No"), "answers 503: nothing of use"),
-    "words": (_http(b'{"message": "Leader\\n not \\ud800known\\u0000"}', "500 No"), "answers 500: Leader not .known"),
+    "words": (
+        _http(b'{"message": "Leader\\n not \\ud800known\\u0000"}', "500 No"),
+        r"500: Leader not \\ud800known\\x00",
+    ),
 }
 
 
