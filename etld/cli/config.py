@@ -57,7 +57,10 @@ def check(path: Path | None, without_secrets: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def show(path: Path | None, as_json: bool) -> None:
-    """The configuration in force, defaults included; secrets are hidden."""
+    """The configuration in force, defaults included; secrets are hidden.
+
+    As TOML it can be read again: rules in the files of corrector.rules_dir are only named.
+    """
     from etld.config.secrets import hidden, is_secret
     from etld.supervisor.config_checks import load
 
@@ -74,6 +77,11 @@ def show(path: Path | None, as_json: bool) -> None:
         return
     import tomli_w
 
+    rules = config.corrector.rules
+    data["corrector"]["rules"] = data["corrector"]["rules"][: sum(rule.in_file is None for rule in rules)]
+    in_files = ", ".join(repr(rule.name) for rule in rules if rule.in_file is not None)
+    if in_files:
+        click.echo(f"# Rules in files of corrector.rules_dir, tried after those below: {in_files}")
     click.echo(tomli_w.dumps(data), nl=False)
 
 

@@ -64,6 +64,21 @@ def test_show_is_a_configuration_that_means_the_same(tmp_path: Path) -> None:
     assert json.loads(config("show", "--json").stdout) == tomllib.loads(text)
 
 
+def test_show_leaves_rules_in_their_files(file: Path) -> None:
+    """So that its TOML, read again, has each of them once."""
+    rules = file.parent / "rules"
+    rules.mkdir()
+    (rules / "a.toml").write_text('name = "from_a_file"\nsteps = [{ trim = "*" }]\n')
+    own = '[[corrector.rules]]\nname = "own"\nsteps = [{ cast = "*" }]\n'
+    file.write_text(f'{file.read_text()}[corrector]\nrules_dir = "rules"\n{own}')
+    before = load(file, {})
+    shown = config("show", file=file).stdout
+    assert "below: 'from_a_file'" in shown.splitlines()[0]
+    again = parse(shown, file, {})
+    assert [rule.name for rule in again.corrector.rules] == ["own", "from_a_file"]
+    assert again.model_dump() == before.model_dump()
+
+
 def test_show_hides_passwords(file: Path) -> None:
     """Those in a DSN, as URL and as words, and in the registry's URL; nothing else goes."""
     dsns = {
