@@ -28,6 +28,8 @@ _SWEEP_EVERY = 10
 _DRAIN_GRACE = 2.0
 #: Seconds that a server that stops goes on accepting at most; a daemon that stops refuses a little earlier.
 _LAST_CALL = 0.5
+#: So many connections that were turned away may yet read why.
+_MOST_TURNED_AWAY = 50
 
 
 class Application(Protocol):
@@ -65,6 +67,7 @@ class HttpServer:
         self._loop = loop
         self._max_connections = open_files.room(status.limits.max_connections)
         self._balancer = balancer
+        self._turned_away: dict[HttpConnection, None] = {}
         self._ticks = 0
         self._sockets: Sequence[socket.socket] = ()
         self._servers: list[asyncio.Server] = []
@@ -93,6 +96,7 @@ class HttpServer:
         if len(connections) >= self._max_connections:
             least = _dispensable(connections)
             if least is None:
+                self._turn_away(connection)
                 return False
             least.give_way()
         connections[connection] = None
@@ -101,6 +105,15 @@ class HttpServer:
     def closed(self, connection: HttpConnection) -> None:
         """It is gone."""
         self.connections.pop(connection, None)
+        self._turned_away.pop(connection, None)
+
+    def _turn_away(self, connection: HttpConnection) -> None:
+        """It is told that there is no room, and closed soon, also when its client does nothing about it."""
+        if len(self._turned_away) >= _MOST_TURNED_AWAY:
+            oldest = next(iter(self._turned_away))
+            del self._turned_away[oldest]
+            oldest.close()
+        self._turned_away[connection] = None
 
     # The clock
 
@@ -116,7 +129,7 @@ class HttpServer:
 
     def _sweep(self) -> None:
         """Close what takes too long."""
-        for connection in tuple(self.connections):
+        for connection in (*self.connections, *self._turned_away):
             age = self.status.now - connection.since
             late = self._late_with(connection, age)
             if late:

@@ -391,9 +391,12 @@ def test_the_longest_idle_makes_way_and_then_a_slow_one(manual: ManualServer) ->
     old.connection_lost(None)
     for connection in manual.server.connections:
         connection.data_received(GET % 1)
-    _, transport = manual.connect()
-    assert transport.statuses() == [503]
-    assert transport.ended
+    turned_away = [manual.connect()[1] for _ in range(51)]
+    assert {tuple(transport.statuses()) for transport in turned_away} == {(503,)}
+    assert all(transport.ended for transport in turned_away)
+    assert [transport.closed for transport in turned_away] == [True] + [False] * 50
+    manual.later(LINGER + 1.1)
+    assert all(transport.closed for transport in turned_away)
 
 
 def test_an_answer_to_a_client_that_is_gone_goes_nowhere(manual: ManualServer) -> None:
