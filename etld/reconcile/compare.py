@@ -67,7 +67,33 @@ def compare(
 
 
 def _table(counts: Counts) -> Iterable[str]:
-    """Each row names the type and the partition that it came from, and so does each position."""
+    stored, topics = _stored(counts)
+    for (event_type, part), off in sorted(rows_off(counts).items()):
+        gone = counts.removed.get((event_type, part), Removed())
+        names = (("expired", gone.expired), ("forgotten", gone.forgotten))
+        less = "".join(f", {count} of them {name} since" for name, count in names if count)
+        rows = counts.rows.get((event_type, part), 0)
+        yield (
+            f"{topics.get(event_type, event_type)}:{part}: processed_events has {rows} {event_type} rows, and the"
+            f" positions say {stored[(event_type, part)]} were stored{less} ({off:+d}): rows"
+            " were added or deleted by somebody else"
+        )
+
+
+def rows_off(counts: Counts) -> dict[tuple[str, int], int]:
+    """How many rows are too many, or too few (below 0), by event type and partition; those that agree are left out.
+
+    Each row names the type and the partition that it came from, and so does each position.
+    """
+    stored, _ = _stored(counts)
+    off: Counter[tuple[str, int]] = Counter(counts.rows)
+    off.subtract(stored)
+    off.update({key: gone.expired + gone.forgotten for key, gone in counts.removed.items()})
+    return {key: number for key, number in off.items() if number}
+
+
+def _stored(counts: Counts) -> tuple[Counter[tuple[str, int]], dict[str, str]]:
+    """What the processors' positions say was stored, by event type and partition; and the topic of each type."""
     stored: Counter[tuple[str, int]] = Counter()
     topics: dict[str, str] = {}
     lives = [(row.consumer_group, row.topic, row.partition, row.stored) for row in counts.positions]
@@ -76,17 +102,7 @@ def _table(counts: Counts) -> Iterable[str]:
             event_type = group.removeprefix(PROCESSOR)
             topics[event_type] = topic
             stored[(event_type, part)] += count
-    for event_type, part in sorted(stored.keys() | counts.rows.keys() | counts.removed.keys()):
-        rows, said = counts.rows.get((event_type, part), 0), stored[(event_type, part)]
-        gone = counts.removed.get((event_type, part), Removed())
-        off = rows - (said - gone.expired - gone.forgotten)
-        if off:
-            names = (("expired", gone.expired), ("forgotten", gone.forgotten))
-            less = "".join(f", {count} of them {name} since" for name, count in names if count)
-            yield (
-                f"{topics.get(event_type, event_type)}:{part}: processed_events has {rows} {event_type} rows, and the"
-                f" positions say {said} were stored{less} ({off:+d}): rows were added or deleted by somebody else"
-            )
+    return stored, topics
 
 
 def _equations(where: str, row: PositionCounts, low: int, high: int, topic_id: str | None) -> Iterable[str]:

@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from etld.config.names import CORRECTOR, PROCESSOR
+from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.reader import find_key
 from etld.postgres import statements
+from etld.reconcile.compare import rows_off
+from etld.reconcile.counts import read_counts
 from etld.schemas.catalog import keeps
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ _TIME_ORDERED = 7
 # Clocks of clients may go before those of brokers.
 _CLOCKS_DIFFER = timedelta(hours=1)
 
-Name = Literal["waiting", "filtered", "expired", "sampled", "unknown"]
+Name = Literal["waiting", "filtered", "filtered or deleted", "expired", "sampled", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], ev
     if search.found:
         # Dead records are in both.
         topic = max(search.found, key=letters.__eq__)
-        return _of_record(conn, config, search.found[topic])
+        return _of_record(conn, config, kafka_settings, search.found[topic])
     left_out = _sampled(config, event_id)
     if left_out:
         return Fate("sampled", f"the sampling leaves an event of this id out, if it was {' or '.join(left_out)}")
@@ -70,7 +73,7 @@ def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], ev
     )
 
 
-def _of_record(conn: Connection, config: Config, record: Record) -> Fate:
+def _of_record(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], record: Record) -> Fate:
     topic = record.partition.topic
     event_type = next((name for name, kind in config.event_types.items() if kind.topic == topic), None)
     group = CORRECTOR if event_type is None else f"{PROCESSOR}{event_type}"
@@ -82,10 +85,17 @@ def _of_record(conn: Connection, config: Config, record: Record) -> Fate:
         return Fate(
             "expired", "its dead letter was resolved or discarded, and deleted after corrector.keep_resolved", record
         )
-    if position[1]:
-        by = config.event_types[event_type].transform or "a transform that was configured then"
+    if not position[1]:
+        return Fate("expired", "its row was stored, and deleted since by somebody else", record)
+    by = config.event_types[event_type].transform or "a transform that was configured then"
+    counts = read_counts(conn, Admin(kafka_settings).cluster_id())
+    if rows_off(counts).get((event_type, record.partition.number), 0) >= 0:  # nobody has deleted a row of these
         return Fate("filtered", f"{by} left it out", record)
-    return Fate("expired", "its row was stored, and deleted since by somebody else", record)
+    return Fate(
+        "filtered or deleted",
+        f"it was read and is not in the table: {by} left it out, or its row was deleted since by somebody else",
+        record,
+    )
 
 
 def _sampled(config: Config, event_id: str) -> list[str]:

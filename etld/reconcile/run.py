@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from etld.summaries.recompute import Comparison
 
 _LOOK_EVERY = 0.5
+# Seconds in which the aggregator reads what the processors have just read.
+_AGGREGATOR_FOLLOWS = 5.0
+_BEHIND = "not compared, for the aggregator has not read all that the processors have: see `etld status`"
 
 
 def reconcile(
@@ -34,12 +37,18 @@ def reconcile(
 ) -> Report:
     """The report of this moment, or of the one within `patience` seconds when nothing is in flight or differs.
 
+    Summaries that the aggregator keeps back, while nothing is in flight, are a difference after a few seconds.
     Raises `KafkaProblem` and psycopg errors.
     """
-    deadline = time.monotonic() + patience
+    began = time.monotonic()
     while True:
         report = _report(pool, config, kafka_settings, in_memory_broker=in_memory_broker)
-        if (report.ok and not report.in_flight) or time.monotonic() >= deadline:
+        behind = [] if report.in_flight else [one["name"] for one in report.summaries if one["equal"] is None]
+        waited = time.monotonic() - began
+        if waited >= (max(patience, _AGGREGATOR_FOLLOWS) if report.ok and behind else patience):
+            report.differences += [f"summary {name}: {_BEHIND}" for name in behind]
+            return report
+        if report.ok and not report.in_flight and not behind:
             return report
         time.sleep(_LOOK_EVERY)
 

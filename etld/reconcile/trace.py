@@ -54,7 +54,7 @@ class EventLife:
 
     @property
     def fate(self) -> str:
-        """What became of it, in one word: stored, dead, filtered, sampled, expired, waiting or unknown."""
+        """What became of it, in one word: as `Fate` has it, or stored, or dead."""
         if self.stored:
             return "stored"
         if self.dead_letters or self.outbox:

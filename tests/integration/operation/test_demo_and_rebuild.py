@@ -60,3 +60,16 @@ def test_a_summary_that_differs_is_named_and_filled_anew(etld: EtldClient) -> No
     assert "summary delivery is filled" in daemon.cli("summaries", "rebuild", "delivery", "--wait", "60").stdout
     daemon.cli("generate", "--count", "30", "--event-type", "delivery")
     wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60, "reconcile is content again")
+
+
+def test_summaries_that_the_aggregator_keeps_back_are_a_difference(etld: EtldClient) -> None:
+    """Once nothing is in flight: a script has to hear that they were not compared."""
+    daemon = etld.daemon
+    daemon.cli("pause", "aggregator")
+    daemon.cli("generate", "--count", "30", "--event-type", "delivery")
+    wait_until(lambda: daemon.json("reconcile", check=False)["in_flight"] == 0, 60, "the processors are done")
+    done = daemon.cli("reconcile", check=False)
+    assert done.returncode == 1
+    assert "summary delivery: not compared" in " ".join(done.stdout.split())
+    daemon.cli("resume", "aggregator")
+    assert daemon.cli("reconcile", "--wait", "60").returncode == 0

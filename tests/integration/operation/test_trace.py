@@ -37,7 +37,7 @@ def moments(*told: str) -> list[datetime]:
 
 def record(etld: EtldClient, topic: str, part: int, off: int) -> Any:
     """The record there."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": etld.kafka, "group.id": str(uuid.uuid4())})
+    consumer = confluent_kafka.Consumer(etld.daemon.kafka_client(group_id=str(uuid.uuid4())))
     consumer.assign([confluent_kafka.TopicPartition(topic, part, off)])
     message = consumer.poll(20)
     consumer.close()
@@ -155,6 +155,16 @@ def test_events_that_are_left_out(make_daemon: Callable[[], Daemon]) -> None:
         said = made.cli("trace", small["event_id"]).stdout
         assert "filtered  large_only:keep left it out" in said
         assert made.json("trace", large["event_id"])["fate"] == "stored"
+        deleted = purchase(price=99.0)
+        etld.send([*(purchase(price=1.0) for _ in range(40)), deleted])  # in each partition one is filtered
+        wait_until(lambda: etld.price(deleted["event_id"]), 30, "it is stored, to be deleted")
+        filtered = (
+            "SELECT count(*) FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase' AND filtered > 0"
+        )
+        wait_until(lambda: etld.sql(filtered) == [(3,)], 30, "the others are filtered")
+        etld.sql("DELETE FROM processed_events WHERE event_id = %s::uuid", deleted["event_id"])
+        found = made.json("trace", deleted["event_id"])
+        assert "large_only:keep left it out, or its row was deleted" in found["fate_text"]
         made.cli("pause", "processor")
         late = purchase(price=99.0)
         etld.track(late)
@@ -195,7 +205,7 @@ def what_has_expired(etld: EtldClient) -> None:
     made.configure({"event_types.purchase.sample": {}})
     old = of_two_hours_ago()
     assert made.json("trace", old, check=False)["fate"] == "unknown"
-    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": etld.kafka})
+    admin = confluent_kafka.admin.AdminClient(etld.daemon.kafka_client())
     everything = [confluent_kafka.TopicPartition("event_order", number, -1) for number in range(3)]
     for done in admin.delete_records(everything).values():
         done.result(30)
