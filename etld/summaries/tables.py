@@ -183,6 +183,10 @@ def _make(conn: Connection, stream: CountedStream, summary: Summary, found: Tabl
             conn.execute(_SQL.lock)
             if states(conn).get(summary.name, _NOTHING) != found:
                 return None  # another aggregator has made it, or made it something else, which `verify` tells
+            if found.definition is None and conn.execute(_SQL.not_ours, _named(summary)).fetchone() == (True,):
+                return (
+                    f"etld.{summary.table} is there, and etld did not make it: rename it, or call the summary otherwise"
+                )
             hold_positions(conn, stream)
             cut = note_cut(conn, stream)
             # Who wants to read the table waits behind us.
@@ -221,11 +225,15 @@ def _who_holds(conn: Connection, summary: Summary) -> str:
     holders = [
         f"{name or 'a client'} (pid {pid}, user {user}, in its transaction since {since}:"
         f" {shortened(one_line(query or '?'), _LONGEST_QUERY)})"
-        for pid, user, name, since, query in conn.execute(_SQL.lock_holders, {"table": f"etld.{summary.table}"})
+        for pid, user, name, since, query in conn.execute(_SQL.lock_holders, _named(summary))
     ]
     if not holders:
         return f"etld.{summary.table} or the positions of the aggregator were locked by somebody for too long"
     return f"etld.{summary.table} is locked by {' and '.join(holders)}"
+
+
+def _named(summary: Summary) -> dict[str, str]:
+    return {"table": f'etld."{summary.table}"'}
 
 
 def _why(error: DatabaseError) -> str:

@@ -19,6 +19,15 @@ SELECT name, definition, state, to_regclass('etld.' || quote_ident('summary_' ||
 FROM etld.summary
 ORDER BY name
 
+-- name: not_ours
+-- Is there something of this name that etld did not make? A table of a summary, of any version, has a key that begins
+-- with bucket_start and takes nulls for equal.
+SELECT to_regclass(%(table)s) IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pg_index i
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = to_regclass(%(table)s) AND i.indisunique AND i.indnullsnotdistinct AND a.attname = 'bucket_start'
+)
+
 -- name: forget
 DELETE FROM etld.summary WHERE name = %(name)s
 

@@ -11,6 +11,7 @@ import pytest
 
 from etld.errors import EtldError
 from etld.postgres.connections import Connection, connect
+from etld.postgres.migrate import migrate
 from etld.summaries import tables
 from support.aggregator_harness import GROUP, AggregatorHarness, config, purchase
 
@@ -64,6 +65,26 @@ def test_a_view_holds_back_its_own_summary_only(conn: Connection, tmp_path: Path
     assert new.fill() == [True, True, True]
     assert new.compare() == []
     assert conn.execute("SELECT sum(events) FROM etld.summary_purchase").fetchone() == (10,)
+
+
+@pytest.mark.parametrize(
+    "theirs", ["TABLE etld.summary_purchase AS SELECT 7 AS kept", "VIEW etld.summary_purchase AS SELECT 7 AS kept"]
+)
+def test_what_etld_did_not_make_stays(conn: Connection, tmp_path: Path, theirs: str) -> None:
+    """A table of this name that is somebody else's keeps its rows, and holds back its summary until it is renamed."""
+    migrate(conn)
+    conn.execute(f"CREATE {theirs}".encode())
+    new = AggregatorHarness(conn, tmp_path)
+    assert "etld.summary_purchase is there, and etld did not make it" in new.worker.metrics.faults["summaries"]
+    assert [one.name for one in new.handler._tables.ready()] == ["order", "delivery"]
+    _count(new, 2, 0)
+    assert conn.execute("SELECT kept FROM etld.summary_purchase").fetchall() == [(7,)]
+    conn.execute(f"ALTER {theirs.split(maxsplit=1)[0]} etld.summary_purchase RENAME TO mine".encode())
+    new.retry()
+    assert "summaries" not in new.worker.metrics.faults
+    assert new.fill() == [True, True, True]
+    assert conn.execute("SELECT sum(events) FROM etld.summary_purchase").fetchone() == (2,)
+    assert conn.execute("SELECT kept FROM etld.mine").fetchall() == [(7,)]
 
 
 def test_a_lock_is_waited_for_a_second_and_its_holder_named(conn: Connection, database: str, tmp_path: Path) -> None:
