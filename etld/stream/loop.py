@@ -92,7 +92,7 @@ def _explain(worker: Worker, handler: BatchHandler[Any], resources: Resources | 
     if isinstance(error, NodeIdTaken):
         worker.fatal(str(error))
     if isinstance(cause, strangers.StrangerInGroup) and cause.final:
-        worker.fatal(str(cause))
+        worker.fatal(str(cause), daemon=True)
     where = {"topic": ", ".join(handler.topics)}
     sink = resources.sink if resources is not None else None
     name, text = "worker", str(error)

@@ -47,6 +47,8 @@ log = logging.getLogger("etld.supervisor")
 
 _TICK = 1.0
 _OPERATION_TICK = 0.02
+# Seconds in which a daemon may find out that another one has its place; an older one goes on with what it can do.
+_NEWCOMER = 120.0
 #: Seconds that the loop may be late before its own delay is not charged to the workers any more (it had no CPU), and
 #: before that is worth a line in the log (the process or the machine was stopped).
 _LATE, _AWAY = 0.25, 3.0
@@ -176,10 +178,16 @@ class Supervisor:
         self.tree.children.broadcast({"type": "daemon", **public}, [s.pid for s in self.tree.slots.listening()])
 
     def _announce(self) -> None:
-        """Tell whoever started the daemon how that goes, until it is decided."""
-        if self.lifecycle.was_started or self.lifecycle.stopping:
+        """Tell whoever started the daemon how that goes, until it is decided; end one that is one too many."""
+        newcomer = time.monotonic() - self.lifecycle.began < _NEWCOMER
+        if self.lifecycle.stopping or (self.lifecycle.was_started and not newcomer):
             return
         slots = list(self.tree.slots)
+        if newcomer and (refused := policy.no_place(slots)):
+            self._fail(f"{refused[0].name}: {refused[0].last_error}", os.EX_CONFIG)
+            return
+        if self.lifecycle.was_started:
+            return
         hopeless = policy.hopeless(slots) or policy.unreachable(self.tree.slots.listening())
         self._startup_notifier.progress(slots, self.report.progress())
         if hopeless:
@@ -193,8 +201,8 @@ class Supervisor:
             log.info("ready after %.1f s", time.monotonic() - self.lifecycle.began)
 
     def _fail(self, reason: str, code: int) -> None:
-        """Starting is hopeless: say why, and end; with EX_CONFIG the service manager does not try again."""
-        log.error("not started: %s", reason)
+        """Starting is hopeless, or was: say why, and end; with EX_CONFIG the service manager does not try again."""
+        log.error("%s: %s", "ending" if self.lifecycle.was_started else "not started", reason)
         self._startup_notifier.failed(reason)
         self.lifecycle.exit_code = code
         self._stop(False)

@@ -3,7 +3,7 @@
 Worker to supervisor, `type` is "ready", "beat" (changed values, absolute; see metrics.py), "paused"
 (nothing is in hand any more; {positions} where they were asked for: [topic, partition, offset] each),
 "reloaded" (the configuration is taken, or refused), "progress" ({text}), "metrics" (it wants those of the daemon),
-"fatal" ({reason}) or "error" ({message}).
+"fatal" ({reason, daemon}) or "error" ({message}).
 Supervisor to worker: "stop", "pause" ({until}: positions up to which it still goes, and asks for those at
 which it rests), "resume", "daemon" ({state, problems}), "metrics" ({text, fresh}: zlib in a pickle,
 and for how many seconds), or "reload" ({config}: base64 of a pickle; both ends are one program in one process tree).

@@ -153,9 +153,12 @@ class Worker:
         """What a slow start is doing, for whoever waits; counts as a beat."""
         self._send({"type": "progress", "text": logs.redacted(text)})
 
-    def fatal(self, reason: str) -> NoReturn:
-        """End for good: a restart would not help. The supervisor shows the reason."""
-        self._send({"type": "fatal", "reason": logs.redacted(reason)})
+    def fatal(self, reason: str, *, daemon: bool = False) -> NoReturn:
+        """End for good: a restart would not help. The supervisor shows the reason.
+
+        `daemon`: the daemon has no place here. One that has just started ends with this worker.
+        """
+        self._send({"type": "fatal", "reason": logs.redacted(reason), "daemon": daemon})
         raise SystemExit(FATAL_EXIT)
 
     def failed(self, message: str) -> None:

@@ -150,6 +150,15 @@ def hopeless(worker: Worker) -> None:
     worker.fatal("two daemons have the node id x")
 
 
+def one_too_many(worker: Worker) -> None:
+    """Finds out that another daemon is at work, once the file "another" is there."""
+    worker.ready()
+    while not worker.wait(0.05):
+        worker.beat()
+        if (Path(worker.config.state_dir) / "another").exists():
+            worker.fatal("another daemon is here", daemon=True)
+
+
 def flood(worker: Worker) -> None:
     """Says more than anybody can hear."""
     worker.ready()
@@ -253,6 +262,7 @@ FROZEN = _table(_GOOD, _kind("frozen", "frozen"))
 GREEDY = _table(_GOOD, _kind("greedy", "greedy"))
 QUITTER = _table(_GOOD, _kind("quitter", "quitter"))
 HOPELESS = _table(_GOOD, _kind("hopeless", "hopeless"))
+ONE_TOO_MANY = _table(_GOOD, _HTTP, _kind("late", "one_too_many"))
 FLOOD = _table(_GOOD, _kind("flood", "flood"))
 LEAKY = _table(_GOOD, _HTTP, _kind("leaky", "leaky", restart=lambda *_: ("postgres",)))
 SHARERS = _table(_GOOD, _SHARER)

@@ -66,4 +66,5 @@ class WorkerMessages:
             self._slots.put(machine.is_at_rest(slot))
         elif what in ("fatal", "error"):
             text = str(message.get("reason") or message.get("message"))
-            self._slots.put(machine.complained(slot, text, fatal=what == "fatal"))
+            no_place = message.get("daemon") is True
+            self._slots.put(machine.complained(slot, text, fatal=what == "fatal", no_place=no_place))

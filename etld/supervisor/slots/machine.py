@@ -93,6 +93,8 @@ class WorkerSlot:
     wanted: bool = True
     #: The worker said that another start would not help.
     doomed: bool = False
+    #: And that its daemon has no place beside another one.
+    no_place: bool = False
     replacing: str = ""
     #: Its process is the one before: the successor was given up, as `last_error` says.
     stands_in: bool = False
@@ -153,9 +155,9 @@ def is_at_rest(slot: WorkerSlot) -> WorkerSlot:
     return replace(slot, rests=slot.paused)
 
 
-def complained(slot: WorkerSlot, message: str, *, fatal: bool) -> WorkerSlot:
+def complained(slot: WorkerSlot, message: str, *, fatal: bool, no_place: bool = False) -> WorkerSlot:
     """The worker said why it is about to end."""
-    return replace(slot, last_error=message, doomed=slot.doomed or fatal)
+    return replace(slot, last_error=message, doomed=slot.doomed or fatal, no_place=no_place)
 
 
 def stop(slot: WorkerSlot, now: float, grace: float) -> WorkerSlot:

@@ -48,6 +48,11 @@ def hopeless(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
     return [slot for slot in slots if slot.state is SlotState.FATAL and slot.rank < FIRST_ROLE_RANK]
 
 
+def no_place(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
+    """Slots given up because the daemon has no place beside another one."""
+    return [slot for slot in slots if slot.state is SlotState.FATAL and slot.no_place]
+
+
 def unreachable(listening: Sequence[WorkerSlot]) -> list[WorkerSlot]:
     """The slots that listen, when all of them were given up: a daemon that nobody can reach has not started."""
     given_up = [slot for slot in listening if slot.state is SlotState.FATAL]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import urllib.request
 import uuid
@@ -160,3 +161,19 @@ def test_who_has_ended_is_waited_for(live: EtldClient, make: Make, cluster: Clus
     live.daemon.stop()
     with cluster.database() as dsn, make("live-", dsn).running() as heir:
         works(EtldClient(heir))
+
+
+def test_of_two_that_start_at_once_one_ends(make: Make, cluster: Cluster) -> None:
+    """Neither sees the other before both work; then the whole of one ends, its ingest too, and the other works on."""
+    with cluster.database() as one, cluster.database() as another:
+        both = [make("at-once-", dsn) for dsn in (one, another)]
+        starting = [threading.Thread(target=daemon.cli, args=("start",), kwargs={"check": False}) for daemon in both]
+        for thread in starting:
+            thread.start()
+        for thread in starting:
+            thread.join()
+        wait_until(lambda: [bool(daemon.status()) for daemon in both].count(True) == 1, 90, "one of them has ended")
+        left = next(daemon for daemon in both if daemon.status())
+        wait_until(lambda: left.status().get("state") == "ready", 60, "the other one is well")
+        works(EtldClient(left))
+        left.stop()

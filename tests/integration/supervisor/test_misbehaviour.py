@@ -173,6 +173,15 @@ def test_a_worker_that_ends_at_once_is_given_up(etld: FakeWorkersDaemon) -> None
     assert etld.worker("good-0")["state"] == "running"
 
 
+def test_a_daemon_that_is_one_too_many_ends(etld: FakeWorkersDaemon) -> None:
+    """All of it, although it had started; and the service manager is told that another start would not help."""
+    etld.start("support.fake_workers:ONE_TOO_MANY")
+    (etld.state / "another").touch()
+    assert etld.process is not None
+    assert etld.process.wait(20) == os.EX_CONFIG
+    assert any("ending: late-0: another daemon is here" in row["msg"] for row in etld.log())
+
+
 def test_a_flood_of_messages_is_ended(etld: FakeWorkersDaemon) -> None:
     """The supervisor stays quick meanwhile."""
     etld.start("support.fake_workers:FLOOD", wait=False)

@@ -135,7 +135,7 @@ def test_fatal_says_why_and_ends(ends: tuple[Channel, Channel]) -> None:
     with pytest.raises(SystemExit) as leaving:
         Worker(None, SLOT, WHERE, channel=theirs).fatal("fenced")  # type: ignore[arg-type]
     assert leaving.value.code == 78
-    assert ours.receive() == [{"type": "fatal", "reason": "fenced"}]
+    assert ours.receive() == [{"type": "fatal", "reason": "fenced", "daemon": False}]
 
 
 def test_a_local_worker_runs_a_role_in_a_thread() -> None:
