@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from confluent_kafka import Consumer, TopicPartition
@@ -19,6 +18,7 @@ from etld.ingest.main import run
 from etld.kafka import Admin
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
+from support.shared_broker import own_prefix
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = ("purchase", "order", "delivery")
@@ -32,6 +32,11 @@ class Ingest:
         self.port = port
         self.config = config
         self.environment = environment
+
+    @property
+    def letters(self) -> str:
+        """Its topic of dead letters."""
+        return self.config.kafka.dead_letter_topic
 
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -78,21 +83,21 @@ Start = Callable[..., Ingest]
 @contextmanager
 def running(kafka: str, directory: Path, **settings: str) -> Iterator[Ingest]:
     """A worker on topics of its own, with `[ingest]` settings such as ack="leader"; event_types__order__accept too."""
-    prefix = f"t{uuid4().hex[:8]}_"
+    prefix = own_prefix()
     environment = {
         f"ETLD_{name if '__' in name else f'ingest__{name}'}".upper(): value for name, value in settings.items()
     }
-    environment["ETLD_STATE_DIR"] = str(directory)
+    environment |= {"ETLD_STATE_DIR": str(directory), "ETLD_KAFKA__PREFIX": prefix}
     config = load(ROOT / "config" / "etld.toml", environment)
     directory.mkdir(parents=True, exist_ok=True)
     types = {}
     admin = Admin({"bootstrap.servers": kafka})
     for number, name in enumerate(TYPES, 1):
-        topic = f"{prefix}{name}"
+        topic = f"{prefix}event_{name}"
         admin.create_topic(topic, 1, 1, {})
         schema = json.loads((ROOT / "schemas" / f"{name}.avsc").read_text())
         types[name] = {"id": number, "topic": topic, "subject": f"{topic}-value", "schema": schema}
-    admin.create_topic("dead_letter_queue", 1, 1, {})
+    admin.create_topic(config.kafka.dead_letter_topic, 1, 1, {})
     config.schemas_path.write_text(json.dumps({"cluster_id": "test", "event_types": types}))
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     port = listener.getsockname()[1]

@@ -34,7 +34,7 @@ def test_an_invalid_event_becomes_a_dead_letter_with_its_own_bytes(ingest: Inges
     status, answer = ingest.post("/track", body)
     assert (status, answer["status"]) == (202, "dead_lettered")
     assert [(item["index"], item["path"]) for item in answer["errors"]] == [(0, "event_details.price")]
-    record = read(kafka, "dead_letter_queue")[-1]
+    record = read(kafka, ingest.letters)[-1]
     headers = dict(record.headers())
     assert record.value() == body
     assert headers["etld.event_id"].decode() == record.key().decode() == answer["event_id"]
@@ -84,7 +84,7 @@ def test_integers_beyond_int64_are_a_violation(ingest: Ingest, kafka: str, path:
     status, answer = ingest.post(path, body, **headers)
     errors = answer["errors"] if status == 202 else answer["results"][0]["errors"]
     assert [(error["path"], error["got"]) for error in errors] == [(f"event_details.{field}", number)]
-    assert number.encode() in read(kafka, "dead_letter_queue")[-1].value()
+    assert number.encode() in read(kafka, ingest.letters)[-1].value()
 
 
 def test_large_floats_and_what_is_no_number(ingest: Ingest) -> None:
@@ -158,7 +158,7 @@ def test_a_retry_has_the_same_id_in_every_way_to_say_so(ingest: Ingest, kafka: s
         first, second = (ingest.post(path, body, **headers) for _ in range(2))
         assert first == second
         assert first[0] in (200, 202)
-    letters = [dict(item.headers())["etld.dead_letter_id"] for item in read(kafka, "dead_letter_queue")[-2:]]
+    letters = [dict(item.headers())["etld.dead_letter_id"] for item in read(kafka, ingest.letters)[-2:]]
     assert letters[0] == letters[1]
 
 
@@ -273,9 +273,9 @@ def test_the_letter_of_a_segment_call_keeps_all_of_it(start: Start, kafka: str) 
     for call in (traits, anonymous):
         body = json.dumps(call, indent=1).encode()
         assert ingest.post("/v1/track", body)[0] == 202
-        assert dict(read(kafka, "dead_letter_queue")[-1].headers())["etld.original"] == body
+        assert dict(read(kafka, ingest.letters)[-1].headers())["etld.original"] == body
         assert ingest.post("/v1/batch", {"batch": [call]})[0] == 200
-        letter = read(kafka, "dead_letter_queue")[-1]
+        letter = read(kafka, ingest.letters)[-1]
         assert json.loads(dict(letter.headers())["etld.original"]) == call
         assert "event_details" in json.loads(letter.value()) or call is traits
 

@@ -132,7 +132,7 @@ def test_nobody_is_told_ready_before_the_producer_can_produce(broker: Broker, tm
             with broker.frozen():
                 thread = threading.Thread(target=lambda: stack.enter_context(worker.running(run)))
                 thread.start()
-                wait_until(lambda: worker.metrics.faults.get("kafka"), 5)
+                wait_until(lambda: worker.metrics.faults.get("kafka"), 30)
                 assert not worker.ready_event.is_set()
             thread.join()
             ingest = Ingest(worker, listener.getsockname()[1], config, {})
@@ -156,14 +156,14 @@ def test_the_first_request_of_a_level_waits_for_its_producer(broker: Broker, tmp
 
 def test_an_idle_worker_notices(broker: Broker, tmp_path: Path) -> None:
     with running(broker.address, tmp_path / "state") as ingest:
-        wait_until(lambda: ready(ingest), 5)
+        wait_until(lambda: ready(ingest), 30)
         with broker.frozen():
-            wait_until(lambda: not ready(ingest), 5)
+            wait_until(lambda: not ready(ingest), 30)
             began = time.monotonic()
             status, headers, body = ingest.request("POST", "/track", event())
             assert status == 503
             assert json.loads(body)["event_id"]
             assert headers["retry-after"]
             assert time.monotonic() - began < SOON
-        wait_until(lambda: ready(ingest), 5)
+        wait_until(lambda: ready(ingest), 30)
         assert ingest.post("/track", event())[0] == 200

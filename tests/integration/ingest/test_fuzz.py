@@ -90,6 +90,6 @@ def test_garbage_never_hurts(ingest: Ingest, kafka: str) -> None:
     assert ingest.request("GET", "/readyz")[0] == 200
     topics = json.loads(ingest.config.schemas_path.read_text())["event_types"]
     stored = {record.key().decode() for name in TYPES for record in read(kafka, topics[name]["topic"])}
-    letters = {record.key().decode() for record in read(kafka, "dead_letter_queue")}
+    letters = {record.key().decode() for record in read(kafka, ingest.letters)}
     assert len([code for _, code in told if code == 200]) > REQUESTS // 50
     assert [own for own, code in told if own not in (stored if code == 200 else letters)] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from etld.postgres.connections import Connection, connect
+from support import shared_broker
 from support.daemon import Daemon
 
 pytestmark = pytest.mark.integration
@@ -83,11 +83,7 @@ def test_relative_paths_of_a_daemon_that_is_started_elsewhere(
     services = "[orders]\n" + "".join(f"{name}={value}\n" for name, value in there.items())
     (tmp_path / "services").write_text(services)
     (daemon.directory / "services").write_text(services)
-    daemon.configure({
-        "kafka.bootstrap_servers": kafka,
-        "kafka.prefix": f"{uuid.uuid4().hex[:8]}-",
-        "postgres.dsn": "service=orders passfile=pg.pass",
-    })  # fmt: skip
+    daemon.configure({**shared_broker.settings(kafka), "postgres.dsn": "service=orders passfile=pg.pass"})
     daemon.env["PGSERVICEFILE"] = "services"
     daemon.started_in = tmp_path
     with daemon.running():

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from support import shared_broker
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import event, purchase
@@ -67,7 +68,7 @@ class Place:
 def place(database: str, kafka: str, make_daemon: Callable[[], Daemon]) -> Iterator[Place]:
     """A daemon of its own for each test."""
     made = make_daemon()
-    made.configure({"kafka.bootstrap_servers": kafka})
+    made.configure(shared_broker.settings(kafka))
     place = Place(database, made)
     yield place
     made.stop()

@@ -215,7 +215,7 @@ def test_when_the_supervisor_is_killed_every_child_goes(etld: FakeWorkersDaemon,
     assert etld.process is not None
     etld.process.kill()
     etld.process.wait()
-    wait_until(lambda: not [pid for pid in pids if alive(pid)], 5, "no process left")
+    wait_until(lambda: not [pid for pid in pids if alive(pid)], 30, "no process left")
     etld.start(kinds)
 
 
@@ -250,7 +250,7 @@ def test_as_process_one_it_reaps_strangers(etld: FakeWorkersDaemon) -> None:
         def children() -> list[str]:
             return Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
 
-        wait_until(lambda: len(children()) == len(status["workers"]), 5, "the orphan is reaped")
+        wait_until(lambda: len(children()) == len(status["workers"]), 30, "the orphan is reaped")
 
 
 def test_as_process_one_it_hears_what_the_new_program_says(etld: FakeWorkersDaemon) -> None:
