@@ -14,6 +14,7 @@ import click
 
 from etld.control.client import ask
 from etld.errors import EtldError, Unreachable
+from etld.worker import KAFKA_USER
 
 if TYPE_CHECKING:
     from etld.cli.target import Target
@@ -64,7 +65,8 @@ def _show(target: Target) -> None:
     addresses = target.addresses
     _say("Addresses")
     click.echo(f"  HTTP        {addresses.http}/track")
-    click.echo(f"  Kafka       {addresses.kafka}")
+    password = f" (user {KAFKA_USER}, password in {addresses.kafka_passfile})" if addresses.kafka_passfile else ""
+    click.echo(f"  Kafka       {addresses.kafka}{password}")
     click.echo(f"  PostgreSQL  psql '{addresses.postgres}'")
     _say("etld goes on running")
     program = _program()

@@ -120,7 +120,7 @@ def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
     yield from _pair("kafka", "ssl_cert_file", "ssl_key_file", kafka)
     if kafka.bootstrap_servers == "embedded":
         if kafka.security_protocol != "plaintext":
-            yield Mistake(("kafka", "security_protocol"), 'the embedded broker speaks "plaintext" only')
+            yield Mistake(("kafka", "security_protocol"), "leave it out: the embedded broker has a password of its own")
         return
     for server in kafka.bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")

@@ -156,20 +156,21 @@ class Config(Section):
         path = self._file(_SECRETS[name])
         if path is None:
             return split(self.postgres.dsn)[1] if name == "postgres" else None
-        return self._read(_SECRETS[name], path)
+        return self.read_secret(_SECRETS[name], path)
 
     def migration_dsn(self) -> tuple[str, str | None]:
         """Address (without a password) and password of `postgres.migration_dsn`; raises `EtldError`."""
         address, password = split(self.postgres.migration_dsn)
         path = self.postgres.migration_password_file
-        return address, (password if path is None else self._read(_MIGRATION, path))
+        return address, (password if path is None else self.read_secret(_MIGRATION, path))
 
     def direct_dsn(self) -> str:
         """`postgres.direct_dsn` without a password; "" when there is none."""
         return split(self.postgres.direct_dsn)[0]
 
     @staticmethod
-    def _read(key: str, path: Path) -> str:
+    def read_secret(key: str, path: Path) -> str:
+        """The secret in a file; it appears in no log line from then on. Raises `EtldError` that begins with `key`."""
         try:
             secret = path.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
@@ -186,7 +187,7 @@ class Config(Section):
         found += [str(value) for name, value in self.kafka.client.items() if is_secret(name)]
         if postgres.migration_password_file is not None:
             with contextlib.suppress(EtldError):
-                found.append(self._read(_MIGRATION, postgres.migration_password_file))
+                found.append(self.read_secret(_MIGRATION, postgres.migration_password_file))
         for name in _SECRETS:
             with contextlib.suppress(EtldError):
                 found.append(self.secret(name) or "")

@@ -15,7 +15,9 @@ from etld.embedded import jars, java, probe, process
 from etld.embedded.archive import ClassArchive
 from etld.embedded.server import EmbeddedServer, Tick
 from etld.errors import EtldError
+from etld.util.files import write_atomically
 from etld.util.ports import free_port
+from etld.worker import KAFKA_USER
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 _JVM = (
@@ -59,21 +61,36 @@ background.threads=2
 log.cleaner.threads=1
 log.cleaner.dedupe.buffer.size=16777216
 """
+# After those of SETTINGS: later lines of a properties file win. Whoever connects has to say the password, the broker
+# itself to its controller too.
+_LOGIN = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    ' username="{user}" password="{password}" user_{user}="{password}";'
+)
+_PROTECTED = """\
+listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+listener.name.plaintext.plain.sasl.jaas.config={login}
+listener.name.controller.plain.sasl.jaas.config={login}
+"""
 
 
 class KafkaServer(EmbeddedServer):
-    """One Kafka broker. `home` holds its settings and, in data/, its topics."""
+    """One Kafka broker. `home` holds its settings and, in data/, its topics; `password` is what it asks clients for."""
 
     what = "Apache Kafka"
     port_key = "kafka.embedded_port"
     stop_steps = ((signal.SIGTERM, 12.0),)
 
-    def __init__(self, home: Path, port: int, log: Path, cache: Path) -> None:
+    def __init__(self, home: Path, port: int, log: Path, cache: Path, password: str | None = None) -> None:
         super().__init__(port, log)
         self._home = home
         self._data = home / "data"
         self._settings = home / "server.properties"
         self._cache = cache
+        self._password = password
         self._archive: ClassArchive | None = None
         self._was_ready = False
 
@@ -81,9 +98,10 @@ class KafkaServer(EmbeddedServer):
         """Fetch the jars, write the settings, format the storage once."""
         jars.fetch(self._cache, tick)
         self._data.mkdir(parents=True, exist_ok=True)
-        self._settings.write_text(
-            SETTINGS.format(port=self.port, controller_port=free_port(), data=escaped(self._data))
-        )
+        settings = SETTINGS.format(port=self.port, controller_port=free_port(), data=escaped(self._data))
+        if self._password is not None:
+            settings += _PROTECTED.format(login=_LOGIN.format(user=KAFKA_USER, password=self._password))
+        write_atomically(self._settings, settings.encode())
         if not self._data.joinpath("meta.properties").is_file():
             tick("formatting Kafka's storage")
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

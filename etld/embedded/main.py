@@ -6,6 +6,7 @@ import logging
 import select
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from etld.embedded import choice, process, tansu
 from etld.embedded.kafka import KafkaServer
@@ -44,10 +45,13 @@ def run_kafka(worker: Worker) -> None:
     config = worker.config
     port, output = _port(worker.addresses.kafka), config.log_dir / "kafka.log"
     cache = choice.cache_dir(config)
-    if choice.choose(config) == "kafka":
+    passfile = worker.addresses.kafka_passfile
+    # Clients that were told of a password would not get into Tansu, which asks for none.
+    if passfile is not None or choice.choose(config) == "kafka":
         if lacks := choice.missing(cache):
-            worker.fatal(f'kafka.embedded_broker is "kafka", and {lacks} was not found')
-        _keep(worker, KafkaServer(config.state_dir / "kafka", port, output, cache))
+            worker.fatal(f"Apache Kafka cannot run: {lacks} was not found")
+        password = None if passfile is None else config.read_secret("the embedded broker's password", Path(passfile))
+        _keep(worker, KafkaServer(config.state_dir / "kafka", port, output, cache, password))
         return
     log.warning(choice.notice(config))
     _keep(worker, tansu.TansuServer(port, output))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from etld.worker import KAFKA_USER
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -47,4 +50,11 @@ def client_settings(config: Config, addresses: Addresses) -> dict[str, Any]:
     key_password = config.secret("kafka_key")
     if key_password is not None:
         settings["ssl.key.password"] = key_password
+    if addresses.kafka_passfile is not None:
+        settings |= {
+            "security.protocol": "sasl_plaintext",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": KAFKA_USER,
+            "sasl.password": config.read_secret("the embedded broker's password", Path(addresses.kafka_passfile)),
+        }
     return settings | kafka.client

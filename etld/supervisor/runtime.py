@@ -35,6 +35,7 @@ class Runtime:
             undo.callback(pidfile.remove)
             ports = addresses.choose_ports(config)
             addresses.check_embedded_ports(config, ports)
+            addresses.make_kafka_passfile(config)
             count = len(listening_indices(kinds, specs(kinds, config)))
             listeners = Listeners.bind(config.ingest.host, ports["http"], count)
             undo.callback(listeners.close)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from etld.config.secrets import hidden
 
 EMBEDDED = "embedded"
+#: Who clients are to the embedded broker.
+KAFKA_USER = "etld"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,9 @@ class Addresses:
 
     `kafka` is "host:port,host:port"; `postgres` a DSN that names a password file but holds no
     password (None for ingest); `schema_registry` a URL or the word "embedded" (a table in
-    PostgreSQL); `http` and `control` are what a client connects to.
+    PostgreSQL); `http` and `control` are what a client connects to. `kafka_passfile` holds the password
+    of the user KAFKA_USER, which the embedded broker asks for; None for a broker of somebody else's, and
+    for an embedded one that asks for none.
     """
 
     http: str
@@ -23,10 +27,14 @@ class Addresses:
     postgres: str | None
     schema_registry: str
     control: str
+    kafka_passfile: str | None = None
 
     def as_dict(self) -> dict[str, str | None]:
-        """The five addresses by name, to be shown: without a password."""
-        return {**asdict(self), "schema_registry": hidden(self.schema_registry)}
+        """The addresses by name, to be shown: without a password."""
+        shown = {**asdict(self), "schema_registry": hidden(self.schema_registry)}
+        if self.kafka_passfile is None:
+            del shown["kafka_passfile"]
+        return shown
 
     @classmethod
     def from_dict(cls, values: dict[str, str | None]) -> Addresses:
@@ -37,4 +45,5 @@ class Addresses:
             postgres=values["postgres"],
             schema_registry=values["schema_registry"] or EMBEDDED,
             control=values["control"] or "",
+            kafka_passfile=values.get("kafka_passfile"),
         )

@@ -73,6 +73,10 @@ class System:
         """Kafka's address for a client."""
         return self.daemon.kafka if self._brokers is None else self._brokers.address
 
+    def kafka_client(self, **more: Any) -> dict[str, Any]:
+        """What a client of librdkafka needs for Kafka; see `Daemon.kafka_client`."""
+        return self.daemon.kafka_client(**more) | {"bootstrap.servers": self.kafka}
+
     @property
     def dsn(self) -> str:
         """PostgreSQL without the proxy."""

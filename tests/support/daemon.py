@@ -21,6 +21,7 @@ from etld.control.client import ControlConnection
 from etld.embedded import process
 from etld.errors import EtldError
 from etld.util.ports import free_port
+from etld.worker import KAFKA_USER
 from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,7 +164,34 @@ class Daemon:
     @property
     def kafka(self) -> str:
         """The broker's address."""
-        return f"127.0.0.1:{self.settings()['kafka']['embedded_port']}"
+        given = self.settings()["kafka"]
+        servers = given["bootstrap_servers"]
+        return f"127.0.0.1:{given['embedded_port']}" if servers == "embedded" else str(servers)
+
+    def kafka_client(self, **more: Any) -> dict[str, Any]:
+        """What a client of librdkafka needs for its broker, and more options (`linger_ms`)."""
+        settings = {"bootstrap.servers": self.kafka, **{name.replace("_", "."): value for name, value in more.items()}}
+        if self._has_password:
+            password = self._kafka_passfile.read_text().strip()
+            login = {"sasl.username": KAFKA_USER, "sasl.password": password}
+            settings |= {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", **login}
+        return settings
+
+    def kafka_access(self) -> dict[str, Any]:
+        """What another daemon has to be configured with to work on its broker."""
+        named = {"bootstrap_servers": self.kafka}
+        if self._has_password:
+            named |= {"security_protocol": "sasl_plaintext", "sasl_mechanism": "PLAIN", "sasl_username": KAFKA_USER}
+            named["sasl_password_file"] = str(self._kafka_passfile)
+        return {f"kafka.{name}": value for name, value in named.items()}
+
+    @property
+    def _kafka_passfile(self) -> Path:
+        return self.state_dir / "kafka.pass"
+
+    @property
+    def _has_password(self) -> bool:
+        return self.settings()["kafka"]["bootstrap_servers"] == "embedded" and self._kafka_passfile.exists()
 
     @property
     def dsn(self) -> str:

@@ -7,23 +7,19 @@ import sys
 from pathlib import Path
 
 from etld import config as configuration
-from etld.embedded import main, postgres
+from etld.embedded import main
 from etld.errors import EtldError
-from etld.worker import Addresses
+from etld.supervisor.network import addresses
 from etld.worker.testing import LocalWorker
 
 
 def run(kind: str, config_path: Path) -> int:
     """Run it to its end; prints "ready" once it is."""
     config = configuration.load(config_path)
-    addresses = Addresses(
-        http="",
-        kafka=f"127.0.0.1:{config.kafka.embedded_port}",
-        postgres=postgres.dsn(config.postgres.embedded_port, config.state_dir / "postgres.pass"),
-        schema_registry="embedded",
-        control="",
-    )
-    worker = LocalWorker(config, kind, kind, addresses)
+    addresses.make_directories(config)
+    addresses.make_kafka_passfile(config)
+    where = addresses.resolve(config, addresses.choose_ports(config))
+    worker = LocalWorker(config, kind, kind, where)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     told_ready = worker.ready
     worker.ready = lambda: (told_ready(), print("ready", flush=True))  # type: ignore[method-assign,func-returns-value,assignment]

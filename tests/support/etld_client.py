@@ -48,13 +48,13 @@ class EtldClient:
 
     def produce(self, key: str, value: bytes | None) -> None:
         """Write a record past ingest."""
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka, "message.max.bytes": 8 << 20})
+        producer = confluent_kafka.Producer(self.daemon.kafka_client(message_max_bytes=8 << 20))
         producer.produce("event_purchase", value, key.encode())
         assert producer.flush(20) == 0
 
     def produce_all(self, records: Sequence[tuple[str, bytes]], topic: str = "event_purchase") -> None:
         """Write many (key, value) past ingest."""
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka, "linger.ms": 20})
+        producer = confluent_kafka.Producer(self.daemon.kafka_client(linger_ms=20))
         for key, value in records:
             producer.produce(topic, value, key.encode())
             producer.poll(0)
@@ -70,7 +70,7 @@ class EtldClient:
             "etld.event_type": event["event_type"],
             "etld.dead_letter_id": str(uuid.uuid4()),
         }
-        producer = confluent_kafka.Producer({"bootstrap.servers": self.kafka})
+        producer = confluent_kafka.Producer(self.daemon.kafka_client())
         producer.produce("dead_letter_queue", json.dumps(event).encode(), headers=list(headers.items()))
         assert producer.flush(20) == 0
 

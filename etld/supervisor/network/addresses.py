@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -56,6 +57,7 @@ def resolve(config: Config, ports: dict[str, int]) -> Addresses:
     kafka = config.kafka.bootstrap_servers
     dsn = config.postgres.dsn
     passfile = quote(str(config.state_dir / "postgres.pass"))
+    kafka_passfile = _kafka_passfile(config)
     return Addresses(
         http=config.ingest.url(ports["http"]),
         kafka=f"{LOOPBACK}:{ports['kafka']}" if kafka == EMBEDDED else kafka,
@@ -66,7 +68,27 @@ def resolve(config: Config, ports: dict[str, int]) -> Addresses:
         ),
         schema_registry=config.schema_registry.url,
         control=str(config.socket_path),
+        kafka_passfile=str(kafka_passfile) if kafka == EMBEDDED and kafka_passfile.is_file() else None,
     )
+
+
+def make_kafka_passfile(config: Config) -> None:
+    """Make the password that the embedded broker asks for, if it is not there; Tansu asks for none.
+
+    To be called when no client and no broker of this daemon runs: those that run keep to what was when they began.
+    """
+    from etld.embedded import choice
+
+    path = _kafka_passfile(config)
+    if config.kafka.bootstrap_servers == EMBEDDED:
+        if choice.choose(config) == "tansu":
+            path.unlink(missing_ok=True)
+        elif not path.is_file():
+            write_atomically(path, f"{secrets.token_urlsafe(24)}\n".encode())
+
+
+def _kafka_passfile(config: Config) -> Path:
+    return config.state_dir / "kafka.pass"
 
 
 def make_directories(config: Config) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from etld.config import refuse_unsafe, refuse_unsafe_files, user_code
 from etld.control.verbs import Answer, Reply, VerbError
 from etld.supervisor.config_checks import load
+from etld.supervisor.network.addresses import make_kafka_passfile
 from etld.supervisor.reload import plan
 from etld.supervisor.reload.rolling import roll, until_run, until_settled
 from etld.supervisor.reload.scale import resize, send_config, told_by_number
@@ -141,6 +142,8 @@ def _adopt(parts: Parts, change: plan.ConfigChange, todo: plan.ReloadPlan, toget
     """Work by the new configuration up to and with those that begin together; by the old one again when that fails."""
     active, tree = parts.active, parts.tree
     try:
+        if "kafka.bootstrap_servers" in plan.changed_keys(change.before, change.after):
+            make_kafka_passfile(change.new)
         active.adopt(change.new, change.after)
         yield from roll(tree, parts.operations, _below_roles(tree.slots, todo), "reload")
         for name in todo.of("run"):

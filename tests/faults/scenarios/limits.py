@@ -35,7 +35,7 @@ def topic_limit_lowered(run: Run) -> None:
     text = "".join(chr(0x4E00 + (number * number * 7919 + number * 31) % 20_000) for number in range(10_000))
     with run.load(batch=20):
         run.flowing(100)
-        set_limit(run.system.kafka, TOPIC, 4_000)
+        set_limit(run.system.kafka_client(), TOPIC, 4_000)
         try:
             run.until(told, "health names the topic", 30)
             run.fired += 1
@@ -49,7 +49,7 @@ def topic_limit_lowered(run: Run) -> None:
                 run.ledger.answered(one["event_id"], code)
             run.expect((status, codes) == (207, [200, 413, 200]), f"{status} {codes} for one that is too large")
         finally:
-            set_limit(run.system.kafka, TOPIC, None)
+            set_limit(run.system.kafka_client(), TOPIC, None)
         began = time.monotonic()
         run.until(lambda: not told(), "health has forgotten it", 30)
         run.recovered(since=began)

@@ -31,7 +31,7 @@ class Foreign:
             known = json.loads((run.system.daemon.state_dir / "schemas.json").read_text())["event_types"]["purchase"]
         self._header = b"\0" + int(known["id"]).to_bytes(4)
         self._schema = fastavro.parse_schema(known["schema"])
-        self._producer = confluent_kafka.Producer({"bootstrap.servers": run.system.kafka, "linger.ms": 20})
+        self._producer = confluent_kafka.Producer(run.system.kafka_client(linger_ms=20))
 
     def value(self, **changes: Any) -> tuple[str, bytes]:
         """(event_id, Kafka value) of a good event but for `changes`, which name details by `event_details__x`."""

@@ -15,7 +15,7 @@ from support.daemon import Daemon
 
 
 def _admin(run: Run) -> AdminClient:
-    return AdminClient({"bootstrap.servers": run.system.kafka})
+    return AdminClient(run.system.kafka_client())
 
 
 @fault("scale", "processors join and leave every 2 s")
@@ -144,7 +144,7 @@ def same_node_id(run: Run) -> None:
         other.configure(
             {
                 "node_id": "twin",
-                "kafka.bootstrap_servers": system.daemon.kafka,
+                **system.daemon.kafka_access(),
                 "postgres.dsn": system.way_to_postgres(),
                 "charts.dpi": 50,
             }

@@ -31,7 +31,7 @@ def etld(make_daemon: Callable[[], Daemon]) -> Any:
 
 def in_topic(etld: EtldClient, topic: str) -> int:
     """Records of a topic, repetitions included."""
-    admin = Admin({"bootstrap.servers": etld.kafka})
+    admin = Admin(etld.daemon.kafka_client())
     marks = admin.watermarks(topic, range(admin.topics([topic])[topic].partitions))
     return sum(high - low for low, high in marks.values())
 
@@ -40,7 +40,7 @@ def limit(etld: EtldClient, topic: str, size: int) -> None:
     """Set how large a record of a topic may be."""
     entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    client = AdminClient({"bootstrap.servers": etld.kafka})
+    client = AdminClient(etld.daemon.kafka_client())
     for done in client.incremental_alter_configs([resource]).values():
         done.result(20)
 
@@ -79,7 +79,7 @@ def test_a_letter_that_its_topic_does_not_take_holds_no_other_up(etld: EtldClien
 def test_a_foreign_letter_with_absurd_headers_is_kept(etld: EtldClient) -> None:
     """Who may write to the queue cannot stop the corrector."""
     before = sum(etld.states().values())
-    producer = Producer({"bootstrap.servers": etld.kafka})
+    producer = Producer(etld.daemon.kafka_client())
     headers = [(name, "x" * 12_000) for name in ("etld.event_id", "etld.event_type", "__connect.errors.stage")]
     headers.append(("etld.dead_letter_id", "no id"))
     for _ in range(3):

@@ -95,16 +95,15 @@ def test_poison_parks_with_reasons_and_is_announced_once(etld: EtldClient) -> No
         20,
         "all are announced",
     )
-    keys = announced(etld.kafka)
+    keys = announced(etld)
     assert keys.count(garbage) == keys.count(tombstone) == 1
 
 
-def announced(kafka: str) -> list[str]:
+def announced(etld: EtldClient) -> list[str]:
     """The keys of all records of parked_events."""
     consumer = confluent_kafka.Consumer(
-        {"bootstrap.servers": kafka, "group.id": str(uuid.uuid4()), "auto.offset.reset": "earliest",
-         "enable.partition.eof": True}
-    )  # fmt: skip
+        etld.daemon.kafka_client(group_id=str(uuid.uuid4()), auto_offset_reset="earliest", enable_partition_eof=True)
+    )
     partitions = list(consumer.list_topics("parked_events").topics["parked_events"].partitions)
     consumer.assign([confluent_kafka.TopicPartition("parked_events", part, 0) for part in partitions])
     keys: list[str] = []

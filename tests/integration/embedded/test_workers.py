@@ -10,10 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from etld.embedded import choice, postgres, probe
@@ -194,20 +195,44 @@ def test_half_a_cluster_is_made_again(part: Callable[[str], Part]) -> None:
 def test_kafka_keeps_its_records(part: Callable[[str], Part], java: None) -> None:
     """Stop and start, then kill -9 of the worker: the acknowledged records and the cluster's id stay."""
     it = part("embedded-kafka").start()
-    address = it.daemon.kafka
-    cluster = cluster_id(address)
-    admin = AdminClient({"bootstrap.servers": address})
+    client = it.daemon.kafka_client()
+    cluster = cluster_id(client)
+    admin = AdminClient(client)
     admin.create_topics([NewTopic("kept", 1)])["kept"].result(20)
-    produce(address, b"1")
+    produce(client, b"1")
     assert it.stop() == 0
     it.start()
-    produce(address, b"2")
+    produce(client, b"2")
     it.kill()
     assert processes_in(it.daemon.state_dir) == []
     it.start()
-    assert consume(address) == [b"1", b"2"]
-    assert cluster_id(address) == cluster
+    assert consume(client) == [b"1", b"2"]
+    assert cluster_id(client) == cluster
     assert listeners(it.server()) == {"0000000000000000FFFF00000100007F"}
+
+
+def test_kafka_asks_for_its_password(part: Callable[[str], Part], java: None) -> None:
+    """On both its ports; the file is its owner's, and so is the broker's own, and no log line has the password."""
+    it = part("embedded-kafka")
+    it.start()
+    state, client = it.daemon.state_dir, it.daemon.kafka_client()
+    password = (state / "kafka.pass").read_text().strip()
+    assert {path.stat().st_mode & 0o777 for path in (state / "kafka.pass", state / "kafka" / "server.properties")} == {
+        0o600
+    }
+    assert cluster_id(client)
+    plain = {name: value for name, value in client.items() if name == "bootstrap.servers"}
+    controller = re.search(r"CONTROLLER://([0-9.:]+)", (state / "kafka" / "server.properties").read_text())
+    assert controller is not None
+    own = {"bootstrap.servers": controller[1]}
+    for stranger in (plain, {**client, "sasl.password": "wrong"}, {**client, **own, "sasl.password": "wrong"}, own):
+        with pytest.raises(KafkaException):
+            cluster_id({**stranger, "log_level": 0}, timeout=3)
+    for pid in (it.server(), it.child.pid if it.child else 0):
+        assert password not in Path(f"/proc/{pid}/cmdline").read_text() + Path(f"/proc/{pid}/environ").read_text()
+    assert password not in (state / "log" / "kafka.log").read_text()
+    assert it.stop() == 0
+    assert password not in it.rest()
 
 
 def test_a_taken_port_is_said_clearly(part: Callable[[str], Part], java: None) -> None:
@@ -228,11 +253,11 @@ def test_tansu_serves_where_java_is_missing(part: Callable[[str], Part], tmp_pat
     it.env.pop("JAVA_HOME", None)
     it.start()
     assert Path(f"/proc/{it.server()}/exe").resolve().name == "tansu"
-    address = it.daemon.kafka
-    admin = AdminClient({"bootstrap.servers": address})
+    client = it.daemon.kafka_client()
+    admin = AdminClient(client)
     admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(20)
-    produce(address, b"1")
-    assert cluster_id(address).startswith("tansu")
+    produce(client, b"1")
+    assert cluster_id(client).startswith("tansu")
     it.kill()
 
 
@@ -264,23 +289,23 @@ def listeners(pid: int) -> set[str]:
     return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in inodes}
 
 
-def cluster_id(address: str) -> str:
+def cluster_id(client: dict[str, Any], timeout: float = 20) -> str:
     """The broker's cluster id."""
-    return str(AdminClient({"bootstrap.servers": address}).list_topics(timeout=20).cluster_id)
+    return str(AdminClient(client).list_topics(timeout=timeout).cluster_id)
 
 
-def produce(address: str, value: bytes) -> None:
+def produce(client: dict[str, Any], value: bytes) -> None:
     """Write one record to the topic `kept`, acknowledged."""
     failed: list[object] = []
-    producer = Producer({"bootstrap.servers": address, "acks": "all"})
+    producer = Producer({**client, "acks": "all"})
     producer.produce("kept", value, on_delivery=lambda error, _message: failed.append(error))
     assert producer.flush(20) == 0
     assert failed == [None]
 
 
-def consume(address: str) -> list[bytes]:
+def consume(client: dict[str, Any]) -> list[bytes]:
     """All records of the topic `kept`."""
-    consumer = Consumer({"bootstrap.servers": address, "group.id": "test", "enable.auto.commit": False})
+    consumer = Consumer({**client, "group.id": "test", "enable.auto.commit": False})
     try:
         consumer.assign([TopicPartition("kept", 0, 0)])
         high = consumer.get_watermark_offsets(TopicPartition("kept", 0), timeout=20)[1]

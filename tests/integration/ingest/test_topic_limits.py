@@ -17,7 +17,7 @@ from support.waiting import wait_until
 
 def limit(kafka: str, topic: str, size: int | None) -> None:
     """Set, or take away, the topic's max.message.bytes."""
-    set_limit(kafka, topic, size)
+    set_limit({"bootstrap.servers": kafka}, topic, size)
     time.sleep(0.5)  # until the broker goes by it
 
 
@@ -78,19 +78,19 @@ def test_what_is_only_enqueued_is_sent_in_pieces_too(start: Start, kafka: str) -
 def test_a_letter_over_the_limit_of_its_queue(start: Start, kafka: str) -> None:
     ingest = start()
     try:
-        limit(kafka, "dead_letter_queue", 20_000)
+        limit(kafka, ingest.letters, 20_000)
         status, answer = ingest.post("/track", sized(40_000, event_type="parcel"))
         assert (status, answer["code"]) == (413, "event_too_large")
         batch = [sized(40_000, event_type="parcel"), event(), event(event_type="parcel")]
         assert [item["code"] for item in ingest.post("/v1/batch", {"batch": batch})[1]["results"]] == [413, 200, 202]
     finally:
-        limit(kafka, "dead_letter_queue", None)
+        limit(kafka, ingest.letters, None)
 
 
 def test_a_limit_that_is_lowered_later_is_a_fault(start: Start, kafka: str) -> None:
     ingest = start()
     faults = ingest.worker.metrics.faults
-    limit(kafka, "dead_letter_queue", 8 << 20)
+    limit(kafka, ingest.letters, 8 << 20)
     wait_until(lambda: "topic-limits" not in faults, 20)
     limit(kafka, topic_of(ingest), 20_000)
     wait_until(lambda: f"topic {topic_of(ingest)} takes 20000 bytes" in faults.get("topic-limits", ""), 20)

@@ -24,7 +24,7 @@ def lines(daemon: Daemon, topic: str) -> list[dict[str, Any]]:
 def test_a_dead_letter_is_told_with_its_coordinates(daemon: Daemon) -> None:
     """Which event, where it lies, and at which stage it died: enough to find it."""
     event_id = str(uuid.uuid4())
-    producer = Producer({"bootstrap.servers": daemon.kafka, "acks": "all"})
+    producer = Producer(daemon.kafka_client(acks="all"))
     producer.produce("event_order", b"\xff\xfe\xfd", event_id, partition=1)
     producer.flush(20)
     (line,) = wait_until(lambda: lines(daemon, "event_order"), 30, "the dead letter is told")

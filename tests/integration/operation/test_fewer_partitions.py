@@ -25,7 +25,7 @@ def test_a_topic_with_fewer_partitions_goes_on_when_told(daemon: Daemon) -> None
     rows = "SELECT count(*) FROM processed_events WHERE event_type = 'delivery'"
     wait_until(lambda: etld.sql(rows) == [(60,)], 40)
     wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60)
-    client = AdminClient({"bootstrap.servers": etld.kafka})
+    client = AdminClient(etld.daemon.kafka_client())
     client.delete_topics([TOPIC])[TOPIC].result(30)
     wait_until(lambda: TOPIC not in client.list_topics(timeout=10).topics, 30)
     client.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result(30)

@@ -38,7 +38,7 @@ def test_the_newcomer_stops_and_names_the_node_id(etld: EtldClient, make_daemon:
     """And whoever was at work goes on undisturbed."""
     before, count = processes(etld), stored(etld)
     other = make_daemon()
-    other.configure({"node_id": "one", "kafka.bootstrap_servers": etld.kafka, "postgres.dsn": etld.dsn})
+    other.configure({"node_id": "one", **etld.daemon.kafka_access(), "postgres.dsn": etld.dsn})
     done = other.cli("start", check=False)
     assert done.returncode != 0
     assert "node_id 'one' is that of another daemon" in done.stderr

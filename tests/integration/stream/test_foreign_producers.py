@@ -83,7 +83,7 @@ def _body(event: dict[str, Any]) -> bytes:
 
 
 def _write(etld: EtldClient, records: list[Written]) -> None:
-    producer = confluent_kafka.Producer({"bootstrap.servers": etld.kafka, "linger.ms": 20})
+    producer = confluent_kafka.Producer(etld.daemon.kafka_client(linger_ms=20))
     for key, value, headers in records:
         producer.produce("event_purchase", value, key.encode(), partition=0, headers=list(headers.items()))
         producer.poll(0)

@@ -39,7 +39,7 @@ def etld(make_daemon: Callable[[], Daemon]) -> Any:
 
 def write(etld: EtldClient, records: list[tuple[str, bytes]]) -> None:
     """Records as a foreign producer writes them, to one partition."""
-    producer = confluent_kafka.Producer({"bootstrap.servers": etld.kafka, "linger.ms": 20})
+    producer = confluent_kafka.Producer(etld.daemon.kafka_client(linger_ms=20))
     for key, value in records:
         producer.produce("event_purchase", value, key.encode(), partition=0)
         producer.poll(0)

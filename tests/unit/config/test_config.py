@@ -80,7 +80,7 @@ def broken(*changes: tuple[str, str]) -> str:
         ('dsn = "embedded"', 'dsn = "db.example"', "postgres.dsn", "or a DSN such as"),
         ('url = "embedded"', 'url = "registry:8081"', "schema_registry.url", "or an http(s) URL"),
         ('servers = "embedded"', 'servers = "kafka-1:9092,kafka-2"', "kafka.bootstrap_servers", "got 'kafka-2'"),
-        ('protocol = "plaintext"', 'protocol = "ssl"', "kafka.security_protocol", 'speaks "plaintext" only'),
+        ('protocol = "plaintext"', 'protocol = "ssl"', "kafka.security_protocol", "a password of its own"),
         ('poll_interval = "5 min"', 'poll_interval = "5 s"', "kafka.max_poll_interval", 'session_timeout ("6 s")'),
         ('poll_interval = "5 min"', 'poll_interval = "2 d"', "kafka.max_poll_interval", 'at most "1 d"'),
         ('keys_file = ""', 'keys_file = "no.toml"', "ingest.keys_file", f"there is no file {ROOT}/no.toml"),

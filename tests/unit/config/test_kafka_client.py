@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from etld.config import Config, parse
-from etld.errors import ConfigError
+from etld.errors import ConfigError, EtldError
 from etld.kafka.admin import Admin
 from etld.kafka.consumer import GroupConsumer
 from etld.kafka.errors import SettingsRefused
@@ -113,6 +113,21 @@ def test_a_certificate_of_our_own(tmp_path: Path) -> None:
     assert given["ssl.key.password"] == "secret"
     with pytest.raises(ConfigError, match=r"kafka\.ssl_key_file: is missing, and ssl_cert_file needs it"):
         read(f'ssl_cert_file = "{tmp_path}/cert"\n')
+
+
+def test_the_password_of_the_embedded_broker(tmp_path: Path) -> None:
+    """Read when a client is made; a file that is gone is named."""
+    passfile = tmp_path / "kafka.pass"
+    passfile.write_text("hush\n")
+    config = parse(TEXT, ROOT / "config" / "etld.toml", {})
+    where = Addresses("http://127.0.0.1:1", "127.0.0.1:2", None, "embedded", "", str(passfile))
+    given = client_settings(config, where)
+    assert [given[name] for name in ("security.protocol", "sasl.mechanism", "sasl.username", "sasl.password")] == [
+        "sasl_plaintext", "PLAIN", "etld", "hush",
+    ]  # fmt: skip
+    passfile.unlink()
+    with pytest.raises(EtldError, match=r"the embedded broker's password: cannot read .*kafka\.pass: No such file"):
+        client_settings(config, where)
 
 
 def test_tokens_of_an_identity_provider(tmp_path: Path) -> None:
