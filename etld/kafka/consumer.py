@@ -115,7 +115,9 @@ class GroupConsumer:
         deadline = time.monotonic() + linger
         while len(messages) < max_records and size < max_bytes:
             left = max(0.0, deadline - time.monotonic())
-            wanted = min(_CHUNK, max_records - len(messages))
+            # No more than fits if the next are as large as those before: a thousand large ones at once are a lot.
+            fits = (max_bytes - size) * len(messages) // size + 1 if size else _CHUNK
+            wanted = min(_CHUNK, max_records - len(messages), fits)
             more = self._call(self._consumer.consume, wanted, left)
             size += self._sort(more, messages, ends)
             if len(more) < wanted and time.monotonic() >= deadline:

@@ -173,11 +173,14 @@ class _Row:
         if self._run:
             self._close()
         columns = pl.DataFrame([piece.alias(str(i)) for i, piece in enumerate(self._pieces)])
+        # What is joined is needed no more, and each copy is megabytes.
+        self._pieces = []
         parts = [pl.col(name) for name in columns.columns]
         # In pairs, then pairs of pairs: one after the other would copy the growing row for each.
         while len(parts) > 1:
             parts = [sum(parts[i + 1 : i + 2], parts[i]) for i in range(0, len(parts), 2)]
         rows = columns.select(parts[0]).to_series()
+        del columns
         return rows if self._order is None else rows.gather(self._order)
 
     def _close(self) -> None:

@@ -127,6 +127,22 @@ def test_what_is_sent_is_read_whole_and_in_order(cluster: ClusterPort, topic: st
     assert abs(found[0].timestamp.timestamp() - before) < 60
 
 
+def test_a_poll_takes_no_more_bytes_than_asked(cluster: ClusterPort, topic: str, join: Join) -> None:
+    """But for the record that passes the limit: a batch of large ones is not thousands of them."""
+    large, most = bytes(50_000), 1 << 20
+    send(cluster, topic, *[large] * 150)
+    consumer = join()
+    taken: list[int] = []
+
+    def all_there() -> bool:
+        found = consumer.poll(1000, most, 0.5, 0.2).records.values()
+        taken.append(sum(len(value or b"") for records in found for value in records.values))
+        return sum(taken) == 150 * len(large)
+
+    wait_until(all_there, 30)
+    assert max(taken) < most + len(large)
+
+
 def test_each_record_tells_its_time(cluster: ClusterPort, topic: str, join: Join) -> None:
     before = int(time.time() * 1000)
     send(cluster, topic, b"a", b"b")
