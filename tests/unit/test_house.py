@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
@@ -85,6 +86,12 @@ def test_tests_use_the_real_parts() -> None:
     """No test replaces a part of etld by a mock; the few that must say why above."""
     replacing = {path: found for path, text in modules(package="tests").items() if (found := own_parts_replaced(text))}
     assert {path: found for path, found in replacing.items() if path not in REPLACES} == {}
+
+
+def test_clients_of_a_daemons_broker_know_its_password() -> None:
+    """By `Daemon.kafka_client`: the embedded one asks for it."""
+    by_address = re.compile(r'"bootstrap\.servers": (?!self\b)\w+\.(system\.)?kafka\b')
+    assert [path for path, text in modules(package="tests").items() if by_address.search(text)] == []
 
 
 TEN = "\n".join(f"value_{n} = {n}" for n in range(LONGEST_RUN))

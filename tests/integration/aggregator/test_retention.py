@@ -99,11 +99,11 @@ def _orders(etld: EtldClient) -> int:
 
 def _late_record(etld: EtldClient) -> None:
     """The first record of the topic once more, as old as it is."""
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": etld.kafka, "group.id": str(uuid.uuid4())})
+    consumer = confluent_kafka.Consumer(etld.daemon.kafka_client(group_id=str(uuid.uuid4())))
     consumer.assign([confluent_kafka.TopicPartition("event_purchase", 0, 0)])
     first = consumer.poll(20)
     consumer.close()
     assert first is not None
-    producer = confluent_kafka.Producer({"bootstrap.servers": etld.kafka})
+    producer = confluent_kafka.Producer(etld.daemon.kafka_client())
     producer.produce("event_purchase", first.value(), first.key(), partition=0, timestamp=first.timestamp()[1])
     assert producer.flush(20) == 0

@@ -123,7 +123,7 @@ def test_a_prefix_keeps_them_apart(live: EtldClient, make: Make, cluster: Cluste
         assert daemon.json("dlq", "list")["event_id"] == broken["event_id"]
 
         names = ["dead_letter_queue", "parked_events", "event_purchase", "event_order", "event_delivery"]
-        admin = Admin({"bootstrap.servers": stage.kafka})
+        admin = Admin(daemon.kafka_client())
         for one in (live, stage):
             assert len(admin.topics([prefix(one) + name for name in names])) == len(names)
             assert admin.members([f"{prefix(one)}etld-corrector"])

@@ -55,7 +55,7 @@ def etld(make_daemon: Callable[[], Daemon]) -> Iterator[EtldClient]:
 
 
 def _write(etld: EtldClient, ids: list[str], milliseconds: int, partition: int) -> None:
-    producer = confluent_kafka.Producer({"bootstrap.servers": etld.kafka, "linger.ms": 20})
+    producer = confluent_kafka.Producer(etld.daemon.kafka_client(linger_ms=20))
     schema_id = etld.sql("SELECT min(id) FROM etld.schema_version WHERE subject = 'event_purchase-value'")[0][0]
     codec = codec_of(SCHEMA)
     for one in ids:
