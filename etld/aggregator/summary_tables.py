@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from etld.aggregator.backfill_thread import BackfillThread
+from etld.postgres import privileges
+from etld.sinks.postgres.unwrap import connection_of
 from etld.summaries import tables
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class SummaryTables:
     def sync(self, side: SideConnection, stream: CountedStream) -> list[str]:
         """Make the tables of what is new or changed; the names of those."""
         synced = tables.sync(side, stream, self._summaries)
-        self._take(synced)
+        self._take(side, synced)
         self._stream = stream
         return synced.made
 
@@ -68,7 +70,7 @@ class SummaryTables:
     def retry(self, side: SideConnection) -> None:
         """Try again what is held back."""
         if self._held_back and self._stream is not None:
-            self._take(tables.retry(side, self._stream, self._held_back))
+            self._take(side, tables.retry(side, self._stream, self._held_back))
 
     def has_filled(self) -> bool:
         """Was a summary filled since the last call?"""
@@ -78,9 +80,16 @@ class SummaryTables:
         """End what is being filled."""
         self._backfill.close()
 
-    def _take(self, synced: Synced) -> None:
+    def _take(self, side: SideConnection, synced: Synced) -> None:
         for name in synced.made:
             log.info("summary %s is new or changed: filling it from processed_events", name)
+        reader = self._worker.config.postgres.reader_role
+        if reader and synced.made and (missing := privileges.let_read(connection_of(side), reader)):
+            log.error(
+                "the role %s cannot read all that it should; as the owner or a superuser: %s;",
+                reader,
+                "; ".join(missing),
+            )
         for name, held in synced.held_back.items():
             if name not in self._held_back or self._held_back[name].reason != held.reason:
                 log.error("summary %s is not kept up to date: %s; trying again", name, held.reason)

@@ -34,7 +34,7 @@ def command() -> None:
 @command.command()
 @click.pass_obj
 def grants(path: Path | None) -> None:
-    """Print the SQL that gives the daemon's role what it needs, and nothing else.
+    """Print the SQL that gives the daemon's role what it needs, and nothing else; readers' too, with a reader_role.
 
     For the owner of the database or a superuser: `etld database grants | psql …`. With postgres.migration_dsn that
     user gets the right to make tables, and the daemon's own only that to use them.
@@ -51,6 +51,8 @@ def grants(path: Path | None) -> None:
     click.echo(privileges.script(migrator, database, migrates=True), nl=False)
     if migrator != role:
         click.echo(privileges.script(role, database, migrates=False), nl=False)
+    if config.postgres.reader_role:
+        click.echo(privileges.reader_script(config.postgres.reader_role, database), nl=False)
 
 
 @command.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _SQL = statements.load(__package__, "privileges")
 _DENIED = "42501"
+_NO_SUCH_ROLE = "42704"
 
 
 def role_of(conn: Connection) -> str:
@@ -46,16 +47,33 @@ def refuse(role: str, statements: list[str]) -> None:
 def grant(conn: Connection, role: str) -> int:
     """Give a role what the daemon needs; how many statements. Raises `DatabaseProblem` with those that remain."""
     missing = lacks(conn, role)
+    refuse(role, _refused(conn, missing))
+    return len(missing)
+
+
+def reader_lacks(conn: Connection, reader: str) -> list[str]:
+    """The statements that make the role of readers, and let it read events, views and summaries."""
+    return _lacks(conn, _SQL.reader_lacks, reader)
+
+
+def let_read(conn: Connection, reader: str) -> list[str]:
+    """Run those of them that this connection's role may run; the rest."""
+    _refused(conn, reader_lacks(conn, reader))
+    # A GRANT by who may not is no error, where he has the privilege himself.
+    return reader_lacks(conn, reader)
+
+
+def _refused(conn: Connection, statements: list[str]) -> list[str]:
+    """Run statements one by one; those for which this connection's role lacks the right."""
     refused: list[str] = []
-    for one in missing:
+    for one in statements:
         try:
             conn.execute(SQL(one))  # made by quote_ident and format
         except DatabaseError as error:
-            if sqlstate(error) != _DENIED:
+            if sqlstate(error) not in (_DENIED, _NO_SUCH_ROLE):
                 raise
             refused.append(one)
-    refuse(role, refused)
-    return len(missing)
+    return refused
 
 
 def in_words(error: DatabaseError, dsn: str) -> str:
@@ -80,6 +98,18 @@ def script(role: str, database: str, *, migrates: bool) -> str:
     return (
         f"-- The role of postgres.migration_dsn makes the tables, and grants {role} the rest when etld starts.\n"
         f"GRANT CONNECT, TEMPORARY ON DATABASE {where} TO {who};\n"
+        f"GRANT USAGE ON SCHEMA public TO {who};\n"
+    )
+
+
+def reader_script(reader: str, database: str) -> str:
+    """SQL that makes the role of readers; the daemon's own grants it the rest, as the owner of what it makes."""
+    who, where = _quoted(reader), _quoted(database)
+    name = reader.replace("'", "''")
+    return (
+        f"-- {reader} may read processed_events, the views etld.event_… and the summaries. etld grants it those.\n"
+        f"DO $$ BEGIN IF to_regrole(quote_ident('{name}')) IS NULL THEN CREATE ROLE {who} NOLOGIN; END IF; END $$;\n"
+        f"GRANT CONNECT ON DATABASE {where} TO {who};\n"
         f"GRANT USAGE ON SCHEMA public TO {who};\n"
     )
 

@@ -64,3 +64,29 @@ UNION ALL
     WHERE NOT pg_has_role(role, c.relowner, 'USAGE')
     ORDER BY c.relname
 )
+
+-- name: reader_lacks
+WITH asked AS (
+    SELECT to_regrole(quote_ident(%(role)s))::oid AS role, quote_ident(current_database()) AS db,
+        quote_ident(%(role)s) AS quoted
+), readable AS (
+    SELECT c.oid, n.nspname, c.relname
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE (n.nspname = 'public' AND c.relname = 'processed_events' AND c.relkind IN ('r', 'p'))
+        OR (n.nspname = 'etld' AND c.relkind = 'r' AND c.relname LIKE 'summary\_%%')
+        OR (n.nspname = 'etld' AND c.relkind = 'v' AND c.relname IN (SELECT view_name FROM etld.type_view))
+)
+SELECT 'CREATE ROLE ' || quoted || ' NOLOGIN' FROM asked WHERE role IS NULL
+UNION ALL
+SELECT 'GRANT CONNECT ON DATABASE ' || db || ' TO ' || quoted FROM asked
+WHERE NOT coalesce(has_database_privilege(role, current_database(), 'CONNECT'), false)
+UNION ALL
+SELECT format('GRANT USAGE ON SCHEMA %%s TO ', name) || quoted FROM asked, unnest(ARRAY['public', 'etld']) AS name
+WHERE NOT coalesce(has_schema_privilege(role, name, 'USAGE'), false)
+UNION ALL
+(
+    SELECT format('GRANT SELECT ON %%I.%%I TO ', nspname, relname) || quoted FROM asked, readable
+    WHERE NOT coalesce(has_table_privilege(role, oid, 'SELECT'), false)
+    ORDER BY nspname, relname
+)

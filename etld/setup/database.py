@@ -50,6 +50,14 @@ def _migrate_as_another(worker: Worker, role: str) -> None:
         partitions.ensure(worker)
         if given := privileges.grant(conn, role):
             log.info("granted %s what it needs: %d statements", role, given)
+        if reader := worker.config.postgres.reader_role:
+            privileges.let_read(conn, reader)
+
+
+def let_read(conn: Connection, reader: str) -> None:
+    """Let the role of readers read what it may; raises `DatabaseProblem` with what is missing for that."""
+    if reader:
+        privileges.refuse(reader, privileges.let_read(conn, reader))
 
 
 def _migrate(conn: Connection) -> None:

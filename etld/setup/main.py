@@ -19,6 +19,7 @@ from etld.schemas.registration import SchemasRefused
 from etld.schemas.registry import RegistryUnavailable, open_registry
 from etld.setup import database, restored, topics
 from etld.setup.company import refuse_strangers
+from etld.sinks.postgres import event_views
 from etld.stream.strangers import StrangerInGroup
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
@@ -75,6 +76,9 @@ def set_up(worker: Worker) -> None:
         worker.beat()
         schemas = registration.register(open_registry(config, addresses, conn), list(loaded))
         restored.erase_again(worker, cluster_id)
+        for problem in event_views.follow(conn, [(kind.name, kind.schema.tree) for kind in loaded]):
+            log.error("%s", problem)
+        database.let_read(conn, config.postgres.reader_role)
     own_topics = {DEAD_LETTER_TOPIC: config.kafka.dead_letter_topic, PARKED_TOPIC: config.kafka.parked_topic}
     registered.write(config.schemas_path, cluster_id, schemas, own_topics)
 

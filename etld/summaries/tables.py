@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
-from etld.postgres import statements
+from etld.postgres import grants, statements
 from etld.postgres.compose import SQL, Composed, Jsonb
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.postgres.unwrap import connection_of, cursor_of
@@ -191,8 +191,9 @@ def _make(conn: Connection, stream: CountedStream, summary: Summary, found: Tabl
             cut = note_cut(conn, stream)
             # Who wants to read the table waits behind us.
             conn.execute(_SQL.hurry)
-            for statement in _statements(summary, found):
-                conn.execute(statement)
+            with grants.kept(conn, table_sql.table(summary).as_string(conn)):
+                for statement in _statements(summary, found):
+                    conn.execute(statement)
             expired_totals.fit(conn, summary)
             conn.execute(
                 _SQL.note, {"name": summary.name, "definition": Jsonb(summary.definition()), "cut": Jsonb(cut)}

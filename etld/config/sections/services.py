@@ -22,6 +22,8 @@ from etld.config.sections.storage import Retention
 # With the longest event type a topic still has the 249 characters that Kafka takes.
 _Prefix = Annotated[str, Matching(r"[A-Za-z0-9._-]{0,180}", "at most 180 letters, digits, dots, - and _")]
 
+_Role = Annotated[str, Matching(r"[A-Za-z0-9_-]{0,63}", "at most 63 letters, digits, - and _")]
+
 
 class KafkaSection(Section):
     """The cluster that events go through."""
@@ -91,6 +93,9 @@ class PostgresSection(Section):
         "", description="Set-up makes and changes the tables as this user, and grants the one of dsn what it needs."
     )
     migration_password_file: OptionalFile = Field(None, description="Holds the password of migration_dsn: one line.")
+    reader_role: _Role = Field(
+        "", description="A role that may read events, views and summaries, and nothing else; set-up makes it."
+    )
     pooler: Literal["", "transaction"] = Field(
         "", description="What dsn leads to: the server, or a pooler that gives each transaction a session."
     )

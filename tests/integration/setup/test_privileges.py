@@ -140,3 +140,51 @@ def test_who_is_not_let_in_is_named(place: Place) -> None:
     assert "nowhere" in place.failed(dsn=dsn.replace(place.name, "nowhere"))
     place.sql(f'REVOKE CONNECT ON DATABASE "{place.name}" FROM {user}')
     assert "CONNECT" in place.failed(dsn=dsn)
+
+
+def test_readers_read_what_they_may(place: Place) -> None:
+    """Events, views and summaries, also those that are made later; no dead letter, position or id."""
+    dsn, reader = place.role("etld"), f"etld_reader_{place.suffix}"
+    place.daemon.configure({"postgres.dsn": dsn})
+    place.sql(place.daemon.cli("database", "grants").stdout)
+    # The role is not there, and the daemon's own may make none.
+    said = place.failed(dsn=dsn, reader_role=reader)
+    assert f"CREATE ROLE {reader} NOLOGIN" in said
+    assert f"GRANT USAGE ON SCHEMA public TO {reader}" in said
+    printed = place.daemon.cli("database", "grants").stdout
+    place.sql(printed)
+    place.sql(f"CREATE ROLE anna_{place.suffix} LOGIN PASSWORD 'pw' IN ROLE {reader}")
+    anna = dsn.replace(f"etld_{place.suffix}", f"anna_{place.suffix}")
+    place.daemon.start()
+    wait_until(lambda: _readable(anna) >= {"summary_purchase", "summary_order", "summary_delivery"}, 60)
+    views = {f"event_{kind}" for kind in ("purchase", "order", "delivery")}
+    summaries = {"summary_purchase", "summary_order", "summary_delivery"}
+    assert _readable(anna) == {"processed_events", *views, *summaries}
+    with psycopg.connect(anna) as conn:
+        assert conn.execute("SELECT count(*) FROM etld.event_purchase WHERE NOT repaired").fetchone() == (0,)
+    with psycopg.connect(anna) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("SELECT count(*) FROM etld.dead_letter")
+    # A summary and a view that are made anew, and a summary that is new.
+    place.daemon.configure(
+        {
+            "summaries.purchase.group_by": {"item": "event_details.item_name"},
+            "summaries.purchase.chart": {
+                "name": "p", "title": "p", "panels": [{"kind": "line", "value": "events"}],
+            },
+            "summaries.more": {"event_types": ["order"], "measures": {"n": "count"}},
+        }
+    )  # fmt: skip
+    place.daemon.cli("reload")
+    wait_until(lambda: "summary_more" in _readable(anna), 60)
+    assert _readable(anna) == {"processed_events", "summary_more", *views, *summaries}
+    place.daemon.stop()
+
+
+def _readable(dsn: str) -> set[str]:
+    """What a role may read in the schemas of etld."""
+    with psycopg.connect(dsn) as conn:
+        rows = conn.execute(
+            "SELECT c.relname::text FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm')"
+            " AND c.relnamespace::regnamespace::text IN ('etld', 'public') AND has_table_privilege(c.oid, 'SELECT')"
+        )
+        return {name for (name,) in rows.fetchall()}
