@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from etld.aggregator.field_value import field_value
-from etld.summaries.model import ORIGIN_SECONDS
+from etld.summaries.model import DAY, ORIGIN_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,8 @@ _SMALLEST, _LARGEST = 1e-3, 1e12
 # The longest text of such a number; a decimal of a schema may have more digits.
 _LONGEST = 22
 _CONTEXT = Context(prec=20_000)
-_DAY = 86400
+# 1973-01-01, in seconds from ORIGIN: by then the last place with odd seconds had changed its clock.
+_BY_MINUTES = 94_694_400 - ORIGIN_SECONDS
 
 
 def totals(frames: Sequence[pl.DataFrame], summary: Summary) -> Columns | None:
@@ -47,8 +48,8 @@ def totals(frames: Sequence[pl.DataFrame], summary: Summary) -> Columns | None:
         .sort(keys, nulls_last=True)
     )
     columns: Columns = [
-        (rows["bucket"] // _DAY).to_list(),
-        (rows["bucket"] % _DAY).to_list(),
+        (rows["bucket"] // DAY).to_list(),
+        (rows["bucket"] % DAY).to_list(),
         *(rows[key].to_list() for key in keys[1:]),
     ]
     for i, measure in enumerate(summary.measures):
@@ -70,7 +71,12 @@ def _chosen(frame: pl.DataFrame, summary: Summary) -> pl.DataFrame:
     for one in summary.filters:
         frame = frame.filter(field_value(frame, one.field).is_in(list(one.values)).fill_null(False))
     seconds = pl.col("triggered_at").dt.epoch("us") // 1_000_000 - ORIGIN_SECONDS
-    columns = [((seconds // summary.bucket) * summary.bucket + ORIGIN_SECONDS).alias("bucket")]
+    bucket = (seconds // summary.bucket) * summary.bucket
+    if summary.local:
+        # Which day a time is of is told by PostgreSQL alone: it is asked for each minute, and for each second of the
+        # years in which clocks were not set by minutes.
+        bucket = pl.when(seconds < _BY_MINUTES).then(seconds).otherwise((seconds // 60) * 60)
+    columns = [(bucket + ORIGIN_SECONDS).alias("bucket")]
     for i, group in enumerate(summary.groups):
         value = field_value(frame, group.field)
         if group.field.type == "text":

@@ -10,7 +10,7 @@ from etld.config.units import format_duration
 from etld.postgres.compose import SQL, Composable, Identifier, Literal
 from etld.postgres.snapshot import snapshot
 from etld.sinks.postgres.unwrap import connection_of
-from etld.summaries import chart_model, table_sql
+from etld.summaries import chart_model, local_buckets, table_sql
 from etld.summaries.chart_model import Buckets
 from etld.summaries.model import ORIGIN_SECONDS
 
@@ -36,7 +36,7 @@ def read_charts(
             if chart is not None:
                 shown = _shown(conn, summary, chart.last)
                 panels = tuple(_panel(conn, summary, shown, panel) for panel in chart.panels)
-                line = chart_model.source(_extent(conn, summary, shown), summary.table, shown.text)
+                line = chart_model.source(_extent(conn, summary, shown), summary.table, shown.text, summary.zone)
                 found.append(chart_model.Chart(chart.name, chart.title, line, panels, shown.text))
     return found
 
@@ -54,17 +54,25 @@ def _shown(conn: Connection, summary: Summary, last: float | None) -> _Shown:
     """The buckets that began in the last so many seconds."""
     if last is None:
         return _Shown(SQL("true"))
-    row = conn.execute("SELECT extract(epoch FROM now())::float8").fetchone()
+    # By the clock of the buckets.
+    row = conn.execute(
+        SQL("SELECT extract(epoch FROM now() AT TIME ZONE {})::float8").format(Literal(summary.zone))
+    ).fetchone()
     assert row is not None
     width = summary.bucket
     end = (row[0] - ORIGIN_SECONDS) // width * width + ORIGIN_SECONDS
     begin = -((ORIGIN_SECONDS - row[0] + last) // width) * width + ORIGIN_SECONDS
-    first, newest = (datetime.fromtimestamp(at, UTC) for at in (begin, end))
+    first, newest = (datetime.fromtimestamp(at, UTC).replace(tzinfo=None) for at in (begin, end))
     return _Shown(
-        SQL("bucket_start BETWEEN {} AND {}").format(Literal(first), Literal(newest)),
+        SQL("{} BETWEEN {}::timestamp AND {}::timestamp").format(_start(summary), Literal(first), Literal(newest)),
         f"in the last {format_duration(last)}",
-        (first.replace(tzinfo=None).isoformat(), newest.replace(tzinfo=None).isoformat()),
+        (first.isoformat(), newest.isoformat()),
     )
+
+
+def _start(summary: Summary) -> Composable:
+    """Where a bucket begins, by the clock of the buckets."""
+    return local_buckets.local_start(summary) if summary.local else SQL("(bucket_start AT TIME ZONE 'UTC')")
 
 
 def _panel(conn: Connection, summary: Summary, shown: _Shown, panel: PanelSection) -> Panel:
@@ -105,9 +113,15 @@ def _by_time(
     """(group, bucket start as ISO text, measure), in time order; all in one group without `by`."""
     group = SQL("coalesce({}::text, 'none')").format(Identifier(by)) if by else SQL("''")
     query = SQL(
-        "SELECT {group}, to_char(bucket_start, 'YYYY-MM-DD\"T\"HH24:MI:SS'), {total}"
+        "SELECT {group}, to_char({start}, 'YYYY-MM-DD\"T\"HH24:MI:SS'), {total}"
         " FROM {table} WHERE {rows} GROUP BY 1, bucket_start ORDER BY bucket_start, 1"
-    ).format(group=group, total=table_sql.total(measure), table=table_sql.table(summary), rows=shown.rows)
+    ).format(
+        group=group,
+        start=_start(summary),
+        total=table_sql.total(measure),
+        table=table_sql.table(summary),
+        rows=shown.rows,
+    )
     return [(name, start, float(value)) for name, start, value in conn.execute(query) if value is not None]
 
 
@@ -115,13 +129,14 @@ def _extent(conn: Connection, summary: Summary, shown: _Shown) -> tuple[str, str
     """(start of the first bucket, end of the last, events counted or None without a count); None when empty."""
     count = next((m.name for m in summary.measures if m.function == "count"), None)
     query = SQL(
-        "SELECT to_char(min(bucket_start), 'YYYY-MM-DD HH24:MI'),"
-        " to_char(max(bucket_start) + make_interval(secs => {}), 'YYYY-MM-DD HH24:MI'), {} FROM {} WHERE {}"
+        "SELECT to_char(min({start}), 'YYYY-MM-DD HH24:MI'),"
+        " to_char(max({start}) + make_interval(secs => {}), 'YYYY-MM-DD HH24:MI'), {} FROM {} WHERE {}"
     ).format(
         Literal(summary.bucket),
         SQL("sum({})::bigint").format(Identifier(count)) if count else SQL("NULL::bigint"),
         table_sql.table(summary),
         shown.rows,
+        start=_start(summary),
     )
     row = conn.execute(query).fetchone()
     return None if row is None or row[0] is None else (row[0], row[1], row[2])

@@ -205,10 +205,10 @@ def _empty(first: datetime, last: datetime, value: float | None) -> list[tuple[d
     return [] if first > last else [(at, value) for at in sorted({first, last})]
 
 
-def source(extent: tuple[str, str, int | None] | None, table: str, window: str = "") -> str:
+def source(extent: tuple[str, str, int | None] | None, table: str, window: str = "", zone: str = "UTC") -> str:
     """The line under a chart: which events, of what time, from which table."""
     if extent is None:
         return f"etld.{table}, no events {window or 'so far'}"
     first, last, count = extent
     events = f"{thousands(count)} event{'' if count == 1 else 's'}, " if count is not None else ""
-    return f"etld.{table}, {events}{first} to {last} UTC"
+    return f"etld.{table}, {events}{first} to {last} {zone}"

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfoNotFoundError, available_timezones
 
 from etld.config.mistakes import Mistake
+from etld.config.units import format_duration
 from etld.errors import EtldError
+from etld.events import times
 from etld.schemas import tree
 from etld.schemas.fields import Known, lookup
 from etld.summaries.chart_model import PANEL_KINDS
-from etld.summaries.model import EventField, EventFilter, GroupColumn, Measure, Summary
+from etld.summaries.model import DAY, UTC, EventField, EventFilter, GroupColumn, Measure, Summary
+from etld.util.suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,6 +109,7 @@ class _SummaryReader:
         bucket = float(table.bucket)
         if not _SHORTEST <= bucket <= _LONGEST or bucket != int(bucket):
             self._wrong(("bucket",), f"expected whole seconds, from 1 s to 366 d, got {bucket:g} s")
+        self._check_zone(table.timezone, bucket)
         if len(self._mistakes) > before:
             return None
         return Summary(
@@ -114,7 +119,21 @@ class _SummaryReader:
             tuple(g for g in groups if g),
             tuple(m for m in measures if m),
             int(bucket),
+            table.timezone,
         )
+
+    def _check_zone(self, name: str, bucket: float) -> None:
+        if name == UTC:
+            return
+        try:
+            times.zone(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            close = nearest(name, available_timezones(), 0.6)
+            meant = f": did you mean {close!r}?" if close else ', such as "Europe/Berlin"'
+            self._wrong(("timezone",), f"there is no time zone {name!r}{meant}")
+            return
+        if bucket % DAY:
+            self._wrong(("timezone",), f"is for buckets of whole days, and bucket is {format_duration(bucket)}")
 
     def _check_names(self, groups: Sequence[GroupColumn], measures: Sequence[Measure]) -> None:
         taken = {"bucket_start": "the start of the bucket", **dict.fromkeys(_SYSTEM_COLUMNS, "PostgreSQL's own")}

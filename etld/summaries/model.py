@@ -21,6 +21,8 @@ Path = tuple[str, ...]
 #: Where buckets are counted from: a Monday, so that a bucket of 7 days is a week.
 ORIGIN = "2001-01-01 00:00:00+00"
 ORIGIN_SECONDS = 978_307_200
+UTC = "UTC"
+DAY = 86_400
 # A B-tree entry holds some 2,700 bytes; a character may take four.
 _KEY_CHARACTERS = 600
 _TEXT_CHARACTERS = 200
@@ -98,6 +100,13 @@ class Summary:
     groups: tuple[GroupColumn, ...]
     measures: tuple[Measure, ...]
     bucket: int
+    #: The time zone whose days its buckets are.
+    zone: str = UTC
+
+    @property
+    def local(self) -> bool:
+        """Are its buckets days of a place, rather than seconds of the clock?"""
+        return self.zone != UTC
 
     @property
     def table(self) -> str:
@@ -131,6 +140,7 @@ class Summary:
                 for m in self.measures
             ],
             "bucket": self.bucket,
+            **({"timezone": self.zone} if self.local else {}),
         }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etld.postgres.compose import SQL, Composable, Composed, Identifier, Literal
 from etld.schemas.fields import COLUMNS
+from etld.summaries import local_buckets
 from etld.summaries.model import NUMBER, NUMBER_TEXT, ORIGIN, SIZES, WHOLE
 
 if TYPE_CHECKING:
@@ -75,14 +76,15 @@ def upsert(summary: Summary) -> Composed:
     arrays += [SQL("%s::{}[]").format(_TYPES[kind]) for _, kind in kinds]
     # In capitals, so that no column of the summary has such a name.
     names: list[Composable] = [Identifier("DAYS"), Identifier("SECONDS"), *(Identifier(name) for name, _ in kinds)]
-    source = SQL(
-        'SELECT timestamptz \'epoch\' + make_interval(days => r."DAYS", secs => r."SECONDS"){more}'
-        " FROM unnest({arrays}) AS r ({names})"
-    ).format(
+    start = SQL('timestamptz \'epoch\' + make_interval(days => r."DAYS", secs => r."SECONDS")')
+    source = SQL("SELECT {start} AS bucket_start{more} FROM unnest({arrays}) AS r ({names})").format(
+        start=local_buckets.bucket(summary, start) if summary.local else start,
         more=SQL("").join(SQL(", r.") + Identifier(name) for name, _ in kinds),
         arrays=_COMMA.join(arrays),
         names=_COMMA.join(names),
     )
+    if summary.local:
+        source = local_buckets.placed(summary, combined(summary, source))
     return insert(summary, source, table(summary))
 
 
@@ -104,11 +106,13 @@ def recompute(summary: Summary, condition: Composable | None = None, source: Com
 
     `source` is a relation with the columns of processed_events, and `condition` tells of its rows as `e`.
     """
-    selected: list[Composable] = [
-        SQL("date_bin(make_interval(secs => {}), e.triggered_at, {}::timestamptz) AS bucket_start").format(
-            Literal(summary.bucket), Literal(ORIGIN)
-        )
-    ]
+    time = SQL("e.triggered_at")
+    bucket: Composable = SQL("date_bin(make_interval(secs => {}), {}, {}::timestamptz)").format(
+        Literal(summary.bucket), time, Literal(ORIGIN)
+    )
+    if summary.local:
+        bucket = local_buckets.bucket(summary, time)
+    selected: list[Composable] = [bucket + SQL(" AS bucket_start")]
     for group in summary.groups:
         value = _value(group.field)
         if group.field.type == "text":
@@ -123,12 +127,13 @@ def recompute(summary: Summary, condition: Composable | None = None, source: Com
     ]
     if condition is not None:
         where.append(condition)
-    return SQL("SELECT {} FROM {} e WHERE {} GROUP BY {}").format(
+    query = SQL("SELECT {} FROM {} e WHERE {} GROUP BY {}").format(
         _COMMA.join(selected),
         source,
         SQL(" AND ").join(where),
         _COMMA.join(SQL(str(i + 1)) for i in range(len(summary.key))),
     )
+    return local_buckets.placed(summary, query) if summary.local else query
 
 
 def combined(summary: Summary, query: Composable) -> Composed:

@@ -187,6 +187,8 @@ def _make(conn: Connection, stream: CountedStream, summary: Summary, found: Tabl
                 return (
                     f"etld.{summary.table} is there, and etld did not make it: rename it, or call the summary otherwise"
                 )
+            # A zone that PostgreSQL does not know is told here rather than in every batch.
+            conn.execute("SELECT now() AT TIME ZONE %s", (summary.zone,))
             hold_positions(conn, stream)
             cut = note_cut(conn, stream)
             # Who wants to read the table waits behind us.

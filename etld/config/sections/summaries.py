@@ -118,6 +118,9 @@ class SummarySection(Section):
         min_length=1, description='Measures: "count", or { sum|avg|min|max = field path }.'
     )
     bucket: PositiveDuration = quantity("1 h", "Width of the bucket of event time.")
+    timezone: str = Field(
+        "UTC", description='Whose days the buckets of whole days are: "Europe/Berlin"; one has 23 to 25 hours.'
+    )
     chart: ChartSection | None = Field(None, description="The picture of it.")
 
     @field_validator("filter", mode="before")
