@@ -15,7 +15,7 @@ from etld.postgres import grants, statements
 from etld.postgres.compose import SQL, Composed, Jsonb
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.postgres.unwrap import connection_of, cursor_of
-from etld.summaries import expired_totals, table_sql
+from etld.summaries import expired_totals, table_comments, table_sql
 from etld.summaries.backfill import hold_positions, note_cut
 from etld.summaries.model import measures_to_add
 from etld.util.text import one_line, shortened
@@ -218,10 +218,12 @@ def _statements(summary: Summary, found: TableState) -> Iterator[Composed]:
     if more is None:
         yield SQL("DROP TABLE IF EXISTS {}").format(table_sql.table(summary))
         yield table_sql.create(summary, table_sql.table(summary))
+        yield table_comments.of_table(summary)
         return
     yield SQL("TRUNCATE {}").format(table_sql.table(summary))
     if more:
         yield table_sql.add_measures(table_sql.table(summary), more)
+        yield table_comments.of_measures(summary, more)
 
 
 def _who_holds(conn: Connection, summary: Summary) -> str:

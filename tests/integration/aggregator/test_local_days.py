@@ -31,7 +31,7 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 def _zoned(directory: Path, zone: str, bucket: str = "1 d") -> Config:
-    return config(directory, **{'bucket = "1 h"': f'bucket = "{bucket}"\ntimezone = "{zone}"'})
+    return config(directory, **{'bucket = "1 h"': f'bucket = "{bucket}"', 'timezone = "UTC"': f'timezone = "{zone}"'})
 
 
 def _changes(zone: str, year: int) -> list[dt.datetime]:
