@@ -31,7 +31,8 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 def _zoned(directory: Path, zone: str, bucket: str = "1 d") -> Config:
-    return config(directory, **{'bucket = "1 h"': f'bucket = "{bucket}"', 'timezone = "UTC"': f'timezone = "{zone}"'})
+    line = '"Europe/Berlin".\ntimezone = '
+    return config(directory, **{'bucket = "1 h"': f'bucket = "{bucket}"', f'{line}"UTC"': f'{line}"{zone}"'})
 
 
 def _changes(zone: str, year: int) -> list[dt.datetime]:
