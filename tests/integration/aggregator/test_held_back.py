@@ -39,6 +39,15 @@ def _count(harness: AggregatorHarness, count: int, offset: int) -> None:
     harness.position(PROCESSOR, offset + count)
 
 
+def _looks(conn: Connection) -> Any:
+    """Who may read the table, its indexes, its comments and its columns'."""
+    return conn.execute(
+        "SELECT relacl, (SELECT array_agg(indexrelid ORDER BY 1) FROM pg_index WHERE indrelid = c.oid),"
+        " (SELECT array_agg(d.description ORDER BY d.objsubid) FROM pg_description d WHERE d.objoid = c.oid)"
+        " FROM pg_class c WHERE oid = 'etld.summary_purchase'::regclass"
+    ).fetchall()
+
+
 def _buckets(conn: Connection, table: str) -> Any:
     return conn.execute(f"SELECT count(DISTINCT bucket_start) FROM etld.{table}".encode()).fetchall()[0][0]
 
@@ -151,10 +160,42 @@ def test_a_summary_is_rebuilt_while_the_stream_goes_on(conn: Connection, tmp_pat
     _count(harness, 6, 0)
     conn.execute("UPDATE etld.summary_purchase SET events = 99")
     assert harness.compare() != []
+    conn.execute("CREATE INDEX mine_index ON etld.summary_purchase (event_name)")
+    conn.execute("GRANT SELECT ON etld.summary_purchase TO pg_monitor")
+    kept = _looks(conn)
     tables.rebuild(conn, harness.stream, harness.summaries[0])
+    assert _looks(conn) == kept
     _count(harness, 3, 6)
     assert harness.fill() == [True, None, None]
     assert harness.compare() == []
     conn.execute("UPDATE etld.summary SET definition = '{}' WHERE name = 'purchase'")
     with pytest.raises(EtldError, match="is not made as the configuration says"):
         tables.rebuild(conn, harness.stream, harness.summaries[0])
+
+
+def test_a_table_that_is_made_anew_has_its_grants_again(conn: Connection, tmp_path: Path) -> None:
+    """And says what it holds."""
+    AggregatorHarness(conn, tmp_path).fill()
+    conn.execute("GRANT SELECT ON etld.summary_purchase TO pg_monitor WITH GRANT OPTION")
+    conn.execute("GRANT SELECT (events), SELECT (revenue) ON etld.summary_purchase TO pg_read_all_stats")
+    before, _, comments = _looks(conn)[0]
+    assert comments == [
+        "Running summary of purchase events, by buckets of 1 h.",
+        "Where the bucket of 1 h begins, by triggered_at and the clock of UTC.",
+        "event_name of the events; NULL: they have none.",
+        "How many events.",
+        "The sum of event_details.price.",
+        "The sum of event_details.price.",
+        "How many events have event_details.price.",
+        "The average event_details.price. Over several rows: sum(average_price_sum) / sum(average_price_count).",
+    ]
+    new = _changed(conn, tmp_path, RENAMED)
+    assert new.worker.metrics.faults == {}
+    after, _, comments = _looks(conn)[0]
+    assert after == before
+    assert "Running summary of purchase events, by buckets of 1 d." in comments
+    columns = conn.execute(
+        "SELECT column_name::text FROM information_schema.column_privileges"
+        " WHERE table_name = 'summary_purchase' AND grantee = 'pg_read_all_stats'"
+    )
+    assert columns.fetchall() == [("events",)]

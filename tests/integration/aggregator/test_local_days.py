@@ -12,10 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from etld.config import Config
-from etld.errors import ConfigError
 from etld.postgres.connections import Connection
 from etld.summaries.chart_data import read_charts
-from etld.supervisor.config_checks import load
 from support.aggregator_harness import AggregatorHarness, config, purchase
 
 pytestmark = pytest.mark.integration
@@ -102,16 +100,3 @@ def test_days_have_the_hours_of_the_place(conn: Connection, tmp_path: Path) -> N
     assert weeks.compare() == []
     query = "SELECT (bucket_start AT TIME ZONE 'Europe/Berlin')::text FROM etld.summary_purchase ORDER BY 1"
     assert conn.execute(query.encode()).fetchall() == [("2026-03-23 00:00:00",), ("2026-03-30 00:00:00",)]
-
-
-def test_what_no_zone_is_for(tmp_path: Path) -> None:
-    """Named in the configuration's check."""
-    for zone, bucket, said in (
-        ("Europe/Berlinn", "1 d", "no time zone 'Europe/Berlinn': did you mean 'Europe/Berlin'?"),
-        ("Europe/Berlin", "1 h", "is for buckets of whole days, and bucket is 1 h"),
-        ("Europe/Berlin", "36 h", "is for buckets of whole days"),
-    ):
-        _zoned(tmp_path, zone, bucket)
-        with pytest.raises(ConfigError, match=r"summaries\.purchase\.timezone") as caught:
-            load(tmp_path / "etld.toml")
-        assert said in str(caught.value)

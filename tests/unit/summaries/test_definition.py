@@ -99,6 +99,7 @@ def _summary(**changes: Any) -> Any:
         "group_by": {"event_name": "event_name"},
         "measures": {"events": "count", "revenue": {"sum": "event_details.price"}},
         "bucket": 3600.0,
+        "timezone": "UTC",
         "chart": None,
     }
     return SimpleNamespace(**{**given, **changes})
@@ -135,6 +136,10 @@ SYSTEM = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
         ({"group_by": {"Shop Name": "event_details.shop"}}, "group_by.Shop Name", "a-z"),
         ({"group_by": {"p": "event_details.price"}}, "group_by.p", "group by text"),
         ({"bucket": 0.5}, "bucket", "whole seconds"),
+        ({"timezone": "Europe/Berlinn"}, "timezone", "did you mean 'Europe/Berlin'?"),
+        ({"timezone": "../../etc/passwd"}, "timezone", "no time zone"),
+        ({"timezone": "Europe/Berlin"}, "timezone", "is for buckets of whole days, and bucket is 1 h"),
+        ({"timezone": "Europe/Berlin", "bucket": 129_600.0}, "timezone", "whole days"),
         ({"filter": {"event_name": (1,)}}, "filter.event_name", "expected text"),
         ({"filter": {"event_details.address.zip": (2**31,)}}, "filter.event_details.address.zip", "expected integers"),
     ],
