@@ -98,8 +98,10 @@ def test_an_earlier_life_of_the_topic_is_counted(conn: Connection, tmp_path: Pat
     harness = _harness(conn, tmp_path)
     _count(harness, [1.0, 2.0], 700)
     conn.execute(
-        "INSERT INTO etld.kafka_position_history SELECT *, 'TOPIC_RECREATED', clock_timestamp()"
-        " FROM etld.kafka_position WHERE consumer_group = %s",
+        "INSERT INTO etld.kafka_position_history (cluster_id, consumer_group, topic, partition, topic_id, start_offset,"
+        " next_offset, owner, reason, ended_at) SELECT cluster_id, consumer_group, topic, partition, topic_id,"
+        " start_offset, next_offset, owner, 'TOPIC_RECREATED', clock_timestamp() FROM etld.kafka_position"
+        " WHERE consumer_group = %s",
         (PROCESSOR,),
     )
     for group in (PROCESSOR, GROUP):
