@@ -158,6 +158,7 @@ def test_a_handshake_in_single_bytes(server: TlsServer, pair: Pair) -> None:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing)
     with server.plain() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
         def through(step: object) -> object:
             while True:
@@ -167,7 +168,6 @@ def test_a_handshake_in_single_bytes(server: TlsServer, pair: Pair) -> None:
                     done = None
                 for byte in outgoing.read():
                     client.sendall(bytes([byte]))
-                    time.sleep(0.0002)
                 if done is not None:
                     return done
                 incoming.write(client.recv(7))
