@@ -72,6 +72,11 @@ class Unfinished:
     accepted_until: datetime
 
 
+def any_on_record(conn: Connection) -> bool:
+    """Was anybody forgotten?"""
+    return conn.execute(_SQL.foreign_key, {"fingerprint": ""}).fetchone() is not None
+
+
 def check_key(conn: Connection, key: ErasureKey) -> None:
     """Raise `ErasureKeyProblem` when an erasure on record was made with another key."""
     row = conn.execute(_SQL.foreign_key, {"fingerprint": key.fingerprint}).fetchone()

@@ -80,10 +80,14 @@ class Forget:
 
         Raises `NotFinished`, `ErasureKeyProblem`, `KafkaProblem` and psycopg errors.
         """
-        key = keys.make(self._config.erasure_key_path)
+        path = self._config.erasure_key_path
+        # A new key beside erasures on record would only hide that theirs is missing.
+        key = keys.read(path) if records.any_on_record(self._conn) else keys.make(path)
         records.check_key(self._conn, key)
+        # A pooler that gives each transaction another session keeps no lock; erasures share their work then.
+        pooled = isinstance(self._conn, connections.PooledConnection)
         told = False
-        while not records.lock(self._conn):
+        while not pooled and not records.lock(self._conn):
             if not told:
                 told = True
                 self._tell("another forget is at work: waiting for it")
@@ -94,7 +98,8 @@ class Forget:
                 # They took what was accepted until they were begun; the rest goes now.
                 done += self._erase(resumed, key)[1]
         finally:
-            records.unlock(self._conn)
+            if not pooled:
+                records.unlock(self._conn)
         return records.receipts(self._conn, done)
 
     def _erase(self, subjects: Sequence[Subject], key: ErasureKey) -> tuple[list[Subject], list[int]]:

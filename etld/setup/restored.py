@@ -56,7 +56,6 @@ def erase_again(worker: Worker, cluster_id: str) -> None:
 
 def _erase_again(conn: Connection, worker: Worker, cluster_id: str) -> None:
     config = worker.config
-    conn.execute("SELECT pg_advisory_lock(hashtext('etld.erasure'))")
     found = records.restored(conn)
     erasures = Erasures(config.erasure_key_path)
     erasures.load(conn)

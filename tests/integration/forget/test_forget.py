@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -126,6 +129,45 @@ def test_nothing_of_a_subject_is_left(etld: EtldClient) -> None:
     etld.send([later, broken])
     ended(etld, [later, broken])
     agreed(etld)
+
+
+def test_many_subjects_and_two_at_once(etld: EtldClient) -> None:
+    """A file of subjects while another command erases one of them: each is gone, and each command well."""
+    people = [(n, f"many.{n}@example.com") for n in range(51, 54)]
+    sent = [of(user, mail, price=n) for user, mail in people for n in range(7)]
+    etld.send(sent)
+    ended(etld, sent)
+    file = etld.daemon.directory / "ids.csv"
+    file.write_text("user_id,email\n" + "".join(f"{user},{mail}\n" for user, mail in people))
+    with ThreadPoolExecutor(2) as threads:
+        many = threads.submit(etld.daemon.json, "forget", "--file", str(file), "--yes")
+        one = threads.submit(etld.daemon.json, "forget", "email=many.52@example.com", "--yes")
+        receipts = [*many.result()["erasures"], *one.result()["erasures"]]
+    assert sum(one["events"] for one in receipts) == len(sent)
+    assert {one["state"] for one in receipts} == {"done"}
+    for _, mail in people:
+        assert mentions(etld, mail) == {}
+    agreed(etld)
+
+
+def test_without_the_key_nobody_goes_on(etld: EtldClient) -> None:
+    """Who cannot tell whom to leave out says so, and stores nothing until it can."""
+    key = etld.daemon.state_dir / "erasure.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    aside = key.rename(key.with_name("aside"))
+    try:
+        os.kill(etld.daemon.worker("processor-purchase-0")["pid"], signal.SIGKILL)
+        late = of(60, "late@example.com")
+        etld.send([late])
+        said = "erasure.key is missing"
+        wait_until(lambda: said in etld.daemon.cli("health", check=False).stdout, 30, "health says so")
+        assert not etld.stored(late["event_id"])
+        refused = etld.daemon.cli("forget", "user_id=60", "--yes", check=False)
+        assert (refused.returncode, said in refused.stderr) == (1, True)
+    finally:
+        key.unlink(missing_ok=True)
+        aside.rename(key)
+    wait_until(lambda: etld.stored(late["event_id"]), 60, "it is stored")
 
 
 def test_a_restored_backup_and_a_replay_do_not_bring_it_back(etld: EtldClient) -> None:
