@@ -201,16 +201,15 @@ def test_a_restored_backup_and_a_replay_do_not_bring_it_back(etld: EtldClient) -
     assert etld.sql(state, receipt["subject"]) == [("done",)]
 
     # Everything once more, as from a position that went back.
-    daemon.cli("pause", "processor-purchase")
-    daemon.cli("pause", "corrector")
-    etld.sql(
-        "UPDATE etld.kafka_position SET next_offset = start_offset, owner_epoch = owner_epoch + 1"
-        " WHERE consumer_group IN ('etld-processor-purchase', 'etld-corrector')"
-    )
-    daemon.cli("resume", "processor-purchase")
-    daemon.cli("resume", "corrector")
-    read = "SELECT bool_and(next_offset >= consumed / 2) FROM etld.kafka_position WHERE consumer_group LIKE %s"
-    for group in ("etld-processor-purchase", "etld-corrector"):
-        wait_until(lambda group=group: etld.sql(read, group) == [(True,)], 60, "all is read again")
+    groups = "consumer_group IN ('etld-processor-purchase', 'etld-corrector')"
+    ends = f"SELECT topic, partition, next_offset FROM etld.kafka_position WHERE {groups} ORDER BY 1, 2"
+    before = etld.sql(ends)
+    forgotten = daemon.json("reconcile", check=False)["partitions"]
+    etld.sql(f"UPDATE etld.kafka_position SET next_offset = start_offset, owner_epoch = owner_epoch + 1 WHERE {groups}")
+    for worker in ("processor-purchase-0", "corrector-0"):
+        os.kill(daemon.worker(worker)["pid"], signal.SIGKILL)
+    wait_until(lambda: etld.sql(ends) == before, 60, "all is read again")
+    again_forgotten = daemon.json("reconcile", check=False)["partitions"]
+    assert sum(one["forgotten"] for one in again_forgotten) > sum(one["forgotten"] for one in forgotten)
     assert mentions(etld, mail) == {}
     assert etld.stored(later["event_id"]) == 1
