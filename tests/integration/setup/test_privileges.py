@@ -184,7 +184,7 @@ def _readable(dsn: str) -> set[str]:
     """What a role may read in the schemas of etld."""
     with psycopg.connect(dsn) as conn:
         rows = conn.execute(
-            "SELECT c.relname::text FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm')"
+            "SELECT c.relname::text FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition"
             " AND c.relnamespace::regnamespace::text IN ('etld', 'public') AND has_table_privilege(c.oid, 'SELECT')"
         )
         return {name for (name,) in rows.fetchall()}
