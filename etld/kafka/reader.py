@@ -10,7 +10,7 @@ import confluent_kafka
 
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.records import Records
-from etld.kafka.types import Partition, Record, Watermarks
+from etld.kafka.types import Offset, Partition, Record, Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,6 +87,20 @@ def find_key(
         consumer.close()
 
 
+def offsets_at(settings: Mapping[str, Any], topic: str, moment: datetime | None) -> dict[int, Offset]:
+    """By partition, the first offset of that time or later (its end where there is none); None: the first there is.
+
+    Raises `KafkaProblem`.
+    """
+    consumer = _consumer(settings)
+    try:
+        return {where.number: span.low for where, span in _since(consumer, [topic], moment).items()}
+    except confluent_kafka.KafkaException as error:
+        raise KafkaProblem(f"Kafka does not tell the offsets of {topic}: {error}") from error
+    finally:
+        consumer.close()
+
+
 def _kept_since(settings: Mapping[str, Any], consumer: Any, topics: Iterable[str]) -> datetime | None:
     shortened = [(where, span) for where, span in _spans(consumer, topics).items() if span.low > 0]
     oldest = [read_one(settings, where, span.low) if span.low < span.high else None for where, span in shortened]
@@ -106,6 +120,10 @@ def _spans(consumer: Any, topics: Iterable[str]) -> dict[Partition, Watermarks]:
 
 def _starts(consumer: Any, topics: Iterable[str], since: datetime | None) -> dict[Partition, Watermarks]:
     """Partition to the offsets to begin and to end at, of those that hold any record of that time or later."""
+    return {where: span for where, span in _since(consumer, topics, since).items() if span.low < span.high}
+
+
+def _since(consumer: Any, topics: Iterable[str], since: datetime | None) -> dict[Partition, Watermarks]:
     spans = _spans(consumer, topics)
     if since is not None:
         asked = [confluent_kafka.TopicPartition(*where, int(since.timestamp() * 1000)) for where in spans]
@@ -115,7 +133,7 @@ def _starts(consumer: Any, topics: Iterable[str], since: datetime | None) -> dic
             # Below 0 stands for the end; a broker that does not know times answers with an error.
             if answer.error is None:
                 spans[where] = Watermarks(max(low, answer.offset) if answer.offset >= 0 else high, high)
-    return {where: span for where, span in spans.items() if span.low < span.high}
+    return spans
 
 
 def _consumer(settings: Mapping[str, Any]) -> Any:

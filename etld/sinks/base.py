@@ -243,6 +243,10 @@ class Sink(ABC):
         """The partitions that are noted as halted now; raises `SinkError`."""
 
     @abstractmethod
+    def epochs(self) -> Mapping[Partition, int]:
+        """The epoch of each position of this group now; raises `SinkError`."""
+
+    @abstractmethod
     def has_rival(self, claimed: Collection[Partition]) -> bool:
         """Has another process of our name taken one of the partitions that we claimed? Raises `SinkError`."""
 

@@ -110,6 +110,11 @@ class MemorySink(Sink):
         self.store.check()
         return {partition for partition, one in self.positions.items() if one.halted}
 
+    def epochs(self) -> Mapping[Partition, int]:
+        """See `Sink`."""
+        self.store.check()
+        return {partition: one.epoch for partition, one in self.positions.items()}
+
     def has_rival(self, claimed: Collection[Partition]) -> bool:
         """See `Sink`."""
         self.store.check()

@@ -78,9 +78,12 @@ class Assignments:
                 mine.next = min(mine.next, offset)
 
     def check(self, *, broker_is_well: bool) -> None:
-        """Raise `ConsumerBroken` when they have to be claimed anew: one may go on, or a topic was made anew."""
-        if self.halted:
-            self._check_halted()
+        """Raise `ConsumerBroken` when they have to be claimed anew.
+
+        One that was halted may go on, one is somebody else's or was rewound, or a topic was made anew.
+        """
+        if (self.halted or self.owned) and self._resources.sink.reachable():
+            self._check_positions()
         if not broker_is_well or not self.owned:
             return
         try:
@@ -93,18 +96,19 @@ class Assignments:
             if seen is not None and seen.topic_id != mine.topic_id:
                 raise ConsumerBroken(f"topic {partition.topic} was deleted and made anew")
 
-    def _check_halted(self) -> None:
-        """`etld resume --from low` lets a partition go on."""
+    def _check_positions(self) -> None:
+        """What a batch would find out by itself: but perhaps none comes."""
         sink = self._resources.sink
-        if not sink.reachable():
-            return
         try:
-            standing = sink.halted()
+            standing = sink.halted() if self.halted else set()
+            epochs = sink.epochs()
         except SinkError:
             sink.disconnect()
             return
         if not self.halted.keys() <= standing:
             raise ConsumerBroken("a halted partition may go on")
+        if any(epochs.get(partition, mine.epoch) > mine.epoch for partition, mine in self.owned.items()):
+            raise ConsumerBroken("a partition was claimed by another, or rewound")
 
     def _claim(self, logs: list[PartitionLog]) -> tuple[list[Claimed], list[Halted]]:
         claimed, halted = self._resources.sink.claim(logs)

@@ -136,6 +136,8 @@ class Writer:
                 self._room.set()
                 self._began = time.monotonic()
                 try:
+                    # Its rows are bytes by now and libpq copies them: nothing here reads what a record says. A life
+                    # that ends here all the same has its records tried, as `prepare` has them; the write is not.
                     with self._in_hand.holding(WRITING, work.note):
                         totals = self._write(work)
                 except TooManyRefused:

@@ -20,28 +20,28 @@ HOW = {
 }
 
 
-def transform_module() -> str:
-    """With a transform `purchase`."""
+def transform_module(prefix: str = "") -> str:
+    """With a transform `purchase`; before the names of items stands `prefix`."""
     return "\n".join(
         [
             "import os, signal",
             "def purchase(frame):",
             "    names = frame['event_details'].struct.field('item_name')",
-            *(f"    if (names == '{name}').any(): {code}" for name, code in ENDS.items()),
+            *(f"    if (names == '{prefix}{name}').any(): {code}" for name, code in ENDS.items()),
             "    return frame",
             "",
         ]
     )
 
 
-def hook_module() -> str:
-    """With a hook `repair`, which changes nothing."""
+def hook_module(prefix: str = "") -> str:
+    """With a hook `repair`, which changes nothing; before the names of items stands `prefix`."""
     return "\n".join(
         [
             "import os, signal",
             "def repair(event, error):",
             "    name = (event.get('event_details') or {}).get('item_name')",
-            *(f"    if name == '{name}': {code}" for name, code in ENDS.items()),
+            *(f"    if name == '{prefix}{name}': {code}" for name, code in ENDS.items()),
             "    return event",
             "",
         ]

@@ -157,6 +157,10 @@ class Positions:
         """The partitions that stand halted now."""
         return {Partition(*row) for row in conn.execute(_SQL.standing, self._ids)}
 
+    def epochs(self, conn: Connection) -> dict[Partition, int]:
+        """The epoch of each position now."""
+        return {Partition(topic, number): epoch for topic, number, epoch in conn.execute(_SQL.epochs, self._ids)}
+
     def _start_over(self, conn: Connection, seen: PartitionLog, reason: str) -> int:
         where = {**self._ids, **_key(seen.partition)}
         conn.execute(_SQL.archive, {**where, "reason": reason})

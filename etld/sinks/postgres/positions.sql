@@ -111,6 +111,13 @@ WHERE cluster_id = %(cluster)s AND topic = %(topic)s AND (halted <> '' OR NOT pa
     AND (%(partition)s::int IS NULL OR partition = %(partition)s)
 ORDER BY consumer_group, topic, partition
 
+-- name: to_rewind
+SELECT topic, partition, topic_id, next_offset, halted
+FROM etld.kafka_position
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s
+ORDER BY partition
+FOR UPDATE
+
 -- name: owners
 SELECT topic, partition, owner
 FROM etld.kafka_position
@@ -120,6 +127,11 @@ WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s
 SELECT topic, partition
 FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND halted <> ''
+
+-- name: epochs
+SELECT topic, partition, owner_epoch
+FROM etld.kafka_position
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s
 
 -- name: all
 SELECT consumer_group, topic, partition, topic_id, start_offset, next_offset, consumed, stored, duplicate, filtered, dead,

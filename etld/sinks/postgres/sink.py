@@ -72,6 +72,11 @@ class PostgresSink(Sink):
         with as_sink_errors():
             return self._positions.halted(self._connection())
 
+    def epochs(self) -> Mapping[Partition, int]:
+        """See `Sink`."""
+        with as_sink_errors():
+            return self._positions.epochs(self._connection())
+
     def has_rival(self, claimed: Collection[Partition]) -> bool:
         """See `Sink`."""
         with as_sink_errors():

@@ -256,8 +256,10 @@ def test_what_must_not_be_read_on_is_halted(under_test: SinkUnderTest, seen: Par
     claimed, halted = sink.claim([seen])
     assert (claimed, [one.reason for one in halted]) == ([], [reason])
     assert sink.halted() == {KEY}
-    assert [one.next_offset for one in claim(sink)] == [1]
+    again = claim(sink)
+    assert [one.next_offset for one in again] == [1]
     assert sink.halted() == set()
+    assert sink.epochs() == {KEY: again[0].epoch}
 
 
 def test_only_another_process_of_the_same_name_is_a_rival(under_test: SinkUnderTest) -> None:

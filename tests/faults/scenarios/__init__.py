@@ -18,6 +18,7 @@ MODULES = (
     "pooler",
     "network",
     "records",
+    "killers",
     "limits",
     "registry",
     "machine",

@@ -20,10 +20,10 @@ from support.fake_registry import FakeRegistry
 class Registered(System):
     """Its registry speaks Confluent's REST API, and is reached through `way`."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: dict[str, Any] | None = None) -> None:
         self.registry = FakeRegistry()
         self.way = Proxy(int(self.registry.server_address[1]))
-        super().__init__({"schema_registry.url": f"http://127.0.0.1:{self.way.port}"})
+        super().__init__({"schema_registry.url": f"http://127.0.0.1:{self.way.port}", **(changes or {})})
 
     def stop(self, keep_logs: Any = None) -> None:
         """And the registry."""
