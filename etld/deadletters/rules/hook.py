@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
 import importlib
 import queue
@@ -133,17 +134,21 @@ class _HookThread:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), ctypes.py_object(HookEnded))
 
     def _serve(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                self._answers.put((self._function(*task), None))
-            except MemoryError as error:
-                # Another one: in the frames of this may be what took the memory.
-                self._answers.put((None, MemoryError(str(error))))
-            except Exception as error:
-                self._answers.put((None, error))
-            except BaseException as error:
-                # sys.exit ends this thread at most: for whoever waits it is an error like any other.
-                self._answers.put((None, HookEnded(f"{type(error).__name__}: {error}")))
+        with contextlib.suppress(HookEnded):  # it came back just when it was left
+            while (task := self._tasks.get()) is not None:
+                self._answers.put(self._tried(*task))
+
+    def _tried(self, event: dict[str, Any], failure: Failure) -> tuple[Any, Exception | None]:
+        try:
+            return self._function(event, failure), None
+        except MemoryError as error:
+            # Another one: in the frames of this may be what took the memory.
+            return None, MemoryError(str(error))
+        except Exception as error:
+            return None, error
+        except BaseException as error:
+            # sys.exit ends this thread at most: for whoever waits it is an error like any other.
+            return None, HookEnded(f"{type(error).__name__}: {error}")
 
 
 def _defines(tree: ast.Module, function: str) -> bool:
