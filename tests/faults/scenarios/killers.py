@@ -47,7 +47,7 @@ class Deadly(Registered):
     def start(self) -> None:
         """With that rule, and one for dates: no other repairs what its hook does not come back from."""
         shipped = self.daemon.settings()["corrector"]["rules"]
-        dates = [rule for rule in shipped if rule["name"] == "parse_date"]
+        dates = [{**rule, "match": {"event_type": "delivery"}} for rule in shipped if rule["name"] == "parse_date"]
         self.daemon.configure({"corrector.rules": [*self._rules, *dates]})
         super().start()
 
