@@ -58,6 +58,19 @@ UNION ALL
 )
 UNION ALL
 (
+    -- What numbers the rows of a partitioned table; an identity column needs no such right.
+    SELECT format('GRANT USAGE ON SEQUENCE %%I.%%I TO ', n.nspname, s.relname) || quoted
+    FROM asked, pg_depend d
+    JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+    JOIN pg_namespace n ON n.oid = s.relnamespace
+    JOIN pg_class c ON c.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'a'
+        AND c.relname = 'processed_events' AND c.relnamespace = 'public'::regnamespace
+        AND NOT has_sequence_privilege(role, s.oid, 'USAGE')
+    ORDER BY s.relname
+)
+UNION ALL
+(
     SELECT format('ALTER TABLE etld.%%I OWNER TO ', c.relname) || quoted
     FROM asked, owned
     JOIN pg_class c ON c.oid = relation

@@ -39,11 +39,12 @@ CREATE UNIQUE INDEX by_place ON public.processed_events (event_type, kafka_parti
 CREATE VIEW public.names AS SELECT event_name, user_id FROM public.processed_events;
 CREATE VIEW public.counts AS SELECT event_name, count(*) FROM public.names GROUP BY 1;
 COMMENT ON VIEW public.names IS 'by name';
-GRANT SELECT ON public.processed_events, public.names TO analyst;
+GRANT SELECT, INSERT ON public.processed_events, public.names TO analyst;
 GRANT UPDATE (note) ON public.processed_events TO analyst;
 COMMENT ON TABLE public.processed_events IS 'every event';
 COMMENT ON COLUMN public.processed_events.note IS 'by hand';
 CREATE TABLE public.log (what text);
+GRANT INSERT ON public.log TO analyst;
 CREATE FUNCTION public.on_row() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN NEW.note := 'seen'; RETURN NEW; END $$;
 CREATE FUNCTION public.on_statement() RETURNS trigger LANGUAGE plpgsql
@@ -97,6 +98,8 @@ def test_all_that_was_made_of_the_table_lives_on(conn: Connection) -> None:
     assert _all(conn, "SELECT count(*) FROM public.processed_events") == [(1003,)]
     assert _all(conn, "SELECT count(*) FROM public.names") == [(1003,)]
     conn.execute("UPDATE public.processed_events SET note = 'x' WHERE false")
+    (row,) = conn.execute(_NEW_ROW, (1003, now)).fetchall()
+    assert row[1] > 1003
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         conn.execute("DELETE FROM public.processed_events")
     conn.execute("RESET ROLE")

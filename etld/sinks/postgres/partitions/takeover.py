@@ -243,6 +243,8 @@ def _parent(conn: Connection, looks: _Looks) -> None:
     _comment(conn, SQL("TABLE {}").format(_TABLE), looks.comment)
     for grant in looks.grants:
         run(SQL(grant))
+    for (grant,) in run(_SQL.inserters).fetchall():
+        run(SQL(grant))
     if not looks.mine:
         run(SQL("ALTER TABLE {} OWNER TO {}").format(_TABLE, Identifier(looks.owner)))
 

@@ -132,6 +132,17 @@ SELECT format('GRANT %s (%I) ON public.processed_events TO %s%s', p.privilege_ty
 FROM pg_attribute a, aclexplode(a.attacl) p
 WHERE a.attrelid = 'public.processed_events'::regclass AND NOT a.attisdropped
 
+-- name: inserters
+-- Who may insert may number what it inserts.
+SELECT DISTINCT format('GRANT USAGE ON SEQUENCE %s TO %s', s.oid::regclass,
+    CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(p.grantee)) END)
+FROM pg_class c
+CROSS JOIN aclexplode(c.relacl) p
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+    AND d.deptype = 'a'
+JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+WHERE c.oid = 'public.processed_events'::regclass AND p.privilege_type = 'INSERT' AND p.grantee <> c.relowner
+
 -- name: table_comment
 SELECT obj_description('public.processed_events'::regclass, 'pg_class')
 
