@@ -116,7 +116,7 @@ class GroupConsumer:
         while len(messages) < max_records and size < max_bytes:
             left = max(0.0, deadline - time.monotonic())
             # No more than fits if the next are as large as those before: a thousand large ones at once are a lot.
-            fits = (max_bytes - size) * len(messages) // size + 1 if size else _CHUNK
+            fits = (max_bytes - size) * len(messages) // size + 1 if size else 1
             wanted = min(_CHUNK, max_records - len(messages), fits)
             more = self._call(self._consumer.consume, wanted, left)
             size += self._sort(more, messages, ends)

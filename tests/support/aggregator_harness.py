@@ -111,6 +111,18 @@ class AggregatorHarness:
         self.handler.committed(work)
         return {key: [found, *([changes[key]] if key in changes else [])] for key, found in work.outcomes.items()}
 
+    def end_life(self, group: str, reason: str) -> None:
+        """Note a group's positions among those of ended lives, as a topic that is made anew does."""
+        names = self.conn.execute(
+            "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
+            " WHERE table_schema = 'etld' AND table_name = 'kafka_position'"
+        ).fetchall()[0][0]
+        self.conn.execute(
+            f"INSERT INTO etld.kafka_position_history ({names}, reason, ended_at)"
+            f" SELECT {names}, '{reason}', clock_timestamp() FROM etld.kafka_position"
+            f" WHERE consumer_group = '{group}'".encode()
+        )
+
     def position(
         self, group: str, next_offset: int, part: int = 0, topic_id: str = "life", topic: str = "event_purchase"
     ) -> None:

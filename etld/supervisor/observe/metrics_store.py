@@ -26,8 +26,6 @@ _FALLING = ("dead", "repaired", "parked")
 OF_KIND = {
     "stored": "processor",
     "duplicate": "processor",
-    "expired": "processor",
-    "forgotten": "processor",
     "dead": "corrector",
     "repaired": "corrector",
     "parked": "corrector",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etld.postgres.connections import Connection
-from support.aggregator_harness import CLUSTER, GROUP, AggregatorHarness, config, purchase
+from support.aggregator_harness import GROUP, AggregatorHarness, config, purchase
 
 pytestmark = pytest.mark.integration
 
@@ -69,11 +69,7 @@ def test_rows_of_an_earlier_life_of_a_topic_are_all_in_the_table(conn: Connectio
         old.store(event, i)
     old.count(old.batch([old.value(e) for e in before]))
     old.position(PROCESSOR, 8, topic_id="former")
-    conn.execute(
-        "INSERT INTO etld.kafka_position_history SELECT p.*, 'in-memory broker restarted', clock_timestamp()"
-        " FROM etld.kafka_position p WHERE cluster_id = %s AND consumer_group = %s",
-        (CLUSTER, PROCESSOR),
-    )
+    old.end_life(PROCESSOR, "in-memory broker restarted")
     for i, event in enumerate(after):
         old.store(event, i)
     old.count(old.batch([old.value(e) for e in after[:3]]))

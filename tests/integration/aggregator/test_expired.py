@@ -97,15 +97,7 @@ def test_an_earlier_life_of_the_topic_is_counted(conn: Connection, tmp_path: Pat
     """Its offsets are higher than the position in the new one."""
     harness = _harness(conn, tmp_path)
     _count(harness, [1.0, 2.0], 700)
-    names = conn.execute(
-        "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
-        " WHERE table_name = 'kafka_position'"
-    ).fetchall()[0][0]
-    conn.execute(
-        f"INSERT INTO etld.kafka_position_history ({names}, reason, ended_at)"
-        f" SELECT {names}, 'TOPIC_RECREATED', clock_timestamp() FROM etld.kafka_position"
-        f" WHERE consumer_group = '{PROCESSOR}'".encode()
-    )
+    harness.end_life(PROCESSOR, "TOPIC_RECREATED")
     for group in (PROCESSOR, GROUP):
         harness.position(group, 0, topic_id="new life")
     assert _expire(harness, 1000) == 2

@@ -47,8 +47,6 @@ def test_totals_come_from_the_kind_that_owns_them() -> None:
         "rejected": 0,
         "stored": 4,
         "duplicate": 1,
-        "expired": 2,
-        "forgotten": 1,
         "dead": 3,
         "repaired": 1,
         "parked": 1,
