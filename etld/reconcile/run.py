@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from etld.config.names import AGGREGATOR
 from etld.kafka.admin import Admin
 from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import caught_up, compare
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from etld.summaries.recompute import Comparison
 
 _LOOK_EVERY = 0.5
-# Seconds in which the aggregator reads what the processors have just read.
+# Seconds in which an aggregator that works has read more of what the processors have read.
 _AGGREGATOR_FOLLOWS = 5.0
 _BEHIND = "not compared, for the aggregator has not read all that the processors have: see `etld status`"
 
@@ -37,15 +38,19 @@ def reconcile(
 ) -> Report:
     """The report of this moment, or of the one within `patience` seconds when nothing is in flight or differs.
 
-    Summaries that the aggregator keeps back, while nothing is in flight, are a difference after a few seconds.
-    Raises `KafkaProblem` and psycopg errors.
+    Summaries that the aggregator keeps back, while nothing is in flight, are a difference when it has read nothing for
+    some seconds. Raises `KafkaProblem` and psycopg errors.
     """
-    began = time.monotonic()
+    began = moved = time.monotonic()
+    summed_up = -1
     while True:
-        report = _report(pool, config, kafka_settings, in_memory_broker=in_memory_broker)
+        report, now_summed_up = _report(pool, config, kafka_settings, in_memory_broker=in_memory_broker)
         behind = [] if report.in_flight else [one["name"] for one in report.summaries if one["equal"] is None]
-        waited = time.monotonic() - began
-        if waited >= (max(patience, _AGGREGATOR_FOLLOWS) if report.ok and behind else patience):
+        now = time.monotonic()
+        if now_summed_up != summed_up:
+            moved, summed_up = now, now_summed_up
+        follows = report.ok and behind and now - moved < _AGGREGATOR_FOLLOWS
+        if now - began >= patience and not follows:
             report.differences += [f"summary {name}: {_BEHIND}" for name in behind]
             return report
         if report.ok and not report.in_flight and not behind:
@@ -53,7 +58,10 @@ def reconcile(
         time.sleep(_LOOK_EVERY)
 
 
-def _report(pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in_memory_broker: bool) -> Report:
+def _report(
+    pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in_memory_broker: bool
+) -> tuple[Report, int]:
+    """The report of this moment, and how many records the aggregator has read."""
     admin = Admin(kafka_settings)
     kafka = config.kafka
     names = [kind.topic for kind in config.event_types.values()] + [kafka.dead_letter_topic, kafka.parked_topic]
@@ -73,7 +81,7 @@ def _report(pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in
             report.differences += [f"summary {found.name}: {text}" for text in found.differences]
     else:
         report.summaries = [{"name": name, "equal": None} for name in config.summaries]
-    return report
+    return report, sum(row.consumed for row in counts.positions if row.consumer_group == AGGREGATOR)
 
 
 def _compare_summaries(pool: Pool, config: Config) -> list[Comparison]:

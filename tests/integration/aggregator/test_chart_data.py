@@ -16,7 +16,6 @@ from support.aggregator_harness import AggregatorHarness, config, purchase
 pytestmark = pytest.mark.integration
 TITLE = 'title = "Purchases"\n'
 PANEL = '  { kind = "bar", title = "Items by event", by = "event_name", value = "events", unit = "items" },\n'
-NOW = dt.datetime.now(dt.UTC)
 # Hours ago.
 AGES = (50, 4, 1, 0)
 
@@ -26,7 +25,8 @@ def _charts(conn: Connection, directory: Path, panels: str, more: str = "") -> C
     changes = {"a": (PANEL, panels), "b": (TITLE, TITLE + more)}
     harness = AggregatorHarness(conn, directory, config(directory, **changes))
     harness.fill()
-    events = [purchase(str(uuid.uuid4()), 2.0, NOW - dt.timedelta(hours=age)) for age in AGES]
+    now = dt.datetime.now(dt.UTC)
+    events = [purchase(str(uuid.uuid4()), 2.0, now - dt.timedelta(hours=age)) for age in AGES]
     harness.count(harness.batch([harness.value(event) for event in events]))
     return read_charts(harness.side, harness.summaries, harness.config.summaries)[0]
 

@@ -76,7 +76,7 @@ def test_each_kind_of_killer_is_parked(etld: EtldClient) -> None:
     corrector = etld.daemon.worker("corrector-0")
     assert corrector["state"] == "running"
     assert corrector["restarts"] <= 3, "one letter that ended it makes it careful with the others"
-    assert etld.daemon.json("reconcile")["ok"]
+    assert etld.daemon.json("reconcile", "--wait", "120")["ok"]
 
 
 def test_kills_from_outside_park_nobody(etld: EtldClient) -> None:

@@ -75,7 +75,7 @@ def test_it_opens_stays_open_over_a_crash_and_closes_by_resume(etld: EtldClient)
     etld.daemon.cli("dlq", "replay", "--state", "parked", "--yes")
     wait_until(lambda: etld.states() == {"resolved": COUNT}, 60, "all are")
     assert etld.sql(stored) == [(100 + COUNT,)]
-    assert etld.daemon.json("reconcile")["ok"]
+    assert etld.daemon.json("reconcile", "--wait", "120")["ok"]
 
 
 def test_better_rules_close_it(etld: EtldClient) -> None:

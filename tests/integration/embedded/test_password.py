@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 
@@ -21,10 +24,21 @@ pytestmark = pytest.mark.integration
 OLDER = "import etld.supervisor.network.addresses as found\nfound.make_kafka_passfile = lambda config: None\n"
 
 
+def taken(etld: EtldClient, event: dict[str, Any]) -> bool:
+    """Is it acknowledged? Not so while the broker starts."""
+    try:
+        etld.track(event)
+    except HTTPError as error:
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return False
+    return True
+
+
 def stored(etld: EtldClient, sent: list[str]) -> None:
     """One more event, and all that were sent are rows."""
     event = purchase()
-    etld.track(event)
+    wait_until(lambda: taken(etld, event), 60, "Kafka takes it")
     sent.append(event["event_id"])
     wait_until(lambda: etld.stored(*sent) == len(sent), 60, "all are stored")
 

@@ -91,4 +91,4 @@ def test_relative_paths_of_a_daemon_that_is_started_elsewhere(
         assert "1 row" in daemon.cli("psql", "--builtin", "-c", "SELECT 1").stdout
         assert daemon.json("dlq", "stats")
         daemon.stop()
-        assert daemon.json("reconcile")["ok"]
+        assert daemon.json("reconcile", "--wait", "120")["ok"]

@@ -125,7 +125,7 @@ def new_id(kind: str, when: dt.datetime = EVENING) -> str:
     if kind == "v5":
         return str(uuid.uuid5(uuid.NAMESPACE_URL, os.urandom(8).hex()))
     milliseconds = int(when.timestamp() * 1000)
-    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | int.from_bytes(os.urandom(2)) % 4096 << 64 | 2 << 62 | 5))
+    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | int.from_bytes(os.urandom(7))))
 
 
 def rows(conn: Connection) -> list[tuple[str, dt.datetime]]:

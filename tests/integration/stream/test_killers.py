@@ -67,7 +67,7 @@ def settled(etld: EtldClient, good: list[dict[str, Any]], bad: list[dict[str, An
     wait_until(lambda: etld.stored(*ids) == len(ids), timeout, "good events are stored")
     wait_until(lambda: len(letters(etld, good + bad)) == len(bad), timeout, "killers are dead letters")
     wait_until(lambda: etld.daemon.status().get("state") == "ready", timeout, "the daemon is well again")
-    assert etld.daemon.json("reconcile")["ok"]
+    assert etld.daemon.json("reconcile", "--wait", "120")["ok"]
     assert set(letters(etld, good)) == set()
 
 

@@ -72,14 +72,14 @@ def test_what_a_transform_left_out_comes_when_it_is_mended(etld: EtldClient) -> 
     for one in report["summaries"]:
         if not one["equal"]:
             etld.daemon.cli("summaries", "rebuild", one["name"], "--wait", "60")
-    assert etld.daemon.json("reconcile")["ok"]
+    assert etld.daemon.json("reconcile", "--wait", "120")["ok"]
 
     # From a time on: only what is younger; nothing new comes that would have the processor look.
     etld.daemon.cli("rewind", "processor", "purchase", "--to", middle.isoformat())
     wait_until(lambda: consumed(etld) == 100, 60, "the later ones are read once more")
     assert etld.sql("SELECT count(*) FROM processed_events") == [(420,)]
     wait_until(lambda: etld.daemon.json("reconcile", check=False)["in_flight"] == 0, 60, "nothing is on its way")
-    assert etld.daemon.json("reconcile")["ok"]
+    assert etld.daemon.json("reconcile", "--wait", "120")["ok"]
 
 
 def test_mistakes_are_named(etld: EtldClient) -> None:
