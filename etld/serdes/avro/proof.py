@@ -1,9 +1,10 @@
 """The proof that a batch was read right.
 
-Polars takes an out-of-range union branch for the value branch, and an integer in more bytes than it needs for that
-integer. So each record is walked through once more, all of them side by side: from the length that each value which
-was read must have follows where the next one begins, and there the bytes of union branches, enum symbols and booleans
-can be looked at. Where the walk ends at the end of each record, every field is where it should be.
+Polars takes an out-of-range union branch for the value branch, an integer in more bytes than it needs for that
+integer, and of one with more bits than its type those that fit. So each record is walked through once more, all of
+them side by side: from the length that each value which was read must have follows where the next one begins, and
+there the bytes of union branches, enum symbols, booleans and the longest integers can be looked at. Where the walk
+ends at the end of each record, every field is where it should be.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, Any]
 
 _FIXED = {"boolean": 1, "enum": 1, "float": 4, "double": 8}
+# The most bytes of an integer, and what the last of so many may be at most: the bits that its type has left.
+_FULL = {"int": (5, 0x0F), "long": (10, 0x01)}
 _NULL = pl.lit(0)
 
 
@@ -98,7 +101,12 @@ class Walk:
             size = number.astype(np.int64)
             self._move(size + _varint(size.astype(np.uint64) << np.uint64(1)), here)
         else:
-            self._move(_varint(((number << 1) ^ (number >> 63)).view(np.uint64)), here)
+            size = _varint(((number << 1) ^ (number >> 63)).view(np.uint64))
+            full, most = _FULL[kind]
+            if size.max(initial=0) >= full:
+                last = self._bytes[np.minimum(self._at + size - 1, self._last)]
+                self._check((size < full) | (last <= most), here)
+            self._move(size, here)
 
     def _byte(self) -> Numbers:
         # Who has lost its way reads somewhere.
@@ -132,7 +140,9 @@ def _length(of: Type, value: pl.Expr) -> pl.Expr:
     if of.kind in ("int", "long"):
         wide = value.cast(pl.Int64)
         # Zigzag: n and -n-1 take the same bytes.
-        return _varint_expr(pl.when(wide < 0).then(-(wide + 1)).otherwise(wide))
+        size = _varint_expr(pl.when(wide < 0).then(-(wide + 1)).otherwise(wide))
+        # Nobody looks at the bytes within an array: one that may have lost bits is not proved, and read the exact way.
+        return pl.when(size < _FULL[of.kind][0]).then(size).otherwise(size + 1)
     if of.kind == "record":
         return pl.sum_horizontal([_length(f.type, value.struct.field(f.name)) for f in of.fields])
     assert of.items is not None

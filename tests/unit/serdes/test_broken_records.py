@@ -130,6 +130,27 @@ def test_a_schema_for_each_record() -> None:
     assert seen == {row: row + 1 for row in range(300)}
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("in_array", [False, True])
+@pytest.mark.parametrize(("kind", "most", "ends"), [("int", 2**30, b"\x10\x18"), ("long", 2**62, b"\x03\x7f")])
+def test_an_integer_with_more_bits_than_its_type(kind: str, most: int, ends: bytes, in_array: bool, size: int) -> None:
+    """It is refused by whichever way it is read, never stored without its highest bits."""
+    text = json.loads(_TEXT)
+    (details,) = (field for field in text["fields"] if field["name"] == "event_details")
+    details["type"]["fields"].append({"name": "last", "type": {"type": "array", "items": kind} if in_array else kind})
+    schema = EventSchema.parse(json.dumps(text))
+    event = numbered_purchase(1, "lamp")
+    event["event_details"] = {**event["event_details"], "last": [most] if in_array else most}
+    good = wire.pack(7, codec_of(schema).encode(event))
+    after = b"\0" if in_array else b""
+    last = len(good) - len(after) - 1
+    batch: list[bytes | None] = [good] * size
+    batch[3 : 3 + len(ends)] = [good[:last] + bytes([end]) + after for end in ends]
+    decoded = columnar.decode(batch, lambda _: schema)
+    assert [(bad.row, bad.error_class) for bad in decoded.bad] == [(3 + i, "BadVarint") for i in range(len(ends))]
+    assert decoded.frame.height == size - len(ends)
+
+
 def _frame(size: int) -> pl.DataFrame:
     frame = columnar.decode([_good(i) for i in range(size)], lambda _: SCHEMA).frame
     return frame.with_columns(pl.col("row") + 100)
