@@ -36,8 +36,11 @@ def kill_in_forget(run: Run) -> None:
                 command.wait()
             command.wait(120)
             if command.returncode != 0:
-                done = _forget(run, user).wait(120)
-                run.expect(done == 0, f"the erasure of {user} goes on and comes to its end")
+                again = _forget(run, user)
+                _, said = again.communicate(timeout=120)
+                run.expect(
+                    again.returncode == 0, f"the erasure of {user} does not come to its end: {said.decode()[-300:]}"
+                )
             left = run.system.sql(
                 "SELECT (SELECT count(*) FROM processed_events WHERE user_details ->> 'user_id' = %s)"
                 " + (SELECT count(*) FROM etld.dead_letter WHERE value LIKE %s)",
@@ -77,7 +80,7 @@ def _forget(run: Run, user: int) -> subprocess.Popen[bytes]:
         cwd=daemon.directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
 
 
