@@ -87,11 +87,11 @@ def test_repairs_that_the_table_refuses_do_not_stop_live_events(etld: EtldClient
         "SELECT count(*) FROM etld.dead_letter WHERE state = 'parked' AND attempts = 2 AND event_id = ANY(%s::uuid[])"
     )
     ids = [event["event_id"] for event in refused]
-    wait_until(lambda: etld.sql(parked, ids) == [(100,)], 60, "all were repaired, refused and parked")
+    wait_until(lambda: etld.sql(parked, ids) == [(100,)], 120, "all were repaired, refused and parked")
     live = purchase()
     assert etld.track(live)["status"] == "success"
-    wait_until(lambda: etld.price(live["event_id"]) == 12.5, 30, "the live event is stored")
-    assert etld.daemon.status()["state"] == "ready"
+    wait_until(lambda: etld.price(live["event_id"]) == 12.5, 60, "the live event is stored")
+    wait_until(lambda: etld.daemon.status()["state"] == "ready", 30, "no breaker is open")
 
 
 def test_what_each_rule_made_of_a_parked_event_is_on_record(etld: EtldClient) -> None:
