@@ -15,6 +15,7 @@ from etld.sinks.postgres import removed
 from etld.sinks.postgres.partitions import catalog
 from etld.sinks.postgres.removed import Removed
 from etld.summaries import expired
+from etld.summaries.live import NotYet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,7 +75,7 @@ def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[
                     pause(0.2)
             else:
                 return True
-        raise expired.NotYet(f"somebody reads {leaf.name}, or processed_events, for long")
+        raise NotYet(f"somebody reads {leaf.name}, or processed_events, for long")
 
 
 def delete(

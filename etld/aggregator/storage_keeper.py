@@ -19,7 +19,7 @@ from etld.postgres.access import access
 from etld.postgres.compose import SQL, Composable, Literal
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.postgres.partitions import catalog, making
-from etld.summaries.expired import NotYet
+from etld.summaries.live import NotYet
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
 

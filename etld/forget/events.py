@@ -12,7 +12,7 @@ from etld.forget.errors import NotFinished
 from etld.postgres.errors import DatabaseError, classify
 from etld.summaries import definition, restate
 from etld.summaries.backfill import CountedStream
-from etld.summaries.restate import NotNow
+from etld.summaries.live import NotYet
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class EventErasing:
         while True:
             try:
                 return self._try(ids, fields, of, of_whom)
-            except (NotNow, DatabaseError) as error:
+            except (NotYet, DatabaseError) as error:
                 if isinstance(error, DatabaseError) and (classify(error) != "retry" or self._conn.closed):
                     raise
                 why = one_line(error)

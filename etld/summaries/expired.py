@@ -22,11 +22,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etld.errors import EtldError
-from etld.postgres import statements
 from etld.postgres.compose import SQL, Composable, Literal
 from etld.summaries import expired_totals, table_sql
 from etld.summaries.backfill import not_counted
+from etld.summaries.live import NotYet, hold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +33,6 @@ if TYPE_CHECKING:
     from etld.postgres.connections import Connection
     from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Summary
-
-_SQL = statements.load(__package__, "expired")
-_TABLES = statements.load(__package__, "tables")
-
-
-class NotYet(EtldError):
-    """Events cannot be taken away now without a loss to the summaries; try again in a while."""
 
 
 def keep(
@@ -53,21 +45,11 @@ def keep(
     """Add what the rows `e` of `source` that meet `condition` have in each summary to its totals of expired events.
 
     `summaries` are those of the configuration, and `stream` what the aggregator counts. The transaction's
-    statement_timeout is off afterwards. Raises `NotYet`, nothing
-    changed, while a summary is being made or filled, or the aggregator has not counted one of the rows.
+    statement_timeout is off afterwards. Raises `NotYet`, nothing changed, while a summary is being made or filled, or
+    the aggregator has not counted one of the rows.
     """
     conn.execute("SET LOCAL statement_timeout = 0")
-    # The aggregator makes no summary meanwhile, and none that is live is filled.
-    conn.execute(_TABLES.lock)
-    wanted = {summary.name: summary for summary in summaries}
-    live = []
-    for name, definition, state in conn.execute(_SQL.states).fetchall():
-        summary = wanted.get(name)
-        if summary is None or definition != summary.definition():
-            raise NotYet(f"summary {name} is not made as the configuration says: does the aggregator run?")
-        if state != "live":
-            raise NotYet(f"summary {name} is still being filled from processed_events")
-        live.append(summary)
+    live = hold(conn, summaries)
     types = sorted({event_type for summary in live for event_type in summary.event_types})
     _refuse_uncounted(conn, stream, types, source, condition)
     for summary in live:

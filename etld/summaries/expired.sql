@@ -10,6 +10,3 @@ ON CONFLICT (summary) DO UPDATE SET definition = excluded.definition
 
 -- name: forget
 DELETE FROM etld.totals_of_expired WHERE summary = %(name)s
-
--- name: states
-SELECT name, definition, state FROM etld.summary ORDER BY name

@@ -10,10 +10,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from etld.errors import EtldError
-from etld.postgres import statements
 from etld.postgres.compose import SQL, Composable, Composed, Identifier, Literal
-from etld.summaries import backfill, expired_totals, table_sql
+from etld.summaries import backfill, expired_totals, live, table_sql
+from etld.summaries.live import NotYet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Measure, Summary
 
-_SQL = statements.load(__package__, "tables")
-_STATES = statements.load(__package__, "expired")
 _LESS, _UNCLEAR, _AGAIN = SQL("pg_temp.etld_less"), SQL("pg_temp.etld_unclear"), SQL("pg_temp.etld_again")
 _COMMA, _AND, _OR = SQL(", "), SQL(" AND "), SQL(" OR ")
 # Seconds that the processors have, while the aggregator stands still, to come to where it is.
@@ -32,33 +29,20 @@ _CATCH_UP, _LOOK_EVERY = 4.0, 0.05
 _SLACK = 7200
 
 
-class NotNow(EtldError):
-    """A summary is being made or filled, or somebody is behind; try again in a while."""
-
-
 def hold(conn: Connection, stream: CountedStream, summaries: Sequence[Summary]) -> list[Summary]:
     """Nothing is counted, and no summary made or filled, until the end of the transaction; those to restate.
 
-    Raises `NotNow` while one is not filled yet, or is made otherwise than here.
+    Raises `NotYet` while one is not filled yet, or is made otherwise than here.
     """
-    conn.execute(_SQL.lock)
-    wanted = {summary.name: summary for summary in summaries}
-    live = []
-    for name, definition, state in conn.execute(_STATES.states).fetchall():
-        summary = wanted.get(name)
-        if summary is None or definition != summary.definition():
-            raise NotNow(f"summary {name} is not made as the configuration says: does the aggregator run?")
-        if state != "live":
-            raise NotNow(f"summary {name} is still being filled from processed_events")
-        live.append(summary)
+    held = live.hold(conn, summaries)
     backfill.hold_positions(conn, stream)
-    return live
+    return held
 
 
 def take_out(conn: Connection, stream: CountedStream, summary: Summary, gone: Composable) -> int:
     """Take the events of the relation `gone`, no longer in the table, out of a summary; how many of its rows changed.
 
-    In a transaction that holds, of events that the aggregator has counted. Raises `NotNow` when a row has to be
+    In a transaction that holds, of events that the aggregator has counted. Raises `NotYet` when a row has to be
     recomputed and a processor does not come to where the aggregator is.
     """
     _make(conn, _LESS, table_sql.recompute(summary, source=gone))
@@ -108,7 +92,7 @@ def _counted(conn: Connection, stream: CountedStream) -> Composable:
         if found is not None:
             return found
         if time.monotonic() >= deadline:
-            raise NotNow("a processor is behind the aggregator: does it run?")
+            raise NotYet("a processor is behind the aggregator: does it run?")
         time.sleep(_LOOK_EVERY)
 
 

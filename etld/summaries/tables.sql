@@ -1,6 +1,9 @@
 -- name: lock
 SELECT pg_advisory_xact_lock(hashtext('etld.summary'))
 
+-- name: states
+SELECT name, definition, state FROM etld.summary ORDER BY name
+
 -- name: hurry
 SET LOCAL lock_timeout = '1s'
 

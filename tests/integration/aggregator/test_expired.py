@@ -12,6 +12,7 @@ import pytest
 from etld.postgres.compose import SQL, Literal
 from etld.postgres.connections import Connection
 from etld.summaries import expired, tables
+from etld.summaries.live import NotYet
 from support.aggregator_harness import GROUP, AggregatorHarness, config, purchase
 
 pytestmark = pytest.mark.integration
@@ -84,7 +85,7 @@ def test_what_is_not_counted_yet_may_not_go(conn: Connection, tmp_path: Path) ->
     late = purchase(str(uuid.uuid4()), 3.0, T0)
     harness.store(late, 2)
     harness.position(PROCESSOR, 3)
-    with pytest.raises(expired.NotYet, match="not counted all purchase events of partition 0"):
+    with pytest.raises(NotYet, match="not counted all purchase events of partition 0"):
         _expire(harness, 3)
     assert _expire(harness, 2) == 2
     harness.count(harness.batch([harness.value(late)], 2))
@@ -104,7 +105,7 @@ def test_an_earlier_life_of_the_topic_is_counted(conn: Connection, tmp_path: Pat
     again = purchase(str(uuid.uuid4()), 3.0, T0)
     harness.store(again, 0)
     harness.position(PROCESSOR, 1, topic_id="new life")
-    with pytest.raises(expired.NotYet):
+    with pytest.raises(NotYet):
         _expire(harness, 1000)
 
 
@@ -113,11 +114,11 @@ def test_nothing_goes_while_a_summary_is_made(conn: Connection, tmp_path: Path) 
     harness = _harness(conn, tmp_path)
     _count(harness, [1.0, 2.0], 0)
     tables.rebuild(conn, harness.stream, harness.summaries[0])
-    with pytest.raises(expired.NotYet, match="purchase is still being filled"):
+    with pytest.raises(NotYet, match="purchase is still being filled"):
         _expire(harness, 2)
     harness.fill()
     conn.execute("UPDATE etld.summary SET definition = '{}' WHERE name = 'order'")
-    with pytest.raises(expired.NotYet, match="order is not made as the configuration says"):
+    with pytest.raises(NotYet, match="order is not made as the configuration says"):
         _expire(harness, 2)
 
 
