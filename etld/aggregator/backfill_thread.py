@@ -6,8 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from etld.postgres import connections
-from etld.postgres.access import access
+from etld.postgres import beside, connections
 from etld.postgres.errors import DatabaseError
 from etld.summaries import backfill, tables
 from etld.util.backoff import Backoff
@@ -63,7 +62,7 @@ class BackfillThread:
         backoff = Backoff(_LOOK_EVERY, _LONGEST_PAUSE)
         while not self._stop.is_set():
             try:
-                with self._connect() as conn:
+                with beside.connect(self._worker, "filling") as conn:
                     self._conn = conn
                     while not self._stop.is_set():
                         if not self._fill_all(conn, stream):
@@ -91,14 +90,3 @@ class BackfillThread:
                 self._filled.set()
                 filled += 1
         return filled < len(mine)
-
-    def _connect(self) -> connections.Connection:
-        config = self._worker.config
-        assert self._worker.addresses.postgres is not None
-        return connections.connect(
-            self._worker.addresses.postgres,
-            **access(config),
-            application_name=f"etld {self._worker.name} filling",
-            connect_timeout=config.postgres.connect_timeout,
-            statement_timeout=config.postgres.statement_timeout,
-        )

@@ -8,8 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from etld.postgres import connections
-from etld.postgres.access import access
+from etld.postgres import beside
 from etld.postgres.errors import DatabaseError
 from etld.sinks.postgres.deduplication.builder import FilterBuilder
 from etld.sinks.postgres.deduplication.filters import directory_of
@@ -56,7 +55,7 @@ class FilterThread:
         backoff = Backoff(_LOOK_EVERY, _LONGEST_PAUSE)
         while not self._stop.is_set():
             try:
-                with self._connect() as conn:
+                with beside.connect(self._worker, "filters") as conn:
                     while not self._stop.is_set():
                         builder.run(conn)
                         self._worker.gauge("event_id_filters_bytes", builder.size())
@@ -73,14 +72,3 @@ class FilterThread:
 
     def _rest(self, took: float) -> bool:
         return not self._stop.wait(_REST * took)
-
-    def _connect(self) -> connections.Connection:
-        config = self._worker.config
-        assert self._worker.addresses.postgres is not None
-        return connections.connect(
-            self._worker.addresses.postgres,
-            **access(config),
-            application_name=f"etld {self._worker.name} filters",
-            connect_timeout=config.postgres.connect_timeout,
-            statement_timeout=config.postgres.statement_timeout,
-        )
