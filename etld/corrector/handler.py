@@ -141,6 +141,7 @@ class CorrectorHandler(BatchHandler[Arrivals]):
             repairs.close_breaker()
         worker.fault("corrector", repairs.problem)
         worker.fault("trials", repairs.trials.problem)
+        worker.fault("hooks", repairs.resting_hooks)
         if killers := repairs.trials.killers():
             worker.count("killers", killers, topic=self.topics[0])
         worker.fault("letters", self._sender.problem)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from etld.deadletters.rules import hook
 from etld.deadletters.trials import Trials
 from etld.isolation.fork_server import ForkServer, Order
-from etld.isolation.in_hand import PREPARING, Held, InHand, text_of
+from etld.isolation.in_hand import PREPARING, Held, InHand, Killer, text_of
 from etld.isolation.program import Program, memory_for
-from etld.isolation.search import Means, SearchStopped, search
+from etld.isolation.search import Death, Means, SearchStopped, search
 from etld.schemas.registry.asked import schema_texts
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from etld.config import Config
     from etld.deadletters.letters import Attempt, PendingLetter
     from etld.isolation.program import Ending
-    from etld.isolation.search import Death
     from etld.worker import Worker
 
     Item = tuple[PendingLetter, Sequence[Attempt]]
@@ -50,7 +49,10 @@ class LetterTrials(Trials):
         self._lock = threading.Lock()
         self._config = worker.config
         self._server: ForkServer | None = None
-        self._verdicts: dict[str, Death | None] = {}
+        #: What a life before has found counts: each search takes its time.
+        self._verdicts: dict[str, Death | None] = {
+            one.held.key: Death(one.stage, one.how, one.times) for one in self._note.killers
+        }
         self._under_way: set[str] = set()
         self._killers = 0
         self._pages: queue.SimpleQueue[Sequence[Item]] = queue.SimpleQueue()
@@ -107,7 +109,7 @@ class LetterTrials(Trials):
             for one in letters:
                 self._verdicts.pop(one, None)
                 self._suspects.discard(one)
-                if self._note.suspicions:
+                if self._note.suspicions or self._note.killers:
                     self._note.passed(Held(_KIND, one))
 
     # -- for the role
@@ -174,13 +176,15 @@ class LetterTrials(Trials):
         def condemn(at: int, death: Death) -> None:
             letter, _ = page[at]
             log.error("dead letter %s ends the process that works on it: %s; it is parked", letter.id, death.how)
+            self._note.condemn(Killer(Held(_KIND, letter.id), "", death.stage, death.how, death.times))
             self._note.be_careful(_KIND, _CAREFUL)
             with self._lock:
                 self._verdicts[letter.id] = death
                 self._under_way.discard(letter.id)
                 self._killers += 1
 
-        return Means(attempt, wait, tell, hook.LIMIT, condemn=condemn)
+        # A hook that does not return is given up by then, be there nothing else to do for this machine.
+        return Means(attempt, wait, tell, 1.2 * hook.LIMIT, condemn=condemn, together=False)
 
     def _fork_server(self) -> ForkServer:
         with self._lock:

@@ -115,6 +115,12 @@ class RepairLoop:
         """Why no repair is sent, though all works; None when they are."""
         return self._setup.breaker.text
 
+    @property
+    def resting_hooks(self) -> str | None:
+        """Which hooks are not called for a while, and why; None when all are."""
+        hooks = (rule.hook for rule in self._setup.repairer.rules if rule.hook is not None)
+        return "; ".join(text for one in hooks if (text := one.resting)) or None
+
     def type_of_topic(self, topic: str | None) -> str | None:
         """The event type of a topic."""
         return self._setup.repairer.catalog.of_topic(topic)

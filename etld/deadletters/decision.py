@@ -113,6 +113,9 @@ def decide(
     tried = correct(rules, event, failure, catalog, known=[*known, event])
     if tried and tried[-1].good and tried[-1].event is not None:
         return _repaired(letter, number, tried[-1].rule, event, tried[-1].event, catalog)
+    if tried and tried[-1].rests:
+        reason = f"{tried[-1].rule}: {tried[-1].problems[0]}"
+        return Decision(letter.id, "new", letter.attempts, reason=reason, wait=tried[-1].rests)
     if as_it_is and letter.replays > 0:
         # A person wants it sent again: perhaps the table takes by now what it refused.
         return _repaired(letter, number, AS_IT_IS, event, event, catalog)

@@ -66,7 +66,7 @@ class Means:
 
     `wait` sleeps so many seconds, and raises `SearchStopped`; `tell` is given what stands in the way, None when nothing
     does any more. `sample`: an item that was worked on before, which may serve as a neighbour. `condemn` is told of
-    each killer at once.
+    each killer at once. `together`: does it matter whether those that pass one by one do so in one piece?
     """
 
     attempt: Try
@@ -75,6 +75,7 @@ class Means:
     cpu: float
     sample: Any = None
     condemn: Callable[[int, Death], None] = lambda _at, _death: None
+    together: bool = True
 
 
 def search(items: Sequence[Any], means: Means) -> Found:
@@ -106,7 +107,7 @@ class _Search:
                 self._means.condemn(begin, death)
             begin += 1
         rest = [item for at, item in enumerate(self._items) if at not in self._deaths]
-        return Found(self._deaths, apart=bool(rest) and not self._together(rest, 2))
+        return Found(self._deaths, apart=self._means.together and bool(rest) and not self._together(rest, 2))
 
     def _together(self, items: Sequence[Any], share: float) -> bool:
         """Do all of them pass in one piece?"""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 
     from etld.deadletters.failure import Failure
-    from etld.deadletters.rules.hook import Hook
+    from etld.deadletters.rules.hook import GuardedHook
     from etld.deadletters.rules.steps.base import CorrectionStep
     from etld.schemas.shape import Shape
 
@@ -48,7 +48,7 @@ class CorrectionRule:
     name: str
     match: Match
     steps: tuple[CorrectionStep, ...]
-    hook: Hook | None = None
+    hook: GuardedHook | None = None
 
     def apply(self, event: dict[str, Any], failure: Failure, types: EventTypes) -> dict[str, Any] | None:
         """What the rule makes of an event, which itself stays as it is; None when its hook gives up.
@@ -68,11 +68,15 @@ class CorrectionRule:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One rule's try: what it made of the event, and why that is not valid (nothing: it is)."""
+    """One rule's try: what it made of the event, and why that is not valid (nothing: it is).
+
+    `rests`: its hook is left alone for so many seconds, so it was not tried at all.
+    """
 
     rule: str
     event: dict[str, Any] | None
     problems: tuple[str, ...]
+    rests: float | None = None
 
     @property
     def good(self) -> bool:
@@ -88,6 +92,8 @@ def try_rule(rule: CorrectionRule, event: dict[str, Any], failure: Failure, type
         return Tried(rule.name, None, (str(error),))
     except MemoryError:
         raise  # whose fault that is shows in a process of its own
+    except hooks.HookRests as error:
+        return Tried(rule.name, None, (str(error),), error.seconds)
     except Exception as error:
         return Tried(rule.name, None, (f"{type(error).__name__}: {error}",))
     if made is None:
@@ -117,7 +123,8 @@ def correct(
 ) -> list[Tried]:
     """Try the rules that match, in order, up to the first whose result is valid: that one is the last.
 
-    A result of which the same is stored as of one in `known` is no repair: that was sent before and failed.
+    So is one whose hook rests: what it would have made of the event, nobody knows. A result of which the same is
+    stored as of one in `known` is no repair: that was sent before and failed.
     """
     failed = _StoredForms(known, types)
     tried = []
@@ -128,7 +135,7 @@ def correct(
         if attempt.good and attempt.event in failed:
             attempt = Tried(rule.name, attempt.event, ("its result is what failed already",))
         tried.append(attempt)
-        if attempt.good:
+        if attempt.good or attempt.rests:
             break
     return tried
 

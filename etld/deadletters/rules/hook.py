@@ -9,12 +9,14 @@ import importlib
 import queue
 import re
 import threading
+import time
 from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 from etld.config import user_code
 from etld.deadletters.rules.steps.base import RuleError, show
 from etld.errors import EtldError
+from etld.util.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +29,21 @@ if TYPE_CHECKING:
 LIMIT = 10.0
 # Each leaves a thread behind that may never end.
 _MOST_HUNG = 3
+# Seconds for which it is left alone then, and at most.
+_FIRST_REST, _LONGEST_REST = 10.0, 600.0
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 class HookHung(Exception):
     """A hook does not come back."""
+
+
+class HookRests(HookHung):
+    """It is not called for another `seconds`: its last events hung, which says nothing of this one."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class HookEnded(Exception):
@@ -64,7 +76,7 @@ def check(name: str) -> None:
         raise RuleError(f"the module {module!r} has no function {function!r}")
 
 
-def load(name: str) -> Hook:
+def load(name: str) -> GuardedHook:
     """The function; raises `RuleError` when its module fails to import."""
     module, _, function = name.partition(":")
     try:
@@ -83,30 +95,42 @@ class GuardedHook:
     """A hook that gets `limit` seconds for an event, in a thread of its own.
 
     A thread that does not come back is left to itself. After that has happened for `_MOST_HUNG` events, with none
-    between that the hook came back from, it is not called again in this process.
+    between that the hook came back from, it is called for one event now and then only, until it comes back again.
     """
 
-    def __init__(self, name: str, function: Hook, limit: float = LIMIT) -> None:
+    def __init__(self, name: str, function: Hook, limit: float = LIMIT, rest: float = _FIRST_REST) -> None:
         self._name = name
         self._function = function
         self._limit = limit
         self._hung = 0
+        self._rest = Backoff(rest, _LONGEST_REST)
+        self._rests_until = 0.0
         self._thread: _HookThread | None = None
 
+    @property
+    def resting(self) -> str | None:
+        """Why it is not called now; None when it is."""
+        if time.monotonic() >= self._rests_until:
+            return None
+        return f"{self._name} hung on the last {self._hung} events and rests: mend it, then `etld restart corrector`"
+
     def __call__(self, event: dict[str, Any], failure: Failure) -> Any:
-        """What the hook returns; raises what it raises, and `HookHung`."""
-        if self._hung >= _MOST_HUNG:
-            raise HookHung(f"{self._name} hung on the last {self._hung} events: mend it, then `etld restart corrector`")
+        """What the hook returns; raises what it raises, `HookHung` and `HookRests`."""
+        if (resting := self.resting) is not None:
+            raise HookRests(resting, max(1.0, self._rests_until - time.monotonic()))
         if self._thread is None:
             self._thread = _HookThread(self._name, self._function)
         try:
             made, error = self._thread.answer(event, failure, self._limit)
         except queue.Empty:
-            self._hung += 1
             self._thread.leave()
             self._thread = None
+            self._hung += 1
+            if self._hung >= _MOST_HUNG:
+                self._rests_until = time.monotonic() + self._rest.next()
             raise HookHung(f"{self._name} did not return within {self._limit:g} s") from None
         self._hung = 0
+        self._rest.reset()
         if error is not None:
             raise error
         return made

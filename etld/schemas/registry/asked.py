@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _WITHIN = 10.0
 # So long the answer holds that there is none.
 _UNKNOWN_FOR = 10.0
+_MOST = 20_000
 
 
 class _Asked:
@@ -53,16 +54,20 @@ def schema_texts(config: Config, addresses: Addresses) -> Callable[[str], str]:
     def answer(question: str) -> str:
         ids: list[SchemaRef] = list(map(of_text, json.loads(question)))
         now = time.monotonic()
-        asked = [one for one in ids if one not in known or known[one][1] < now]
+        if len(known) > _MOST:  # anybody can make up ids; what stands is asked for again
+            known.clear()
+        told = {one: said for one in ids if (said := known.get(one)) is not None and said[1] >= now}
+        asked = [one for one in ids if one not in told]
         found = open_registry(config, addresses).look_up(asked, now + _WITHIN, nothing) if asked else ()
         for schema_id, text in found:
             if isinstance(text, SchemaError):
-                known[schema_id] = ({"error": str(text)}, now + _UNKNOWN_FOR)
+                said = {"error": str(text)}, now + _UNKNOWN_FOR
             else:
-                known[schema_id] = ({"schema": text}, now + (_UNKNOWN_FOR if text is None else float("inf")))
-        missing = sum(one not in known for one in ids)
+                said = {"schema": text}, now + (_UNKNOWN_FOR if text is None else float("inf"))
+            known[schema_id] = told[schema_id] = said
+        missing = sum(one not in told for one in ids)
         if missing:
             raise RegistryUnavailable(f"the schema registry is slow: {missing} of {len(ids)} schema ids are not known")
-        return json.dumps({str(one): known[one][0] for one in ids})
+        return json.dumps({str(one): told[one][0] for one in ids})
 
     return answer

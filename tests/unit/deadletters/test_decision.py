@@ -13,7 +13,9 @@ from etld.deadletters.decode import DecodedLetter, decode
 from etld.deadletters.failure import Failure
 from etld.deadletters.letters import Attempt, Decision, LockedLetter, PendingLetter, Repair
 from etld.deadletters.repository import as_json, clean
-from etld.deadletters.rules.engine import compile_rules
+from etld.deadletters.rules.engine import CorrectionRule, compile_rules
+from etld.deadletters.rules.hook import GuardedHook, HookRests
+from etld.deadletters.rules.match import Match
 from etld.errors import EtldError
 from etld.schemas.tree import SchemaError
 from support.fake_catalog import FakeTypes, event
@@ -161,6 +163,20 @@ def test_an_unknown_schema_id_waits_then_parks() -> None:
     assert first.wait is not None
     last = decided(letter(age=decision.PATIENCE), unknown)
     assert (last.state, last.waits_for) == ("parked", 7)
+
+
+def test_a_letter_whose_rules_hook_rests_waits_for_it() -> None:
+    """Other letters were what it hung on; a later rule does not take its place."""
+
+    def hang(*_: Any) -> dict[str, Any] | None:
+        raise HookRests("hang hung on the last 3 events", 7.5)
+
+    waiting = CorrectionRule("hang", Match.parse({}), (), GuardedHook("hang", hang))
+    found = decision.decide(letter(), DecodedLetter(event(price="12.5")), [], [waiting, *RULES], Catalog())  # type: ignore[arg-type]
+    assert (found.state, found.wait, found.attempts, found.audit) == ("new", 7.5, 0, None)
+    assert found.reason == "hang: hang hung on the last 3 events"
+    repaired = decision.decide(letter(), DecodedLetter(event(price="12.5")), [], [*RULES, waiting], Catalog())  # type: ignore[arg-type]
+    assert repaired.state == "repaired"
 
 
 def test_the_next_attempt_starts_from_what_failed() -> None:

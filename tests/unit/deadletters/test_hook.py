@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etld.deadletters.failure import Failure
-from etld.deadletters.rules.hook import GuardedHook, HookHung
+from etld.deadletters.rules.hook import GuardedHook, HookHung, HookRests
 from support.waiting import wait_until
 
 FAILURE = Failure("VALIDATION", "InvalidEvent", "broken")
@@ -36,14 +36,25 @@ def test_it_is_called_again_for_other_events_and_its_endless_loop_is_broken_off(
     wait_until(lambda: not threads(), 10, "its threads end")
 
 
-def test_it_is_given_up_after_three_in_a_row() -> None:
-    """Each costs its whole time."""
-    guarded = GuardedHook("looping", looping, limit=0.1)
+def test_it_rests_after_three_in_a_row() -> None:
+    """Each costs its whole time. Nobody is told that it hung on his event, and it is called again some time."""
+    guarded = GuardedHook("looping", looping, limit=0.1, rest=1.0)
     for _ in range(3):
         with pytest.raises(HookHung, match="did not return"):
             guarded(LOOP, FAILURE)
-    with pytest.raises(HookHung, match="looping hung on the last 3 events: mend it"):
+    assert guarded.resting == "looping hung on the last 3 events and rests: mend it, then `etld restart corrector`"
+    with pytest.raises(HookRests, match="looping hung on the last 3 events") as raised:
         guarded(GOOD, FAILURE)
+    assert raised.value.seconds > 0
+    wait_until(lambda: guarded.resting is None, 30, "it has rested")
+    with pytest.raises(HookHung, match="did not return"):
+        guarded(LOOP, FAILURE)
+    assert guarded.resting, "one more is enough now"
+    wait_until(lambda: guarded.resting is None, 30, "it has rested again")
+    assert guarded(GOOD, FAILURE) == GOOD
+    with pytest.raises(HookHung, match="did not return"):
+        guarded(LOOP, FAILURE)
+    assert guarded.resting is None
 
 
 def test_memory_that_is_not_there_is_no_mistake_of_the_hook_yet() -> None:

@@ -110,6 +110,7 @@ def test_items_that_end_a_process_together_only() -> None:
 
     means = Means(attempt, lambda _: None, lambda _: None, 1.0)
     assert search(["a", "b"], means) == Found({}, apart=True)
+    assert search(["a", "b"], replace(means, together=False)) == Found({}, apart=False), "where it does not matter"
 
 
 def test_a_search_that_is_stopped() -> None:
