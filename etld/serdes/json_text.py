@@ -23,9 +23,13 @@ def column(values: pl.Series) -> pl.Series:
     if isinstance(values.dtype, pl.Struct) and values.dtype.fields:
         # Its fields as columns: an expression looks for each of them among all others.
         fields = values.struct.unnest()
-        ordered = sorted(fields.columns, key=lambda name: (len(name.encode()), name.encode()))
+        types: dict[str, object] = dict(fields.schema)
+        ordered = sorted(types, key=lambda name: (len(name.encode()), name.encode()))
         if holds_json(values.dtype):
-            text = fields.select(_object({name: (pl.col(name), fields.schema[name]) for name in ordered})).to_series()
+            nested = [name for name in ordered if isinstance(types[name], pl.Struct) and holds_json(types[name])]
+            inner = [column(fields[name]) for name in nested]
+            fields, types = fields.with_columns(inner), types | {one.name: JSON_TEXT for one in inner}
+            text = fields.select(_object({name: (pl.col(name), types[name]) for name in ordered})).to_series()
         else:
             text = fields.select(ordered).to_struct().struct.json_encode()
     else:

@@ -272,7 +272,7 @@ def _columnar(
         same = ((pl.col("_header") == pl.lit(head)) & (pl.col("_nonce") == pl.lit(nonce))).all()
         if read.select(pl.all_horizontal(same, *way.checks)).item() is not True:
             return None
-        walk = proof.Walk(container, ends - sizes + len(head), ends, read.select(way.measures))
+        walk = proof.Walk(container, ends - sizes + len(head), ends, proof.known(read, way.measures))
         if not walk.proves(way.top):
             return None
         return read.select(pl.Series("row", rows, pl.UInt32()), *way.columns)

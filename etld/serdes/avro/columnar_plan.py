@@ -38,21 +38,22 @@ class ColumnarPlan:
     """How a batch of one schema is read.
 
     `wrapped`: the schema to read with. `top`: what stands in it. `records`: optional records, which have to be taken
-    apart, outermost first. `checks`: true where all values are within their ranges. `measures`: see `proof`.
-    `columns`: those of an event.
+    apart, outermost first, and all of one depth at once: each time takes a look at every column. `checks`: true where
+    all values are within their ranges. `measures`: see `proof`. `columns`: those of an event.
     """
 
     wrapped: bytes
     top: ColumnNode
-    records: tuple[ColumnNode, ...]
+    records: tuple[tuple[ColumnNode, ...], ...]
     checks: tuple[pl.Expr, ...]
     measures: tuple[pl.Expr, ...]
     columns: tuple[pl.Expr, ...]
 
     def flat(self, read: pl.DataFrame) -> pl.DataFrame:
         """What was read, with a column for each value."""
-        for node in self.records:
-            read = read.with_columns(pl.col(node.column).is_not_null().alias(node.present)).unnest(node.column)
+        for nodes in self.records:
+            present = [pl.col(node.column).is_not_null().alias(node.present) for node in nodes]
+            read = read.with_columns(present).unnest([node.column for node in nodes])
         return read
 
 
@@ -74,8 +75,22 @@ def plan(top: Type, head: int = HEADER) -> ColumnarPlan | None:
         if one.type.logical in RANGES and one is not by_name.get("triggered_at")
     ]
     columns = tuple(_column(by_name[f.name]).alias(f.name) for f in taken(top).fields)
-    records = tuple(one for one in node.walk() if one.optional and one.type.kind == "record")
-    return ColumnarPlan(wrapped, node, records, tuple(checks), proof.measures(node), columns)
+    return ColumnarPlan(wrapped, node, tuple(_by_depth(node)), tuple(checks), proof.measures(node), columns)
+
+
+def _by_depth(top: ColumnNode) -> Iterator[tuple[ColumnNode, ...]]:
+    """The optional records, by how many of them each stands in."""
+    nodes = tuple(_nearest(top))
+    while nodes:
+        yield nodes
+        nodes = tuple(inner for node in nodes for inner in _nearest(node))
+
+
+def _nearest(record: ColumnNode) -> Iterator[ColumnNode]:
+    """The optional records in a record that stand in no other."""
+    for _, node in record.fields:
+        if node.type.kind == "record":
+            yield from (node,) if node.optional else _nearest(node)
 
 
 def _readable(of: Type, *, in_array: bool) -> bool:

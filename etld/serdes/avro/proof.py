@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from etld.schemas.tree import Type
     from etld.serdes.avro.column_node import ColumnNode
@@ -26,6 +26,7 @@ _FIXED = {"boolean": 1, "enum": 1, "float": 4, "double": 8}
 # The most bytes of an integer, and what the last of so many may be at most: the bits that its type has left.
 _FULL = {"int": (5, 0x0F), "long": (10, 0x01)}
 _NULL = pl.lit(0)
+_AT_ONCE = 64
 
 
 def measures(top: ColumnNode) -> tuple[pl.Expr, ...]:
@@ -48,6 +49,16 @@ def _measures(top: ColumnNode) -> Iterator[pl.Expr]:
             yield value.cast(pl.Int64).fill_null(_NULL)
         elif node.type.items is not None:
             yield _length(node.type, value).fill_null(_NULL).alias(node.column)
+
+
+def known(read: pl.DataFrame, some: Sequence[pl.Expr]) -> pl.DataFrame:
+    """The `measures` of what was read. A few at a time: one of an array costs Polars as much as there are columns."""
+    if len(some) <= _AT_ONCE:
+        return read.select(some)
+    pieces = [some[at : at + _AT_ONCE] for at in range(0, len(some), _AT_ONCE)]
+    named = [list(dict.fromkeys(name for one in piece for name in one.meta.root_names())) for piece in pieces]
+    found = [read.select(names).select(piece) for names, piece in zip(named, pieces, strict=True)]
+    return pl.concat(found, how="horizontal")
 
 
 class Walk:
@@ -96,7 +107,7 @@ class Walk:
             return
         number = self._known[node.column].to_numpy()
         if node.type.items is not None:
-            self._move(number, None)
+            self._move(number, here)
         elif kind == "string":
             size = number.astype(np.int64)
             self._move(size + _varint(size.astype(np.uint64) << np.uint64(1)), here)
