@@ -23,8 +23,10 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-#: Seconds, for a machine that has much else to do; quiet, it is a tenth of that.
-SLOW = 2.0
+#: Seconds that an operator, and 99 of 100 paying clients, wait at most while strangers flood the port. On a machine that
+#: has much else to do they wait longer without a flood too: up to so many times as long as then.
+STATUS, P99 = 1.0, 0.25
+_TIMES = 5
 
 
 @contextlib.contextmanager
@@ -81,6 +83,27 @@ class Paying:
         return sorted(self.seconds)[int(len(self.seconds) * 0.99)]
 
 
+def slowest_status(daemon: Daemon) -> float:
+    """Seconds of the slowest of five."""
+    took = []
+    for _ in range(5):
+        began = time.monotonic()
+        assert daemon.json("status")["state"] in ("ready", "degraded")
+        took.append(time.monotonic() - began)
+    return max(took)
+
+
+def measured(daemon: Daemon, port: int) -> tuple[float, float]:
+    """The slowest status, and the 99th percentile of clients with a key."""
+    with Paying(port, 8) as paying:
+        wait_until(lambda: len(paying.seconds) > 100, 60)
+        paying.seconds.clear()
+        status = slowest_status(daemon)
+        wait_until(lambda: len(paying.seconds) > 1000, 60)
+    assert set(paying.statuses) == {200}
+    return status, paying.p99()
+
+
 def test_a_flood_of_strangers(make_daemon: Callable[[], Daemon], record_property: Any) -> None:
     daemon = make_daemon()
     keys = daemon.directory / "keys.toml"
@@ -88,21 +111,15 @@ def test_a_flood_of_strangers(make_daemon: Callable[[], Daemon], record_property
     daemon.configure({"ingest.workers": 2, "ingest.keys_file": str(keys)})
     with daemon.running():
         port = int(daemon.settings()["ingest"]["port"])
-        took = []
-        with flooded(port, scrapers=200, half_bodies=500) as seen, Paying(port, 8) as paying:
-            wait_until(lambda: len(paying.seconds) > 100, 60)
-            paying.seconds.clear()
-            for _ in range(5):
-                began = time.monotonic()
-                assert daemon.json("status")["state"] in ("ready", "degraded")
-                took.append(time.monotonic() - began)
-            wait_until(lambda: len(paying.seconds) > 1000, 60)
-        record_property("status_s", max(took))
-        record_property("p99_s", paying.p99())
-        print(f"etld status {max(took):.2f} s, p99 of clients with a key {paying.p99() * 1000:.0f} ms, flood: {seen}")
-        assert max(took) < 5.0
-        assert set(paying.statuses) == {200}
-        assert paying.p99() < SLOW
+        without = measured(daemon, port)
+        with flooded(port, scrapers=200, half_bodies=500) as seen:
+            found = measured(daemon, port)
+        told = [f"etld status {status:.2f} s, p99 {p99 * 1000:.0f} ms" for status, p99 in (without, found)]
+        print(f"without a flood: {told[0]}; with it: {told[1]}; the flood: {seen}")
+        record_property("status_s", found[0])
+        record_property("p99_s", found[1])
+        assert found[0] < max(STATUS, _TIMES * without[0])
+        assert found[1] < max(P99, _TIMES * without[1])
         assert seen["scrapes 200"] >= 200
         assert seen.get("half bodies 503"), "the small room was full"
         assert {worker["restarts"] for worker in daemon.status()["workers"]} == {0}
