@@ -27,9 +27,12 @@ def opened(config: Config, _label: str, around: Surroundings) -> Work:
     """The work on letters, each with the attempts at it so far; the payload is the configuration."""
     types = RepairTypes(catalog.of_registered_and_files(config))
     repairer = Repairer(compile_rules(config.corrector.rules), types, asked_schemas(config, around.ask))
+    hooks = [rule.hook for rule in repairer.rules if rule.hook is not None]
 
     def work(letters: Sequence[tuple[PendingLetter, Sequence[Attempt]]]) -> None:
         for letter, earlier in letters:
+            for hook in hooks:
+                hook.wake()  # what it is not called for is not tried
             around.stage(STAGE)
             decoded = repairer.decode(letter)
             around.stage(CORRECTION)

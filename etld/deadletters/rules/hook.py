@@ -114,6 +114,10 @@ class GuardedHook:
             return None
         return f"{self._name} hung on the last {self._hung} events and rests: mend it, then `etld restart corrector`"
 
+    def wake(self) -> None:
+        """Call it for the next event, whatever it hung on."""
+        self._hung, self._rests_until = 0, 0.0
+
     def __call__(self, event: dict[str, Any], failure: Failure) -> Any:
         """What the hook returns; raises what it raises, `HookHung` and `HookRests`."""
         if (resting := self.resting) is not None:
