@@ -26,6 +26,7 @@ REPLACES = {
     "tests/unit/cli/test_frame.py": "a command that ends with an error of the test's choice",
     "tests/unit/corrector/test_cpu_pressure.py": "the kernel's figures, from a file of the test's own",
     "tests/unit/serdes/test_broken_records.py": "errors that nobody foresaw, in whatever reads a record",
+    "tests/unit/serdes/test_wide_schemas.py": "what reads records by themselves, as an error",
     "tests/unit/logs/test_logs.py": "a process-wide redactor, put back after the test",
 }
 

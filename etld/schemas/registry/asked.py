@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.schemas.reference import SchemaRef
+    from etld.schemas.registry.base import SchemaTexts
     from etld.worker import Addresses
 
 #: Seconds that one question may take.
@@ -45,6 +46,11 @@ def asked_schemas(config: Config, ask: Callable[[str], str | None]) -> SchemaCac
 
 
 def schema_texts(config: Config, addresses: Addresses) -> Callable[[str], str]:
+    """What answers, of a configuration's registry."""
+    return answers(lambda: open_registry(config, addresses))
+
+
+def answers(opened: Callable[[], SchemaTexts]) -> Callable[[str], str]:
     """What answers: schemas by their ids, which nobody has read yet. Each is looked up once.
 
     The answer raises `RegistryUnavailable`; what is known by then is not asked for again.
@@ -58,7 +64,7 @@ def schema_texts(config: Config, addresses: Addresses) -> Callable[[str], str]:
             known.clear()
         told = {one: said for one in ids if (said := known.get(one)) is not None and said[1] >= now}
         asked = [one for one in ids if one not in told]
-        found = open_registry(config, addresses).look_up(asked, now + _WITHIN, nothing) if asked else ()
+        found = opened().look_up(asked, now + _WITHIN, nothing) if asked else ()
         for schema_id, text in found:
             if isinstance(text, SchemaError):
                 said = {"error": str(text)}, now + _UNKNOWN_FOR

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etld.schemas.registry import RegistryUnavailable, SchemaCache, UnknownSchema
-from etld.schemas.registry.asked import schema_texts
+from etld.schemas.registry.asked import answers
 from etld.schemas.registry.rest import RestRegistry
 from etld.schemas.registry.unknown_ids import UnknownIds
 from etld.schemas.tree import SchemaError
@@ -169,11 +169,10 @@ def test_a_registry_that_is_slow_holds_nobody_up() -> None:
     server.stop()
 
 
-def test_what_a_worker_tells_those_that_try_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_worker_tells_those_that_try_is_not_kept_for_ever() -> None:
     """Ids that nobody knows are asked for once, and of made-up ones not any number is remembered."""
     registry = Some()
-    monkeypatch.setattr("etld.schemas.registry.asked.open_registry", lambda *_: registry)
-    answer = schema_texts(None, None)  # type: ignore[arg-type]
+    answer = answers(lambda: registry)
     for _ in range(3):
         assert answer('["7"]') == '{"7": {"schema": null}}'
     assert len(registry.asked) == 1
