@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections import Counter
@@ -74,4 +75,5 @@ async def _main(port: int, scrapers: int, half_bodies: int) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(15)  # strangers have machines of their own: here they get what the others leave
     asyncio.run(_main(*map(int, sys.argv[1:4])))

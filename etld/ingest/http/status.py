@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from etld.ingest.http.answers import date_header
 from etld.util.fair_share import FairShare
@@ -17,6 +18,16 @@ _ROOM = 48 << 20
 _SMALL_ROOM = 16 << 20
 #: Seconds that a connection which was told to close is kept, so that its client can read the answer.
 LINGER = 2.0
+#: Bytes between two ticks that are read of such clients, which still send what nobody wants; and how many of those that
+#: had to wait go on with each tick. Read as they come, those of a flood would hold up all others.
+_UNWANTED, _AT_ONCE = 4 << 20, 50
+
+
+class Lingering(Protocol):
+    """A connection that was told to close, and is not read for a while."""
+
+    def read_on(self) -> None:
+        """Read what still comes, and throw it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,9 @@ class ServerStatus:
         "room",
         "small_room",
         "surplus",
+        "unwanted",
         "wall",
+        "withheld",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: HttpLimits) -> None:
@@ -61,6 +74,9 @@ class ServerStatus:
         #: Bytes of unfinished bodies, shared by the names of their senders.
         self.room = FairShare[str](_ROOM)
         self.small_room = FairShare[str](_SMALL_ROOM)
+        #: So many bytes may still be read and thrown away before the next tick; and who waits for that.
+        self.unwanted = _UNWANTED
+        self.withheld: deque[Lingering] = deque()
         self.configure(limits)
 
     def configure(self, limits: HttpLimits) -> None:
@@ -75,6 +91,9 @@ class ServerStatus:
         if int(wall) != int(self.wall):
             self.date = date_header(wall)
         self.wall = wall
+        self.unwanted = _UNWANTED
+        for _ in range(min(_AT_ONCE, len(self.withheld))):
+            self.withheld.popleft().read_on()
 
     def failed(self) -> None:
         """No handshake came of a connection."""

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 #: Seconds that an operator, and 99 of 100 paying clients, wait at most while strangers flood the port. Where the
 #: machine has much else to do they wait longer without a flood too: up to so many times as long as then.
 STATUS, P99 = 1.0, 0.25
-_TIMES = 5
+_TIMES = 8
 
 
 @contextlib.contextmanager
