@@ -144,10 +144,9 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and serve what is complete."""
-        if self.state == ConnectionState.CLOSE:
-            self._throw_away(len(data))
-            return
-        if self._bad_request is not None:
+        if self.state == ConnectionState.CLOSE and self.transport is not None:
+            self._status.throw_away(len(data), self.transport)
+        if self.state == ConnectionState.CLOSE or self._bad_request is not None:
             return
         try:
             self._parser.feed(data)
@@ -337,17 +336,4 @@ class HttpConnection(asyncio.Protocol):
             transport.close()
         else:
             transport.write_eof()
-            self._throw_away(0)
-
-    def _throw_away(self, count: int) -> None:
-        """Nobody wants these bytes. Past what may be read of such between two ticks, the client has to wait."""
-        status, transport = self._status, self.transport
-        status.unwanted -= count
-        if status.unwanted < 0 and transport is not None and not transport.is_closing():
-            transport.pause_reading()
-            status.withheld.append(self)
-
-    def read_on(self) -> None:
-        """Read what still comes, and throw it away."""
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.resume_reading()
+            self._status.throw_away(0, transport)

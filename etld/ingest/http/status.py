@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from etld.ingest.http.answers import date_header
 from etld.util.fair_share import FairShare
@@ -21,13 +21,6 @@ LINGER = 2.0
 #: Bytes between two ticks that are read of such clients, which still send what nobody wants; and how many of those that
 #: had to wait go on with each tick. Read as they come, those of a flood would hold up all others.
 _UNWANTED, _AT_ONCE = 4 << 20, 50
-
-
-class Lingering(Protocol):
-    """A connection that was told to close, and is not read for a while."""
-
-    def read_on(self) -> None:
-        """Read what still comes, and throw it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +39,8 @@ class ServerStatus:
 
     __slots__ = (
         "_loop",
+        "_unwanted",
+        "_withheld",
         "date",
         "draining",
         "failed_handshakes",
@@ -55,9 +50,7 @@ class ServerStatus:
         "room",
         "small_room",
         "surplus",
-        "unwanted",
         "wall",
-        "withheld",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: HttpLimits) -> None:
@@ -75,8 +68,8 @@ class ServerStatus:
         self.room = FairShare[str](_ROOM)
         self.small_room = FairShare[str](_SMALL_ROOM)
         #: So many bytes may still be read and thrown away before the next tick; and who waits for that.
-        self.unwanted = _UNWANTED
-        self.withheld: deque[Lingering] = deque()
+        self._unwanted = _UNWANTED
+        self._withheld: deque[asyncio.Transport] = deque()
         self.configure(limits)
 
     def configure(self, limits: HttpLimits) -> None:
@@ -91,9 +84,18 @@ class ServerStatus:
         if int(wall) != int(self.wall):
             self.date = date_header(wall)
         self.wall = wall
-        self.unwanted = _UNWANTED
-        for _ in range(min(_AT_ONCE, len(self.withheld))):
-            self.withheld.popleft().read_on()
+        self._unwanted = _UNWANTED
+        for _ in range(min(_AT_ONCE, len(self._withheld))):
+            transport = self._withheld.popleft()
+            if not transport.is_closing():
+                transport.resume_reading()
+
+    def throw_away(self, count: int, transport: asyncio.Transport) -> None:
+        """Nobody wants these bytes. Past what may be read of such between two ticks, their client has to wait."""
+        self._unwanted -= count
+        if self._unwanted < 0 and not transport.is_closing():
+            transport.pause_reading()
+            self._withheld.append(transport)
 
     def failed(self) -> None:
         """No handshake came of a connection."""

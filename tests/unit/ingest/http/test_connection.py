@@ -38,10 +38,6 @@ class Transport(asyncio.Transport):
         """Both directions."""
         self.closed = True
 
-    def is_closing(self) -> bool:
-        """Or closed."""
-        return self.closed
-
     def can_write_eof(self) -> bool:
         """As TCP can, and TLS cannot."""
         return True
@@ -300,31 +296,6 @@ def test_a_short_body_that_is_refused_comes_to_its_end_so_that_the_connection_go
     assert b"Connection: close" not in transport.written
     assert manual.answer().path == "/2"
     assert transport.statuses() == [429, 200]
-
-
-def test_what_nobody_wants_is_read_a_little_at_a_time(manual: ManualServer) -> None:
-    """So that clients who send on when they were refused hold up no others; each may read its answer meanwhile."""
-    first, second = manual.connect(), manual.connect()
-    for connection, transport in (first, second):
-        connection.data_received(POST % (1, 5_000_000))
-        assert transport.statuses() == [413]
-    for _ in range(2):
-        for _ in range(100):
-            first[0].data_received(bytes(50_000))
-            if first[1].paused:
-                break
-        assert (first[1].paused, second[1].paused) == (True, False)
-        second[0].data_received(b" ")
-        assert second[1].paused, "nothing more is read before the next tick"
-        late = manual.connect()
-        late[0].data_received(POST % (2, 5000))
-        assert (late[1].statuses(), late[1].paused) == ([413], True)
-        late[0].connection_lost(None)
-        manual.server.tick()
-        assert (first[1].paused, second[1].paused) == (False, False)
-    manual.later(3 * LINGER)
-    assert first[1].closed
-    assert second[1].closed
 
 
 def test_head_has_no_body(manual: ManualServer) -> None:
