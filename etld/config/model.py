@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from etld import logs
 from etld.config import names
@@ -17,7 +17,7 @@ from etld.config.sections.events import BreakerSection, EventTypeSection, Proces
 from etld.config.sections.ingest import IngestSection
 from etld.config.sections.operation import CorrectorSection, LogSection, PythonSection, SupervisorSection
 from etld.config.sections.services import KafkaSection, PostgresSection, SchemaRegistrySection
-from etld.config.sections.storage import StorageSection
+from etld.config.sections.storage import StorageSection, with_fitting_window
 from etld.config.sections.summaries import AggregatorSection, ChartsSection, SummaryName, SummarySection
 from etld.errors import EtldError
 
@@ -76,6 +76,11 @@ class Config(Section):
     log: LogSection = _section(LogSection, "What is said, how, and where.")
 
     _source: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dedup_window(cls, data: Any) -> Any:
+        return with_fitting_window(data)
 
     def read_from(self, source: Path) -> Self:
         """This configuration, which knows its file from now on."""

@@ -155,8 +155,9 @@ def test_one_mistake_has_its_key_its_line_and_what_was_expected(old: str, new: s
 
 
 STORAGE = """partition = "auto"
-# An event_id is known for so long; what comes later with it is a new event.
-dedup_window = "30 d"
+# An event_id is known for so long; what comes later with it is a new event. Left out it is 30 d, or the shortest
+# retention where that is less.
+# dedup_window = "30 d"
 # Events go so long after Kafka took them, by whole partitions: "400 d". "forever" keeps them.
 retention = "forever"
 """
@@ -208,7 +209,7 @@ OWN = '"90 d". "forever": as there.\nretention = '
 def test_times_of_storage_fit_each_other(
     partition: str, window: str, retention: str, own: str, path: str, expected: str
 ) -> None:
-    new = STORAGE.replace("auto", partition).replace("30 d", window)
+    new = STORAGE.replace("auto", partition).replace('# dedup_window = "30 d"', f'dedup_window = "{window}"')
     new = new.replace('retention = "forever"', f'retention = "{retention}"')
     found = mistakes(broken((STORAGE, new), (f'{OWN}"forever"', f'{OWN}"{own}"')))
     assert list(found) == [path]
@@ -220,8 +221,19 @@ def test_times_of_storage_fit_each_other(
     [("30 d", "forever", "month"), ("27 d", "forever", "week"), ("2 d", "7 d", "day"), ("7 d", "7 d", "week")],
 )
 def test_the_longest_partition_that_fits(window: str, retention: str, period: str) -> None:
-    new = STORAGE.replace("30 d", window).replace('retention = "forever"', f'retention = "{retention}"')
+    new = STORAGE.replace('# dedup_window = "30 d"', f'dedup_window = "{window}"')
+    new = new.replace('retention = "forever"', f'retention = "{retention}"')
     assert parse(broken((STORAGE, new)), DEFAULT, {}, CHECKS).storage.period == period
+
+
+@pytest.mark.parametrize(
+    ("retention", "own", "days"),
+    [("forever", "forever", 30), ("60 d", "forever", 30), ("7 d", "forever", 7), ("60 d", "2 d", 2)],
+)
+def test_a_window_that_is_left_out_fits_the_retentions(retention: str, own: str, days: int) -> None:
+    new = STORAGE.replace('retention = "forever"', f'retention = "{retention}"')
+    found = parse(broken((STORAGE, new), (f'{OWN}"forever"', f'{OWN}"{own}"')), DEFAULT, {}, CHECKS)
+    assert found.storage.dedup_window == days * 86400
 
 
 def test_what_sasl_needs_is_asked_for() -> None:
