@@ -31,7 +31,7 @@ def command(path: Path | None, event_id: str, as_json: bool) -> None:
     except ValueError as error:
         raise UsageError(f"{event_id!r} is not an event id: expected a UUID") from error
     target = find(path)
-    life = trace(lambda: target.connect("trace"), target.config, target.kafka_settings(), event_id)
+    life = trace(lambda: target.connect("trace"), target.config, target.addresses, target.kafka_settings(), event_id)
     if as_json:
         click.echo(json.dumps(life.as_json(), default=str))
     else:

@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from etld.config.names import CORRECTOR, PROCESSOR
-from etld.kafka.admin import Admin
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.reader import find_key
 from etld.postgres import statements
-from etld.reconcile.compare import rows_off
-from etld.reconcile.counts import read_counts
+from etld.reconcile.without_row import letter_is_forgotten, why
 from etld.schemas.catalog import keeps
 
 if TYPE_CHECKING:
@@ -22,14 +20,15 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.kafka.types import Record
-    from etld.postgres.connections import Connection
+    from etld.reconcile.without_row import Looking, Why
 
 _SQL = statements.load(__package__, "trace")
 _TIME_ORDERED = 7
 # Clocks of clients may go before those of brokers.
 _CLOCKS_DIFFER = timedelta(hours=1)
 
-Name = Literal["waiting", "filtered", "filtered or deleted", "expired", "sampled", "unknown"]
+Name = Literal["waiting", "filtered", "filtered or deleted", "expired", "forgotten", "sampled", "unknown"]
+_FORGOTTEN = "`etld forget` erased it, and leaves it out when it comes again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,9 @@ class Fate:
     record: Record | None = None
 
 
-def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], event_id: str) -> Fate:
+def fate(at: Looking, kafka_settings: Mapping[str, Any], event_id: str) -> Fate:
     """Look for the event's record in the topics of events, and ask the sampling. Raises psycopg errors."""
+    config = at.config
     letters = config.kafka.dead_letter_topic
     topics = [*(kind.topic for kind in config.event_types.values()), letters]
     made_at = _made_at(event_id)
@@ -54,7 +54,7 @@ def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], ev
     if search.found:
         # Dead records are in both.
         topic = max(search.found, key=letters.__eq__)
-        return _of_record(conn, config, kafka_settings, search.found[topic])
+        return _of_record(at, search.found[topic], event_id)
     left_out = _sampled(config, event_id)
     if left_out:
         return Fate("sampled", f"the sampling leaves an event of this id out, if it was {' or '.join(left_out)}")
@@ -73,29 +73,32 @@ def fate(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], ev
     )
 
 
-def _of_record(conn: Connection, config: Config, kafka_settings: Mapping[str, Any], record: Record) -> Fate:
-    topic = record.partition.topic
+def _of_record(at: Looking, record: Record, event_id: str) -> Fate:
+    topic, config = record.partition.topic, at.config
     event_type = next((name for name, kind in config.event_types.items() if kind.topic == topic), None)
     group = CORRECTOR if event_type is None else f"{PROCESSOR}{event_type}"
     parameters = {"group": group, "topic": topic, "partition": record.partition.number}
-    position = conn.execute(_SQL.position, parameters).fetchone()
+    position = at.conn.execute(_SQL.position, parameters).fetchone()
     if position is None or position[0] <= record.offset:
         return Fate("waiting", f"waits for {config.kafka.prefixed(group)} to read it", record)
     if event_type is None:
+        if letter_is_forgotten(at.conn, record):
+            return Fate("forgotten", _FORGOTTEN, record)
         return Fate(
             "expired", "its dead letter was resolved or discarded, and deleted after corrector.keep_resolved", record
         )
-    if not position[1]:
-        return Fate("expired", "its row was stored, and deleted since by somebody else", record)
     by = config.event_types[event_type].transform or "a transform that was configured then"
-    counts = read_counts(conn, Admin(kafka_settings).cluster_id())
-    if rows_off(counts).get((event_type, record.partition.number), 0) >= 0:  # nobody has deleted a row of these
-        return Fate("filtered", f"{by} left it out", record)
-    return Fate(
-        "filtered or deleted",
-        f"it was read and is not in the table: {by} left it out, or its row was deleted since by somebody else",
-        record,
-    )
+    told: dict[Why, tuple[Name, str]] = {
+        "forgotten": ("forgotten", _FORGOTTEN),
+        "expired": ("expired", "its row was stored, and removed when its retention was over"),
+        "deleted": ("expired", "its row was stored, and deleted since by somebody else"),
+        "filtered": ("filtered", f"{by} left it out"),
+        "unclear": (
+            "filtered or deleted",
+            f"it was read and is not in the table: {by} left it out, or its row was deleted since by somebody else",
+        ),
+    }
+    return Fate(*told[why(at, record, event_type, event_id, any_filtered=position[1])], record)
 
 
 def _sampled(config: Config, event_id: str) -> list[str]:

@@ -11,6 +11,7 @@ from etld.kafka.reader import read_one
 from etld.kafka.types import Partition
 from etld.postgres import statements
 from etld.reconcile.fate import fate
+from etld.reconcile.without_row import Looking
 from etld.sinks.postgres import event_rows
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from etld.kafka.types import Record
     from etld.postgres.connections import Connection
     from etld.reconcile.fate import Fate
+    from etld.worker import Addresses
 
 _SQL = statements.load(__package__, "trace")
 
@@ -80,6 +82,7 @@ class EventLife:
 def trace(
     connect: Callable[[], AbstractContextManager[Connection]],
     config: Config,
+    addresses: Addresses,
     kafka_settings: Mapping[str, Any],
     event_id: str,
 ) -> EventLife:
@@ -91,7 +94,7 @@ def trace(
         row, letters, outbox = event_rows.one(conn, event_id), _letters(conn, event_id), _outbox(conn, event_id)
         life = EventLife(event_id, config.kafka.dead_letter_topic, row, letters, outbox)
         if not (life.stored or life.dead_letters or life.outbox):
-            life.elsewhere = fate(conn, config, kafka_settings, event_id)
+            life.elsewhere = fate(Looking(conn, config, addresses), kafka_settings, event_id)
             life.accepted = None if life.elsewhere.record is None else life.elsewhere.record.timestamp
             return life
     accepted = [_accepted(kafka_settings, letter) for letter in (life.dead_letters or life.outbox)[:1]]

@@ -24,10 +24,17 @@ FROM etld.dead_letter_attempt
 WHERE dead_letter_id = %(id)s::uuid
 ORDER BY attempt
 
+-- name: is_counted
+-- Has the aggregator counted it? It counts what is not filtered.
+SELECT EXISTS (SELECT FROM etld.counted_event WHERE event_id = %(event_id)s::uuid)
+
 -- name: position
--- Where the group reads next, and whether it left any record out.
-SELECT next_offset, filtered > 0
-FROM etld.kafka_position
+-- Where the group reads next, and whether it left any record out, in an earlier life of the position too.
+SELECT next_offset, filtered > 0 OR EXISTS (
+    SELECT FROM etld.kafka_position_history h
+    WHERE h.consumer_group = p.consumer_group AND h.topic = p.topic AND h.partition = p.partition AND h.filtered > 0
+)
+FROM etld.kafka_position p
 WHERE consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
 ORDER BY updated_at DESC
 LIMIT 1

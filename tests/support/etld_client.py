@@ -46,10 +46,12 @@ class EtldClient:
         for start in range(0, len(events), 500):
             self.post("/v1/batch", {"batch": events[start : start + 500]})
 
-    def produce(self, key: str, value: bytes | None) -> None:
-        """Write a record past ingest."""
+    def produce(
+        self, key: str, value: bytes | None, topic: str = "event_purchase", milliseconds: int | None = None
+    ) -> None:
+        """Write a record past ingest, of that time since 1970 or of now."""
         producer = confluent_kafka.Producer(self.daemon.kafka_client(message_max_bytes=8 << 20))
-        producer.produce("event_purchase", value, key.encode())
+        producer.produce(topic, value, key.encode(), **({} if milliseconds is None else {"timestamp": milliseconds}))
         assert producer.flush(20) == 0
 
     def produce_all(self, records: Sequence[tuple[str, bytes]], topic: str = "event_purchase") -> None:

@@ -164,7 +164,11 @@ def test_events_that_are_left_out(make_daemon: Callable[[], Daemon]) -> None:
         wait_until(lambda: etld.sql(filtered) == [(3,)], 30, "the others are filtered")
         etld.sql("DELETE FROM processed_events WHERE event_id = %s::uuid", deleted["event_id"])
         found = made.json("trace", deleted["event_id"])
-        assert "large_only:keep left it out, or its row was deleted" in found["fate_text"]
+        assert (found["fate"], found["fate_text"]) == (
+            "expired",
+            "its row was stored, and deleted since by somebody else",
+        )
+        what_was_forgotten(etld)
         made.cli("pause", "processor")
         late = purchase(price=99.0)
         etld.track(late)
@@ -182,6 +186,22 @@ def test_events_that_are_left_out(make_daemon: Callable[[], Daemon]) -> None:
         what_has_expired(etld)
 
 
+def what_was_forgotten(etld: EtldClient) -> None:
+    """The events and dead letters of a subject, whose records Kafka still holds."""
+    made = etld.daemon
+    user = 4711
+    stored = {**purchase(price=99.0), "user_details": {"user_id": user, "email": "gone@example.com", "country": "DE"}}
+    dead = {**stored, "event_id": str(uuid.uuid4()), "event_name": "no such name"}
+    etld.track(stored)
+    etld.track(dead)
+    wait_until(lambda: etld.stored(stored["event_id"]), 30, "it is stored")
+    etld.letter(dead["event_id"], "parked")
+    made.cli("forget", f"user_id={user}", "--yes")
+    for one in (stored, dead):
+        found = made.json("trace", one["event_id"])
+        assert found["fate"] == "forgotten", found
+
+
 def what_has_expired(etld: EtldClient) -> None:
     """A row that somebody deleted, a dead letter that was kept long enough, a record that Kafka kept long enough."""
     made = etld.daemon
@@ -195,6 +215,7 @@ def what_has_expired(etld: EtldClient) -> None:
         "its row was stored, and deleted since by somebody else",
     )
     assert found["accepted"]
+    its_own_time_is_over(etld)
     dead = {**purchase(), "event_name": "no such name"}
     etld.track(dead)
     etld.letter(dead["event_id"], "parked")
@@ -212,6 +233,20 @@ def what_has_expired(etld: EtldClient) -> None:
     found = made.json("trace", old)
     assert found["fate"] == "expired"
     assert "Kafka's retention has deleted the records of that time" in found["fate_text"]
+
+
+def its_own_time_is_over(etld: EtldClient) -> None:
+    """A record that Kafka took before the retention of its event type."""
+    model = event("order", event_id=str(uuid.uuid4()))
+    etld.track(model)
+    wait_until(lambda: etld.stored(model["event_id"]), 30, "it is stored")
+    row = etld.daemon.json("trace", model["event_id"])["stored"]
+    value = record(etld, row["topic"], row["kafka_partition"], row["kafka_offset"]).value()
+    over, then = str(uuid.uuid4()), datetime.now(UTC) - timedelta(days=3)
+    etld.produce(over, value, "event_order", int(then.timestamp() * 1000))
+    etld.daemon.configure({"event_types.order.retention": "1 d", "storage.dedup_window": "1 d"})
+    words = "its row was stored, and removed when its retention was over"
+    wait_until(lambda: etld.daemon.json("trace", over)["fate_text"] == words, 30, "it is expired")
 
 
 def of_two_hours_ago() -> str:
