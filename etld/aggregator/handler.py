@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
+from etld.aggregator.distinct import BatchTotals, counted_before, distinct, is_in
 from etld.aggregator.storage_keeper import StorageKeeper
 from etld.aggregator.summary_tables import SummaryTables
 from etld.erasure.arrival import Coordinates, Erasures
 from etld.erasure.records import place
-from etld.frames import load_transform, ready
+from etld.frames import ACCEPTED_AT, accepted, load_transform, ready
 from etld.isolation.program import Program, memory_for
 from etld.postgres.node_lease import NodeLease
 from etld.schemas.registry import open_schemas
@@ -25,15 +26,13 @@ from etld.serdes import formats
 from etld.sinks.base import RecordCounts
 from etld.sinks.postgres.copy_binary import to_binary
 from etld.sinks.postgres.unwrap import connection_of
-from etld.stream import Batch, BatchHandler, Work
+from etld.stream import Batch, BatchHandler
 from etld.summaries import counted_events, definition, tables
 from etld.summaries.backfill import CountedStream
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Collection, Mapping, Sequence
 
-    from etld.aggregator.batch_totals import Columns
     from etld.kafka.types import Partition
     from etld.sinks.base import SideConnection, Transaction, Verdict
     from etld.stream import PartitionBatch
@@ -45,21 +44,8 @@ log = logging.getLogger("etld.aggregator")
 # After a duplicate was met, so many batches look for ids of the same day before they write.
 _CAREFUL_BATCHES = 20
 _PARTITIONS_EVERY = 600.0
-
-
-@dataclass
-class BatchTotals(Work):
-    """A batch summed up: the frames of its distinct events, their ids (as bytes for COPY too), each summary's rows."""
-
-    keys: list[Partition] = field(default_factory=list)
-    frames: list[pl.DataFrame] = field(default_factory=list)
-    ids: pl.Series = field(default_factory=lambda: pl.Series("event_id", [], pl.String))
-    rows: bytes = b""
-    sums: list[Columns | None] = field(default_factory=list)
-    duplicates: int = 0
-    #: The frames with the events that are there twice, and the outcomes without these, for `_without`.
-    numbered: Sequence[tuple[Partition, pl.DataFrame]] = ()
-    plain: dict[Partition, RecordCounts] = field(default_factory=dict)
+# Seconds that nobody is behind: until the first batch has told.
+_UNTOLD = 400 * 86_400.0
 
 
 class AggregatorHandler(BatchHandler[BatchTotals]):
@@ -75,11 +61,14 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._summaries: list[Summary] = definition.read(config.summaries, config.event_types)
         self._transforms = {topic: load_transform(config.event_types[t].transform) for topic, t in self._types.items()}
         self._schemas: SchemaCache | None = None
-        # What the table takes as a new event is new here too.
-        self._window = min(config.aggregator.dedup_window, config.storage.dedup_window)
+        # What the table takes as a new event is new here too; ids are forgotten earlier, perhaps.
+        self._one_event = config.storage.dedup_window
+        self._window = min(config.aggregator.dedup_window, self._one_event)
         self._days: set[dt.date] = set()
         self._look_after_days = 0.0
         self._careful = 0
+        #: How old the records are that are read now: so much longer ids are kept.
+        self._behind = _UNTOLD
         self._tables = SummaryTables(worker, self._summaries)
         self._drawer = ChartDrawer(worker, self._summaries)
         self._storage = StorageKeeper(worker, self._summaries)
@@ -104,6 +93,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         for share in batch:
             topic, values = share.partition.topic, self.killers.values(share)
             headers = share.records.header(formats.SCHEMA_HEADER)
+            times = accepted(pl.Series("", share.records.all_milliseconds(), pl.Int64))
             decoded = formats.decode_batch(values, self._schemas, headers=headers)
             stored = left_out = 0
             for piece in decoded.frames:
@@ -111,7 +101,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
                 stored += frame.height
                 left_out += filtered.height
                 if frame.height:
-                    numbered.append((share.partition, frame))
+                    numbered.append((share.partition, frame.with_columns(times.gather(frame["row"]))))
             dead = len(values) - stored - left_out
             work.outcomes[share.partition] = RecordCounts(stored=stored, filtered=left_out, dead=dead)
         work.numbered, work.plain = numbered, dict(work.outcomes)
@@ -131,35 +121,43 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         to_add = self._tables.verify(transaction)
         day = counted_events.today()
         if day not in self._days:
-            self._days = counted_events.keep_within(transaction, day, self._window)
+            self._days = counted_events.keep_within(transaction, day, self._window + self._behind)
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
         whole, left = work, self._without_forgotten(transaction, work)
         changes: dict[Partition, RecordCounts] = {}
         if left is not None:
             changes, work = _differences(whole.outcomes, left.outcomes), left
-        frames, ids, rows, sums = work.frames, work.ids, work.rows, work.sums
-        whole.duplicates = 0
-        if len(ids):
-            among = sorted(one for one in self._days if one != day or self._careful)
-            again = counted_events.known(transaction, ids.to_list(), str(ids.min()), str(ids.max()), among)
-            if again:
-                changes = _added(changes, _counted_before(work, again))
-                frames, ids = [frame.filter(~_is_in(again)) for frame in frames], ids.filter(~ids.is_in(list(again)))
-                rows = to_binary(ids.to_frame(), counted_events.COLUMNS, "event_id")
-                sums = [totals(frames, summary) for summary in self._summaries]
-                whole.duplicates = len(again)
-            if len(ids):
-                counted_events.copy(transaction, day, rows)
+        again = self._note(transaction, work, day) if len(work.ids) else set()
+        whole.duplicates = len(again)
+        sums = work.sums
+        if again:
+            changes = _added(changes, counted_before(work, again))
+            frames = [frame.filter(~is_in(again)) for frame in work.frames]
+            sums = [totals(frames, summary) for summary in self._summaries]
         for summary, columns in zip(self._summaries, sums, strict=True):
             if columns is not None and summary.name in to_add:
                 tables.add(transaction, summary, columns)
         return changes
 
+    def _note(self, transaction: Transaction, work: BatchTotals, day: dt.date) -> set[str]:
+        """Note the events of a batch as counted; the ids of those that were before."""
+        ids, rows = work.ids, work.rows
+        among = sorted(one for one in self._days if one != day or self._careful)
+        found = counted_events.known(transaction, ids, among, day, self._one_event)
+        if found.renewed:
+            counted_events.renew(transaction, day, ids.filter(is_in(found.renewed)))
+        if found.again or found.renewed:
+            ids = ids.filter(~is_in(found.again | found.renewed))
+            rows = to_binary(ids, counted_events.COLUMNS, "event_id")
+        if len(ids):
+            counted_events.copy(transaction, day, rows)
+        return found.again
+
     def _sum_up(self, work: BatchTotals, numbered: Sequence[tuple[Partition, pl.DataFrame]]) -> None:
         if numbered:
-            _distinct(work, numbered)
-        work.rows = to_binary(work.ids.to_frame(), counted_events.COLUMNS, "event_id")
+            distinct(work, numbered, self._one_event)
+        work.rows = to_binary(work.ids, counted_events.COLUMNS, "event_id")
         work.sums = [totals(work.frames, summary) for summary in self._summaries]
 
     def _without_forgotten(self, transaction: Transaction, work: BatchTotals) -> BatchTotals | None:
@@ -181,10 +179,17 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._sum_up(left, [(key, frame) for key, frame in kept if frame.height])
         return left
 
+    def limit(self, work: BatchTotals) -> int | None:
+        """An id that comes with two events is counted in two batches."""
+        return work.cut
+
     def committed(self, work: BatchTotals) -> None:
         """Count towards the next drawing."""
         self._careful = _CAREFUL_BATCHES if work.duplicates else max(0, self._careful - 1)
         new = len(work.ids) - work.duplicates
+        oldest = work.ids[ACCEPTED_AT].min()
+        if isinstance(oldest, dt.datetime):
+            self._behind = max(0.0, time.time() - oldest.timestamp())
         if work.batch.count:
             log.info("Counted %d events", new, extra={"duplicate": work.batch.count - new})
         self._drawer.counted(new)
@@ -214,41 +219,8 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._drawer.close()
 
     def _keep_days(self, side: SideConnection) -> None:
-        self._days = counted_events.keep(side, counted_events.today(), self._window)
+        self._days = counted_events.keep(side, counted_events.today(), self._window + self._behind)
         self._look_after_days = time.monotonic() + _PARTITIONS_EVERY
-
-
-def _distinct(work: BatchTotals, numbered: Sequence[tuple[Partition, pl.DataFrame]]) -> None:
-    """Keep the first event of each id, and count the others as duplicates of their partition."""
-    lower = pl.col("event_id").str.to_lowercase()
-    ids = pl.concat(
-        [
-            frame.select(lower, pl.lit(i, dtype=pl.UInt32).alias("frame"), pl.col("row"))
-            for i, (_, frame) in enumerate(numbered)
-        ]
-    )
-    several = ids["event_id"].n_unique() < ids.height
-    first = ids.unique("event_id", keep="first", maintain_order=True) if several else ids
-    work.ids = first["event_id"]
-    for i, (key, frame) in enumerate(numbered):
-        kept = frame.with_columns(lower)
-        if several:
-            kept = kept.filter(pl.col("row").is_in(first.filter(pl.col("frame") == i)["row"].to_list()))
-            counts = work.outcomes[key]
-            duplicates = frame.height - kept.height
-            work.outcomes[key] = RecordCounts(
-                counts.stored - duplicates, counts.duplicate + duplicates, counts.filtered, counts.dead
-            )
-        work.keys.append(key)
-        work.frames.append(kept)
-
-
-def _counted_before(work: BatchTotals, ids: set[str]) -> dict[Partition, RecordCounts]:
-    """What the ids that were counted before change in the outcomes."""
-    counts: dict[Partition, int] = {}
-    for key, frame in zip(work.keys, work.frames, strict=True):
-        counts[key] = counts.get(key, 0) + int(frame.select(_is_in(ids).sum()).item())
-    return {key: RecordCounts(stored=-count, duplicate=count) for key, count in counts.items() if count}
 
 
 def _oldest(batch: Batch) -> int:
@@ -280,7 +252,3 @@ def _added(
     nothing = RecordCounts()
     pairs = {key: (one.get(key, nothing), other.get(key, nothing)) for key in {**one, **other}}
     return {key: RecordCounts(a.stored + b.stored, a.duplicate + b.duplicate) for key, (a, b) in pairs.items()}
-
-
-def _is_in(ids: set[str]) -> pl.Expr:
-    return pl.col("event_id").is_in(list(ids))

@@ -46,20 +46,25 @@ class Forgotten:
         self, transaction: Transaction, work: EventWork, encode: Callable[[Sequence[pl.DataFrame]], EventRows]
     ) -> EventRows:
         """The rows of a batch that are to be stored; the others are counted, in its transaction."""
+        kept = self.kept(transaction, work)
+        if not work.forgotten:
+            return work.rows
+        gone = {(self._event_type, number): Removed(forgotten=count) for number, count in work.forgotten.items()}
+        removed.add(cursor_of(transaction), gone)
+        return encode(kept)
+
+    def kept(self, transaction: Transaction, work: EventWork) -> Sequence[pl.DataFrame]:
+        """The frames of a batch without the others, whose numbers are noted."""
         work.forgotten = Counter()
         if not self._erasures.concern(transaction, lambda: _oldest(work.rows.frames)):
-            return work.rows
+            return work.rows.frames
         topics = {share.partition.number: place(share.topic_id, share.partition.number) for share in work.batch}
         kept = []
         for frame in work.rows.frames:
             out = self._erasures.rows(frame, _coordinates(frame, topics)) if frame.height else []
             work.forgotten.update(frame[_PARTITION].gather(out).to_list())
             kept.append(frame.filter(~pl.int_range(pl.len()).is_in(out)) if out else frame)
-        if not work.forgotten:
-            return work.rows
-        gone = {(self._event_type, number): Removed(forgotten=count) for number, count in work.forgotten.items()}
-        removed.add(cursor_of(transaction), gone)
-        return encode(kept)
+        return kept
 
 
 def _oldest(frames: Sequence[pl.DataFrame]) -> int:

@@ -15,7 +15,7 @@ from etld.deadletters import outbox
 from etld.deadletters.from_record import Source, letter, live, tell
 from etld.deadletters.relay import Relay
 from etld.erasure.arrival import Erasures
-from etld.frames import Transform, encoded, load_transform, ready
+from etld.frames import Transform, accepted, encoded, load_transform, ready
 from etld.isolation.program import Program, memory_for
 from etld.kafka.settings import client_settings
 from etld.postgres.node_lease import NodeLease
@@ -46,7 +46,7 @@ log = logging.getLogger("etld.processor")
 _SAMPLES = 16
 #: Where no aggregator keeps them, or a batch waits for one.
 _PARTITIONS_EVERY = 60.0
-_PARTITION, _OFFSET, _ACCEPTED = "kafka_partition", "kafka_offset", "accepted_at"
+_PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
 
 
 @dataclass
@@ -94,10 +94,14 @@ class ProcessorHandler(BatchHandler[Rows]):
 
     def start(self, side: SideConnection) -> None:
         """Find the registry, which may be in the database, and who was forgotten."""
+        self.open(side)
+        self._filters.start()
+
+    def open(self, side: SideConnection) -> None:
+        """What `prepare` needs."""
         self._forgotten.load(side)
         if self._schemas is None:
             self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
-        self._filters.start()
 
     def close(self) -> None:
         """End what goes on beside the batches."""
@@ -133,16 +137,18 @@ class ProcessorHandler(BatchHandler[Rows]):
         work.duplicates = work.refused = 0
         rows = self._forgotten.left_out(transaction, work, self.encode)
         found = transaction.write_events(rows, verdict)
-        work.written = work.letters
         work.swallowed = [] if found is None else [one for one in found.refused if one.silently]
-        if found is not None and found.refused:
-            work.written = work.letters + [
-                self._letter(work.batch, BadRecord(one.row, "TASK_PUT", one.error_class, one.message), one.code)
-                for one in found.refused
-            ]
+        work.written = work.letters + self.refused(work, () if found is None else found.refused)
         if work.written:
             outbox.add(transaction, work.written)
-        return {} if found is None else _changes(work, found)
+        return {} if found is None else changes(work, found)
+
+    def refused(self, work: Rows, rows: Iterable[RefusedRow]) -> list[outbox.Letter]:
+        """The dead letters of rows that the sink refuses."""
+        return [
+            self._letter(work.batch, BadRecord(one.row, "TASK_PUT", one.error_class, one.message), one.code)
+            for one in rows
+        ]
 
     def committed(self, work: Rows) -> None:
         """Say so, and let the breaker know."""
@@ -186,7 +192,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         """Its number in the database."""
         return self._lease.daemon
 
-    def daemons(self, side: SideConnection) -> Collection[str]:
+    def daemons(self, side: SideConnection) -> Collection[str] | None:
         """Those that beat in the database."""
         return self._lease.known(connection_of(side), self.cluster_id)
 
@@ -222,17 +228,12 @@ class ProcessorHandler(BatchHandler[Rows]):
 
 def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
     """Add the Kafka partition and offset of each row, and when Kafka took it."""
-    now = int(time.time() * 1000)
-    times = pl.concat([pl.Series(_ACCEPTED, share.records.all_milliseconds(), pl.Int64) for share in batch])
-    # A foreign producer may write anything; what has no time, or one that is to come, came now.
-    known = times.is_between(1, now)
-    accepted = (times if known.all() else times.zip_with(known, pl.Series([now]))) * 1000
-    accepted = accepted.cast(pl.Datetime("us", "UTC"))
+    times = pl.concat([pl.Series("", share.records.all_milliseconds(), pl.Int64) for share in batch])
     offsets = pl.concat([pl.Series(_OFFSET, share.records.offsets, pl.Int64) for share in batch])
     partitions = pl.concat(
         [pl.repeat(share.partition.number, share.count, dtype=pl.Int32, eager=True) for share in batch]
     )
-    added = [partitions.alias(_PARTITION), offsets, accepted]
+    added = [partitions.alias(_PARTITION), offsets, accepted(times)]
     if frame.height != batch.count:
         added = [one.gather(frame["row"]) for one in added]
     return frame.with_columns(added)
@@ -252,10 +253,10 @@ def _outcomes(batch: Batch, bad: list[BadRecord], filtered: list[int]) -> dict[P
     }
 
 
-def _changes(work: Rows, found: StoredRows) -> dict[Partition, RecordCounts]:
+def changes(work: Rows, found: StoredRows) -> dict[Partition, RecordCounts]:
     """What the sink found makes of the expected outcomes."""
     dead = _by_partition(work.batch, (one.row for one in found.refused))
-    changes = {}
+    found_out = {}
     for share in work.batch:
         expected = work.outcomes[share.partition].stored
         new = found.stored.get(share.partition.number, 0) + work.forgotten[share.partition.number]
@@ -263,8 +264,8 @@ def _changes(work: Rows, found: StoredRows) -> dict[Partition, RecordCounts]:
         twice = expected - new - died
         work.duplicates += twice
         work.refused += died
-        changes[share.partition] = RecordCounts(stored=new - expected, duplicate=twice, dead=died)
-    return changes
+        found_out[share.partition] = RecordCounts(stored=new - expected, duplicate=twice, dead=died)
+    return found_out
 
 
 def _by_partition(batch: Batch, rows: Iterable[int]) -> Counter[Partition]:

@@ -9,6 +9,17 @@ ORDER BY 1
 SELECT pg_advisory_xact_lock(hashtext('etld.counted_event'))
 
 -- name: among
-SELECT event_id::text
+SELECT event_id::text, accepted_at, counted_on
 FROM etld.counted_event
 WHERE counted_on = ANY(%(days)s::date[]) AND event_id = ANY(%(ids)s::uuid[])
+
+-- name: one_event
+SELECT id
+FROM unnest(%(ids)s::text[], %(before)s::timestamptz[], %(after)s::timestamptz[]) AS s (id, before, after)
+WHERE etld.is_one_event(s.before, s.after, make_interval(secs => %(window)s))
+
+-- name: renew
+UPDATE etld.counted_event c
+SET accepted_at = s.accepted
+FROM unnest(%(ids)s::uuid[], %(accepted)s::timestamptz[]) AS s (id, accepted)
+WHERE c.counted_on = %(day)s AND c.event_id = s.id

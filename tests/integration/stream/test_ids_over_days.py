@@ -43,8 +43,6 @@ def etld(make_daemon: Callable[[], Daemon]) -> Iterator[EtldClient]:
             "storage.partition": "day",
             "storage.dedup_window": "2 d",
             "event_types.purchase.workers": 2,
-            "aggregator.workers": 0,
-            "summaries": {},
         }
     )
     with made.running():
@@ -112,3 +110,7 @@ def test_ids_of_any_kind_over_midnight_and_after_kills(etld: EtldClient) -> None
     assert counts() == (5 * total + 9000, 2 * total + 3000, 3 * total + 6000)
     rows = etld.sql("SELECT event_id::text, count(*)::int FROM processed_events GROUP BY 1")
     assert dict(rows) == dict.fromkeys(ids, 2) | dict.fromkeys(twice, 1)
+    # The summaries take for one event what the table does.
+    told = etld.daemon.json("reconcile", "--wait", "120", check=False)
+    assert told["ok"], told["differences"]
+    assert all(one["equal"] for one in told["summaries"])
