@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.postgres")
 _SQL = statements.load(__package__, "positions")
+#: In the order of TOTALS; what follows there is not counted by lives.
+_COUNTS = ("stored", "duplicate", "filtered", "dead")
 # Seconds until the backend of a former owner that holds its partitions is ended.
 _PATIENCE = 2.0
 
@@ -50,6 +52,8 @@ class Positions:
         self._ids = {"cluster": consumer.cluster_id, "group": consumer.group}
         self._owner = consumer.owner
         self._in_memory = consumer.in_memory_broker
+        #: What was counted before the present life of each position that we claimed.
+        self._before: dict[Partition, RecordCounts] = {}
 
     def claim(
         self, conn: Connection, logs: Sequence[PartitionLog], unblock: Callable[[int], Any] | None = None
@@ -89,17 +93,21 @@ class Positions:
         by_partition = {one.partition: one for one in logs}
         claimed: list[Claimed] = []
         halted: list[Halted] = []
-        for topic, number, topic_id, next_offset, epoch, was_halted, *counts in rows:
+        for topic, number, topic_id, next_offset, epoch, was_halted, *lives in rows:
+            ended, counts = RecordCounts(*lives[: len(_COUNTS)]), lives[len(_COUNTS) :]
             seen = by_partition[Partition(topic, number)]
+            self._before[seen.partition] = ended
             if topic_id != seen.topic_id and self._in_memory:
                 anew = self._start_over(conn, seen, "in-memory broker restarted")
+                self._before[seen.partition] = RecordCounts(*_added(ended, counts)[: len(_COUNTS)])
                 claimed.append(Claimed(seen.partition, seen.topic_id, seen.low, anew))
                 continue
             halt = checks.halt(seen, topic_id, next_offset, in_memory_broker=self._in_memory)
             if halt is None:
                 if was_halted:
                     self._set_halted(conn, seen.partition, "")
-                claimed.append(Claimed(seen.partition, topic_id, next_offset, epoch, _named(counts)))
+                totals = _named(_added(ended, counts))
+                claimed.append(Claimed(seen.partition, topic_id, next_offset, epoch, totals))
                 continue
             self._set_halted(conn, seen.partition, halt.reason)
             halted.append(halt)
@@ -131,12 +139,12 @@ class Positions:
             raise checks.fenced(len(advances), len(advances) - len(rows))
         erasures = max((row[-3] for row in rows), default=0)
         table = EventTable(erasures, any(row[-2] for row in rows), any(row[-1] for row in rows))
-        return _totals(row[:-3] for row in rows), table
+        return self._totals(row[:-3] for row in rows), table
 
     def adjust(self, cur: Cursor, changes: Mapping[Partition, RecordCounts]) -> dict[Partition, dict[str, int]]:
         """Correct the counts of a batch whose outcome was known only after writing; same transaction."""
         cur.execute(_SQL.adjust, {**self._ids, **_keys(changes), **_columns(list(changes.values()))})
-        return _totals(cur.fetchall())
+        return self._totals(cur.fetchall())
 
     def happened(self, conn: Connection, advances: Sequence[Advance]) -> bool:
         """After a COMMIT without an answer: did it happen? Raises `Fenced` when the partitions went on."""
@@ -161,6 +169,13 @@ class Positions:
         """The epoch of each position now."""
         return {Partition(topic, number): epoch for topic, number, epoch in conn.execute(_SQL.epochs, self._ids)}
 
+    def _totals(self, rows: Iterable[Sequence[Any]]) -> dict[Partition, dict[str, int]]:
+        found = {}
+        for topic, number, *counts in rows:
+            partition = Partition(topic, number)
+            found[partition] = _named(_added(self._before.get(partition, RecordCounts()), counts))
+        return found
+
     def _start_over(self, conn: Connection, seen: PartitionLog, reason: str) -> int:
         where = {**self._ids, **_key(seen.partition)}
         conn.execute(_SQL.archive, {**where, "reason": reason})
@@ -173,7 +188,7 @@ class Positions:
 
 
 def end_blockers(conn: Connection, backend_pid: int) -> int:
-    """End the backends of etld that block `backend_pid`; how many. Others' locks are left alone."""
+    """End the backends of workers that block `backend_pid`; how many. Others' locks are left alone."""
     rows = conn.execute(_SQL.blockers, {"pid": backend_pid}).fetchall()
     for (pid,) in rows:
         log.warning("ended PostgreSQL backend %d: its client froze inside a transaction", pid)
@@ -203,5 +218,7 @@ def _named(counts: Sequence[int]) -> dict[str, int]:
     return dict(zip(TOTALS, counts, strict=True))
 
 
-def _totals(rows: Iterable[Sequence[Any]]) -> dict[Partition, dict[str, int]]:
-    return {Partition(topic, number): _named(counts) for topic, number, *counts in rows}
+def _added(before: RecordCounts, counts: Sequence[int]) -> list[int]:
+    """Counts of a life in the order of TOTALS, with those of the lives before."""
+    earlier = [getattr(before, name) for name in _COUNTS]
+    return [count + more for count, more in zip(counts, earlier, strict=False)] + list(counts[len(earlier) :])

@@ -5,6 +5,21 @@ coalesce((SELECT expired FROM etld.removed_event r
 coalesce((SELECT forgotten FROM etld.removed_event r
     WHERE r.event_type = substr(p.consumer_group, 16) AND r.partition = p.partition), 0)
 
+-- name: ended_lives
+-- What was counted in earlier lives of a position `p`.
+coalesce((SELECT sum(h.stored) FROM etld.kafka_position_history h
+    WHERE (h.cluster_id, h.consumer_group, h.topic, h.partition)
+        = (p.cluster_id, p.consumer_group, p.topic, p.partition) AND h.reason <> 'lost'), 0)::bigint,
+coalesce((SELECT sum(h.duplicate) FROM etld.kafka_position_history h
+    WHERE (h.cluster_id, h.consumer_group, h.topic, h.partition)
+        = (p.cluster_id, p.consumer_group, p.topic, p.partition) AND h.reason <> 'lost'), 0)::bigint,
+coalesce((SELECT sum(h.filtered) FROM etld.kafka_position_history h
+    WHERE (h.cluster_id, h.consumer_group, h.topic, h.partition)
+        = (p.cluster_id, p.consumer_group, p.topic, p.partition) AND h.reason <> 'lost'), 0)::bigint,
+coalesce((SELECT sum(h.dead) FROM etld.kafka_position_history h
+    WHERE (h.cluster_id, h.consumer_group, h.topic, h.partition)
+        = (p.cluster_id, p.consumer_group, p.topic, p.partition) AND h.reason <> 'lost'), 0)::bigint
+
 -- name: claim
 INSERT INTO etld.kafka_position AS p
     (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner_epoch, owner)
@@ -14,7 +29,9 @@ FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(lows)s
 ORDER BY c.topic, c.partition
 ON CONFLICT (cluster_id, consumer_group, topic, partition) DO UPDATE
     SET owner_epoch = p.owner_epoch + 1, owner = excluded.owner, updated_at = now()
-RETURNING topic, partition, topic_id, next_offset, owner_epoch, halted, stored, duplicate, filtered, dead,
+RETURNING topic, partition, topic_id, next_offset, owner_epoch, halted,
+    -- include: ended_lives
+    , stored, duplicate, filtered, dead,
     -- include: removed
 
 -- name: blockers
@@ -23,7 +40,8 @@ WITH blocking AS MATERIALIZED (
     SELECT a.pid
     FROM unnest(pg_blocking_pids(%(pid)s)) AS blocker
     JOIN pg_stat_activity a ON a.pid = blocker
-    WHERE a.application_name LIKE 'etld%%'
+    -- A worker's own, "etld NAME-NUMBER": what commands and keepers hold they give back by themselves.
+    WHERE a.application_name ~ '^etld [^ ]+-[0-9]+( [(]|$)'
 )
 SELECT pid FROM blocking WHERE pg_terminate_backend(pid)
 

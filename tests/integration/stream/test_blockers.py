@@ -45,3 +45,26 @@ def test_only_the_backend_that_blocks_is_ended(database: str) -> None:
         assert claimed == [0]
         assert other.execute("SELECT 1").fetchall() == [(1,)]
         frozen.close()
+
+
+def test_a_command_that_holds_positions_is_waited_for(database: str) -> None:
+    """`etld forget` and `etld rebuild` hold them for some seconds, and end by themselves."""
+    with (
+        connect(database, application_name="test") as conn,
+        connect(database, application_name="etld forget") as command,
+        connect(database, application_name="etld aggregator-0") as claimant,
+    ):
+        migrate(conn)
+        positions = Positions(Consumer("cluster", "group", "aggregator-0"))
+        positions.claim(conn, FOUND)
+        claimed: list[int] = []
+        claim = threading.Thread(target=lambda: claimed.append(positions.claim(claimant, FOUND)[0][0].next_offset))
+        with command.transaction():
+            command.execute("SELECT FROM etld.kafka_position FOR UPDATE")
+            claim.start()
+            pid = claimant.info.backend_pid
+            blocked = "SELECT cardinality(pg_blocking_pids(%s))"
+            wait_until(lambda: conn.execute(blocked, (pid,)).fetchall() == [(1,)], 20, "the claim waits")
+            assert end_blockers(conn, pid) == 0
+        claim.join(20)
+        assert claimed == [0]

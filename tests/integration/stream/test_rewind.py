@@ -64,6 +64,9 @@ def test_what_a_transform_left_out_comes_when_it_is_mended(etld: EtldClient) -> 
     wait_until(lambda: etld.stored(*(one["event_id"] for one in events)) == len(events), 60, "all are stored")
     wait_until(lambda: consumed(etld) == 425, 60, "all are read again")
     assert etld.sql("SELECT count(*) FROM processed_events") == [(420,)]
+    # What the daemon counts goes on over the lives of positions: what is read again is duplicate.
+    wait_until(lambda: etld.daemon.status()["totals"]["stored"] == 420, 30, "the totals have no gap")
+    assert etld.daemon.status()["totals"]["duplicate"] >= 300
     wait_until(lambda: etld.daemon.json("reconcile", check=False)["in_flight"] == 0, 60, "nothing is on its way")
     assert etld.sql(letters) == [(5,)]
     report = etld.daemon.json("reconcile", check=False)
