@@ -24,6 +24,7 @@ COMMANDS = {
     "scale": ("etld.cli.scale", "Change how many workers of a kind run."),
     "pause": ("etld.cli.pause", "Let workers stand still."),
     "resume": ("etld.cli.resume", "Let paused or halted workers go on."),
+    "rebuild": ("etld.cli.rebuild", "Read records again into a shadow that replaces."),
     "rewind": ("etld.cli.rewind", "Have a processor read records again."),
     "cancel": ("etld.cli.cancel", "End the reload, restart, scaling or drain that is under way."),
     "drain": ("etld.cli.drain", "Refuse new events, and finish what is under way."),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.moment import moment
 from etld.errors import UsageError
 from etld.util.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_EARLIEST = "earliest"
 
 
 @click.group()
@@ -35,22 +33,14 @@ def processor(config_path: Path | None, event_type: str, to: str) -> None:
     from etld.cli.target import find
     from etld.reconcile.rewinding import rewind_processor
 
-    moment = None if to == _EARLIEST else _moment(to)
+    since = moment("--to", to)
     there = find(config_path)
     if event_type not in there.config.event_types:
         known = there.config.event_types
         raise UsageError(f"there is no event type {event_type!r}{did_you_mean(event_type, known)}")
     with there.connect("rewind") as conn:
-        done = rewind_processor(conn, there.kafka_settings(), there.config, event_type, moment)
+        done = rewind_processor(conn, there.kafka_settings(), there.config, event_type, since)
     for one in done:
         click.echo(f"{one.partition} is read again from offset {one.to} on ({one.was - one.to} offsets)")
     if not done:
         click.echo(f"nothing to read again: no record of {event_type} since then was read yet")
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--to {text}: expected a time such as 2026-07-01T12:00:00Z, or {_EARLIEST}") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

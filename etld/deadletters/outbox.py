@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etld.postgres import statements
 from etld.sinks.postgres import swallowed_by
@@ -45,18 +45,20 @@ def add(transaction: Transaction, letters: Sequence[Letter]) -> None:
     Raises `SinkError` when they are not there after it: a trigger or rule of the table is in the way.
     """
     ids = [letter.dead_letter_id for letter in letters]
-    cur = cursor_of(transaction).execute(
-        _SQL.add,
-        {
-            "ids": ids,
-            "keys": [letter.key for letter in letters],
-            "values": [letter.value for letter in letters],
-            "headers": [json.dumps(letter.headers).replace("\\u0000", "\\ufffd") for letter in letters],
-        },
-    )
+    cur = cursor_of(transaction).execute(_SQL.add, columns_of(letters))
     if cur.rowcount < len(ids):
         there = cur.execute(_SQL.there, {"ids": ids}).fetchall()
         swallowed_by.refuse_loss("etld.dlq_outbox", len(set(ids)), len(there))
+
+
+def columns_of(letters: Sequence[Letter]) -> dict[str, list[Any]]:
+    """Letters as parameters of a statement."""
+    return {
+        "ids": [letter.dead_letter_id for letter in letters],
+        "keys": [letter.key for letter in letters],
+        "values": [letter.value for letter in letters],
+        "headers": [json.dumps(letter.headers).replace("\\u0000", "\\ufffd") for letter in letters],
+    }
 
 
 def take(conn: Connection, limit: int, aside: Sequence[int] = ()) -> list[OutboxRow]:

@@ -79,6 +79,10 @@ ORDER BY id
 -- name: forgotten_letters
 SELECT id::text FROM etld.forgotten_letter WHERE id = ANY(%(ids)s::uuid[])
 
+-- name: rebuilds
+-- What `etld rebuild` has begun, or whose replaced rows are kept: events outside of processed_events.
+SELECT event_type, state = 'kept' FROM etld.rebuild ORDER BY 2, 1 LIMIT 1
+
 -- name: left_over
 -- A forget that came to no end, and for how many seconds.
 SELECT id, requested_by, extract(epoch FROM now() - requested_at)::float8

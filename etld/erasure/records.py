@@ -180,6 +180,11 @@ def left_over(conn: Connection) -> tuple[int, str, float] | None:
     return conn.execute(_SQL.left_over).fetchone()
 
 
+def rebuilt(conn: Connection) -> tuple[str, bool] | None:
+    """An event type that has events outside of its table, and whether its rebuild is done; None: there is none."""
+    return conn.execute(_SQL.rebuilds).fetchone()
+
+
 def forgotten_letters(cur: Cursor, ids: Sequence[str]) -> set[str]:
     """Those of the dead letters that were erased."""
     return {row[0] for row in cur.execute(_SQL.forgotten_letters, {"ids": list(ids)})}

@@ -9,18 +9,21 @@ import socket
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from etld.deadletters.service import open_repairer
 from etld.erasure import key as keys
 from etld.erasure import records
+from etld.errors import EtldError
 from etld.forget.events import EventErasing
 from etld.forget.letters import LetterSearch, Sought
 from etld.forget.waiting import Readers
 from etld.kafka.admin import Admin
 from etld.postgres import connections
 from etld.postgres.access import session_access
+from etld.postgres.errors import DatabaseError, classify
 from etld.schemas.registry import open_schemas
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +37,11 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str], None]
 
+Done = TypeVar("Done")
+
 _LOOK_EVERY = 0.5
+# Seconds after which a command that froze inside a transaction has lost it, so that workers go on.
+_FROZEN = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,8 @@ class Forget:
         self._config = config
         self._addresses = addresses
         self._tell = tell
-        self._conn = self._connect()
+        self._patience = patience
+        self._conn = self._connect(_FROZEN)
         self._readers = Readers(self._conn, config, Admin(kafka_settings), tell, patience)
         repairer = open_repairer(config, addresses, rules=())
         self._letters = LetterSearch(self._conn, repairer, open_schemas(config, addresses, budget=math.inf))
@@ -93,6 +101,7 @@ class Forget:
                 self._tell("another forget is at work: waiting for it")
             time.sleep(_LOOK_EVERY)
         try:
+            self._refuse_rebuilds()
             resumed, done = self._erase(subjects, key)
             if resumed:
                 # They took what was accepted until they were begun; the rest goes now.
@@ -102,42 +111,66 @@ class Forget:
                 records.unlock(self._conn)
         return records.receipts(self._conn, done)
 
+    def _refuse_rebuilds(self) -> None:
+        found = records.rebuilt(self._conn)
+        if found is not None:
+            event_type, is_done = found
+            what = "keeps the rows that it replaced" if is_done else "is under way"
+            how = "--drop-replaced" if is_done else "--cancel"
+            raise EtldError(
+                f"a rebuild of {event_type} {what}, which would hold the subject's events: `etld rebuild {how}` first"
+            )
+
     def _erase(self, subjects: Sequence[Subject], key: ErasureKey) -> tuple[list[Subject], list[int]]:
         """The subjects whose erasure had been begun before, and the numbers of all erasures that are done now."""
         by_hash = {key.hashed(one.fields, one.values): one for one in subjects}
         known = {one.id for one in records.unfinished(self._conn, list(by_hash))}
-        begun = records.begin(self._conn, subjects, key, _who())
+        begun = self._patiently(lambda: records.begin(self._conn, subjects, key, _who()))
         ids = [one.id for one in begun]
         sought = [Sought(one.id, by_hash[one.subject], one.accepted_until) for one in begun]
         self._tell("looking through dead letters")
-        self._letters.erase(sought)
+        self._patiently(lambda: self._letters.erase(sought))
         self._bring_into_force(ids)
         now = {one.id: one.accepted_until for one in records.unfinished(self._conn, list(by_hash))}
-        sought = [replace(one, accepted_until=now[one.erasure]) for one in sought]
-        self._letters.erase(sought)
-        self._events.erase(sought)
-        records.finish(self._conn, ids, self._readers.kept())
+        until = [replace(one, accepted_until=now[one.erasure]) for one in sought]
+        self._patiently(lambda: self._letters.erase(until))
+        self._events.erase(until)
+        self._patiently(lambda: records.finish(self._conn, ids, self._readers.kept()))
         return [by_hash[one.subject] for one in begun if one.id in known], ids
 
     def _bring_into_force(self, ids: Sequence[int]) -> None:
         ends = self._readers.ends()
-        records.read_on(
-            self._conn, ids, self._readers.cluster_id, {(key[1], key[2]): high for key, high in ends.items()}
-        )
+        highs = {(key[1], key[2]): high for key, high in ends.items()}
+        self._patiently(lambda: records.read_on(self._conn, ids, self._readers.cluster_id, highs))
         self._readers.wait_for_events(records.read_until(self._conn, ids), ends)
         self._readers.wait_for_letters()
-        records.activate(self._conn, ids)
+        self._patiently(lambda: records.activate(self._conn, ids))
 
-    def _connect(self) -> Connection:
+    def _patiently(self, step: Callable[[], Done]) -> Done:
+        """A step that may be done twice, tried again while batches are in its way: both may wait for each other."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return step()
+            except DatabaseError as error:
+                if classify(error) != "retry" or self._conn.closed or time.monotonic() >= deadline:
+                    raise
+                self._tell(f"{one_line(error)}; trying again")
+                time.sleep(_LOOK_EVERY)
+
+    def _connect(self, idle_timeout: float = 0.0) -> Connection:
         assert self._addresses.postgres is not None
         address, way = session_access(self._config, self._addresses.postgres)
-        return connections.connect(
+        conn = connections.connect(
             address,
             **way,
             application_name="etld forget",
             connect_timeout=self._config.postgres.connect_timeout,
             statement_timeout=0,
+            idle_timeout=idle_timeout,
         )
+        connections.notice_its_end(conn)
+        return conn
 
 
 def _who() -> str:

@@ -57,11 +57,15 @@ COPIED_TYPES: Final = {one.name: one.type for one in COPIED}
 
 
 def filled(sql: bytes) -> bytes:
-    """SQL with the list of columns in the place of {copied}, {staged} (with types) or {read}."""
+    """SQL with the list of columns in the place of {copied}, {staged} (with types) or {read}.
+
+    {same}: are two rows, `s` and `e`, the same in all that is copied?
+    """
     copied = ", ".join(one.name for one in COPIED)
     staged = ", ".join(f"{one.name} {one.type}" for one in COPIED)
     read = ", ".join(f"{one.name}::text" if one.type == "uuid" else one.name for one in COLUMNS)
+    same = " AND ".join(f"s.{one.name} IS NOT DISTINCT FROM e.{one.name}" for one in COPIED)
     text = sql.decode()
-    for mark, names in (("{copied}", copied), ("{staged}", staged), ("{read}", read)):
+    for mark, names in (("{copied}", copied), ("{staged}", staged), ("{read}", read), ("{same}", same)):
         text = text.replace(mark, names)
     return text.encode()

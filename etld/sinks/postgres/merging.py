@@ -19,6 +19,7 @@ from etld.util.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from etld.postgres.compose import Composed
     from etld.postgres.connections import Cursor
     from etld.sinks.base import Verdict
 
@@ -43,13 +44,26 @@ def merge(cur: Cursor, frames: Sequence[pl.DataFrame], verdict: Verdict, *, part
     In a table with partitions the caller is alone, and has left out what is stored. Raises `TooManyRefused`, and
     `SinkError` where a rule of the table is in the way.
     """
-    # Outside of savepoints, since to make it anew costs more than a merge.
-    cur.execute(_PASSING_STAGING if isinstance(cur.connection, PooledConnection) else _STAGING)
     cur.execute(_SQL.immediate)
     found = swallowed_by.triggers(cur)
     # A conflict is nothing that a table without triggers swallows.
     watch = swallowed_by.explain(found) if found or verdict != "conflict" else None
-    merging = _Merging(cur, _INSERT if partitioned else _MERGE, watch)
+    return _merged(cur, frames, _INSERT if partitioned else _MERGE, watch)
+
+
+def merge_into(cur: Cursor, frames: Sequence[pl.DataFrame], statement: Composed) -> StoredRows:
+    """Rows into another table of the same columns, one frame after the other.
+
+    `statement` takes those it wants out of pg_temp.etld_staging and gives their numbers by partition; what PostgreSQL
+    refuses is bisected down to the row. Raises `TooManyRefused`.
+    """
+    return _merged(cur, frames, statement, None)
+
+
+def _merged(cur: Cursor, frames: Sequence[pl.DataFrame], statement: bytes | Composed, watch: str | None) -> StoredRows:
+    # Outside of savepoints, since to make it anew costs more than a merge.
+    cur.execute(_PASSING_STAGING if isinstance(cur.connection, PooledConnection) else _STAGING)
+    merging = _Merging(cur, statement, watch)
     stored: dict[int, int] = {}
     for frame in frames:
         _add(stored, merging.rows(frame))
@@ -59,7 +73,7 @@ def merge(cur: Cursor, frames: Sequence[pl.DataFrame], verdict: Verdict, *, part
 class _Merging:
     """`watch`: why a row may not be there that went in, None where there is no need to look."""
 
-    def __init__(self, cur: Cursor, statement: bytes, watch: str | None) -> None:
+    def __init__(self, cur: Cursor, statement: bytes | Composed, watch: str | None) -> None:
         self._cur = cur
         self._statement = statement
         self._watch = watch
