@@ -42,6 +42,7 @@ def main() -> int:
         rate=given.rate,
         minutes=given.minutes,
         batch=given.batch,
+        days=given.days,
     )
     chosen = [faults[name] for name in given.only] if given.only else list(faults.values())
     print(f"seed {seed}\n{report.heading()}", flush=True)
@@ -68,6 +69,7 @@ def _arguments(names: list[str]) -> argparse.Namespace:
     parser.add_argument("--outage", type=float, default=20.0, help="seconds of each fault that lasts (20)")
     parser.add_argument("--rate", type=float, default=300.0, help="events a second (300)")
     parser.add_argument("--batch", type=int, default=1, help="events in one request (1)")
+    parser.add_argument("--days", type=int, default=40, help="how many go by in forty-days (40)")
     return parser.parse_args()
 
 

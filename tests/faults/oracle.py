@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ import psycopg
 from faults.ledger import Kind, Ledger, State
 
 _SHOWN = 5
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -27,10 +29,15 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
 
 
-def judge(conn: psycopg.Connection[Any], ledger: Ledger, known: set[str]) -> Verdict:
-    """Compare a ledger with the database, in quiescence. `known` are all ids ever sent to it, and repairs' ids."""
+def judge(conn: psycopg.Connection[Any], ledger: Ledger, known: set[str], *, since: datetime = _EVER) -> Verdict:
+    """Compare a ledger with the database, in quiescence. `known` are all ids ever sent to it, and repairs' ids.
+
+    Of rows only those that were accepted `since` count: an id may come again after the window.
+    """
     rows = conn.execute(
         "SELECT event_id::text, event_type, kafka_partition, kafka_offset FROM processed_events"
+        " WHERE coalesce(accepted_at, processed_at) >= %s",
+        (since,),
     ).fetchall()
     letters = conn.execute(
         'SELECT id::text, event_id::text, state, topic, partition, "offset", stage, error_class, reason'

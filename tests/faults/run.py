@@ -7,13 +7,14 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
-from faults.ledger import Ledger
+from faults.ledger import Ledger, State
 from faults.load import Load, Plan
 from faults.system import System
 from support.waiting import wait_until
@@ -33,6 +34,7 @@ class Options:
     rate: float = 300.0
     minutes: float = 1.0
     batch: int = 1
+    days: int = 40
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Run:
     fired: int = 0
     recoveries: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    #: Events of ledgers that were judged before the end.
+    past: Counter[State] = field(default_factory=Counter)
 
     @contextlib.contextmanager
     def load(self, **plan: Any) -> Iterator[Load]:
@@ -90,6 +94,12 @@ class Run:
             interval=0.05,
         )
         self.fired += 1
+
+    def put_away(self) -> None:
+        """What was sent is judged: from here on only what comes now counts."""
+        self.system.known |= self.ledger.entries.keys()
+        self.past.update(entry.state for entry in self.ledger.entries.values())
+        self.ledger.entries.clear()
 
     def recovered(self, group: str = PROCESSORS, since: float | None = None, timeout: float = 90.0) -> float:
         """Wait until these groups have consumed more than at this moment; seconds since `since`, or since now."""

@@ -124,8 +124,8 @@ def _perform(fault: Fault, system: System, options: Options, row: Row) -> None:
         system.heal()
     system.known |= run.ledger.entries.keys() | run.ledger.foreign_ids
     _report, unsettled = system.quiesce()
-    row.events = run.ledger.count() + len(run.ledger.foreign)
-    row.unknown = run.ledger.count(State.UNKNOWN)
+    row.events = run.past.total() + run.ledger.count() + len(run.ledger.foreign)
+    row.unknown = run.past[State.UNKNOWN] + run.ledger.count(State.UNKNOWN)
     row.fired = run.fired
     row.recoveries = [round(seconds, 2) for seconds in run.recoveries]
     row.recovery_s = max(row.recoveries, default=None)
@@ -136,7 +136,7 @@ def _perform(fault: Fault, system: System, options: Options, row: Row) -> None:
     except psycopg.Error as error:
         row.problems.append(f"the oracle cannot read the database: {error}")
         return
-    row.acknowledged = verdict.acknowledged
+    row.acknowledged = run.past[State.ACKNOWLEDGED] + verdict.acknowledged
     row.lost, row.duplicated, row.phantoms = verdict.lost, verdict.duplicated, verdict.phantoms
     row.parked = verdict.parked
     row.problems += verdict.problems

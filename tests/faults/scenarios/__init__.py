@@ -23,6 +23,7 @@ MODULES = (
     "registry",
     "machine",
     "storage",
+    "years",
     "topology",
     "forgetting",
     "chaos",

@@ -14,17 +14,23 @@ from faults.scenarios.machine import ShiftedClock
 from faults.system import System
 
 _DAY = 86_400
-_DAYS = {"storage.partition": "day", "storage.dedup_window": "1 d", "aggregator.dedup_window": "1 d"}
 # Of the machine's clock, before and after midnight.
 _BEFORE = 3.0
 
 
 class Days(ShiftedClock):
-    """Its partitions are days; the clock only goes on."""
+    """Its partitions are days, as long as ids are known and events are kept; the clock only goes on."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: int = 1, kept: int = 2) -> None:
         super().__init__()
-        self._changes |= _DAYS | {"storage.retention": "2 d"}
+        window, retention = f"{known} d", f"{kept} d"
+        self._changes |= {
+            "storage.partition": "day",
+            "storage.dedup_window": window,
+            "aggregator.dedup_window": window,
+            "storage.retention": retention,
+            "storage.dead_letter_retention": retention,
+        }
 
     def heal(self) -> None:
         """Nobody turns days back."""
@@ -83,8 +89,7 @@ def retention_under_load(run: Run) -> None:
     there = {one for (one,) in system.sql("SELECT event_id::text FROM processed_events")}
     lost = run.ledger.ids(state=State.ACKNOWLEDGED) - there - _dead(system)
     run.expect(not lost, f"{len(lost)} events were lost before anything expired")
-    system.known |= set(run.ledger.entries)
-    run.ledger.entries.clear()
+    run.put_away()
     oldest = system.leaves()[0]
     reader = contextlib.ExitStack()
     conn = reader.enter_context(system.connection())

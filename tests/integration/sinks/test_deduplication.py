@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from etld.sinks.postgres.deduplication import filter_file
 from etld.sinks.postgres.deduplication.builder import FilterBuilder
 from etld.sinks.postgres.partitions import takeover
 from etld.sinks.postgres.sink import PostgresSink
+from support.ids import id_at
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -119,13 +118,8 @@ def writers(conn: Connection, database: str, tmp_path: Path) -> Iterator[list[Wr
 
 
 def new_id(kind: str, when: dt.datetime = EVENING) -> str:
-    """An id of a version of RFC 9562; a time in it is that of `when`."""
-    if kind == "v4":
-        return str(uuid.uuid4())
-    if kind == "v5":
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, os.urandom(8).hex()))
-    milliseconds = int(when.timestamp() * 1000)
-    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | int.from_bytes(os.urandom(7))))
+    """An id of that kind; a time in it is that of `when`."""
+    return id_at(kind, when)
 
 
 def rows(conn: Connection) -> list[tuple[str, dt.datetime]]:
