@@ -60,6 +60,10 @@ class StoredMessage:
         """See `records.Message`."""
         return list(self.its_headers) or None
 
+    def set_headers(self, headers: list[tuple[str, bytes]]) -> None:
+        """See `records.Message`."""
+        raise NotImplementedError
+
     def timestamp(self) -> tuple[int, int]:
         """See `records.Message`; 1: made by the producer."""
         return (1, self.milliseconds)

@@ -13,9 +13,13 @@ from etld.kafka.types import Offset, Partition, Record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    Headers = Sequence[tuple[str, bytes | None]]
+
 # confluent_kafka.TIMESTAMP_NOT_AVAILABLE
 _NO_TIMESTAMP = 0
 _SECOND = itemgetter(1)
+#: What the client raises for a name of a header that is no UTF-8.
+_NO_TEXT = (UnicodeDecodeError, SystemError)
 
 
 class Message(Protocol):
@@ -38,6 +42,9 @@ class Message(Protocol):
 
     def headers(self) -> Any:
         """Pairs of name and value, or None without any."""
+
+    def set_headers(self, headers: Any) -> None:
+        """Give it others."""
 
     def timestamp(self) -> Any:
         """Its kind, and milliseconds since 1970."""
@@ -92,27 +99,35 @@ class Records:
             self.offsets[index],
             message.key(),
             self.values[index],
-            tuple(message.headers() or ()),
+            tuple(_headers(message) or ()),
             timestamp(message),
         )
 
-    def headers(self) -> Iterator[Sequence[tuple[str, bytes | None]] | None]:
+    def headers(self) -> Iterator[Headers | None]:
         """The headers of each, None for one without. The client makes them only now, which takes its time."""
-        if self._messages:
-            yield from map(type(self._messages[0]).headers, self._messages)
+        yield from self._all_headers()
 
     def header(self, name: str) -> dict[int, bytes]:
         """The header of that name by the index of each record that has it; the first where one has several."""
         found: dict[int, bytes] = {}
-        if not self._messages:
-            return found
-        all_headers = list(map(type(self._messages[0]).headers, self._messages))
+        all_headers = self._all_headers()
         # In C where no record has any.
         if any(all_headers):
             for index, headers in enumerate(all_headers):
                 for one, value in headers or ():
                     if one == name and value is not None:
                         found.setdefault(index, value)
+        return found
+
+    def _all_headers(self) -> list[Headers | None]:
+        messages = self._messages
+        found: list[Headers | None] = []
+        while len(found) < len(messages):
+            try:
+                found.extend(map(type(messages[0]).headers, messages[len(found) :]))
+            except _NO_TEXT:  # at the next one
+                _hide(messages[len(found)])
+                found.append(None)
         return found
 
     def milliseconds(self, index: int) -> int:
@@ -124,6 +139,21 @@ class Records:
         if not self._messages:
             return []
         return list(map(_SECOND, map(type(self._messages[0]).timestamp, self._messages)))
+
+
+def _headers(message: Message) -> Headers | None:
+    """The headers, None for none."""
+    try:
+        # By way of `map`, for the interpreter itself would overlook an error that comes with a result.
+        return next(map(type(message).headers, (message,)))  # type: ignore[no-any-return]
+    except _NO_TEXT:
+        _hide(message)
+        return None
+
+
+def _hide(message: Message) -> None:
+    """A record with a header whose name is no text has none: the client keeps such names as null pointers."""
+    message.set_headers([])
 
 
 def timestamp(message: Message) -> datetime | None:

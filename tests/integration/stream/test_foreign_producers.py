@@ -20,6 +20,7 @@ from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import as_avro, purchase
 from support.fake_registry import FakeRegistry, guid_of
+from support.odd_headers import produce
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -117,6 +118,22 @@ def test_schemas_in_headers_and_long_ids(etld: EtldClient, registry: FakeRegistr
     assert shown["event"]["event_details"]["item_name"] == "no\0good"
     missing = etld.letter(lost["event_id"], "parked")
     assert "no schema has the GUID 00000000-0000-0000-0000-000000000007" in missing["error"]
+
+
+def test_headers_whose_names_are_no_text(etld: EtldClient, registry: FakeRegistry) -> None:
+    """The client library has no headers for such a record: its value is read all the same, and so is a letter."""
+    before = _workers(etld)
+    own = _registered(registry, TEXT)
+    ((key, value, _),) = odd = _good(1, _front(own))
+    letter = purchase()
+    kafka = etld.daemon.kafka_client()
+    produce(kafka, "event_purchase", key.encode(), value, b"\xff\xfe")
+    produce(kafka, "dead_letter_queue", letter["event_id"].encode(), json.dumps(letter).encode(), b"\xff\xfe")
+    good = _good(20, _front(own))
+    _write(etld, good)
+    wait_until(lambda: etld.stored(*(one for one, _, _ in odd + good)) == 21, 60, "it is stored, and those behind it")
+    etld.letter(letter["event_id"], "resolved")
+    assert _workers(etld) == before
 
 
 def test_what_a_schema_may_not_ask_for(etld: EtldClient, registry: FakeRegistry) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,3 +111,30 @@ def test_up_to_takes_nothing_behind_an_offset(until: int, step: tuple[int, int, 
     assert batch is not None
     [move] = batch.advances
     assert (move.expected, move.next, move.consumed) == step
+
+
+class Odd(StoredMessage):
+    """The client library's, where the name of a header is no UTF-8: it says so once, and shows a null pointer then."""
+
+    hidden: ClassVar[set[int]] = set()
+
+    def headers(self) -> list[tuple[str, bytes]] | None:
+        if self.at not in self.hidden and self.at % 2:
+            return [(b"\xff".decode(), b"")]
+        return [] if self.at % 2 else [("name", b"value")]
+
+    def set_headers(self, headers: list[tuple[str, bytes]]) -> None:
+        assert headers == []
+        self.hidden.add(self.at)
+
+
+def test_headers_that_the_client_cannot_show_are_none() -> None:
+    """And those of other records are what they are; however often they are asked for."""
+    (records,) = by_partition([Odd(key(0), at, None, b"", (), 0) for at in range(6)]).values()
+    assert records.record(1).headers == ()
+    assert Odd.hidden == {1}
+    for _ in range(2):
+        assert [one or None for one in records.headers()] == [[("name", b"value")], None] * 3
+        assert Odd.hidden == {1, 3, 5}
+        assert records.header("name") == {0: b"value", 2: b"value", 4: b"value"}
+    assert records.record(0).headers == (("name", b"value"),)
