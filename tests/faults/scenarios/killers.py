@@ -171,11 +171,14 @@ def _send_killers(run: Run) -> tuple[list[tuple[str, str]], list[tuple[str, str]
 def _post(run: Run, body: bytes, ids: list[str]) -> bool:
     """Send it, perhaps again; is each of them accepted?"""
     request = urllib.request.Request(f"{run.system.daemon.http}/v1/batch", body, {"Content-Type": "application/json"})
+    codes: list[int | None]
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             codes = [one["code"] for one in json.load(answer)["results"]]
     except urllib.error.HTTPError as refused:
         codes = [refused.code] * len(ids)
+    except OSError:
+        codes = [None] * len(ids)
     states = [run.ledger.answered(*one) for one in zip(ids, codes, strict=True)]
     return set(states) == {State.ACKNOWLEDGED}
 
