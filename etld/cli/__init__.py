@@ -39,6 +39,8 @@ COMMANDS = {
     "new-type": ("etld.cli.new_type", "Write schema, table and summary of a new event type."),
     "keys": ("etld.cli.keys", "Make write keys."),
     "psql": ("etld.cli.psql", "Open a prompt on the database."),
+    "open": ("etld.cli.open", "Open the console in a browser, or say where it is."),
+    "console": ("etld.cli.console", "Say who may log in to the console."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
 }

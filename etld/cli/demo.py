@@ -64,6 +64,8 @@ def command(config_path: Path | None, count: int) -> None:
 def _show(target: Target) -> None:
     addresses = target.addresses
     _say("Addresses")
+    if addresses.console:
+        click.echo(f"  Console     {addresses.console}")
     click.echo(f"  HTTP        {addresses.http}/track")
     password = f" (user {KAFKA_USER}, password in {addresses.kafka_passfile})" if addresses.kafka_passfile else ""
     click.echo(f"  Kafka       {addresses.kafka}{password}")

@@ -35,7 +35,7 @@ _SHORTEST = 14
 def command(path: Path | None, as_json: bool, patience: float) -> None:
     """Compare topics, positions, table, dead letters and summaries; exit 1 where they differ."""
     from etld.cli.target import find
-    from etld.reconcile.run import reconcile
+    from etld.reconcile.run import in_memory_broker, reconcile
 
     target = find(path)
     with target.pool("reconcile") as pool:
@@ -43,7 +43,7 @@ def command(path: Path | None, as_json: bool, patience: float) -> None:
             pool,
             target.config,
             target.kafka_settings(),
-            in_memory_broker=target.in_memory_broker,
+            in_memory_broker=in_memory_broker(target.config, target.kafka_settings()),
             patience=patience,
         )
     if as_json:

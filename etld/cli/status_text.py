@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etld.logs import indented
-from etld.util.text import thousands
+from etld.util.text import span, thousands
 
 _COLORS = {
     "ready": "32",
@@ -70,15 +70,3 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) ->
 def paint(word: str, color: bool) -> str:
     """A state in its color."""
     return f"\033[{_COLORS[word]}m{word}\033[0m" if color and word in _COLORS else word
-
-
-def span(seconds: float) -> str:
-    """A time that has passed, in two units at most."""
-    s = int(seconds)
-    if s < 60:
-        return f"{s}s"
-    if s < 3600:
-        return f"{s // 60}m{s % 60:02d}s"
-    if s < 86400:
-        return f"{s // 3600}h{s % 3600 // 60:02d}m"
-    return f"{s // 86400}d{s % 86400 // 3600:02d}h"

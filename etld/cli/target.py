@@ -76,15 +76,6 @@ class Target:
 
         return client_settings(self.config, self.addresses)
 
-    @property
-    def in_memory_broker(self) -> bool:
-        """Is the broker the embedded one that forgets its topics?"""
-        from etld.kafka.admin import Admin
-
-        if self.config.kafka.bootstrap_servers != EMBEDDED:
-            return False
-        return Admin(self.kafka_settings()).cluster_id().startswith("tansu")
-
 
 def unreachable(error: Exception) -> Unreachable:
     """Why there is no way to PostgreSQL, in words."""

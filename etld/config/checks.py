@@ -82,6 +82,8 @@ def _origins(config: Config) -> Iterator[Mistake]:
 def _ports(config: Config) -> Iterator[Mistake]:
     taken: dict[int, str] = {}
     ports = [(("ingest", "port"), config.ingest.port)]
+    if config.console.enabled:
+        ports.append((("console", "port"), config.console.port))
     if config.kafka.bootstrap_servers == "embedded":
         ports.append((("kafka", "embedded_port"), config.kafka.embedded_port))
     if config.postgres.dsn == "embedded":
@@ -95,6 +97,7 @@ def _ports(config: Config) -> Iterator[Mistake]:
 def _servers(config: Config) -> Iterator[Mistake]:
     yield from _kafka(config.kafka)
     yield from _pair("ingest", "tls_cert_file", "tls_key_file", config.ingest)
+    yield from _pair("console", "tls_cert_file", "tls_key_file", config.console)
     url = config.schema_registry.url
     if url != "embedded" and not re.match(r"https?://[^/?#]", url):
         yield Mistake(("schema_registry", "url"), f'expected "embedded" or an http(s) URL, got {_hidden(url)!r}')

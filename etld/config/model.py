@@ -13,6 +13,7 @@ from etld import logs
 from etld.config import names
 from etld.config.secrets import inside, is_secret, split
 from etld.config.sections.base import AnyPath, FileSchema, Matching, Section
+from etld.config.sections.console import ConsoleSection
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
 from etld.config.sections.ingest import IngestSection
 from etld.config.sections.operation import CorrectorSection, LogSection, PythonSection, SupervisorSection
@@ -31,6 +32,8 @@ _SECRETS = {
 }
 #: Certificates and keys.
 _TLS_FILES = (
+    "console.tls_cert_file",
+    "console.tls_key_file",
     "ingest.tls_cert_file",
     "ingest.tls_key_file",
     "kafka.ssl_ca_file",
@@ -71,6 +74,7 @@ class Config(Section):
         dict, "A summary becomes the table etld.summary_<name> and, with a chart, a picture."
     )
     corrector: CorrectorSection = _section(CorrectorSection, "Who repairs dead letters.")
+    console: ConsoleSection = _section(ConsoleSection, "The web page for people.")
     python: PythonSection = _section(PythonSection, "Where transforms and hooks are.")
     supervisor: SupervisorSection = _section(SupervisorSection, "Patience with workers.")
     log: LogSection = _section(LogSection, "What is said, how, and where.")
@@ -141,6 +145,7 @@ class Config(Section):
         """Every file that it names, by key."""
         named = {
             **{f"event_types.{name}.schema": kind.schema for name, kind in self.event_types.items()},
+            "console.users_file": self.console.users_file,
             "ingest.keys_file": self.ingest.keys_file,
             _MIGRATION: self.postgres.migration_password_file,
             **{key: self._file(key) for key in (*_TLS_FILES, *_SECRETS.values())},

@@ -72,15 +72,20 @@ class Counts:
     letters: LetterCounts
 
 
+def read_positions(conn: Connection, cluster_id: str) -> list[PositionCounts]:
+    """The position of every consumer group in every partition of a cluster."""
+    return [PositionCounts(*row) for row in conn.execute(_POSITIONS.all, {"cluster": cluster_id})]
+
+
 def read_counts(conn: Connection, cluster_id: str) -> Counts:
     """Read everything in one snapshot."""
     with snapshot(conn):
-        positions = conn.execute(_POSITIONS.all, {"cluster": cluster_id}).fetchall()
+        positions = read_positions(conn, cluster_id)
         ended = conn.execute(_POSITIONS.ended, {"cluster": cluster_id}).fetchall()
         states = conn.execute(_SQL.letters_by_state).fetchall()
         outbox = conn.execute(_SQL.outbox).fetchone()
         return Counts(
-            [PositionCounts(*row) for row in positions],
+            positions,
             {(group, topic, partition): stored for group, topic, partition, stored in ended},
             event_rows.count(conn),
             removed.read(conn),

@@ -12,6 +12,7 @@ from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import caught_up, compare
 from etld.reconcile.counts import read_counts
 from etld.summaries import definition, recompute
+from etld.worker import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,12 @@ _LOOK_EVERY = 0.5
 # Seconds in which an aggregator that works has read more of what the processors have read.
 _AGGREGATOR_FOLLOWS = 5.0
 _BEHIND = "not compared, for the aggregator has not read all that the processors have: see `etld status`"
+
+
+def in_memory_broker(config: Config, kafka_settings: Mapping[str, Any]) -> bool:
+    """Is the broker the embedded one that forgets its topics? Raises `KafkaProblem`."""
+    embedded = config.kafka.bootstrap_servers == EMBEDDED
+    return embedded and Admin(kafka_settings).cluster_id().startswith("tansu")
 
 
 def reconcile(

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from etld import config
+from etld.console import config_check as console
 from etld.deadletters.rules import config_check as rules
 from etld.ingest import config_check as ingest
 from etld.postgres import config_check as postgres
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     rules.check,
     summaries.check,
     postgres.check,
+    console.check,
 )
 
 

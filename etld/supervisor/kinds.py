@@ -43,6 +43,8 @@ class WorkerKind:
     one_shot: bool = False
     overlap: bool = False
     embedded: bool = False
+    #: Events do not go through it: there is exactly one, and nothing waits for it.
+    aside: bool = False
     listens: bool = False
     database: bool = True
     check: str = ""
@@ -51,9 +53,14 @@ class WorkerKind:
 
     def slot_name(self, event_type: str | None, index: int) -> str:
         """Such as "processor-purchase-0"; a kind that exists once has its own name."""
-        if self.embedded or self.one_shot:
+        if self.only_one:
             return self.name
         return f"{self.group(event_type)}-{index}"
+
+    @property
+    def only_one(self) -> bool:
+        """Has nobody a say in how many there are?"""
+        return self.aside or self.embedded or self.one_shot
 
     def group(self, event_type: str | None) -> str:
         """What `etld scale` changes the number of, such as "processor-purchase" or "ingest"."""
@@ -128,6 +135,12 @@ def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
         " tls_cert_file tls_key_file"
     )
     return ("event_types", *(f"ingest.{name}" for name in names.split()))
+
+
+#: What the console shows of the configuration: all that there is.
+_SHOWN = (
+    "state_dir ingest event_types processor storage breaker aggregator charts summaries corrector python supervisor log"
+)
 
 
 _ALL: tuple[WorkerKind, ...] = (
@@ -205,6 +218,16 @@ _ALL: tuple[WorkerKind, ...] = (
         overlap=True,
         listens=True,
         database=False,
+    ),
+    WorkerKind(
+        "console",
+        3,
+        "etld.console.main:run",
+        "the web page for people",
+        lambda config: [(None, int(config.console.enabled))],
+        restart=lambda *_: (*_SERVERS, "console"),
+        push=lambda *_: tuple(_SHOWN.split()),
+        aside=True,
     ),
 )
 

@@ -7,6 +7,12 @@ import socket
 LOOPBACK = "127.0.0.1"
 
 
+def url(scheme: str, host: str, port: int) -> str:
+    """Where a client on this machine reaches what listens on `host`."""
+    host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # nothing is bound here
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def free_port() -> int:
     """A TCP port of loopback that nothing listens on now."""
     with socket.socket() as sock:

@@ -31,3 +31,15 @@ def cut_head(text: str, most: int) -> str:
 def thousands(number: float, digits: int = 0) -> str:
     """A number for people, with so many digits after the point: 12,345.6."""
     return f"{number:,.{digits}f}" if digits else f"{number:,}"
+
+
+def span(seconds: float) -> str:
+    """A time that has passed, in two units at most."""
+    s = int(seconds)
+    if s < 60:
+        return f"{s}s"
+    if s < 3600:
+        return f"{s // 60}m{s % 60:02d}s"
+    if s < 86400:
+        return f"{s // 3600}h{s % 3600 // 60:02d}m"
+    return f"{s // 86400}d{s % 86400 // 3600:02d}h"

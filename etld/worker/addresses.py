@@ -19,7 +19,7 @@ class Addresses:
     password (None for ingest); `schema_registry` a URL or the word "embedded" (a table in
     PostgreSQL); `http` and `control` are what a client connects to. `kafka_passfile` holds the password
     of the user KAFKA_USER, which the embedded broker asks for; None for a broker of somebody else's, and
-    for an embedded one that asks for none.
+    for an embedded one that asks for none. `console` is what a browser opens; None without one.
     """
 
     http: str
@@ -27,6 +27,7 @@ class Addresses:
     postgres: str | None
     schema_registry: str
     control: str
+    console: str | None = None
     kafka_passfile: str | None = None
 
     def as_dict(self) -> dict[str, str | None]:
@@ -45,5 +46,6 @@ class Addresses:
             postgres=values["postgres"],
             schema_registry=values["schema_registry"] or EMBEDDED,
             control=values["control"] or "",
+            console=values.get("console"),
             kafka_passfile=values.get("kafka_passfile"),
         )

@@ -46,6 +46,7 @@ class Daemon:
         settings["kafka"]["embedded_port"] = free_port()
         settings["postgres"]["embedded_port"] = free_port()
         settings["ingest"]["port"] = free_port()
+        settings["console"]["enabled"] = False  # a test of the console gives it a port
         self.write(settings)
 
     def settings(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from etld.config.sections.base import (
     quantity,
 )
 from etld.util.nesting import DEEPEST
+from etld.util.ports import url
 
 SEGMENT_MAP = {
     "event_id": "messageId",
@@ -129,9 +130,7 @@ class IngestSection(Section):
 
     def url(self, port: int | None = None) -> str:
         """Where a client on this machine reaches it; `port` is the one that it has, where 0 is configured."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # nothing is bound here
-        scheme = "http" if self.tls_cert_file is None else "https"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port or self.port}"
+        return url("http" if self.tls_cert_file is None else "https", self.host, port or self.port)
 
     @field_validator("timezone")
     @classmethod

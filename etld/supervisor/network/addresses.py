@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def choose_ports(config: Config) -> dict[str, int]:
-    """Ports of "kafka", "postgres" and "http"; a configured 0 becomes a free one, the same at every start."""
+    """Ports of "kafka", "postgres", "http" and "console"; a configured 0 becomes a free one, always the same."""
     path = config.state_dir / "ports.json"
     try:
         known = {str(k): int(v) for k, v in json.loads(path.read_text()).items()}
@@ -30,6 +30,7 @@ def choose_ports(config: Config) -> dict[str, int]:
         "kafka": config.kafka.embedded_port,
         "postgres": config.postgres.embedded_port,
         "http": config.ingest.port,
+        "console": config.console.port,
     }
     ports = {name: port or known.get(name) or free_port() for name, port in asked.items()}
     chosen = {name: ports[name] for name, port in asked.items() if port == 0}
@@ -68,6 +69,8 @@ def resolve(config: Config, ports: dict[str, int]) -> Addresses:
         ),
         schema_registry=config.schema_registry.url,
         control=str(config.socket_path),
+        # A daemon that this one takes over from may know of no console.
+        console=config.console.url(ports.get("console")) if config.console.enabled else None,
         kafka_passfile=str(kafka_passfile) if kafka == EMBEDDED and kafka_passfile.is_file() else None,
     )
 

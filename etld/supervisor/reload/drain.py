@@ -55,7 +55,7 @@ def _behind(tree: ProcessTree) -> list[str]:
     found = []
     for slot in tree.slots.wanted():
         kind = tree.kinds[slot.kind]
-        if kind.embedded or kind.listens or slot.settled:
+        if kind.embedded or kind.listens or kind.aside or slot.settled:
             continue
         if slot.state is SlotState.FATAL:
             raise VerbError("failed", f"not drained: {slot.name} is fatal: {slot.last_error}")

@@ -37,7 +37,7 @@ def _groups(active: ActiveConfig, target: str) -> list[str]:
     for kind in active.kinds.values():
         for event_type, _ in kind.counts(active.config):
             if target in (kind.name, kind.group(event_type)):
-                if kind.embedded or kind.one_shot:
+                if kind.only_one:
                     raise VerbError("refused", f"{target}: there is always exactly one")
                 groups.append(kind.group(event_type))
     return groups

@@ -1,0 +1,1 @@
+"""The web page for people: what flows, what is broken, and what to do."""

@@ -1,0 +1,61 @@
+"""The rows of etld.audit: who did what from where."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etld.postgres import statements
+
+if TYPE_CHECKING:
+    from etld.console.access.users import User
+    from etld.console.page import Values
+    from etld.postgres.connections import Connection
+
+_SQL = statements.load(__package__, "audit")
+_LONGEST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What somebody asks for: an action such as "workers/restart"."""
+
+    user: User
+    address: str
+    action: str
+    arguments: Values
+
+
+def begin(conn: Connection, node: str, attempt: Attempt) -> int:
+    """Note it before it is done; the row's id."""
+    row = conn.execute(
+        _SQL.begin,
+        {
+            "node": node,
+            "who": attempt.user.name,
+            "role": attempt.user.role,
+            "address": attempt.address,
+            "action": attempt.action,
+            "arguments": json.dumps({name: value.replace("\0", "") for name, value in attempt.arguments.items()}),
+        },
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def end(conn: Connection, identifier: int, outcome: str) -> None:
+    """Note what came of it."""
+    conn.execute(_SQL.end, {"id": identifier, "outcome": outcome.replace("\0", "")[:_LONGEST]})
+
+
+def rows(
+    conn: Connection, *, who: str | None, action: str | None, before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """The newest of a person and of actions that begin with a text, below an id; all of them without."""
+    cur = conn.execute(_SQL.rows, {"who": who, "action": action, "before": before, "limit": limit})
+    names = [column.name for column in cur.description or ()]
+    found = [dict(zip(names, row, strict=True)) for row in cur.fetchall()]
+    for row in found:
+        row["arguments"] = json.loads(row["arguments"])
+    return found

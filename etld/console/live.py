@@ -1,0 +1,102 @@
+"""What changes by itself on a page: sent to the browser when it does (server-sent events)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from etld.console.guard import SESSION, Refused
+from etld.console.render import link, live_block, texts
+from etld.errors import EtldError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from etld.console.access.sessions import Session
+    from etld.console.frame import Console
+    from etld.console.page import Page, View
+
+#: Seconds between two looks, and after which an idle line says that it is there.
+EVERY, _SAY = 1.0, 15.0
+#: Browsers at once.
+_MOST = 100
+
+
+class Live:
+    """Every open page."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._open: set[asyncio.Task[Any]] = set()
+        #: By page, values and what may be seen: who look at the same share the work.
+        self._looks: dict[tuple[Any, ...], asyncio.Task[dict[str, Any]]] = {}
+
+    def handler(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        """Answers with the events of a page."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            view = self._console.view(page, request)
+            if len(self._open) >= _MOST:
+                raise Refused(503, texts()["refused"]["too_many"])
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+            await response.prepare(request)
+            task = asyncio.current_task()
+            assert task is not None
+            self._open.add(task)
+            try:
+                await self._tell(response, page, view, request[SESSION])
+            except (ConnectionError, asyncio.CancelledError):
+                pass  # the browser has gone, or the console ends
+            finally:
+                self._open.discard(task)
+            return response
+
+        return handle
+
+    async def _tell(self, response: web.StreamResponse, page: Page, view: View, session: Session) -> None:
+        told, said = "", 0.0
+        while self._console.guard.still(session):
+            try:
+                data = await self._look(page, view)
+                shown = live_block(
+                    f"pages/{page.name}.html", page=page, view=view, data=data, session=session, back=_back(page, view)
+                )
+            except EtldError as error:
+                await response.write(_event("trouble", str(error)))
+            else:
+                if shown != told:
+                    await response.write(_event("live", shown))
+                    told, said = shown, 0.0
+            said += EVERY
+            if said >= _SAY:
+                await response.write(b": here\n\n")
+                said = 0.0
+            await asyncio.sleep(EVERY)
+        await response.write(_event("ended", texts()["live"]["ended"]))
+
+    async def _look(self, page: Page, view: View) -> dict[str, Any]:
+        key = (page.name, tuple(sorted(view.values.items())), view.payloads, view.user.role)
+        task = self._looks.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._console.data(page, view))
+            self._looks[key] = task
+            task.add_done_callback(
+                lambda _: asyncio.get_running_loop().call_later(EVERY / 2, self._looks.pop, key, None)
+            )
+        return await asyncio.shield(task)
+
+    def close(self) -> None:
+        """Let go of all browsers; they come back by themselves."""
+        for task in list(self._open):
+            task.cancel()
+
+
+def _back(page: Page, view: View) -> str:
+    return link(page.path, view.values)
+
+
+def _event(name: str, text: str) -> bytes:
+    lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
+    return f"event: {name}\n{lines}\n".encode()

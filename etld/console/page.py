@@ -1,0 +1,84 @@
+"""What a page is: a file in `etld/console/pages/` with its template, and a line in the `__init__.py` there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etld.console.access.users import Role, User
+    from etld.console.sources import Sources
+
+Values = Mapping[str, str]
+#: The longest text that a field takes.
+LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a page or an action is asked with: a filter in the URL, a field of a form.
+
+    `integer` has bounds `least` and `most`; any other is a text of at most `LONGEST` characters.
+    """
+
+    name: str
+    description: str
+    required: bool = False
+    integer: bool = False
+    least: int = 0
+    most: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What somebody with the role, or a higher one, may do from a page.
+
+    `run` gives what was done, in words; it raises `EtldError`.
+    """
+
+    name: str
+    role: Role
+    description: str
+    run: Callable[[Sources, Values], str]
+    fields: Sequence[Field] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is asked of a page, and by whom."""
+
+    values: Values
+    user: User
+    #: May this one see what is in events?
+    payloads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, its JSON, and its actions.
+
+    `data` runs in a thread, and gives what template and JSON show; it raises `EtldError` and the errors of PostgreSQL.
+    `path` may have names in it: "/events/{event_id}" is a field. `live`: the template has a block of that name, which
+    is sent anew when it changes. `key`: typed after g, opens it; "" for a page that the navigation leaves out. `table`
+    makes the rows of a CSV file from the data, titles first.
+    """
+
+    name: str
+    path: str
+    description: str
+    data: Callable[[Sources, View], dict[str, Any]]
+    fields: Sequence[Field] = ()
+    actions: Sequence[Action] = ()
+    live: bool = False
+    key: str = ""
+    table: Callable[[dict[str, Any]], list[list[Any]]] | None = None
+
+    @property
+    def api_path(self) -> str:
+        """Where its JSON is."""
+        return f"/api/v1/{self.name}" if self.path == "/" else f"/api/v1{self.path}"
+
+    def action(self, name: str) -> Action | None:
+        """The action of this name."""
+        return next((one for one in self.actions if one.name == name), None)

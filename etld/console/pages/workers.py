@@ -1,0 +1,87 @@
+"""Workers: how each is, and what can be done with it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from etld.console.page import Action, Field, Page
+from etld.console.render import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etld.console.page import Values, View
+    from etld.console.sources import Sources
+
+#: Kinds whose number can be changed, and kinds that can be told to stand still.
+_SCALABLE = ("ingest", "processor", "aggregator", "corrector")
+_TARGET = Field("target", "A worker's name, a kind, or a prefix such as processor-purchase.", required=True)
+
+
+def _data(sources: Sources, view: View) -> dict[str, Any]:
+    status = sources.status()
+    kind = view.values.get("kind", "")
+    shown = [_worker(one, status["faults"]) for one in status["workers"] if kind in ("", one["kind"])]
+    return {
+        "state": status["state"],
+        "operation": status["operation"],
+        "last_operation": status["last_operation"],
+        "workers": shown,
+        "kinds": sorted({one["kind"] for one in status["workers"]}),
+        "groups": _groups(status["workers"]),
+        "faults": status["faults"],
+    }
+
+
+def _worker(worker: Mapping[str, Any], faults: Sequence[str]) -> dict[str, Any]:
+    name = worker["name"]
+    return {
+        **worker,
+        "faults": [text.removeprefix(f"{name}: ") for text in faults if text.startswith((f"{name}: ", f"{name} "))],
+        "can_pause": worker["kind"] in _SCALABLE,
+    }
+
+
+def _groups(workers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What can be scaled, with how many there are."""
+    counts: dict[str, int] = {}
+    for worker in workers:
+        if worker["kind"] in _SCALABLE:
+            group = worker["name"].rpartition("-")[0]
+            counts[group] = counts.get(group, 0) + 1
+    return [{"name": name, "count": count} for name, count in sorted(counts.items())]
+
+
+def _tell(verb: str, sources: Sources, values: Values) -> str:
+    done = sources.ask(verb, timeout=None, target=values["target"])
+    names = done.get("workers", [values["target"]])
+    return str(texts()["workers"]["did"][verb].format(names=", ".join(names)))
+
+
+def _scale(sources: Sources, values: Values) -> str:
+    sources.ask("scale", timeout=None, target=values["target"], count=int(values["count"]))
+    return str(texts()["workers"]["did"]["scale"].format(**values))
+
+
+PAGE = Page(
+    name="workers",
+    path="/workers",
+    description="Workers with their state, memory and restarts.",
+    data=_data,
+    fields=(Field("kind", "Only workers of this kind."),),
+    actions=(
+        Action("restart", "operator", "Replace workers one by one.", partial(_tell, "restart"), (_TARGET,)),
+        Action("pause", "operator", "Let workers stand still.", partial(_tell, "pause"), (_TARGET,)),
+        Action("resume", "operator", "Let paused workers go on.", partial(_tell, "resume"), (_TARGET,)),
+        Action(
+            "scale",
+            "operator",
+            "Change how many workers of a kind run, until the daemon stops.",
+            _scale,
+            (_TARGET, Field("count", "How many.", required=True, integer=True, most=64)),
+        ),
+    ),
+    live=True,
+    key="w",
+)

@@ -1,0 +1,86 @@
+"""Pages as HTML: every value is escaped, every text is from texts.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import jinja2
+
+from etld.console import spark
+from etld.util.text import span, thousands
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NONE = "\N{EN DASH}"
+
+
+@cache
+def texts() -> dict[str, Any]:
+    """Every text of the console."""
+    return tomllib.loads(resources.files(__package__).joinpath("texts.toml").read_text("utf-8"))
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Where the templates are."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("etld.console"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"t": texts(), "spark": spark.points, "link": link}
+    made.filters |= {"number": number, "rate": rate, "moment": moment, "iso": iso, "span": span, "seconds": seconds}
+    made.globals["ui"] = made.get_template("ui.html").module
+    return made
+
+
+def render(template: str, **values: Any) -> str:
+    """A whole page."""
+    return environment().get_template(template).render(**values)
+
+
+def live_block(template: str, **values: Any) -> str:
+    """What of a page changes by itself."""
+    found = environment().get_template(template)
+    return "".join(found.blocks["live"](found.new_context(values)))
+
+
+def link(path: str, values: Mapping[str, Any], **changes: Any) -> str:
+    """A path with filters, without those that are empty."""
+    kept = {name: value for name, value in {**values, **changes}.items() if value not in ("", None)}
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def number(value: float | None) -> str:
+    """A number with thousands apart, exact."""
+    return _NONE if value is None else thousands(value)
+
+
+def rate(value: float | None) -> str:
+    """Events a second."""
+    return _NONE if value is None else thousands(value, 0 if value >= 100 else 1)
+
+
+def moment(value: datetime) -> str:
+    """A time for people, with its zone."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def iso(value: datetime) -> str:
+    """A time for programs."""
+    return value.astimezone(UTC).isoformat()
+
+
+def seconds(value: float | None) -> str:
+    """A short time: 12 ms, 3.4 s."""
+    if value is None:
+        return _NONE
+    return f"{value * 1000:,.0f} ms" if value < 1 else f"{value:,.1f} s"
