@@ -15,8 +15,8 @@ from etld.postgres.errors import DatabaseError
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
-    from etld.console.audit import Attempt
-    from etld.console.page import Action
+    from etld.console.audit import AskedAction
+    from etld.console.page import PageAction
     from etld.console.sources import Sources
 
 #: Seconds that somebody waits for the end of what was asked for; it goes on without them.
@@ -47,7 +47,7 @@ class Actions:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "console-action")
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
-    async def do(self, action: Action, attempt: Attempt) -> Outcome:
+    async def do(self, action: PageAction, attempt: AskedAction) -> Outcome:
         """Do it, if the user may and it can be noted; returns before its end when that takes long."""
         task = asyncio.get_running_loop().create_task(self._do(action, attempt))
         self._tasks.add(task)
@@ -55,10 +55,10 @@ class Actions:
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         return task.result() if done else Outcome("under way", texts()["actions"]["under_way"])
 
-    async def _do(self, action: Action, attempt: Attempt) -> Outcome:
+    async def _do(self, action: PageAction, attempt: AskedAction) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, action, attempt)
 
-    def _in_thread(self, action: Action, attempt: Attempt) -> Outcome:
+    def _in_thread(self, action: PageAction, attempt: AskedAction) -> Outcome:
         try:
             with self._sources.connection() as conn:
                 row = audit.begin(conn, self._sources.config.node_id, attempt)
@@ -76,7 +76,7 @@ class Actions:
             log.warning("what came of %s is not in etld.audit: %s", attempt.action, one_line(error))
         return outcome
 
-    def _outcome(self, action: Action, attempt: Attempt) -> Outcome:
+    def _outcome(self, action: PageAction, attempt: AskedAction) -> Outcome:
         if not attempt.user.may(action.role):
             return Outcome("refused", texts()["actions"]["role"].format(role=action.role, own=attempt.user.role))
         try:

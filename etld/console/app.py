@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from etld.console.actions import Outcome
     from etld.console.frame import Console
-    from etld.console.page import Action, Page
+    from etld.console.page import Page, PageAction
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -92,7 +92,7 @@ class Routes:
 
         return handle
 
-    def _form(self, page: Page, action: Action) -> Handler:
+    def _form(self, page: Page, action: PageAction) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             form = await request.post()
             session = request[SESSION]
@@ -104,7 +104,7 @@ class Routes:
 
         return handle
 
-    def _json_action(self, page: Page, action: Action) -> Handler:
+    def _json_action(self, page: Page, action: PageAction) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             # No other site can have a browser send this type without asking first, which is never answered.
             if request.content_type != _JSON:
@@ -121,9 +121,9 @@ class Routes:
 
         return handle
 
-    async def _do(self, request: web.Request, page: Page, action: Action, given: dict[str, Any]) -> Outcome:
+    async def _do(self, request: web.Request, page: Page, action: PageAction, given: dict[str, Any]) -> Outcome:
         values = values_of(action.fields, given)
-        attempt = audit.Attempt(request[SESSION].user, address_of(request), f"{page.name}/{action.name}", values)
+        attempt = audit.AskedAction(request[SESSION].user, address_of(request), f"{page.name}/{action.name}", values)
         return await self._console.actions.do(action, attempt)
 
     async def _openapi(self, _request: web.Request) -> web.StreamResponse:

@@ -18,7 +18,7 @@ _LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AskedAction:
     """What somebody asks for: an action such as "workers/restart"."""
 
     user: User
@@ -27,7 +27,7 @@ class Attempt:
     arguments: Values
 
 
-def begin(conn: Connection, node: str, attempt: Attempt) -> int:
+def begin(conn: Connection, node: str, attempt: AskedAction) -> int:
     """Note it before it is done; the row's id."""
     row = conn.execute(
         _SQL.begin,

@@ -10,14 +10,14 @@ from aiohttp import web
 
 from etld.console.access import origin
 from etld.console.access.log_in_limit import LogInLimit
-from etld.console.access.sessions import Session, Sessions
+from etld.console.access.sessions import LogInSession, Sessions
 from etld.console.access.users import LOCAL, UsersFile
 from etld.console.render import texts
 
 if TYPE_CHECKING:
     from etld.config.sections.console import ConsoleSection
 
-SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
+SESSION: web.RequestKey[LogInSession] = web.RequestKey("session", LogInSession)
 API = "/api/"
 LOG_IN = "/log-in"
 _OPEN = ("/assets/", LOG_IN)
@@ -70,7 +70,7 @@ class Guard:
                 raise Refused(401, told["log_in"])
             raise web.HTTPSeeOther(f"{LOG_IN}?next={quote(request.path_qs, safe='')}")
 
-    def _session(self, request: web.Request, *, used: bool) -> Session | None:
+    def _session(self, request: web.Request, *, used: bool) -> LogInSession | None:
         now = time.monotonic()
         session = self.sessions.find(request.cookies.get(self._cookie, ""), now, used=used)
         if self.users is not None:
@@ -79,9 +79,11 @@ class Guard:
                 return None
             return session
         # A program that brings no cookie gets none kept.
-        return session or (Session(LOCAL, now) if request.path.startswith(API) else self.sessions.begin(LOCAL, now))
+        return session or (
+            LogInSession(LOCAL, now) if request.path.startswith(API) else self.sessions.begin(LOCAL, now)
+        )
 
-    def still(self, session: Session) -> bool:
+    def still(self, session: LogInSession) -> bool:
         """Is a session that was found before in force yet?"""
         known = self.users is None or self.users.get(session.user.name) == session.user
         return known and self.sessions.find(session.id, time.monotonic(), used=False) is session
@@ -94,7 +96,7 @@ class Guard:
         if session is not None and request.cookies.get(self._cookie) != session.id and not _is_api(request):
             self.remember(response, session)
 
-    def remember(self, response: web.StreamResponse, session: Session) -> None:
+    def remember(self, response: web.StreamResponse, session: LogInSession) -> None:
         """Have the browser keep the session's id."""
         response.set_cookie(self._cookie, session.id, httponly=True, samesite="Strict", secure=self._secure, path="/")
 

@@ -14,7 +14,7 @@ from etld.errors import EtldError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from etld.console.access.sessions import Session
+    from etld.console.access.sessions import LogInSession
     from etld.console.frame import Console
     from etld.console.page import Page, View
 
@@ -55,7 +55,7 @@ class Live:
 
         return handle
 
-    async def _tell(self, response: web.StreamResponse, page: Page, view: View, session: Session) -> None:
+    async def _tell(self, response: web.StreamResponse, page: Page, view: View, session: LogInSession) -> None:
         told, said = "", 0.0
         while self._console.guard.still(session):
             try:

@@ -11,7 +11,7 @@ from etld.console.page import LONGEST
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.console.page import Action, Field, Page
+    from etld.console.page import Field, Page, PageAction
 
 _NAMES = re.compile(r"\{(\w+)\}")
 _OBJECT = {"type": "object"}
@@ -65,7 +65,7 @@ def _get(page: Page) -> dict[str, Any]:
     }
 
 
-def _post(page: Page, action: Action) -> dict[str, Any]:
+def _post(page: Page, action: PageAction) -> dict[str, Any]:
     body = {
         "type": "object",
         "required": [field.name for field in action.fields if field.required],

@@ -31,7 +31,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class PageAction:
     """What somebody with the role, or a higher one, may do from a page.
 
     `run` gives what was done, in words; it raises `EtldError`.
@@ -69,7 +69,7 @@ class Page:
     description: str
     data: Callable[[Sources, View], dict[str, Any]]
     fields: Sequence[Field] = ()
-    actions: Sequence[Action] = ()
+    actions: Sequence[PageAction] = ()
     live: bool = False
     key: str = ""
     table: Callable[[dict[str, Any]], list[list[Any]]] | None = None
@@ -79,6 +79,6 @@ class Page:
         """Where its JSON is."""
         return f"/api/v1/{self.name}" if self.path == "/" else f"/api/v1{self.path}"
 
-    def action(self, name: str) -> Action | None:
+    def action(self, name: str) -> PageAction | None:
         """The action of this name."""
         return next((one for one in self.actions if one.name == name), None)

@@ -66,7 +66,9 @@ def number(value: float | None) -> str:
 
 def rate(value: float | None) -> str:
     """Events a second."""
-    return _NONE if value is None else thousands(value, 0 if value >= 100 else 1)
+    if value is None:
+        return _NONE
+    return thousands(round(value)) if value >= 100 else thousands(value, 1)
 
 
 def moment(value: datetime) -> str:

@@ -27,8 +27,8 @@ class Addresses:
     postgres: str | None
     schema_registry: str
     control: str
-    console: str | None = None
     kafka_passfile: str | None = None
+    console: str | None = None
 
     def as_dict(self) -> dict[str, str | None]:
         """The addresses by name, to be shown: without a password."""

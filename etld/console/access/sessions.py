@@ -16,7 +16,7 @@ _MOST = 1000
 
 
 @dataclass(slots=True)
-class Session:
+class LogInSession:
     """One browser; `seen` is when it asked last (monotonic seconds)."""
 
     user: User
@@ -42,17 +42,17 @@ class Sessions:
 
     def __init__(self, idle: float) -> None:
         self.idle = idle
-        self._by_id: OrderedDict[str, Session] = OrderedDict()
+        self._by_id: OrderedDict[str, LogInSession] = OrderedDict()
 
-    def begin(self, user: User, now: float) -> Session:
+    def begin(self, user: User, now: float) -> LogInSession:
         """A new one, with an id that nobody has seen."""
-        session = Session(user, now)
+        session = LogInSession(user, now)
         self._by_id[session.id] = session
         if len(self._by_id) > _MOST:
             self._by_id.popitem(last=False)
         return session
 
-    def find(self, identifier: str, now: float, *, used: bool = True) -> Session | None:
+    def find(self, identifier: str, now: float, *, used: bool = True) -> LogInSession | None:
         """The session of this id, unless it was idle for too long; `used`: this is something that it does."""
         session = self._by_id.get(identifier)
         if session is None:
@@ -65,6 +65,6 @@ class Sessions:
             self._by_id.move_to_end(identifier)
         return session
 
-    def end(self, session: Session) -> None:
+    def end(self, session: LogInSession) -> None:
         """Forget it."""
         self._by_id.pop(session.id, None)

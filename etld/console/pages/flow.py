@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from etld.console.page import Action, Page
+from etld.console.page import Page, PageAction
 from etld.console.render import texts
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ PAGE = Page(
     description="The way of events, with rate, lag and faults at each stage, totals and latency.",
     data=_data,
     actions=(
-        Action(
+        PageAction(
             "compare", "operator", "Compare topics, table, dead letters and summaries, as etld reconcile.", _compare
         ),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etld.config.names import PROCESSOR
-from etld.console.page import Action, Field, Page
+from etld.console.page import Field, Page, PageAction
 from etld.console.render import texts
 from etld.kafka.errors import KafkaProblem
 from etld.reconcile.counts import read_positions
@@ -103,7 +103,7 @@ PAGE = Page(
     data=_data,
     fields=(Field("topic", "Only this topic."),),
     actions=(
-        Action(
+        PageAction(
             "resume",
             "operator",
             "Let halted partitions go on from the lowest offset that is left; what is gone is given up.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from etld.console.page import Action, Field, Page
+from etld.console.page import Field, Page, PageAction
 from etld.console.render import texts
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ PAGE = Page(
     data=_data,
     fields=(Field("kind", "Only workers of this kind."),),
     actions=(
-        Action("restart", "operator", "Replace workers one by one.", partial(_tell, "restart"), (_TARGET,)),
-        Action("pause", "operator", "Let workers stand still.", partial(_tell, "pause"), (_TARGET,)),
-        Action("resume", "operator", "Let paused workers go on.", partial(_tell, "resume"), (_TARGET,)),
-        Action(
+        PageAction("restart", "operator", "Replace workers one by one.", partial(_tell, "restart"), (_TARGET,)),
+        PageAction("pause", "operator", "Let workers stand still.", partial(_tell, "pause"), (_TARGET,)),
+        PageAction("resume", "operator", "Let paused workers go on.", partial(_tell, "resume"), (_TARGET,)),
+        PageAction(
             "scale",
             "operator",
             "Change how many workers of a kind run, until the daemon stops.",
