@@ -94,11 +94,13 @@ class Guard:
         response.headers.setdefault("Cache-Control", "no-store")
         session = request.get(SESSION)
         if session is not None and request.cookies.get(self._cookie) != session.id and not _is_api(request):
-            self.remember(response, session)
+            # The response's own cookies are among its headers already.
+            response.headers.add("Set-Cookie", self._set_cookie(session))
 
-    def remember(self, response: web.StreamResponse, session: LogInSession) -> None:
-        """Have the browser keep the session's id."""
-        response.set_cookie(self._cookie, session.id, httponly=True, samesite="Strict", secure=self._secure, path="/")
+    def _set_cookie(self, session: LogInSession) -> str:
+        """What has the browser keep the session's id."""
+        secure = "; Secure" if self._secure else ""
+        return f"{self._cookie}={session.id}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
     def forget(self, response: web.StreamResponse) -> None:
         """Have the browser forget it."""

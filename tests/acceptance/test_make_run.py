@@ -36,6 +36,7 @@ class Copy:
         self.env |= {
             "PYTHONPATH": str(directory),
             "ETLD_INGEST__PORT": str(free_port()),
+            "ETLD_CONSOLE__PORT": str(free_port()),
             "ETLD_KAFKA__EMBEDDED_PORT": str(free_port()),
             "ETLD_POSTGRES__EMBEDDED_PORT": str(free_port()),
         }
@@ -116,6 +117,7 @@ def test_make_run_twice(copy: Copy, kafka_cache: Path) -> None:
     assert len(charts) == 3
     assert all(copy.directory.joinpath(chart).read_bytes().startswith(b"\x89PNG") for chart in charts)
     assert copy.env["ETLD_INGEST__PORT"] in first
+    assert f"http://127.0.0.1:{copy.env['ETLD_CONSOLE__PORT']}" in first
     assert "make stop" in first
     assert counts(copy.make("run"))["total"] == 1200
     assert "Tansu" not in copy.log()

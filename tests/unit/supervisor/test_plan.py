@@ -12,7 +12,9 @@ from etld.supervisor.kinds import KINDS, specs
 from etld.supervisor.reload import plan
 
 ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "config" / "etld.toml").read_text()
+WITH_CONSOLE = (ROOT / "config" / "etld.toml").read_text()
+# It shows every key, so that it is told of every change.
+TEXT = WITH_CONSOLE.replace("enabled = true", "enabled = false", 1)
 SOURCE = ROOT / "config" / "etld.toml"
 
 
@@ -82,6 +84,20 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
 def test_only_what_is_touched(text: Callable[[], str], steps: list[str]) -> None:
     """Everything else is left alone."""
     assert [f"{step.action} {step.slot}" for step in compare(text()).steps] == steps
+
+
+def test_the_console_is_told_of_all_that_it_shows() -> None:
+    """And begins anew for what it is served with."""
+
+    def steps(old: str, new: str) -> list[str]:
+        before, after = read(WITH_CONSOLE), read(WITH_CONSOLE.replace(old, new, 1))
+        change = plan.ConfigChange(before, after, plan.snapshot(before), plan.snapshot(after))
+        made = plan.make(KINDS, change, slots(before), {})
+        return [f"{step.action} {step.slot}" for step in made.steps if step.slot == "console"]
+
+    assert steps("keep = 20", "keep = 30") == ["reload console"]
+    assert steps("port = 8090", "port = 8091") == ["restart console"]
+    assert steps("enabled = true", "enabled = false") == ["stop console"]
 
 
 def test_every_step_says_why() -> None:
