@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,44 +13,49 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks, and how many of them are kept: five minutes.
 EVERY, KEPT = 2.0, 150
-#: Seconds of events that a latency is of.
-LATENCY_OF = 60.0
+#: Seconds of events that a latency is of, and for which it is looked at after somebody wanted to know.
+LATENCY_OF, WANTED = 60.0, 15.0
 _BUCKET = re.compile(r"^etld_end_to_end_seconds_bucket\{([^}]*)\} (\S+)", re.MULTILINE)
 _BOUND = re.compile(r'le="([^"]+)"')
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The daemon at one moment: rates in events a second by kind, and the histogram of latencies by upper bound."""
-
-    at: float
-    rates: Mapping[str, float]
-    latencies: Mapping[float, float]
-
-
 class History:
-    """The looks of the last minutes, oldest first."""
+    """Looks at the daemon, oldest first; to be added to and read in any thread."""
 
     def __init__(self) -> None:
-        self._looks: deque[Look] = deque(maxlen=KEPT)
+        self._rates: deque[Mapping[str, float]] = deque(maxlen=KEPT)
+        self._latencies: deque[tuple[float, Mapping[float, float]]] = deque(maxlen=KEPT)
+        self._wanted = -WANTED
 
-    def add(self, status: Mapping[str, Any], metrics: str) -> None:
-        """Note what the daemon says now."""
-        self._looks.append(Look(time.monotonic(), rates(status["workers"]), histogram(metrics)))
+    def add(self, status: Mapping[str, Any]) -> None:
+        """Note what workers do now."""
+        self._rates.append(rates(status["workers"]))
 
     def rates(self, kind: str) -> list[float]:
-        """Those of one kind of worker, oldest first."""
-        return [look.rates.get(kind, 0.0) for look in self._looks]
+        """Those of one kind of worker."""
+        return [look.get(kind, 0.0) for look in list(self._rates)]
+
+    @property
+    def latency_wanted(self) -> bool:
+        """Does somebody look at the latency, whose figures cost the daemon more than the others?"""
+        return time.monotonic() - self._wanted < WANTED
+
+    def add_latencies(self, metrics: str) -> None:
+        """Note how long events took until now."""
+        self._latencies.append((time.monotonic(), histogram(metrics)))
 
     def latency(self) -> dict[str, float | None]:
-        """Seconds from acceptance to commit of the events of the last minute: the middle one, the slowest but 1 %."""
-        looks = list(self._looks)
-        if not looks:
-            return {"p50": None, "p99": None}
-        newest = looks[-1]
-        oldest = next(look for look in looks if look.at >= newest.at - LATENCY_OF)
-        counts = {bound: count - oldest.latencies.get(bound, 0.0) for bound, count in newest.latencies.items()}
-        return {"p50": quantile(counts, 0.5), "p99": quantile(counts, 0.99)}
+        """Seconds from acceptance to commit: `p50` of the middle event, `p99` of the slowest but 1 %.
+
+        They are of the events of the last `of` seconds, at most a minute; None while that is not known.
+        """
+        self._wanted = time.monotonic()
+        looks = [look for look in list(self._latencies) if look[0] >= self._wanted - LATENCY_OF]
+        if len(looks) < 2:
+            return {"of": None, "p50": None, "p99": None}
+        (began, before), (ended, after) = looks[0], looks[-1]
+        counts = {bound: count - before.get(bound, 0.0) for bound, count in after.items()}
+        return {"of": round(ended - began, 1), "p50": quantile(counts, 0.5), "p99": quantile(counts, 0.99)}
 
 
 def rates(workers: Sequence[Mapping[str, Any]]) -> dict[str, float]:

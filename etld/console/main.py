@@ -88,9 +88,12 @@ async def _listen(worker: Worker, runner: web.AppRunner) -> str | None:
 
 async def _look(console: Console) -> None:
     """Keep what the daemon did in the last minutes."""
+    history = console.sources.history
     while True:
         with contextlib.suppress(EtldError):
             status = await console.in_thread(console.sources.status)
-            metrics = await console.in_thread(console.sources.ask, "metrics")
-            console.sources.history.add(status, metrics["text"])
+            history.add(status)
+            if history.latency_wanted:
+                metrics = await console.in_thread(console.sources.ask, "metrics")
+                history.add_latencies(metrics["text"])
         await asyncio.sleep(EVERY)

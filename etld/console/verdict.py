@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from etld.errors import EtldError
 from etld.postgres.access import access
 from etld.postgres.pool import Pool
-from etld.reconcile.run import in_memory_broker, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +36,8 @@ class Verdict:
 
     def compare(self) -> dict[str, Any]:
         """Compare now, which may take minutes; raises `EtldError` when somebody does, and psycopg errors."""
+        from etld.reconcile.run import in_memory_broker, reconcile  # which loads much, and few need it
+
         if not self._lock.acquire(blocking=False):
             raise EtldError("a comparison is under way")
         try:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from etld.config.sections.services import KafkaSection
-    from etld.reconcile.counts import Counts, PositionCounts
+    from etld.reconcile.counts import Counts
+    from etld.reconcile.positions import PositionCounts
 
 
 def compare(

@@ -7,36 +7,18 @@ from typing import TYPE_CHECKING
 
 from etld.postgres import statements
 from etld.postgres.snapshot import snapshot
+from etld.reconcile.positions import read_positions
 from etld.sinks.postgres import event_rows, removed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from etld.postgres.connections import Connection
+    from etld.reconcile.positions import PositionCounts
     from etld.sinks.postgres.removed import Removed
 
 _SQL = statements.load(__package__, "counts")
 _POSITIONS = statements.load("etld.sinks.postgres", "positions")
-
-
-@dataclass(frozen=True, slots=True)
-class PositionCounts:
-    """The position of one consumer group in one partition, with its counts; the names are those of the table."""
-
-    consumer_group: str
-    topic: str
-    partition: int
-    topic_id: str
-    start_offset: int
-    next_offset: int
-    consumed: int
-    stored: int
-    duplicate: int
-    filtered: int
-    dead: int
-    gaps: int
-    lost: int
-    halted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +52,6 @@ class Counts:
     letters_by_state: dict[str, int]
     outbox: int
     letters: LetterCounts
-
-
-def read_positions(conn: Connection, cluster_id: str) -> list[PositionCounts]:
-    """The position of every consumer group in every partition of a cluster."""
-    return [PositionCounts(*row) for row in conn.execute(_POSITIONS.all, {"cluster": cluster_id})]
 
 
 def read_counts(conn: Connection, cluster_id: str) -> Counts:

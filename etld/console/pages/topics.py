@@ -8,14 +8,13 @@ from etld.config.names import PROCESSOR
 from etld.console.page import Field, Page, PageAction
 from etld.console.render import texts
 from etld.kafka.errors import KafkaProblem
-from etld.reconcile.counts import read_positions
-from etld.reconcile.resume_from_low import resume_from_low
+from etld.reconcile.positions import read_positions
 
 if TYPE_CHECKING:
     from etld.console.page import Values, View
     from etld.console.sources import Sources
     from etld.kafka.types import Watermarks
-    from etld.reconcile.counts import PositionCounts
+    from etld.reconcile.positions import PositionCounts
 
 
 def _data(sources: Sources, view: View) -> dict[str, Any]:
@@ -81,6 +80,8 @@ def _sum(rows: list[dict[str, Any]]) -> int | None:
 
 
 def _resume(sources: Sources, values: Values) -> str:
+    from etld.reconcile.resume_from_low import resume_from_low  # which loads much, and few need it
+
     where = ":".join(values[name] for name in ("topic", "partition") if name in values)
     with sources.connection() as conn:
         done = resume_from_low(conn, sources.kafka_settings(), where)

@@ -11,7 +11,8 @@ from etld.config.names import AGGREGATOR, CORRECTOR, DEAD_LETTER_TOPIC, PARKED_T
 from etld.config.sections.services import KafkaSection
 from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import caught_up, compare
-from etld.reconcile.counts import Counts, LetterCounts, PositionCounts
+from etld.reconcile.counts import Counts, LetterCounts
+from etld.reconcile.positions import PositionCounts
 from etld.sinks.postgres.removed import Removed
 
 ORDERS = "event_order"

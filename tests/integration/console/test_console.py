@@ -1,0 +1,246 @@
+"""The console of a real daemon: its pages, what is done from them, who may, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from etld.console.pages import PAGES
+from etld.util.ports import free_port
+from support.browser import Browser
+from support.clients import post
+from support.daemon import Daemon
+from support.waiting import wait_until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+PASSWORD = "correct horse"
+SCRIPT = "<script>document.title='stolen'</script>"
+SIZES = (375, 1280)
+SCHEMES = ("light", "dark")
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
+    made = make_daemon()
+    made.configure({"console.enabled": True, "console.port": free_port()})
+    with made.running():
+        yield made
+
+
+@pytest.fixture
+def browser(daemon: Daemon) -> Browser:
+    return Browser(f"http://127.0.0.1:{daemon.settings()['console']['port']}")
+
+
+def audited(daemon: Daemon) -> list[tuple[Any, ...]]:
+    with psycopg.connect(daemon.dsn) as conn:
+        return conn.execute(
+            "SELECT who, role, address, action, arguments, outcome FROM etld.audit ORDER BY id"
+        ).fetchall()
+
+
+def test_the_address_is_told(daemon: Daemon, browser: Browser) -> None:
+    assert daemon.status()["addresses"]["console"] == browser.base
+    assert daemon.cli("open", "--print").stdout.strip() == browser.base
+
+
+def test_every_page_and_its_json(daemon: Daemon, browser: Browser) -> None:
+    """With what flows now; what an event says of itself is text and nothing else."""
+    event = {
+        "event_type": "purchase",
+        "event_name": "payment_successful",
+        "triggered_at": "2026-01-02T03:04:05Z",
+        "user_details": {"user_id": 7},
+        "event_details": {"item_id": 1, "item_name": SCRIPT, "price": "a lot"},
+    }
+    good = {**event, "event_details": {"item_id": 1, "item_name": SCRIPT, "price": 1.5}}
+    port = daemon.settings()["ingest"]["port"]
+    assert [post(port, "/track", json.dumps(one).encode())[0] for one in (good, event)] == [200, 202]
+    wait_until(lambda: daemon.status()["totals"]["stored"] >= 1, 60.0, "the event is stored")
+    for page in PAGES:
+        if "{" in page.path:
+            continue
+        shown = browser.get(page.path)
+        assert shown.status == 200, page.name
+        assert SCRIPT not in shown.text
+        assert browser.get(page.api_path).json, page.name
+    flow = wait_until(lambda: _stored(browser), 60.0, "the page shows the event")
+    assert [stage["name"] for stage in flow["stages"]] == ["http", "kafka", "rows", "summaries", "letters"]
+    assert flow["addresses"]["console"] == browser.base
+    topics = browser.get("/api/v1/topics?topic=event_purchase").json["topics"]
+    assert [topic["name"] for topic in topics] == ["event_purchase"]
+    groups = {reader["group"]: reader["partitions"] for reader in topics[0]["readers"]}
+    assert sum(row["stored"] for row in groups["etld-processor-purchase"]) == 1
+    assert browser.get("/api/v1/openapi.json").json["paths"].keys() >= {page.api_path for page in PAGES}
+
+
+def _stored(browser: Browser) -> Any:
+    flow = browser.get("/api/v1/flow").json
+    return flow if flow["totals"]["stored"] >= 1 else None
+
+
+def test_what_is_live_comes_by_itself(daemon: Daemon, browser: Browser) -> None:
+    """A part of the page, when something has changed: a second browser sees what the first one does."""
+    with _events(browser, "/live/workers") as lines:
+        assert "processor-order-0" in lines("running")
+        pause = browser.call("/api/v1/workers/pause", {"target": "processor-order-0"})
+        assert (pause.status, pause.json["outcome"]) == (200, "done"), pause.text
+        assert "paused" in lines('class="state paused"')
+        assert browser.call("/api/v1/workers/resume", {"target": "processor-order-0"}).status == 200
+    assert daemon.worker("processor-order-0")["state"] in ("running", "paused")
+
+
+class _events:  # noqa: N801  # as a function
+    """The server-sent events of a path; `lines(text)` reads on until one holds the text."""
+
+    def __init__(self, browser: Browser, path: str) -> None:
+        import http.client
+        from urllib.parse import urlsplit
+
+        where = urlsplit(browser.base)
+        self._connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=60)
+        self._connection.request("GET", path)
+        self._answer = self._connection.getresponse()
+
+    def __enter__(self) -> Callable[[str], str]:
+        return self._read
+
+    def _read(self, text: str) -> str:
+        seen = ""
+        while text not in seen:
+            line = self._answer.readline().decode()
+            assert line, "the console ended it"
+            seen += line
+        return seen
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def test_what_is_done_is_audited(daemon: Daemon, browser: Browser) -> None:
+    """A form, its answer on the next page, and its row; what fails has one too."""
+    before = len(audited(daemon))
+    token = browser.get("/workers").token
+    form = {"token": token, "target": "corrector", "back": "/workers?kind=corrector"}
+    sent = browser.post("/actions/workers/restart", form)
+    assert (sent.status, sent.headers["location"]) == (303, "/workers?kind=corrector")
+    shown = browser.get("/workers?kind=corrector")
+    assert 'class="note good"' in shown.text
+    assert "processor-order-0" not in shown.text
+    assert 'class="note' not in browser.get("/workers?kind=corrector").text
+    failed = browser.call("/api/v1/topics/resume", {"topic": "event_order", "reason": "a test"})
+    assert (failed.status, "not halted" in failed.json["message"]) == (409, True)
+    assert browser.call("/api/v1/flow/compare", {}).json["outcome"] in ("done", "under way")
+    wait_until(lambda: audited(daemon)[-1][-1] == "done", 60.0, "the comparison is done")
+    assert browser.get("/api/v1/flow").json["verdict"]["ok"] is True
+    rows = wait_until(lambda: _ended(audited(daemon)[before:]), 60.0, "the restart has its outcome")
+    assert rows == [
+        ("local", "admin", "127.0.0.1", "workers/restart", {"target": "corrector"}, "done"),
+        ("local", "admin", "127.0.0.1", "topics/resume", {"topic": "event_order", "reason": "a test"}, rows[1][-1]),
+        ("local", "admin", "127.0.0.1", "flow/compare", {}, "done"),
+    ]
+    assert rows[1][-1].startswith("failed: event_order is not halted")
+    assert "workers/restart" in browser.get("/audit?action=workers/").text
+    assert "topics/resume" not in browser.get("/audit?action=workers/").text
+    assert browser.get("/audit.csv").text.startswith("id,at,node,who,")
+
+
+def _ended(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
+    return None if any(row[-1] == "under way" for row in rows) else rows
+
+
+def test_filters_are_values(daemon: Daemon, browser: Browser) -> None:
+    """SQL and patterns in them find nothing and break nothing."""
+    for text in ("' OR 1=1 --", "%", "\\", '"; DROP TABLE etld.audit; --', "\N{RIGHT-TO-LEFT OVERRIDE}x", SCRIPT):
+        found = browser.ask("GET", f"/audit?who={_quoted(text)}", None, {})
+        assert found.status == 200, text
+        assert "Nothing matches" in found.text, text
+        assert SCRIPT not in found.text
+    assert audited(daemon)
+
+
+def _quoted(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+def test_in_a_browser(daemon: Daemon, browser: Browser) -> None:
+    """No page is wider than the screen, complains, or asks anybody else."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    wrong: list[str] = []
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for width, scheme in [(width, scheme) for width in SIZES for scheme in SCHEMES]:
+            viewport = {"width": width, "height": 900}
+            page = chromium.new_page(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
+            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.on("request", lambda asked: None if asked.url.startswith(browser.base) else wrong.append(asked.url))
+            for one in PAGES:
+                if "{" in one.path:
+                    continue
+                page.goto(browser.base + one.path, timeout=60_000)
+                page.wait_for_selector("h1", timeout=60_000)
+                over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                if over > 0:
+                    wrong.append(f"{one.path} at {width}: {over} pixels too wide")
+            page.goto(f"{browser.base}/workers", timeout=60_000)
+            page.keyboard.press("g")
+            page.keyboard.press("t")
+            page.wait_for_url("**/topics", timeout=60_000)
+            page.close()
+        chromium.close()
+    assert wrong == []
+
+
+def test_viewers_see_and_nothing_more(daemon: Daemon, browser: Browser) -> None:
+    """With users the console asks who comes; a viewer's form and call are refused, and both are on record."""
+    file = daemon.directory / "config" / "users.toml"
+    secret = daemon.directory / "password"
+    secret.write_text(PASSWORD)
+    for name, role in (("alice", "viewer"), ("bob", "operator")):
+        daemon.cli("console", "user", "add", name, "--role", role, "--file", str(file), "--password-file", str(secret))
+    assert PASSWORD not in file.read_text()
+    assert daemon.cli("console", "user", "list", "--file", str(file)).stdout.split() == [
+        "alice", "viewer", "bob", "operator",
+    ]  # fmt: skip
+    daemon.configure({"console.host": "0.0.0.0"})
+    refused = daemon.cli("reload", check=False)
+    assert refused.returncode != 0
+    assert "console.users_file: is missing" in refused.stderr
+    daemon.configure({"console.host": "127.0.0.1", "console.users_file": str(file)})
+    daemon.cli("reload")
+    wait_until(lambda: browser.get("/").status == 303, 60.0, "the console asks who comes")
+    assert browser.log_in("alice", PASSWORD).status == 303
+    shown = browser.get("/workers")
+    assert (shown.status, "disabled" in shown.text) == (200, True)
+    before = len(audited(daemon))
+    browser.post("/actions/workers/restart", {"token": shown.token, "target": "ingest"})
+    assert "Needs the role operator; yours is viewer." in browser.get("/workers").text
+    assert browser.call("/api/v1/workers/pause", {"target": "ingest"}).status == 403
+    for page in PAGES:
+        for action in page.actions:
+            wanted = {field.name: 1 if field.integer else "x" for field in action.fields}
+            done = browser.call(f"/api/v1/{page.name}/{action.name}", wanted)
+            assert done.status == 403, f"{page.name}/{action.name}"
+    rows = audited(daemon)[before:]
+    assert {row[:3] for row in rows} == {("alice", "viewer", "127.0.0.1")}
+    assert all(row[-1].startswith("refused: ") for row in rows)
+    daemon.cli("console", "user", "remove", "alice", "--file", str(file))
+    assert browser.get("/workers").status == 303
+    other = Browser(browser.base)
+    other.log_in("bob", PASSWORD)
+    done = other.call("/api/v1/workers/restart", {"target": "corrector"})
+    assert done.status in (200, 202), done.text
+    assert json.dumps(audited(daemon)[-1][:2]) == '["bob", "operator"]'
