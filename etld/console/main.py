@@ -75,10 +75,13 @@ async def _listen(worker: Worker, runner: web.AppRunner) -> str | None:
     section = worker.config.console
     port = int((worker.addresses.console or section.url()).rpartition(":")[2])
     try:
-        await web.TCPSite(runner, section.host, port, ssl_context=tls.load(section)).start()
+        site = web.TCPSite(runner, section.host, port, ssl_context=tls.load(section))
     except EtldError as error:
         return f"console.tls_cert_file: {error}"
+    try:
+        await site.start()
     except OSError as error:
+        await site.stop()
         if error.errno == errno.EADDRINUSE:
             return f"{section.host}:{port} is in use by another program: stop that program, or set console.port"
         return f"cannot listen on {section.host}:{port}: {error.strerror or error}"

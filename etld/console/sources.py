@@ -56,7 +56,7 @@ class Sources:
         self._reader = config.postgres.reader_role
         self._admin: Admin | None = None
         self._cluster = ""
-        self._lock = threading.Lock()
+        self._asking, self._making = threading.Lock(), threading.Lock()
         self._status: tuple[float, dict[str, Any]] = (0.0, {})
         self.history = History()
         self.verdict = Verdict(lambda: worker.config, worker.addresses.postgres, self.kafka_settings)
@@ -73,7 +73,7 @@ class Sources:
 
     def status(self) -> dict[str, Any]:
         """What `etld status` tells, at most a moment old."""
-        with self._lock:
+        with self._asking:
             at, found = self._status
             if time.monotonic() - at > _FRESH:
                 found = self.ask("status")
@@ -102,7 +102,7 @@ class Sources:
 
     def admin(self) -> Admin:
         """Who asks the cluster; raises `KafkaProblem`."""
-        with self._lock:
+        with self._making:
             if self._admin is None:
                 self._admin = Admin(self.kafka_settings(), _KAFKA_ANSWER)
             return self._admin

@@ -9,6 +9,7 @@ from etld.config.secrets import hidden
 EMBEDDED = "embedded"
 #: Who clients are to the embedded broker.
 KAFKA_USER = "etld"
+_MAY_BE_LEFT_OUT = ("kafka_passfile", "console")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,7 @@ class Addresses:
     def as_dict(self) -> dict[str, str | None]:
         """The addresses by name, to be shown: without a password."""
         shown = {**asdict(self), "schema_registry": hidden(self.schema_registry)}
-        if self.kafka_passfile is None:
-            del shown["kafka_passfile"]
-        return shown
+        return {name: value for name, value in shown.items() if value is not None or name not in _MAY_BE_LEFT_OUT}
 
     @classmethod
     def from_dict(cls, values: dict[str, str | None]) -> Addresses:
