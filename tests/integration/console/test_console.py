@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from etld.util.ports import free_port
 from support.browser import Browser
 from support.clients import post
 from support.daemon import Daemon
+from support.events import event
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -52,16 +55,9 @@ def test_the_address_is_told(daemon: Daemon, browser: Browser) -> None:
 
 def test_every_page_and_its_json(daemon: Daemon, browser: Browser) -> None:
     """With what flows now; what an event says of itself is text and nothing else."""
-    event = {
-        "event_type": "purchase",
-        "event_name": "payment_successful",
-        "triggered_at": "2026-01-02T03:04:05Z",
-        "user_details": {"user_id": 7},
-        "event_details": {"item_id": 1, "item_name": SCRIPT, "price": "a lot"},
-    }
-    good = {**event, "event_details": {"item_id": 1, "item_name": SCRIPT, "price": 1.5}}
+    good, broken = event(details={"item_name": SCRIPT}), event(details={"item_name": SCRIPT, "price": "a lot"})
     port = daemon.settings()["ingest"]["port"]
-    assert [post(port, "/track", json.dumps(one).encode())[0] for one in (good, event)] == [200, 202]
+    assert [post(port, "/track", json.dumps(one).encode())[0] for one in (good, broken)] == [200, 202]
     wait_until(lambda: daemon.status()["totals"]["stored"] >= 1, 60.0, "the event is stored")
     for page in PAGES:
         if "{" in page.path:
@@ -153,6 +149,17 @@ def test_what_is_done_is_audited(daemon: Daemon, browser: Browser) -> None:
 
 def _ended(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
     return None if any(row[-1] == "under way" for row in rows) else rows
+
+
+def test_events_flow_without_it(daemon: Daemon, browser: Browser) -> None:
+    """Killed as the kernel would when memory is short; it comes back by itself."""
+    before = daemon.status()["totals"]["stored"]
+    os.kill(daemon.worker("console")["pid"], signal.SIGKILL)
+    assert post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[0] == 200
+    wait_until(lambda: daemon.status()["state"] == "ready", 60.0, "the console is back")
+    assert browser.get("/").status == 200
+    assert daemon.worker("console")["restarts"] == 1
+    wait_until(lambda: daemon.status()["totals"]["stored"] > before, 60.0, "the event is stored")
 
 
 def test_filters_are_values(daemon: Daemon, browser: Browser) -> None:
