@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from etld.console import audit, csv_text, log_in, openapi
-from etld.console.asked import BadValue, own_path, values_of
+from etld.console.asked import BadValue, NotThere, own_path, values_of
 from etld.console.guard import API, SESSION, Refused, address_of
 from etld.console.live import Live
 from etld.console.pages import PAGES
@@ -139,6 +139,8 @@ class Routes:
             return self._wrong(request, refused.status, str(refused))
         except BadValue as error:
             return self._wrong(request, 400, str(error))
+        except NotThere as error:
+            return self._wrong(request, 404, str(error))
         except EtldError as error:
             return self._wrong(request, 503, str(error))
         except web.HTTPException as error:

@@ -16,6 +16,10 @@ class BadValue(EtldError):
     """A value is not what the field takes."""
 
 
+class NotThere(EtldError):
+    """There is nothing that is called so."""
+
+
 def values_of(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, str]:
     """The value of each field that is given; others are left out. Raises `BadValue`."""
     found = {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from etld.console.guard import SESSION, Refused
-from etld.console.render import link, live_block, texts
+from etld.console.render import live_block, texts
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
@@ -61,9 +61,15 @@ class Live:
             try:
                 data = await self._look(page, view)
                 shown = live_block(
-                    f"pages/{page.name}.html", page=page, view=view, data=data, session=session, back=_back(page, view)
+                    f"pages/{page.name}.html",
+                    page=page,
+                    view=view,
+                    data=data,
+                    session=session,
+                    back=page.address(view.values),
                 )
             except EtldError as error:
+                told = ""  # whatever comes next says that it is over
                 await response.write(_event("trouble", str(error)))
             else:
                 if shown != told:
@@ -91,10 +97,6 @@ class Live:
         """Let go of all browsers; they come back by themselves."""
         for task in list(self._open):
             task.cancel()
-
-
-def _back(page: Page, view: View) -> str:
-    return link(page.path, view.values)
 
 
 def _event(name: str, text: str) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
     from etld.console.access.users import Role, User
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, str]
 #: The longest text that a field takes.
 LONGEST = 500
+_NAMES = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,13 @@ class Page:
     def api_path(self) -> str:
         """Where its JSON is."""
         return f"/api/v1/{self.name}" if self.path == "/" else f"/api/v1{self.path}"
+
+    def address(self, values: Values) -> str:
+        """Where the page with these values is."""
+        named = {name: quote(values.get(name, ""), safe="") for name in _NAMES.findall(self.path)}
+        kept = {name: value for name, value in values.items() if value and name not in named}
+        path = self.path.format(**named)
+        return f"{path}?{urlencode(kept)}" if kept else path
 
     def action(self, name: str) -> PageAction | None:
         """The action of this name."""

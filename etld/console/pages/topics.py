@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etld.config.names import PROCESSOR
+from etld.console.asked import NotThere
 from etld.console.page import Field, Page, PageAction
 from etld.console.render import texts
 from etld.kafka.errors import KafkaProblem
@@ -22,6 +23,8 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     types = {kind.topic: name for name, kind in config.event_types.items()}
     names = [*types, config.kafka.dead_letter_topic, config.kafka.parked_topic]
     wanted = view.values.get("topic", "")
+    if wanted and wanted not in names:
+        raise NotThere(texts()["topics"]["empty"])
     away = None
     marks: dict[str, dict[int, Watermarks]] = {}
     positions: list[PositionCounts] = []

@@ -14,7 +14,7 @@ from etld.console import csv_text, openapi, render, spark
 from etld.console.asked import BadValue, own_path, values_of
 from etld.console.assets import Assets
 from etld.console.history import histogram, quantile
-from etld.console.page import LONGEST, Field
+from etld.console.page import LONGEST, Field, Page
 from etld.console.pages import PAGES
 from etld.console.pages.flow import worst
 
@@ -99,6 +99,11 @@ def test_numbers_and_times_for_people() -> None:
 def test_links_keep_filters() -> None:
     assert render.link("/audit", {"who": "a&b", "before": "7"}, before="") == "/audit?who=a%26b"
     assert render.link("/audit", {}) == "/audit"
+
+
+def test_pages_have_addresses() -> None:
+    page = Page("x", "/events/{event_id}", "", lambda _sources, _view: {})
+    assert page.address({"event_id": "a/b", "who": "x&y", "empty": ""}) == "/events/a%2Fb?who=x%26y"
 
 
 FIELDS = (Field("name", "A name."), Field("count", "How many.", required=True, integer=True, most=64))
