@@ -44,7 +44,7 @@ log = logging.getLogger("etld.aggregator")
 # After a duplicate was met, so many batches look for ids of the same day before they write.
 _CAREFUL_BATCHES = 20
 _PARTITIONS_EVERY = 600.0
-# Seconds that nobody is behind: until the first batch has told.
+# Seconds that nobody is behind, as long as no batch tells better.
 _UNTOLD = 400 * 86_400.0
 
 
@@ -67,8 +67,8 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._days: set[dt.date] = set()
         self._look_after_days = 0.0
         self._careful = 0
-        #: How old the records are that are read now: so much longer ids are kept.
-        self._behind = _UNTOLD
+        #: How old records are that were read since the last look at the days: so much longer ids are kept.
+        self._behind: float | None = None
         self._tables = SummaryTables(worker, self._summaries)
         self._drawer = ChartDrawer(worker, self._summaries)
         self._storage = StorageKeeper(worker, self._summaries)
@@ -121,7 +121,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         to_add = self._tables.verify(transaction)
         day = counted_events.today()
         if day not in self._days:
-            self._days = counted_events.keep_within(transaction, day, self._window + self._behind)
+            self._days = counted_events.keep_within(transaction, day, self._kept())
         if verdict is not None:
             self._careful = _CAREFUL_BATCHES
         whole, left = work, self._without_forgotten(transaction, work)
@@ -189,7 +189,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         new = len(work.ids) - work.duplicates
         oldest = work.ids[ACCEPTED_AT].min()
         if isinstance(oldest, dt.datetime):
-            self._behind = max(0.0, time.time() - oldest.timestamp())
+            self._behind = max(self._behind or 0.0, time.time() - oldest.timestamp())
         if work.batch.count:
             log.info("Counted %d events", new, extra={"duplicate": work.batch.count - new})
         self._drawer.counted(new)
@@ -218,8 +218,13 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._tables.close()
         self._drawer.close()
 
+    def _kept(self) -> float:
+        """For how many seconds an id is kept after it was counted."""
+        return self._window + (_UNTOLD if self._behind is None else self._behind)
+
     def _keep_days(self, side: SideConnection) -> None:
-        self._days = counted_events.keep(side, counted_events.today(), self._window + self._behind)
+        self._days = counted_events.keep(side, counted_events.today(), self._kept())
+        self._behind = None
         self._look_after_days = time.monotonic() + _PARTITIONS_EVERY
 
 

@@ -11,6 +11,7 @@ import click
 
 from etld.errors import EtldError, UsageError
 from etld.util.suggest import did_you_mean
+from etld.util.text import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ def command(
     """
     from etld.cli.moment import moment
     from etld.cli.target import find, unreachable
-    from etld.postgres.errors import OperationalError
+    from etld.postgres.errors import DatabaseError, OperationalError
     from etld.rebuild import record
 
     since = None if begin is None else moment("--from", begin)
@@ -67,6 +68,8 @@ def command(
         _run(target)
     except OperationalError as error:
         raise unreachable(error) from error
+    except DatabaseError as error:
+        raise EtldError(f"PostgreSQL refuses the rebuild: {one_line(error)}") from error
 
 
 def _run(target: Target) -> None:

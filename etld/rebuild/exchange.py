@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from etld.config import Config
     from etld.postgres.connections import Connection
     from etld.rebuild.record import Rebuild, RecordSource
+    from etld.rebuild.session import RebuildSession
 
 _SQL = statements.load(__package__, "exchange")
 _FIND_OUT, _FIND_IN, _PUT_IN = filled(_SQL.find_out), filled(_SQL.find_in), filled(_SQL.put_in)
@@ -52,12 +53,17 @@ class Exchanged:
 
 
 class Exchange:
-    """Of one rebuild; `conn` is a session of its own. `stop` is called once nothing more is to be read."""
+    """Of one rebuild, in its session. `stop` is called once nothing more is to be read."""
 
     def __init__(
-        self, conn: Connection, config: Config, rebuild: Rebuild, source: RecordSource, stop: Callable[[], object]
+        self,
+        session: RebuildSession,
+        config: Config,
+        rebuild: Rebuild,
+        source: RecordSource,
+        stop: Callable[[], object],
     ) -> None:
-        self._conn = conn
+        self._session = session
         self._config = config
         self._rebuild = rebuild
         self._stop = stop
@@ -73,11 +79,14 @@ class Exchange:
             "topic": source.topic,
         }
 
+    @property
+    def _conn(self) -> Connection:
+        return self._session.conn
+
     def run(self) -> Exchanged:
         """Compare and exchange; raises `NotNow`, `EtldError` and psycopg errors, and nothing has happened."""
         conn = self._conn
         self._tries += 1
-        conn.execute(_SQL.missing, self._where)
         conn.execute(_SQL.temporary)
         conn.execute(_SQL.analyze)
         # Time goes on: what expires meanwhile must not come back.
@@ -96,6 +105,7 @@ class Exchange:
                 conn.execute(_SQL.temporary)
                 self._compare()
             self._compare_since()
+            self._stop()
             return self._exchange()
 
     def _compare(self) -> None:
@@ -119,13 +129,12 @@ class Exchange:
             if time.monotonic() >= deadline:
                 raise NotNow("the processors are ahead")
             time.sleep(_LOOK_EVERY)
-        self._stop()
         run(_SQL.hold_rebuild, self._where)
 
     def _compare_since(self) -> None:
         run = self._conn.execute
         if run(_SQL.changed, self._where).fetchone() != (0,):
-            raise NotNow("positions have begun new lives, or events have expired")
+            raise NotNow("positions have begun new lives, events have expired, or the processors are far behind")
         run(_FIND_IN, {**self._where, "before": False})
         if run(_SQL.unsure, self._where).fetchone() != (0,):
             raise NotNow("the processors have stored other rows since than the shadow has")

@@ -127,26 +127,17 @@ WHERE r.cluster_id = %(cluster)s AND r.consumer_group = %(group)s AND r.topic = 
 ORDER BY r.partition
 FOR UPDATE
 
--- name: missing
--- A partition that no processor has claimed begins where the rebuild does.
-INSERT INTO etld.kafka_position
-    (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner, erasures)
-SELECT r.cluster_id, %(processor)s, r.topic, r.partition, r.topic_id, r.start_offset, r.start_offset, 'etld rebuild',
-    r.erasures
-FROM etld.rebuild_range g
-JOIN etld.kafka_position r ON r.cluster_id = %(cluster)s AND r.consumer_group = %(group)s AND r.topic = %(topic)s
-    AND r.partition = g.partition
-ON CONFLICT DO NOTHING
-
 -- name: changed
--- Has a position begun a new life, or has something been removed, since the comparison?
+-- Has a position begun a new life, or has something been removed, since the comparison? Where no processor has ever been,
+-- it would begin in the middle.
 SELECT count(*)
 FROM etld.rebuild_range g
-JOIN etld.kafka_position p ON p.cluster_id = %(cluster)s AND p.consumer_group = %(processor)s AND p.topic = %(topic)s
-    AND p.partition = g.partition
+LEFT JOIN etld.kafka_position p ON p.cluster_id = %(cluster)s AND p.consumer_group = %(processor)s
+    AND p.topic = %(topic)s AND p.partition = g.partition
 LEFT JOIN pg_temp.etld_bound n ON n.partition = g.partition
 LEFT JOIN etld.removed_event x ON x.event_type = %(event_type)s AND x.partition = g.partition
-WHERE n.partition IS NULL OR p.topic_id <> g.topic_id OR p.start_offset <> n.start_offset OR p.next_offset < n.next_offset
+WHERE p.partition IS NULL OR n.partition IS NULL OR p.topic_id <> g.topic_id OR p.start_offset <> n.start_offset
+    OR p.next_offset < n.next_offset
     -- What lies between would be read by nobody.
     OR p.next_offset < g.first_offset OR coalesce(x.expired, 0) <> n.expired
 

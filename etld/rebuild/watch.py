@@ -45,8 +45,7 @@ class Watch:
         self._worker = worker
         self._one = one
         self._tell = tell
-        self._config = config
-        self._source = source
+        self._exchange = Exchange(session, config, one, source, worker.request_stop)
         self._told_at = self._not_before = 0.0
         self._told = ""
         self._failure: BaseException | None = None
@@ -79,26 +78,30 @@ class Watch:
         try:
             if self._session.conn.closed:
                 self._session.reconnect()
-            stop = self._worker.request_stop
-            exchange = Exchange(self._session.conn, self._config, self._one, self._source, stop)
             while not self.is_over and not self._worker.stopping:
-                self._look(exchange)
+                self._look()
                 time.sleep(_LOOK_EVERY)
             self._worker.request_stop()
         except (DatabaseError, EtldError) as error:
             passes = classify(error) == "retry" if isinstance(error, DatabaseError) else self._session.conn.closed
+            if not passes and isinstance(error, DatabaseError):
+                raise EtldError(
+                    f"{self._one.event_type}: PostgreSQL refuses that the shadow replaces, and nothing has happened:"
+                    f" {one_line(error)}. When that is mended `etld rebuild` goes on, and --cancel gives it up"
+                ) from error
             if not passes:
                 raise
             self._say(f"trying again: {one_line(error)}")
             time.sleep(_AGAIN_AFTER)
 
-    def _look(self, exchange: Exchange) -> None:
+    def _look(self) -> None:
         conn, name = self._session.conn, self._one.event_type
         state = record.state(conn, name)
         if state != "reading":
             if state == "cancelled":
                 record.give_up(conn)
-                self._tell(f"{name}: cancelled, and the table is as it was")
+            # Else it is done: the connection broke when that was to be told.
+            self._tell(f"{name}: {'cancelled, and the table is as it was' if state == 'cancelled' else 'replaced'}")
             self.is_over = True
             return
         found = record.progress(conn, name)
@@ -110,7 +113,7 @@ class Watch:
         if found.behind > _NEAR or time.monotonic() < self._not_before:
             return
         try:
-            done = exchange.run()
+            done = self._exchange.run()
         except NotNow as error:
             self._say(f"{name}: not replaced yet, trying again: {error}")
             self._not_before = time.monotonic() + _AGAIN_AFTER

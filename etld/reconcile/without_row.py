@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
+from uuid import UUID
 
 from etld.config.names import AGGREGATOR
 from etld.deadletters.decode import decode
@@ -54,10 +55,12 @@ def why(at: Looking, record: Record, event_type: str, event_id: str, *, any_filt
 def letter_is_forgotten(conn: Connection, record: Record) -> bool:
     """Was the dead letter that this record of the dead letter queue is erased?"""
     number = dict(record.headers).get(DEAD_LETTER_ID)
-    if number is None:
+    try:
+        letter = str(UUID((number or b"").decode()))
+    except ValueError:  # a stranger's
         return False
     with conn.cursor() as cur:
-        return bool(records.forgotten_letters(cur, [number.decode()]))
+        return bool(records.forgotten_letters(cur, [letter]))
 
 
 def _is_forgotten(at: Looking, record: Record) -> bool:

@@ -41,7 +41,8 @@ WITH blocking AS MATERIALIZED (
     FROM unnest(pg_blocking_pids(%(pid)s)) AS blocker
     JOIN pg_stat_activity a ON a.pid = blocker
     -- A worker's own, "etld NAME-NUMBER": what commands and keepers hold they give back by themselves.
-    WHERE a.application_name ~ '^etld [^ ]+-[0-9]+( [(]|$)'
+    -- PostgreSQL cuts a long name short.
+    WHERE a.application_name ~ '^etld [^ ]+-[0-9]+( [(]|$)' OR a.application_name ~ '^etld [^ ]{58}$'
 )
 SELECT pid FROM blocking WHERE pg_terminate_backend(pid)
 

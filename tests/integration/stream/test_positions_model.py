@@ -49,7 +49,7 @@ class Worker:
     def cut(self) -> None:
         """The writing connection ends, in whatever it is."""
         self.writes.close()
-        self.writes = connect(self.dsn, application_name=f"etld {self.name}")
+        self.writes = connect(self.dsn, application_name=f"etld {self.name}-0")
 
     def forget(self) -> None:
         """As a process, or a session, that ends."""
@@ -67,7 +67,7 @@ class Interleavings(RuleBasedStateMachine):
         super().__init__()
         self.conn.execute("TRUNCATE etld.kafka_position, etld.kafka_position_history, effect")
         self.workers = {
-            name: Worker(self.dsn, name, *(connect(self.dsn, application_name=f"etld {name}") for _ in range(2)))
+            name: Worker(self.dsn, name, *(connect(self.dsn, application_name=f"etld {name}-0") for _ in range(2)))
             for name in "abc"
         }
         self.owner: dict[int, tuple[str, int]] = {}
