@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,7 +46,13 @@ class Actions:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._threads = ThreadPoolExecutor(_AT_ONCE, "console-action")
+        self._began = time.monotonic()
         self._tasks: set[asyncio.Task[Outcome]] = set()
+
+    def end_lost(self) -> None:
+        """Give what a console before this one left open its end in etld.audit; raises psycopg errors."""
+        with self._sources.connection() as conn:
+            audit.end_lost(conn, self._sources.config.node_id, time.monotonic() - self._began)
 
     async def do(self, action: PageAction, attempt: AskedAction) -> Outcome:
         """Do it, if the user may and it can be noted; returns before its end when that takes long."""

@@ -49,6 +49,12 @@ def end(conn: Connection, identifier: int, outcome: str) -> None:
     conn.execute(_SQL.end, {"id": identifier, "outcome": outcome.replace("\0", "")[:_LONGEST]})
 
 
+def end_lost(conn: Connection, node: str, age: float) -> None:
+    """Note what a console of the node began more than `age` seconds ago, and did not live to see the end of."""
+    outcome = "failed: the console ended before this did; the daemon may have done it"
+    conn.execute(_SQL.end_lost, {"node": node, "age": age, "outcome": outcome})
+
+
 def rows(
     conn: Connection, *, who: str | None, action: str | None, before: int | None, limit: int
 ) -> list[dict[str, Any]]:

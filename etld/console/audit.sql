@@ -6,6 +6,12 @@ RETURNING id
 -- name: end
 UPDATE etld.audit SET outcome = %(outcome)s, ended_at = now() WHERE id = %(id)s
 
+-- name: end_lost
+-- What a console of this daemon that is no more has begun.
+UPDATE etld.audit
+SET outcome = %(outcome)s, ended_at = now()
+WHERE node = %(node)s AND ended_at IS NULL AND at < now() - make_interval(secs => %(age)s)
+
 -- name: rows
 -- Newest first; `before` is the id that the page before ended with.
 SELECT id, at, node, who, role, address, action, arguments::text, outcome, ended_at

@@ -17,6 +17,7 @@ from etld.console.history import EVERY
 from etld.console.pages import PAGES
 from etld.console.sources import Sources
 from etld.errors import EtldError
+from etld.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -90,9 +91,13 @@ async def _listen(worker: Worker, runner: web.AppRunner) -> str | None:
 
 
 async def _look(console: Console) -> None:
-    """Keep what the daemon did in the last minutes."""
-    history = console.sources.history
+    """Keep what the daemon did in the last minutes; first, end what a console before this one has begun."""
+    history, lost = console.sources.history, True
     while True:
+        if lost:
+            with contextlib.suppress(DatabaseError):
+                await console.in_thread(console.actions.end_lost)
+                lost = False
         with contextlib.suppress(EtldError):
             status = await console.in_thread(console.sources.status)
             history.add(status)

@@ -154,12 +154,19 @@ def _ended(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
 def test_events_flow_without_it(daemon: Daemon, browser: Browser) -> None:
     """Killed as the kernel would when memory is short; it comes back by itself."""
     before = daemon.status()["totals"]["stored"]
+    with psycopg.connect(daemon.dsn) as conn:
+        conn.execute(
+            "INSERT INTO etld.audit (node, who, role, address, action, arguments, at) SELECT node, 'lost', role, address,"
+            " action, arguments, now() - interval '1 hour' FROM etld.audit LIMIT 1"
+        )
     os.kill(daemon.worker("console")["pid"], signal.SIGKILL)
     assert post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[0] == 200
     wait_until(lambda: daemon.status()["state"] == "ready", 60.0, "the console is back")
     assert browser.get("/").status == 200
     assert daemon.worker("console")["restarts"] == 1
     wait_until(lambda: daemon.status()["totals"]["stored"] > before, 60.0, "the event is stored")
+    ended = wait_until(lambda: _ended([row for row in audited(daemon) if row[0] == "lost"]), 60.0, "it has an end")
+    assert ended[0][-1].startswith("failed: the console ended before this did")
 
 
 def test_filters_are_values(daemon: Daemon, browser: Browser) -> None:
