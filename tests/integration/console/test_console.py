@@ -156,8 +156,8 @@ def test_events_flow_without_it(daemon: Daemon, browser: Browser) -> None:
     before = daemon.status()["totals"]["stored"]
     with psycopg.connect(daemon.dsn) as conn:
         conn.execute(
-            "INSERT INTO etld.audit (node, who, role, address, action, arguments, at) SELECT node, 'lost', role, address,"
-            " action, arguments, now() - interval '1 hour' FROM etld.audit LIMIT 1"
+            "INSERT INTO etld.audit (node, who, role, address, action, arguments, at)"
+            " SELECT node, 'lost', role, address, action, arguments, now() - interval '1 hour' FROM etld.audit LIMIT 1"
         )
     os.kill(daemon.worker("console")["pid"], signal.SIGKILL)
     assert post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[0] == 200
