@@ -6,7 +6,6 @@ import json
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -61,17 +60,11 @@ def show(path: Path | None, as_json: bool) -> None:
 
     As TOML it can be read again: rules in the files of corrector.rules_dir are only named.
     """
-    from etld.config.secrets import hidden, is_secret
+    from etld.config import effective
     from etld.supervisor.config_checks import load
 
     config = load(path)
-    data = _plain(config.model_dump(mode="json", by_alias=True))
-    for key in ("dsn", "direct_dsn", "migration_dsn"):
-        data["postgres"][key] = hidden(data["postgres"][key])
-    data["schema_registry"]["url"] = hidden(config.schema_registry.url)
-    data["kafka"]["client"] = {
-        name: "***" if is_secret(name) else value for name, value in data["kafka"]["client"].items()
-    }
+    data = effective.shown(config)
     if as_json:
         click.echo(json.dumps(data))
         return
@@ -114,12 +107,3 @@ def schema() -> None:
     from etld.config import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
-
-
-def _plain(value: Any) -> Any:
-    """Without nulls, which TOML does not have."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value

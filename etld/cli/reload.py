@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from etld.cli.operation import operate, timeout_option
+from etld.control import reload_replies as replies
 from etld.control.client import RequestRefused
-from etld.errors import ConfigError, EtldError, Problem
 
 
 @click.command()
@@ -29,29 +28,14 @@ def command(config_path: Path | None, dry_run: bool, timeout: float | None, as_j
         if as_json:
             click.echo(json.dumps({"ok": False, "error": refused.error}))
             return 1
-        raise _in_words(refused) from None
-    click.echo(json.dumps(reply) if as_json else _text(reply))
+        raise replies.in_words(refused) from None
+    click.echo(json.dumps(reply) if as_json else replies.text(reply))
     return 0
 
 
 def reload(config_path: Path | None) -> str:
     """Have the daemon take the edited configuration; what it did. Raises `EtldError`, `ConfigError` for mistakes."""
     try:
-        return _text(operate(config_path, "reload", timeout=None, dry_run=False))
+        return replies.text(operate(config_path, "reload", timeout=None, dry_run=False))
     except RequestRefused as refused:
-        raise _in_words(refused) from None
-
-
-def _in_words(refused: RequestRefused) -> EtldError:
-    if refused.error.get("code") != "config":
-        return refused
-    return ConfigError([Problem.from_json(one) for one in refused.error["problems"]])
-
-
-def _text(reply: dict[str, Any]) -> str:
-    if not (reply["changed"] or reply["plan"]):
-        return "nothing has changed"
-    lines = [f"{step['action']:8} {step['worker']}  ({', '.join(step['why'])})" for step in reply["plan"]]
-    if not lines:
-        lines = ["no worker is touched: " + ", ".join(reply["changed"])]
-    return "\n".join([*lines, "" if not reply.get("dry_run") else "(dry run: nothing was done)"]).rstrip()
+        raise replies.in_words(refused) from None

@@ -32,15 +32,13 @@ def command() -> None:
 def list_(path: Path | None, as_json: bool) -> None:
     """Every version that the registry has for the configured event types."""
     from etld.cli.target import find
-    from etld.schemas.registration import subject
+    from etld.schemas.versions import registered
 
     target = find(path)
-    registry = _registry(target)
     rows = [
         {"event_type": name, "subject": one.subject, "version": one.version, "id": one.id}
         | ({"schema": json.loads(one.schema)} if as_json else {})
-        for name, kind in target.config.event_types.items()
-        for one in registry.versions(subject(kind.topic))
+        for name, one in registered(target.config, _registry(target))
     ]
     if as_json:
         click.echo(json.dumps(rows))
@@ -135,16 +133,16 @@ def _offline(file: Path) -> list[str]:
 def _ask_registry(path: Path | None, config: Config, results: list[dict[str, Any]]) -> bool:
     """Add what the registry says against each configured file; False when it cannot be asked."""
     from etld.cli.target import find
-    from etld.schemas.registration import subject
     from etld.schemas.registry import RegistryUnavailable
+    from etld.schemas.versions import refusals
 
-    subjects = {str(kind.schema): subject(kind.topic) for kind in config.event_types.values()}
+    types = {str(kind.schema): name for name, kind in config.event_types.items()}
     try:
         registry = _registry(find(path))
         for result in results:
-            if result["file"] in subjects and not result["problems"]:
-                schema = Path(result["file"]).read_text("utf-8")
-                result["problems"] = registry.check(subjects[result["file"]], schema)
+            if result["file"] in types and not result["problems"]:
+                text = Path(result["file"]).read_text("utf-8")
+                result["problems"] = refusals(config, registry, types[result["file"]], text)
     except (RegistryUnavailable, Unreachable):
         return False
     return True

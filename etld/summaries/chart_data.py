@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from etld.summaries.model import ORIGIN_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from etld.config.sections.summaries import PanelSection, SummarySection
+    from etld.config.sections.summaries import ChartSection, PanelSection, SummarySection
     from etld.postgres.connections import Connection
     from etld.sinks.base import SideConnection
     from etld.summaries.chart_model import Chart, Panel
@@ -29,16 +29,38 @@ def read_charts(
 ) -> list[Chart]:
     """The charts of all summaries that have one in the configuration, read in one snapshot."""
     conn = connection_of(side)
-    found = []
+    charts = [(summary, sections[summary.name].chart) for summary in summaries]
     with snapshot(conn):
-        for summary in summaries:
-            chart = sections[summary.name].chart
-            if chart is not None:
-                shown = _shown(conn, summary, chart.last)
-                panels = tuple(_panel(conn, summary, shown, panel) for panel in chart.panels)
-                line = chart_model.source(_extent(conn, summary, shown), summary.table, shown.text, summary.zone)
-                found.append(chart_model.Chart(chart.name, chart.title, line, panels, shown.text))
-    return found
+        return [read_chart(conn, summary, chart) for summary, chart in charts if chart is not None]
+
+
+def read_chart(conn: Connection, summary: Summary, chart: ChartSection) -> Chart:
+    """What a chart of a summary shows; raises psycopg errors."""
+    shown = _shown(conn, summary, chart.last)
+    panels = tuple(_panel(conn, summary, shown, panel) for panel in chart.panels)
+    line = chart_model.source(_extent(conn, summary, shown), summary.table, shown.text, summary.zone)
+    return chart_model.Chart(chart.name, chart.title, line, panels, shown.text)
+
+
+def read_rows(
+    conn: Connection, summary: Summary, last: float | None, limit: int
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns of the table, and its rows of the buckets that began in the last so many seconds: the newest first.
+
+    The first column is where the bucket begins, by the clock of the buckets. Raises psycopg errors.
+    """
+    measures = [measure.name for measure in summary.measures]
+    columns = [*summary.key, *measures]
+    others = [Identifier(name) for name in columns[1:]]
+    query = SQL("SELECT {}, {} FROM {} WHERE {} ORDER BY bucket_start DESC, {} LIMIT {}").format(
+        _start(summary),
+        SQL(", ").join(others),
+        table_sql.table(summary),
+        _shown(conn, summary, last).rows,
+        SQL(", ").join([*others[: len(others) - len(measures)], SQL("1")]),
+        Literal(limit),
+    )
+    return columns, conn.execute(query).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +111,8 @@ def _panel(conn: Connection, summary: Summary, shown: _Shown, panel: PanelSectio
     if over_time:
         empty = panel.empty or ("zero" if additive else "gap")
         buckets = Buckets(summary.bucket, 0.0 if empty == "zero" else None, shown.span)
-        return chart_model.lines(
-            panel.kind, title, _by_time(conn, summary, shown, measure, by), **more, buckets=buckets
-        )
+        rows = _by_time(conn, summary, shown, measure, by)
+        return replace(chart_model.lines(panel.kind, title, rows, **more, buckets=buckets), additive=additive)
     return chart_model.bars(panel.kind, title, _by_group(conn, summary, shown, measure, by), additive=additive, **more)
 
 
