@@ -66,6 +66,8 @@ class Actions:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, action, attempt)
 
     def _in_thread(self, action: PageAction, attempt: AskedAction) -> Outcome:
+        if not action.changes:
+            return self._outcome(action, attempt)
         try:
             with self._sources.connection() as conn:
                 row = audit.begin(conn, self._sources.config.node_id, attempt)

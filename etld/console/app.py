@@ -54,6 +54,8 @@ class Routes:
             add("GET", page.api_path, self._json(page))
             if page.table is not None:
                 add("GET", f"{page.path}.csv", self._csv(page))
+            if page.picture is not None:
+                add("GET", f"{page.path}.png", self._picture(page))
             if page.live:
                 add("GET", f"/live/{page.name}", self.live.handler(page))
             for action in page.actions:
@@ -89,6 +91,17 @@ class Routes:
             text = csv_text.of(page.table(await self._console.data(page, self._console.view(page, request))))
             disposition = {"Content-Disposition": f'attachment; filename="etld-{page.name}.csv"'}
             return web.Response(text=text, content_type="text/csv", headers=disposition)
+
+        return handle
+
+    def _picture(self, page: Page) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            assert page.picture is not None
+            view = self._console.view(page, request)
+            found = await self._console.in_thread(page.picture, self._console.sources, view)
+            if found is None:
+                raise web.HTTPNotFound
+            return web.Response(body=found, content_type="image/png")
 
         return handle
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from etld.console.page import LONGEST
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ def values_of(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, st
         value = given.get(field.name, "")
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
-        if not isinstance(value, str) or len(value) > LONGEST or "\0" in value:
-            raise BadValue(f"{field.name}: expected a text of at most {LONGEST} characters")
+        if not isinstance(value, str) or len(value) > field.longest or "\0" in value:
+            raise BadValue(f"{field.name}: expected a text of at most {field.longest} characters")
         value = value.strip()
         if value == "" and field.required:
             raise BadValue(f"{field.name} is missing: {field.description}")

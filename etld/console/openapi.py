@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from etld import __version__
-from etld.console.page import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +88,7 @@ def _post(page: Page, action: PageAction) -> dict[str, Any]:
 def _schema(field: Field) -> dict[str, Any]:
     if field.integer:
         return {"type": "integer", "minimum": field.least, "maximum": field.most}
-    return {"type": "string", "maxLength": LONGEST}
+    return {"type": "string", "maxLength": field.longest}
 
 
 def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _NAMES = re.compile(r"\{(\w+)\}")
 class Field:
     """What a page or an action is asked with: a filter in the URL, a field of a form.
 
-    `integer` has bounds `least` and `most`; any other is a text of at most `LONGEST` characters.
+    `integer` has bounds `least` and `most`; any other is a text of at most `longest` characters.
     """
 
     name: str
@@ -31,13 +31,14 @@ class Field:
     integer: bool = False
     least: int = 0
     most: int = 1_000_000
+    longest: int = LONGEST
 
 
 @dataclass(frozen=True, slots=True)
 class PageAction:
     """What somebody with the role, or a higher one, may do from a page.
 
-    `run` gives what was done, in words; it raises `EtldError`.
+    `run` gives what was done, in words; it raises `EtldError`. One that `changes` nothing is not in the audit.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PageAction:
     description: str
     run: Callable[[Sources, Values], str]
     fields: Sequence[Field] = ()
+    changes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Page:
     `data` runs in a thread, and gives what template and JSON show; it raises `EtldError` and the errors of PostgreSQL.
     `path` may have names in it: "/events/{event_id}" is a field. `live`: the template has a block of that name, which
     is sent anew when it changes. `key`: typed after g, opens it; "" for a page that the navigation leaves out. `table`
-    makes the rows of a CSV file from the data, titles first.
+    makes the rows of a CSV file from the data, titles first. `picture` gives a PNG of the page's values, or None.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Page:
     live: bool = False
     key: str = ""
     table: Callable[[dict[str, Any]], list[list[Any]]] | None = None
+    picture: Callable[[Sources, View], bytes | None] | None = None
 
     @property
     def api_path(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +13,7 @@ from urllib.parse import urlencode
 import jinja2
 
 from etld.console import spark
+from etld.util.as_json import as_json
 from etld.util.text import span, thousands
 
 if TYPE_CHECKING:
@@ -37,7 +39,16 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"t": texts(), "spark": spark.points, "link": link}
-    made.filters |= {"number": number, "rate": rate, "moment": moment, "iso": iso, "span": span, "seconds": seconds}
+    made.filters |= {
+        "number": number,
+        "rate": rate,
+        "moment": moment,
+        "iso": iso,
+        "span": span,
+        "seconds": seconds,
+        "compact": compact,
+        "pretty": pretty,
+    }
     made.globals["ui"] = made.get_template("ui.html").module
     return made
 
@@ -86,3 +97,13 @@ def seconds(value: float | None) -> str:
     if value is None:
         return _NONE
     return f"{value * 1000:,.0f} ms" if value < 1 else f"{value:,.1f} s"
+
+
+def compact(value: Any) -> str:
+    """A value as JSON in one line."""
+    return json.dumps(as_json(value), ensure_ascii=False)
+
+
+def pretty(value: Any) -> str:
+    """A value as JSON for reading."""
+    return json.dumps(as_json(value), ensure_ascii=False, indent=2)

@@ -19,6 +19,7 @@ from etld.kafka.settings import client_settings
 from etld.postgres.access import access
 from etld.postgres.compose import SQL, Identifier
 from etld.postgres.pool import Pool
+from etld.schemas.registry import open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.postgres.connections import Connection
-    from etld.worker import Worker
+    from etld.schemas.registry import Registry
+    from etld.worker import Addresses, Worker
 
 #: Connections at once, and seconds that one waits for a free one and that a statement may take.
 _CONNECTIONS, _PATIENCE, _STATEMENT_SECONDS = 4, 2.0, 5.0
@@ -65,6 +67,11 @@ class Sources:
     def config(self) -> Config:
         """The configuration in force."""
         return self._worker.config
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the other parts are."""
+        return self._worker.addresses
 
     def ask(self, verb: str, timeout: float | None = _ANSWER, **arguments: object) -> dict[str, Any]:
         """One request to the daemon; raises `RequestRefused`, `Unreachable`."""
@@ -112,6 +119,10 @@ class Sources:
         if not self._cluster:
             self._cluster = self.admin().cluster_id()
         return self._cluster
+
+    def registry(self) -> Registry:
+        """The registry of schemas."""
+        return open_registry(self.config, self._worker.addresses)
 
     def close(self) -> None:
         """End the connections."""

@@ -1,0 +1,123 @@
+"""Summaries: each as charts over time, as a table, as CSV, and as its picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etld.config.sections.summaries import ChartSection, PanelSection
+from etld.config.units import format_duration
+from etld.console.asked import BadValue
+from etld.console.chart_svg import drawn
+from etld.console.page import Field, Page
+from etld.console.render import texts
+from etld.summaries import chart_data, definition, tables
+
+if TYPE_CHECKING:
+    from etld.console.page import View
+    from etld.console.sources import Sources
+    from etld.summaries.model import Summary
+
+_DAY = 86_400.0
+#: The times that can be looked at; 0: all.
+_SPANS = {"1 d": _DAY, "7 d": 7 * _DAY, "30 d": 30 * _DAY, "365 d": 365 * _DAY, "all": 0.0}
+_FIRST_SPAN = "7 d"
+#: Rows of the JSON and of the CSV file; the page shows the first of them.
+_MOST_ROWS = 10_000
+#: Panels over time are for this many measures at most.
+_MOST_MEASURES = 6
+
+
+def _data(sources: Sources, view: View) -> dict[str, Any]:
+    config = sources.config
+    known = {one.name: one for one in definition.read(config.summaries, config.event_types)}
+    name = view.values.get("summary") or next(iter(known), "")
+    span = view.values.get("last", _FIRST_SPAN)
+    if span not in _SPANS:
+        raise BadValue(texts()["summaries"]["bad_span"].format(spans=", ".join(_SPANS)))
+    around = {"names": list(known), "spans": list(_SPANS), "last": span, "name": name, "ready": False}
+    if not known:
+        return {**around, "title": "", "rows": [], "columns": [], "panels": []}
+    if name not in known:
+        raise BadValue(texts()["summaries"]["unknown"].format(name=name))
+    summary = known[name]
+    section = config.summaries[name]
+    title = section.chart.title if section.chart else name
+    with sources.reading() as conn:
+        ready = bool(tables.ready(conn, [summary]))
+    if not ready:
+        return {**around, "title": title, "rows": [], "columns": [], "panels": []}
+    last = _SPANS[span] or None
+    with sources.reading(as_reader=True) as conn:
+        chart = chart_data.read_chart(conn, summary, _chart(summary, section.chart, last))
+        columns, rows = chart_data.read_rows(conn, summary, last, _MOST_ROWS)
+    return {
+        **around,
+        "ready": True,
+        "picture": section.chart is not None,
+        "title": title,
+        "zone": summary.zone,
+        "bucket": format_duration(summary.bucket),
+        "source": chart.source,
+        "panels": drawn(chart.panels),
+        "columns": columns,
+        "rows": [list(row) for row in rows],
+        "all_rows": len(rows) < _MOST_ROWS,
+    }
+
+
+def _chart(summary: Summary, given: ChartSection | None, last: float | None) -> ChartSection:
+    """What is configured, and every measure over time, in the time that is looked at."""
+    own = given.panels if given else ()
+    by = summary.groups[0].name if summary.groups else ""
+    words = {panel.by: panel.labels for panel in own}
+    units = {panel.value: panel.unit for panel in own}
+    over_time = [
+        PanelSection(
+            kind="line",
+            title=texts()["summaries"]["over_time"].format(measure=measure.name.replace("_", " ")),
+            by=by,
+            value=measure.name,
+            empty="",
+            unit=units.get(measure.name, ""),
+            labels=words.get(by, {}),
+        )
+        for measure in summary.measures[:_MOST_MEASURES]
+        if not any(panel.kind == "line" and panel.value == measure.name for panel in own)
+    ]
+    return ChartSection.model_construct(
+        name=given.name if given else summary.name,
+        title=given.title if given else summary.name,
+        last=last,
+        panels=(*over_time, *own),
+    )
+
+
+def _picture(sources: Sources, view: View) -> bytes | None:
+    """The newest that the aggregator has drawn."""
+    config = sources.config
+    section = config.summaries.get(view.values.get("summary", ""))
+    if section is None or section.chart is None:
+        return None
+    try:
+        return (config.charts.dir / f"{section.chart.name}_latest.png").read_bytes()
+    except OSError:
+        return None
+
+
+def _table(data: dict[str, Any]) -> list[list[Any]]:
+    return [list(data["columns"]), *data["rows"]]
+
+
+PAGE = Page(
+    name="summaries",
+    path="/summaries",
+    description="A summary as charts over time and as a table.",
+    data=_data,
+    fields=(
+        Field("summary", "Its name; else the first."),
+        Field("last", f"The time that is looked at: {', '.join(_SPANS)}."),
+    ),
+    key="s",
+    table=_table,
+    picture=_picture,
+)
