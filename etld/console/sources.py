@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etld.console.history import History
+from etld.console.planned import PlannedReload
 from etld.console.verdict import Verdict
 from etld.control.client import ControlConnection
 from etld.kafka.admin import Admin
@@ -61,6 +62,7 @@ class Sources:
         self._asking, self._making = threading.Lock(), threading.Lock()
         self._status: tuple[float, dict[str, Any]] = (0.0, {})
         self.history = History()
+        self.planned = PlannedReload()
         self.verdict = Verdict(lambda: worker.config, worker.addresses.postgres, self.kafka_settings)
 
     @property

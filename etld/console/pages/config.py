@@ -10,7 +10,7 @@ from etld.config.effective import effective
 from etld.console.page import Field, Page, PageAction
 from etld.control import reload_replies
 from etld.control.client import RequestRefused
-from etld.errors import ConfigError, EtldError
+from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from etld.console.page import Values, View
@@ -34,19 +34,8 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         "sources": _SOURCES,
         "values": [one for one in found if key in one["key"].lower() and source in ("", one["source"])],
         "count": len(found),
-        **_plan(sources),
+        **sources.planned.get(config.source, sources.ask),
     }
-
-
-def _plan(sources: Sources) -> dict[str, Any]:
-    """What the file as it is now would change: a plan and keys, or the problems for which it is refused."""
-    try:
-        reply = sources.ask("reload", dry_run=True)
-    except RequestRefused as refused:
-        error = reload_replies.in_words(refused)
-        lines = error.lines() if isinstance(error, ConfigError) else [str(error)]
-        return {"plan": [], "changed": [], "problems": lines}
-    return {"plan": reply["plan"], "changed": reply["changed"], "problems": []}
 
 
 def _reload(sources: Sources, _values: Values) -> str:
@@ -54,6 +43,8 @@ def _reload(sources: Sources, _values: Values) -> str:
         return reload_replies.text(sources.ask("reload", timeout=None))
     except RequestRefused as refused:
         raise reload_replies.in_words(refused) from None
+    finally:
+        sources.planned.forget()
 
 
 PAGE = Page(
