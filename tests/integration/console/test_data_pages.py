@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import csv
 import html
-import http.cookiejar
 import io
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 import tomli_w
 
 from etld.console.access.users import digest
 from etld.util.ports import free_port
+from support.browser import Browser
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import purchase
@@ -31,35 +29,23 @@ PASSWORD = "a long one"
 USERS = {"vera": "viewer", "otto": "operator", "ada": "admin"}
 
 
-class Browser:
-    """Somebody who has logged in."""
+def logged_in(base: str, name: str) -> Browser:
+    """Somebody's browser."""
+    browser = Browser(base)
+    assert browser.post("/log-in", {"name": name, "password": PASSWORD}).status == 303
+    return browser
 
-    def __init__(self, base: str, name: str) -> None:
-        self.base = base
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-        form = urllib.parse.urlencode({"name": name, "password": PASSWORD}).encode()
-        self._opener.open(urllib.request.Request(f"{base}/log-in", form, {"Origin": base}), timeout=60).close()
 
-    def ask(self, path: str, body: Any = None) -> tuple[int, str]:
-        """(status, text) of a GET, or of a POST of JSON."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"} if data else {})
-        try:
-            with self._opener.open(request, timeout=60) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refused:
-            with refused:
-                return refused.code, refused.read().decode()
+def page(browser: Browser, path: str) -> str:
+    """A page that is there."""
+    answer = browser.get(path)
+    assert answer.status == 200, answer.text
+    return answer.text
 
-    def page(self, path: str) -> str:
-        """A page that is there."""
-        status, text = self.ask(path)
-        assert status == 200, text
-        return text
 
-    def json(self, path: str, **values: str) -> Any:
-        """Its JSON."""
-        return json.loads(self.page(f"/api/v1{path}?{urllib.parse.urlencode(values)}"))
+def told(browser: Browser, path: str, **values: str) -> Any:
+    """Its JSON."""
+    return json.loads(page(browser, f"/api/v1{path}?{urlencode(values)}"))
 
 
 @pytest.fixture(scope="module")
@@ -84,41 +70,41 @@ def shown(make_daemon: Callable[[], Daemon]) -> Iterator[tuple[Daemon, EtldClien
         )
         summed = "SELECT coalesce(sum(events), 0) FROM etld.summary_purchase"
         wait_until(lambda: client.sql(summed) == [(30,)], 60, "all are summed up")
-        yield daemon, client, {name: Browser(f"http://127.0.0.1:{port}", name) for name in USERS}
+        yield daemon, client, {name: logged_in(f"http://127.0.0.1:{port}", name) for name in USERS}
 
 
 def test_events_are_found_and_each_tells_its_life(shown: tuple[Daemon, EtldClient, dict[str, Browser]]) -> None:
     """By user, name, time and id; exact and harmless as HTML; a viewer sees no more than that there are events."""
     _, client, browsers = shown
     operator, viewer = browsers["otto"], browsers["vera"]
-    rows = operator.json("/events", user="7", type="purchase", since="1 h")["rows"]
+    rows = told(operator, "/events", user="7", type="purchase", since="1 h")["rows"]
     assert [(row["user_details"]["user_id"], row["event_details"]["item_id"]) for row in rows] == [(7, HUGE)] * 3
-    assert operator.json("/events", name="' OR 1=1 --")["rows"] == []
-    assert operator.json("/events", until="2020-01-31", since="2019-01-01")["rows"] == []
+    assert told(operator, "/events", name="' OR 1=1 --")["rows"] == []
+    assert told(operator, "/events", until="2020-01-31", since="2019-01-01")["rows"] == []
     for value in ("yesterday", "99999999 d", "2026-13-01"):
-        assert operator.ask(f"/api/v1/events?since={urllib.parse.quote(value)}")[0] == 400
-    page = operator.page("/events")
-    assert "<script>alert" not in page
-    assert html.escape(NASTY[:8]) in page
-    assert str(HUGE) in page
+        assert operator.get(f"/api/v1/events?since={quote(value)}").status == 400
+    listed = page(operator, "/events")
+    assert "<script>alert" not in listed
+    assert html.escape(NASTY[:8]) in listed
+    assert str(HUGE) in listed
 
     event_id = rows[0]["event_id"]
-    life = operator.json(f"/events/{event_id}")
+    life = told(operator, f"/events/{event_id}")
     assert (life["fate"], [step["label"] for step in life["steps"]]) == ("stored", ["accepted", "in Kafka", "stored"])
-    assert "<script>alert" not in operator.page(f"/events/{event_id}")
+    assert "<script>alert" not in page(operator, f"/events/{event_id}")
     ((letter,),) = client.sql("SELECT id::text FROM etld.dead_letter")
-    dead = operator.json(f"/events/{letter}")
+    dead = told(operator, f"/events/{letter}")
     assert dead["fate"] == "dead"
     assert any("not a number at all" in step["error"] for step in dead["steps"])
-    assert operator.ask("/events/nonsense")[0] == 400
+    assert operator.get("/events/nonsense").status == 400
 
     secret = ("user_details", "event_details")
-    seen = viewer.json("/events")["rows"]
+    seen = told(viewer, "/events")["rows"]
     assert len(seen) == 30
     assert not any(name in row for row in seen for name in secret)
-    assert viewer.ask("/api/v1/events?user=7")[0] == 400
+    assert viewer.get("/api/v1/events?user=7").status == 400
     for path in (f"/events/{event_id}", f"/events/{letter}"):
-        texts = viewer.page(path) + json.dumps(viewer.json(path))
+        texts = page(viewer, path) + json.dumps(told(viewer, path))
         assert "alert" not in texts
         assert "not a number" not in texts
 
@@ -126,12 +112,12 @@ def test_events_are_found_and_each_tells_its_life(shown: tuple[Daemon, EtldClien
 def test_a_summary_is_the_same_in_every_form(shown: tuple[Daemon, EtldClient, dict[str, Browser]]) -> None:
     """Chart, table, JSON and CSV have the numbers of its table."""
     _, client, browsers = shown
-    told = browsers["vera"].json("/summaries", summary="purchase", last="all")
+    shown_as_json = told(browsers["vera"], "/summaries", summary="purchase", last="all")
     ((events, revenue),) = client.sql("SELECT sum(events)::int, sum(revenue)::float8 FROM etld.summary_purchase")
-    columns = told["columns"]
-    assert sum(row[columns.index("events")] for row in told["rows"]) == events == 30
-    assert sum(float(row[columns.index("revenue")]) for row in told["rows"]) == revenue == sum(range(30))
-    titles = [panel["title"] for panel in told["panels"]]
+    columns = shown_as_json["columns"]
+    assert sum(row[columns.index("events")] for row in shown_as_json["rows"]) == events == 30
+    assert sum(float(row[columns.index("revenue")]) for row in shown_as_json["rows"]) == revenue == sum(range(30))
+    titles = [panel["title"] for panel in shown_as_json["panels"]]
     assert titles == [
         "events over time",
         "revenue over time",
@@ -139,28 +125,28 @@ def test_a_summary_is_the_same_in_every_form(shown: tuple[Daemon, EtldClient, di
         "Items by event",
         "Revenue by event",
     ]
-    rows = list(csv.reader(io.StringIO(browsers["vera"].page("/summaries.csv?summary=purchase&last=all"))))
+    rows = list(csv.reader(io.StringIO(page(browsers["vera"], "/summaries.csv?summary=purchase&last=all"))))
     assert rows[0] == columns
-    assert len(rows) == len(told["rows"]) + 1
-    assert "Items by event" in browsers["vera"].page("/summaries?last=all")
-    assert browsers["vera"].ask("/summaries?summary=none")[0] == 400
-    assert browsers["vera"].ask("/summaries.png?summary=../../config")[0] == 404
+    assert len(rows) == len(shown_as_json["rows"]) + 1
+    assert "Items by event" in page(browsers["vera"], "/summaries?last=all")
+    assert browsers["vera"].get("/summaries?summary=none").status == 400
+    assert browsers["vera"].get("/summaries.png?summary=../../config").status == 404
 
 
 def test_a_schema_is_shown_and_another_is_judged(shown: tuple[Daemon, EtldClient, dict[str, Browser]]) -> None:
     """Nothing is registered by that, and a viewer may ask."""
     daemon, client, browsers = shown
     viewer = browsers["vera"]
-    (one,) = viewer.json("/schemas", type="purchase")["event_types"]
+    (one,) = told(viewer, "/schemas", type="purchase")["event_types"]
     assert [version["version"] for version in one["versions"]] == [1]
     text = (daemon.directory / "schemas" / "purchase.avsc").read_text()
-    status, answer = viewer.ask("/api/v1/schemas/check", {"type": "purchase", "schema": text})
-    assert (status, json.loads(answer)["outcome"]) == (200, "done")
+    answer = viewer.call("/api/v1/schemas/check", {"type": "purchase", "schema": text})
+    assert (answer.status, answer.json["outcome"]) == (200, "done")
     changed = json.loads(text)
     (field,) = (field for field in changed["fields"] if field["name"] == "event_details")
     field["type"]["fields"].append({"name": "colour", "type": "string"})
-    status, answer = viewer.ask("/api/v1/schemas/check", {"type": "purchase", "schema": json.dumps(changed)})
-    assert (status, "colour" in answer) == (409, True)
+    answer = viewer.call("/api/v1/schemas/check", {"type": "purchase", "schema": json.dumps(changed)})
+    assert (answer.status, "colour" in answer.text) == (409, True)
     assert client.sql("SELECT count(*) FROM etld.schema_version WHERE subject = 'event_purchase-value'") == [(1,)]
     assert client.sql("SELECT count(*) FROM etld.audit WHERE action = 'schemas/check'") == [(0,)]
 
@@ -170,21 +156,21 @@ def test_the_configuration_is_shown_and_taken(shown: tuple[Daemon, EtldClient, d
     daemon, client, browsers = shown
     admin = browsers["ada"]
     port = daemon.settings()["ingest"]["port"]
-    (value,) = admin.json("/config", key="ingest.port")["values"]
+    (value,) = told(admin, "/config", key="ingest.port")["values"]
     assert (value["value"], value["source"], ":" in value["place"]) == (port, "file", True)
-    assert admin.json("/config")["plan"] == []
+    assert told(admin, "/config")["plan"] == []
 
     daemon.configure({"corrector.max_attempts": 0})
-    assert any("max_attempts" in line for line in admin.json("/config")["problems"])
-    assert admin.ask("/api/v1/config/reload", {})[0] == 409
+    assert any("max_attempts" in line for line in told(admin, "/config")["problems"])
+    assert admin.call("/api/v1/config/reload", {}).status == 409
 
     daemon.configure({"corrector.max_attempts": 4})
-    assert ("reload", "corrector-0") in [(s["action"], s["worker"]) for s in admin.json("/config")["plan"]]
-    assert browsers["otto"].ask("/api/v1/config/reload", {})[0] == 403
-    assert admin.ask("/api/v1/config/reload", {})[0] in (200, 202)
+    assert ("reload", "corrector-0") in [(s["action"], s["worker"]) for s in told(admin, "/config")["plan"]]
+    assert browsers["otto"].call("/api/v1/config/reload", {}).status == 403
+    assert admin.call("/api/v1/config/reload", {}).status in (200, 202)
 
     def taken() -> bool:
-        found = admin.json("/config", key="corrector.max_attempts")
+        found = told(admin, "/config", key="corrector.max_attempts")
         return bool(found["values"][0]["value"] == 4 and found["plan"] == [])
 
     wait_until(taken, 60, "the change is in force")
