@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etld.console.asked import BadValue
+from etld.console.asked import NotThere
 from etld.console.page import Field, Page, PageAction
 from etld.console.render import texts
 from etld.errors import EtldError, UsageError
@@ -24,7 +24,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     types = sorted(sources.config.event_types)
     chosen = values.get("type", "")
     if chosen and chosen not in types:
-        raise BadValue(texts()["schemas"]["unknown"].format(type=chosen))
+        raise NotThere(texts()["schemas"]["unknown"].format(type=chosen))
     found: dict[str, list[Version]] = {name: [] for name in types if chosen in ("", name)}
     away = None
     try:
@@ -59,7 +59,7 @@ def _detail(versions: list[Version], values: Values) -> dict[str, Any]:
     against = int(values["against"]) if "against" in values else max(before, default=number)
     for one in (number, against):
         if one not in by_number:
-            raise BadValue(texts()["schemas"]["no_version"].format(version=one))
+            raise NotThere(texts()["schemas"]["no_version"].format(version=one))
     new, old = by_number[number], by_number[against]
     lines = difference(old.schema, new.schema, (f"version {against}", f"version {number}"))
     return {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.config.sections.summaries import ChartSection, PanelSection
 from etld.config.units import format_duration
-from etld.console.asked import BadValue
+from etld.console.asked import BadValue, NotThere
 from etld.console.chart_svg import drawn
 from etld.console.page import Field, Page
 from etld.console.render import texts
@@ -38,7 +38,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     if not known:
         return {**around, "title": "", "rows": [], "columns": [], "panels": []}
     if name not in known:
-        raise BadValue(texts()["summaries"]["unknown"].format(name=name))
+        raise NotThere(texts()["summaries"]["unknown"].format(name=name))
     summary = known[name]
     section = config.summaries[name]
     title = section.chart.title if section.chart else name

@@ -129,7 +129,7 @@ def test_a_summary_is_the_same_in_every_form(shown: tuple[Daemon, EtldClient, di
     assert rows[0] == columns
     assert len(rows) == len(shown_as_json["rows"]) + 1
     assert "Items by event" in page(browsers["vera"], "/summaries?last=all")
-    assert browsers["vera"].get("/summaries?summary=none").status == 400
+    assert browsers["vera"].get("/summaries?summary=none").status == 404
     assert browsers["vera"].get("/summaries.png?summary=../../config").status == 404
 
 
