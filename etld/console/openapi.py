@@ -60,7 +60,7 @@ def _get(page: Page) -> dict[str, Any]:
         "operationId": page.name,
         "summary": page.description,
         "parameters": parameters,
-        "responses": {"200": _answer("What the page shows.", _OBJECT), **_errors(400, 401, 403, 503)},
+        "responses": {"200": _answer("What the page shows.", _OBJECT), **_errors(400, 401, 403, 404, 503)},
     }
 
 
