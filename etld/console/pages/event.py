@@ -32,7 +32,8 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     if not _LOOKING.acquire(timeout=_PATIENCE):
         raise EtldError(texts()["event"]["busy"])
     try:
-        life = trace(sources.reading, sources.config, sources.addresses, sources.kafka_settings(), event_id)
+        # No transaction: it would stand idle, and be ended, while Kafka is looked through.
+        life = trace(sources.connection, sources.config, sources.addresses, sources.kafka_settings(), event_id)
     finally:
         _LOOKING.release()
     timeline = [asdict(step) for step in steps(life)]

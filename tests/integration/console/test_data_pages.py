@@ -97,6 +97,7 @@ def test_events_are_found_and_each_tells_its_life(shown: tuple[Daemon, EtldClien
     assert dead["fate"] == "dead"
     assert any("not a number at all" in step["error"] for step in dead["steps"])
     assert operator.get("/events/nonsense").status == 400
+    assert told(operator, "/events/00000000-0000-4000-8000-000000000001")["fate"] == "unknown"
 
     secret = ("user_details", "event_details")
     seen = told(viewer, "/events")["rows"]
