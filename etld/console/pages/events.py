@@ -36,6 +36,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         "missing_indexes": {},
         "looked_back_to": None,
         "complete": True,
+        "out_of_time": False,
         "next": None,
     }
     if "id" in values:
@@ -46,13 +47,15 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     wanted = _wanted(values)
     with sources.reading(as_reader=True) as conn:
         found = search(conn, wanted, _ROWS, _PATIENCE)
-        missing = {} if found.complete or found.full else lacks(conn)
+        out_of_time = not (found.complete or found.full)
+        missing = lacks(conn) if out_of_time else {}
     return {
         **around,
         "id": None,
         "rows": [_shown(row, view) for row in found.rows],
         "looked_back_to": found.looked_back_to,
         "complete": found.complete,
+        "out_of_time": out_of_time,
         "missing_indexes": missing,
         "next": None if found.complete else _next(found.looked_back_to, found.rows[-1] if found.full else None),
     }
