@@ -72,7 +72,7 @@ def test_every_page_and_its_json(daemon: Daemon, browser: Browser) -> None:
     topics = browser.get("/api/v1/topics?topic=event_purchase").json["topics"]
     assert [topic["name"] for topic in topics] == ["event_purchase"]
     groups = {reader["group"]: reader["partitions"] for reader in topics[0]["readers"]}
-    assert sum(row["stored"] for row in groups["etld-processor-purchase"]) == 1
+    assert sum(row["stored"] for row in groups["etld-processor-purchase"]) >= 1
     assert browser.get("/api/v1/openapi.json").json["paths"].keys() >= {page.api_path for page in PAGES}
 
 
