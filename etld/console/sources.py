@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Connections at once, and seconds that one waits for a free one and that a statement may take.
 _CONNECTIONS, _PATIENCE, _STATEMENT_SECONDS = 4, 2.0, 5.0
+#: Seconds that a page may keep a transaction while it asks Kafka.
+_IDLE_SECONDS = 30.0
 #: Seconds for an answer of the daemon, and of Kafka.
 _ANSWER, _KAFKA_ANSWER = 10.0, 3.0
 #: A status is shown to all who ask within so many seconds.
@@ -54,6 +56,7 @@ class Sources:
             application_name="etld console",
             connect_timeout=config.postgres.connect_timeout,
             statement_timeout=min(_STATEMENT_SECONDS, config.postgres.statement_timeout),
+            idle_timeout=_IDLE_SECONDS,
             **access(config),
         )
         self._reader = config.postgres.reader_role
