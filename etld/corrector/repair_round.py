@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etld.deadletters import lifecycle, outcomes
+from etld.deadletters import error_groups, jobs, lifecycle, outcomes
 from etld.util.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _REPAIR_AT_ONCE, _SEND_AT_ONCE, _PAGE = 200, 500, 1000
 # Seconds from one time to the next.
 _RETIRE_EVERY, _REVIVE_EVERY, _RESOLVE_EVERY, _MOVE_EVERY, _HOLD_EVERY = 30.0, 10.0, 0.25, 0.25, 5.0
-_COUNT_EVERY, _RECOUNT_EVERY = 0.5, 10.0
+_COUNT_EVERY, _RECOUNT_EVERY, _ADD_UP_EVERY, _JOB_EVERY = 0.5, 10.0, 10.0, 0.4
 # Counting may take one part in so many of the time.
 _COUNTING_SHARE = 50
 # A repair that its processor was seen to have passed so many seconds ago, and that left no trace, was filtered.
@@ -71,6 +71,7 @@ class RepairRound:
         self._due: dict[str, float] = {}
         self._resolve_after = lifecycle.ResolvePage()
         self._all_sent = False
+        self._at_job = False
         self._sent_last = 0
         self.close_breaker = threading.Event()
         self.changed = True
@@ -97,13 +98,25 @@ class RepairRound:
             setup.repairer.hold(conn, list(self._trials.under_way))
         if self._is_due("retire", _RETIRE_EVERY):
             self._retire(conn, setup.config)
+            jobs.remove_old(conn)
+        if self._is_due("add up", _ADD_UP_EVERY):
+            with conn.transaction(), conn.cursor() as cur:
+                error_groups.add_counts_up(cur)
         if self._is_due("revive", _REVIVE_EVERY):
             repaired += setup.repairer.revive(conn)
         if not self._move.over and self._is_due("move", _MOVE_EVERY):
             self._move.step(conn)
         self.changed = self.changed or bool(repaired + sent + announced + resolved)
         self._count(conn)
-        return bool(repaired or sent or announced == _SEND_AT_ONCE)
+        return self._job(conn) or bool(repaired or sent or announced == _SEND_AT_ONCE)
+
+    def _job(self, conn: Connection) -> bool:
+        """Do a page of what was asked for and nobody does; True when there may be more."""
+        if not self._at_job and not self._is_due("job", _JOB_EVERY):
+            return False
+        self._at_job = jobs.work_on_one_left(conn)
+        self.changed = self.changed or self._at_job
+        return self._at_job
 
     def due_soon(self) -> bool:
         """Is something on its way that is looked at often?"""

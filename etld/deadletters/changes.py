@@ -25,6 +25,8 @@ def changes(before: Any, after: Any, path: str = "") -> tuple[Change, ...]:
             for key in keys
             for change in changes(before.get(key, ...), after.get(key, ...), f"{path}.{key}" if path else key)
         )
+    if type(before) is type(after) and isinstance(before, str | int | None) and before == after:
+        return ()
     old, new = _shown(before), _shown(after)
     return () if old == new else (Change(path, old, new),)
 

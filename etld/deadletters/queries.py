@@ -15,33 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
+    from etld.deadletters.letter_filter import LetterFilter
     from etld.postgres.connections import Connection, Cursor
 
 _SQL = statements.load(__package__, "queries")
+#: In which states a letter can be replayed or discarded.
+REPLAYED, DISCARDED = ("parked", "discarded", "resent"), ("parked", "new")
 _LOWEST, _HIGHEST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
-
-
-@dataclass(frozen=True, slots=True)
-class LetterFilter:
-    """Which letters; what is None matches any. `error` is a regular expression, ages are seconds."""
-
-    ids: tuple[str, ...] | None = None
-    states: tuple[str, ...] | None = None
-    types: tuple[str, ...] | None = None
-    error: str | None = None
-    older: float | None = None
-    newer: float | None = None
-
-    def parameters(self) -> dict[str, Any]:
-        """For the statements."""
-        return {
-            "ids": _list(self.ids),
-            "states": _list(self.states),
-            "types": _list(self.types),
-            "error": self.error,
-            "older": self.older,
-            "newer": self.newer,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +97,9 @@ def pages(
         step = size if left is None else min(size, left)
         rows = [
             ListedLetter(*row)
-            for row in conn.execute(_SQL.page, {**chosen.parameters(), "after": after, "limit": step})
+            for row in conn.execute(
+                _SQL.page, {**chosen.parameters(), "all_states": list(STATES), "after": after, "limit": step}
+            )
         ]
         yield from rows
         if len(rows) < step:
@@ -128,7 +110,7 @@ def pages(
 
 def count(conn: Connection, chosen: LetterFilter) -> int:
     """How many letters a filter chooses."""
-    row = conn.execute(_SQL.count, chosen.parameters()).fetchone()
+    row = conn.execute(_SQL.counted if chosen.by_counts else _SQL.count, chosen.parameters()).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -181,32 +163,56 @@ def now(conn: Connection) -> datetime:
     return moment
 
 
-def replay(cur: Cursor, chosen: LetterFilter, before: datetime, limit: int) -> int:
-    """Set up to `limit` letters back to new, with their attempts forgotten; how many."""
-    return cur.execute(_SQL.replay, {**chosen.parameters(), "before": before, "limit": limit}).rowcount
+@dataclass(frozen=True, slots=True)
+class ActionPage:
+    """Letters for an action, none when there are no more; the next page begins after `at` and `id`."""
+
+    ids: tuple[str, ...] = ()
+    at: datetime | str = "-infinity"
+    id: str = _LOWEST
 
 
-def discard(cur: Cursor, chosen: LetterFilter, before: datetime, limit: int, reason: str) -> int:
-    """Give up to `limit` letters up for good; how many."""
-    return cur.execute(
-        _SQL.discard, {**chosen.parameters(), "before": before, "limit": limit, "reason": repository.clean(reason)}
-    ).rowcount
+def next_of_action(
+    cur: Cursor, chosen: LetterFilter, states: Sequence[str], before: datetime, after: ActionPage, limit: int
+) -> ActionPage:
+    """The next letters that a filter chooses in some states, oldest first, but those that changed since `before`."""
+    allowed = [state for state in states if chosen.states is None or state in chosen.states]
+    rows = cur.execute(
+        _SQL.next_of_action,
+        {
+            **chosen.parameters(),
+            "allowed": allowed,
+            "before": before,
+            "after_at": after.at,
+            "after_id": after.id,
+            "limit": limit,
+        },
+    ).fetchall()
+    return ActionPage(tuple(row[0] for row in rows), rows[-1][1], rows[-1][0]) if rows else ActionPage()
 
 
-def statistics(conn: Connection, states: Sequence[str] | None = None) -> dict[str, Any]:
-    """Numbers of letters, or of those in some states, by state, error, rule and day of arrival.
+def replay(cur: Cursor, ids: Sequence[str], before: datetime) -> int:
+    """Set letters back to new, with their attempts forgotten, unless they changed since `before`; how many."""
+    return cur.execute(_SQL.replay, {"ids": list(ids), "allowed": list(REPLAYED), "before": before}).rowcount
 
-    Each kind of error has the id of its newest letter as "example".
-    """
+
+def discard(cur: Cursor, ids: Sequence[str], before: datetime, reason: str) -> int:
+    """Give letters up for good, unless they changed since `before`; how many."""
+    given = {"ids": list(ids), "allowed": list(DISCARDED), "before": before, "reason": repository.clean(reason)}
+    return cur.execute(_SQL.discard, given).rowcount
+
+
+def by_state(conn: Connection, chosen: LetterFilter) -> dict[str, int]:
+    """Numbers of the letters that a filter chooses, by state."""
+    statement = _SQL.states_counted if chosen.by_counts else _SQL.states_looked_up
+    return dict.fromkeys(STATES, 0) | dict(conn.execute(statement, chosen.parameters()).fetchall())
+
+
+def by_day(conn: Connection, states: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Numbers of letters, or of those in some states, by day of arrival."""
+    columns = ("day", "letters", "resolved", "parked", "discarded")
     chosen = {"states": None if states is None else list(states)}
-    errors = ("event_type", "stage", "error_class", "sqlstate", "letters", "parked", "resolved", "error", "example")
-    days = ("day", "letters", "resolved", "parked", "discarded")
-    return {
-        "states": dict.fromkeys(STATES, 0) | dict(conn.execute(_SQL.states, chosen).fetchall()),
-        "errors": [dict(zip(errors, row, strict=True)) for row in conn.execute(_SQL.by_error, chosen)],
-        "rules": by_rule(conn, states),
-        "days": [dict(zip(days, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day, chosen)],
-    }
+    return [dict(zip(columns, (_day(row[0]), *row[1:]), strict=True)) for row in conn.execute(_SQL.by_day, chosen)]
 
 
 def by_rule(conn: Connection, states: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -218,7 +224,3 @@ def by_rule(conn: Connection, states: Sequence[str] | None = None) -> list[dict[
 
 def _day(value: date) -> str:
     return value.isoformat()
-
-
-def _list(values: tuple[str, ...] | None) -> list[str] | None:
-    return None if values is None else list(values)

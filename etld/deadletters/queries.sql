@@ -3,10 +3,25 @@
 -- name: chosen
 (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s::uuid[]))
 AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
-AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
+AND (%(types)s::text[] IS NULL OR coalesce(event_type, '?') = ANY(%(types)s::text[]))
+AND (%(stages)s::text[] IS NULL OR stage = ANY(%(stages)s::text[]))
+AND (%(group)s::uuid IS NULL OR etld.letter_group(stage, error_class, sqlstate, error) = %(group)s::uuid)
 AND (%(error)s::text IS NULL OR concat_ws(' ', stage, error_class, sqlstate, error, reason) ~* %(error)s::text)
+-- A text in what came: as it is in JSON and Avro.
+AND (%(text)s::text IS NULL OR position(convert_to(%(text)s::text, 'UTF8') IN value) > 0)
+AND (%(event_id)s::text IS NULL OR event_id = %(event_uuid)s::uuid OR event_id_text = %(event_id)s::text)
+-- An array, so that the index finds the few letters of a user.
+AND (%(user)s::text IS NULL OR id = ANY(ARRAY(
+    SELECT dead_letter_id FROM etld.dead_letter_attempt WHERE etld.letter_user(before) = left(%(user)s::text, 64))))
 AND (%(older)s::float8 IS NULL OR created_at < now() - make_interval(secs => %(older)s::float8))
 AND (%(newer)s::float8 IS NULL OR created_at >= now() - make_interval(secs => %(newer)s::float8))
+AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s::timestamptz)
+AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s::timestamptz)
+
+-- name: chosen_counts
+(%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
+AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
+AND (%(group)s::uuid IS NULL OR error_group = %(group)s::uuid)
 
 -- name: listed
 id::text, coalesce(event_id::text, event_id_text), event_type, state, stage, error_class, error, sqlstate, topic,
@@ -16,20 +31,107 @@ partition, "offset", attempts, reason, created_at, updated_at
 id BETWEEN %(first_id)s::uuid AND %(last_id)s::uuid OR event_id = %(event_id)s::uuid OR event_id_text = %(name)s
 
 -- name: page
-SELECT
-    -- include: listed
-FROM etld.dead_letter
-WHERE
-    -- include: chosen
-    AND (%(after)s::uuid IS NULL
-         OR (created_at, id) < (SELECT created_at, id FROM etld.dead_letter WHERE id = %(after)s::uuid))
-ORDER BY created_at DESC, id DESC
+-- State by state, so that an index gives each in its order, however many there are.
+SELECT l.id::text, coalesce(l.event_id::text, l.event_id_text), l.event_type, l.state, l.stage, l.error_class, l.error,
+    l.sqlstate, l.topic, l.partition, l."offset", l.attempts, l.reason, l.created_at, l.updated_at
+FROM unnest(coalesce(%(states)s::text[], %(all_states)s::text[])) AS one (letter_state), LATERAL (
+    SELECT * FROM etld.dead_letter
+    WHERE state = one.letter_state AND
+        -- include: chosen
+        AND (%(after)s::uuid IS NULL
+             OR (created_at, id) < (SELECT created_at, id FROM etld.dead_letter WHERE id = %(after)s::uuid))
+    ORDER BY created_at DESC, id DESC
+    LIMIT %(limit)s
+) l
+ORDER BY l.created_at DESC, l.id DESC
 LIMIT %(limit)s
 
 -- name: count
 SELECT count(*) FROM etld.dead_letter
 WHERE
     -- include: chosen
+
+-- name: counted
+SELECT coalesce(sum(letters), 0) FROM etld.dead_letter_count
+WHERE
+    -- include: chosen_counts
+
+-- name: groups_counted
+WITH counted AS MATERIALIZED (
+    SELECT error_group, event_type, state, hour, sum(letters) AS letters
+    FROM etld.dead_letter_count
+    WHERE
+        -- include: chosen_counts
+    GROUP BY 1, 2, 3, 4
+)
+-- include: grouped
+
+-- name: groups_looked_up
+WITH counted AS MATERIALIZED (
+    SELECT etld.letter_group(stage, error_class, sqlstate, error) AS error_group, coalesce(event_type, '?') AS event_type,
+        state, date_bin('1 hour', created_at, 'epoch') AS hour, count(*) AS letters
+    FROM etld.dead_letter
+    WHERE
+        -- include: chosen
+    GROUP BY 1, 2, 3, 4
+)
+-- include: grouped
+
+-- name: grouped
+, span AS (
+    SELECT min(hour) AS began, greatest(extract(epoch FROM now() - min(hour)) / %(bins)s, 3600) AS width
+    FROM counted WHERE letters > 0
+), top AS (
+    SELECT error_group, event_type, sum(letters)::bigint AS letters,
+        coalesce(sum(letters) FILTER (WHERE state = 'parked'), 0)::bigint AS parked,
+        coalesce(sum(letters) FILTER (WHERE state = 'resolved'), 0)::bigint AS resolved,
+        array_agg(DISTINCT state) FILTER (WHERE letters > 0) AS states, count(*) OVER () AS groups
+    FROM counted
+    GROUP BY 1, 2
+    HAVING sum(letters) > 0
+    ORDER BY 3 DESC, 1, 2
+    LIMIT %(most)s
+), binned AS (
+    SELECT error_group, event_type, bin, sum(letters) AS letters
+    FROM counted, span,
+        LATERAL (SELECT least(floor(extract(epoch FROM hour - span.began) / span.width)::int, %(bins)s - 1) AS bin) b
+    GROUP BY 1, 2, 3
+), spark AS (
+    SELECT error_group, event_type, json_object_agg(bin, letters) AS bins FROM binned GROUP BY 1, 2
+)
+SELECT top.error_group::text, top.event_type, stage, error_class, coalesce(sqlstate, ''), top.letters, top.parked,
+    top.resolved, etld.letter_error(stage, error), newest.id::text, oldest.created_at, newest.created_at, spark.bins,
+    top.groups
+FROM top JOIN spark USING (error_group, event_type), LATERAL (
+    SELECT l.* FROM unnest(top.states) AS one (letter_state), LATERAL (
+        SELECT id, stage, error_class, sqlstate, error, created_at FROM etld.dead_letter d
+        WHERE etld.letter_group(d.stage, d.error_class, d.sqlstate, d.error) = top.error_group
+            AND d.state = one.letter_state AND coalesce(d.event_type, '?') = top.event_type
+        ORDER BY created_at DESC, id DESC
+        LIMIT 1
+    ) l ORDER BY l.created_at DESC, l.id DESC LIMIT 1
+) newest, LATERAL (
+    SELECT min(l.created_at) AS created_at FROM unnest(top.states) AS one (letter_state), LATERAL (
+        SELECT created_at FROM etld.dead_letter d
+        WHERE etld.letter_group(d.stage, d.error_class, d.sqlstate, d.error) = top.error_group
+            AND d.state = one.letter_state AND coalesce(d.event_type, '?') = top.event_type
+        ORDER BY created_at, id
+        LIMIT 1
+    ) l
+) oldest
+ORDER BY top.letters DESC, top.event_type, stage, error_class, sqlstate
+
+-- name: add_counts_up
+WITH several AS (
+    SELECT error_group, event_type, state, hour FROM etld.dead_letter_count
+    GROUP BY 1, 2, 3, 4 HAVING count(*) > 1 OR sum(letters) = 0
+), gone AS (
+    DELETE FROM etld.dead_letter_count c USING several s
+    WHERE (c.error_group, c.event_type, c.state, c.hour) = (s.error_group, s.event_type, s.state, s.hour)
+    RETURNING c.*
+)
+INSERT INTO etld.dead_letter_count (error_group, event_type, state, hour, letters)
+SELECT error_group, event_type, state, hour, sum(letters) FROM gone GROUP BY 1, 2, 3, 4 HAVING sum(letters) <> 0
 
 -- name: whole
 SELECT
@@ -56,15 +158,28 @@ SELECT id::text, state FROM etld.dead_letter WHERE id = ANY(%(ids)s::uuid[])
 -- name: now
 SELECT now()
 
--- name: replay
-WITH chosen AS (
-    SELECT id FROM etld.dead_letter
-    WHERE
-    -- include: chosen
-        AND state IN ('parked', 'discarded', 'resent') AND updated_at < %(before)s
+-- name: next_of_action
+-- Oldest first, state by state, so that an index gives each in its order, however many there are.
+SELECT l.id::text, l.created_at
+FROM unnest(%(allowed)s::text[]) AS one (letter_state), LATERAL (
+    SELECT id, created_at FROM etld.dead_letter
+    WHERE state = one.letter_state AND updated_at < %(before)s AND (created_at, id) > (%(after_at)s::timestamptz, %(after_id)s::uuid) AND
+        -- include: chosen
     ORDER BY created_at, id
     LIMIT %(limit)s
-    FOR UPDATE
+) l
+ORDER BY l.created_at, l.id
+LIMIT %(limit)s
+
+-- name: locked
+SELECT id FROM etld.dead_letter
+WHERE id = ANY(%(ids)s::uuid[]) AND state = ANY(%(allowed)s::text[]) AND updated_at < %(before)s
+ORDER BY id
+FOR UPDATE
+
+-- name: replay
+WITH chosen AS (
+    -- include: locked
 )
 UPDATE etld.dead_letter d
 SET state = 'new', reason = 'replayed', base_attempts = attempts, replays = replays + 1, not_before = NULL,
@@ -73,13 +188,7 @@ FROM chosen WHERE d.id = chosen.id
 
 -- name: discard
 WITH chosen AS (
-    SELECT id FROM etld.dead_letter
-    WHERE
-    -- include: chosen
-        AND state IN ('parked', 'new') AND updated_at < %(before)s
-    ORDER BY created_at, id
-    LIMIT %(limit)s
-    FOR UPDATE
+    -- include: locked
 ), gone AS (
     UPDATE etld.dead_letter d
     SET state = 'discarded', reason = %(reason)s, attempts = attempts + 1, updated_at = clock_timestamp()
@@ -89,23 +198,17 @@ WITH chosen AS (
 INSERT INTO etld.dead_letter_attempt (dead_letter_id, attempt, error, outcome)
 SELECT id, attempts, %(reason)s, 'discarded' FROM gone
 
--- name: states
-SELECT state, count(*)
-FROM etld.dead_letter
-WHERE %(states)s::text[] IS NULL OR state = ANY(%(states)s::text[])
-GROUP BY 1
+-- name: states_counted
+SELECT state, sum(letters)::bigint FROM etld.dead_letter_count
+WHERE
+    -- include: chosen_counts
+GROUP BY 1 HAVING sum(letters) <> 0
 
--- name: by_error
-SELECT coalesce(event_type, '?'), stage, error_class, coalesce(sqlstate, ''), count(*),
-    count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'resolved'),
-    -- What was expected where, without what came and without numbers.
-    left(CASE WHEN stage = 'VALIDATION' THEN split_part(split_part(error, ', got ', 1), '; did you mean', 1)
-              ELSE regexp_replace(split_part(error, ' DETAIL:', 1), '\d+', '#', 'g') END, 200),
-    (array_agg(id ORDER BY created_at DESC, id))[1]::text
-FROM etld.dead_letter
-WHERE %(states)s::text[] IS NULL OR state = ANY(%(states)s::text[])
-GROUP BY 1, 2, 3, 4, 8
-ORDER BY 5 DESC, 1, 2, 3, 4, 8
+-- name: states_looked_up
+SELECT state, count(*) FROM etld.dead_letter
+WHERE
+    -- include: chosen
+GROUP BY 1
 
 -- name: by_rule
 SELECT coalesce(rule, '(none)'), count(*),
@@ -126,9 +229,10 @@ GROUP BY 1
 ORDER BY 2 DESC, 1
 
 -- name: by_day
-SELECT created_at::date, count(*), count(*) FILTER (WHERE state = 'resolved'),
-    count(*) FILTER (WHERE state = 'parked'), count(*) FILTER (WHERE state = 'discarded')
-FROM etld.dead_letter
+SELECT hour::date, sum(letters)::bigint, coalesce(sum(letters) FILTER (WHERE state = 'resolved'), 0)::bigint,
+    coalesce(sum(letters) FILTER (WHERE state = 'parked'), 0)::bigint,
+    coalesce(sum(letters) FILTER (WHERE state = 'discarded'), 0)::bigint
+FROM etld.dead_letter_count
 WHERE %(states)s::text[] IS NULL OR state = ANY(%(states)s::text[])
-GROUP BY 1
+GROUP BY 1 HAVING sum(letters) <> 0
 ORDER BY 1

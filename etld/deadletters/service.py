@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from etld.deadletters import by_hand, queries, repository
+from etld.deadletters import by_hand, error_groups, jobs, queries, repository
 from etld.deadletters.by_hand import Draft, NotReplayed
+from etld.deadletters.letter_filter import LetterFilter
 from etld.deadletters.repair_types import RepairTypes
 from etld.deadletters.repairer import Repairer
 from etld.deadletters.reports import LetterReport, TrialReport, letter_report, trial_report
@@ -25,18 +26,17 @@ from etld.schemas import catalog
 from etld.schemas.registry import open_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
     from etld.config import Config
-    from etld.deadletters.queries import LetterFilter, ListedLetter
+    from etld.deadletters.error_groups import ErrorGroups
+    from etld.deadletters.jobs import LetterJob
+    from etld.deadletters.queries import ListedLetter
     from etld.deadletters.rules import paths
-    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.connections import Connection
     from etld.worker import Addresses
 
-    Change = Callable[[Cursor, LetterFilter, datetime, int], int]
-
-_CHANGE_AT_ONCE = 500
+_GROUPS, _ALL = 200, 1_000_000
 _TEST_AT_ONCE = 200
 _UUID_LENGTH = 36
 _NAME = re.compile(r"[0-9a-fA-F-]{4,36}")
@@ -51,8 +51,8 @@ class BulkAction:
     states: tuple[str, ...]
 
 
-REPLAY = BulkAction("replay", "replayed", ("parked", "discarded", "resent"))
-DISCARD = BulkAction("discard", "discarded", ("parked", "new"))
+REPLAY = BulkAction("replay", "replayed", queries.REPLAYED)
+DISCARD = BulkAction("discard", "discarded", queries.DISCARDED)
 
 
 def bulk_filter(action: BulkAction, chosen: LetterFilter, *, named: bool) -> LetterFilter:
@@ -146,9 +146,23 @@ class DeadLetterService:
         rules = () if was_killed(letter.listed.reason) else repairer.rules
         return letter_report(letter, repairer.decode(letter.pending()), rules, types)
 
+    def groups(self, chosen: LetterFilter, most: int = _GROUPS) -> ErrorGroups:
+        """What is wrong with the letters that a filter chooses: at most so many groups, the largest first."""
+        return error_groups.groups(self._conn, chosen, most)
+
+    def states(self, chosen: LetterFilter) -> dict[str, int]:
+        """How many of the letters that a filter chooses are in each state."""
+        return queries.by_state(self._conn, chosen)
+
     def statistics(self, states: Sequence[str] | None = None) -> dict[str, Any]:
         """Numbers of letters, or of those in some states, by state, error, rule and day of arrival."""
-        return queries.statistics(self._conn, states)
+        chosen = LetterFilter(states=None if states is None else tuple(states))
+        return {
+            "states": self.states(chosen),
+            "errors": [one.as_json() for one in self.groups(chosen, _ALL).groups],
+            "rules": queries.by_rule(self._conn, states),
+            "days": queries.by_day(self._conn, states),
+        }
 
     def rule_counts(self) -> dict[str, dict[str, int]]:
         """By rule, also one that is no more: `attempts`, and of them `stored`, `failed`, `under_way` and `parked`."""
@@ -166,17 +180,37 @@ class DeadLetterService:
                 batch.clear()
         yield from self._tested(batch, only_matching=only_matching)
 
-    def replay(self, chosen: LetterFilter) -> Iterator[int]:
-        """Take letters up again, some hundred a transaction: how many each time."""
-        return self._changed(chosen, queries.replay)
+    def begin(
+        self, action: BulkAction, chosen: LetterFilter, asked_by: str, reason: str | None = None, hold: float = 0.0
+    ) -> LetterJob:
+        """Ask for an action on all letters that a filter of `bulk_filter` chooses. A corrector does it, page by page.
 
-    def discard(self, chosen: LetterFilter, reason: str) -> Iterator[int]:
-        """Give letters up for good, some hundred a transaction: how many each time."""
+        With `hold`, no corrector does while whoever asked calls `work` at least every `hold` seconds.
+        """
+        return jobs.add(
+            self._conn, action.verb, chosen, self.count(chosen), asked_by=asked_by, reason=reason, hold=hold
+        )
 
-        def change(cur: Cursor, of: LetterFilter, before: datetime, limit: int) -> int:
-            return queries.discard(cur, of, before, limit, reason)
+    def work(self, job: LetterJob, hold: float) -> Iterator[LetterJob]:
+        """Do an action that was asked for, some hundred letters a transaction: how far it is each time."""
+        while jobs.work(self._conn, job.id, hold):
+            yield self.job(job.id)
 
-        return self._changed(chosen, change)
+    def job(self, job_id: int) -> LetterJob:
+        """How far an action is; raises `EtldError` when there is none of this number."""
+        found = jobs.of_id(self._conn, job_id)
+        if found is None:
+            raise EtldError(f"there is no job {job_id}")
+        return found
+
+    def jobs(self, limit: int) -> list[LetterJob]:
+        """The last actions that were asked for, the newest first."""
+        return jobs.latest(self._conn, limit)
+
+    def cancel(self, job_id: int) -> LetterJob:
+        """Do no more of an action; what is done stays done. Raises `EtldError` when there is none of this number."""
+        jobs.finish(self._conn, job_id, "cancelled")
+        return self.job(job_id)
 
     def draft(self, letter_id: str) -> Draft:
         """A letter as a person edits it; raises `NotReplayed`."""
@@ -207,7 +241,7 @@ class DeadLetterService:
             if locked is None or locked.state not in REPLAY.states:
                 raise NotReplayed(f"its state is now {locked.state if locked else 'gone'}")
             decision = by_hand.decide(of, event, locked.attempts + 1, types)
-            queries.replay(cur, queries.LetterFilter(ids=(of.letter.id,)), queries.now(self._conn), 1)
+            queries.replay(cur, (of.letter.id,), queries.now(self._conn))
             repository.write_decisions(cur, [decision])
 
     @property
@@ -223,16 +257,6 @@ class DeadLetterService:
             types = repairer.catalog.at(letter.asked_at)
             decoded = repairer.decode(letter)
             yield trial_report(letter, decoded, repairer.rules, types, only_matching=only_matching)
-
-    def _changed(self, chosen: LetterFilter, change: Change) -> Iterator[int]:
-        # What a bulk action changed is younger than its begin, so that it comes to an end.
-        before = queries.now(self._conn)
-        while True:
-            with self._conn.transaction(), self._conn.cursor() as cur:
-                changed = change(cur, chosen, before, _CHANGE_AT_ONCE)
-            if not changed:
-                return
-            yield changed
 
 
 @contextmanager

@@ -100,6 +100,15 @@ class EtldClient:
         found = self.sql("SELECT event_details -> 'price' FROM processed_events WHERE event_id = %s::uuid", event_id)
         return found[0][0] if found else None
 
+    def listed(self, *options: str) -> list[dict[str, Any]]:
+        """What `etld dlq list` tells."""
+        return [json.loads(line) for line in self.daemon.cli("dlq", "list", "--json", *options).stdout.splitlines()]
+
+    def jobs(self, limit: int) -> list[dict[str, Any]]:
+        """The last replays and discards of many letters."""
+        told = self.daemon.cli("dlq", "jobs", "--limit", str(limit), "--json").stdout
+        return [json.loads(line) for line in told.splitlines()]
+
     def states(self) -> dict[str, int]:
         """Number of letters by state, without those that have none."""
         return dict(self.sql("SELECT state, count(*) FROM etld.dead_letter GROUP BY 1"))

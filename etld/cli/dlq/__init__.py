@@ -1,4 +1,4 @@
-"""`etld dlq`: list, show, stats, test, rules, replay, discard.
+"""`etld dlq`: list, show, stats, test, rules, replay, jobs, discard.
 
 One file a command; what they do is in deadletters/service and deadletters/rule_store.
 """
@@ -17,6 +17,7 @@ COMMANDS = {
     "test": ("etld.cli.dlq.test", "Try rules on dead letters; nothing is changed."),
     "rules": ("etld.cli.dlq.rules", "List, show, add and remove rules."),
     "replay": ("etld.cli.dlq.replay", "Take parked letters up again, or repair one by hand."),
+    "jobs": ("etld.cli.dlq.jobs", "Show or cancel replays and discards of many letters."),
     "discard": ("etld.cli.dlq.discard", "Give dead letters up for good."),
 }
 

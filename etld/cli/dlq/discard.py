@@ -34,5 +34,4 @@ def command(path: Path | None, /, ids: tuple[str, ...], reason: str, yes: bool, 
     names = letter_names(ids)
     with open_service(path) as service:
         wanted = service.identified(wanted, names, DISCARD)
-        steps = service.discard(wanted, reason)
-        sys.exit(bulk(DISCARD, service.count(wanted), steps, yes=yes, as_json=as_json))
+        sys.exit(bulk(service, DISCARD, wanted, reason, yes=yes, as_json=as_json))

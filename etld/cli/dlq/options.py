@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etld.errors import UsageError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from etld.deadletters.queries import LetterFilter
+    from etld.deadletters.letter_filter import LetterFilter
     from etld.deadletters.service import DeadLetterService
 
 STATES = ("new", "repaired", "resent", "resolved", "parked", "discarded")
@@ -25,7 +22,14 @@ def filters(function: Any) -> Any:
     for option in (
         click.option("--newer-than", metavar="AGE", help='Only letters that came within e.g. "1 h".'),
         click.option("--older-than", metavar="AGE", help='Only letters that came before e.g. "7 d".'),
+        click.option("--until", metavar="TIME", help="Only letters that came before, e.g. 2026-01-31T12:00Z."),
+        click.option("--since", metavar="TIME", help="Only letters that came then or later."),
+        click.option("--user", metavar="USER_ID", help="Only letters of this user, where the event could be read."),
+        click.option("--event-id", metavar="ID", help="Only letters of this event."),
+        click.option("--text", metavar="TEXT", help="Only letters that hold this text."),
+        click.option("--group", metavar="ID", help="Only letters of this group of `etld dlq stats --json`."),
         click.option("--error", metavar="REGEX", help="Only letters whose error or reason matches."),
+        click.option("--stage", "stages", multiple=True, metavar="STAGE", help="Only this stage; may be repeated."),
         click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this event type; may be repeated."),
         click.option(
             "--state", "states", multiple=True, type=click.Choice(STATES), help="Only this state; may be repeated."
@@ -35,40 +39,11 @@ def filters(function: Any) -> Any:
     return function
 
 
-def chosen(
-    states: tuple[str, ...] = (),
-    types: tuple[str, ...] = (),
-    error: str | None = None,
-    older_than: str | None = None,
-    newer_than: str | None = None,
-) -> LetterFilter:
+def chosen(**options: Any) -> LetterFilter:
     """The filter that the options stand for; raises `UsageError`."""
-    from etld.deadletters.queries import LetterFilter
+    from etld.deadletters.letter_filter import letter_filter
 
-    if error is not None:
-        try:
-            re.compile(error)
-        except re.error as problem:
-            raise UsageError(f"--error {error!r} is not a regular expression: {problem}") from None
-    return LetterFilter(
-        None,
-        states or None,
-        types or None,
-        error,
-        _age("--older-than", older_than),
-        _age("--newer-than", newer_than),
-    )
-
-
-def _age(option: str, text: str | None) -> float | None:
-    from etld.config.units import parse_duration
-
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
+    return letter_filter(**options)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -10,25 +11,38 @@ import click
 
 from etld.cli.layout import room, wrapped
 from etld.cli.table import table_lines
+from etld.errors import EtldError
 from etld.util.text import escaped, one_line, shortened, thousands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from etld.deadletters.changes import Change
-    from etld.deadletters.service import BulkAction
+    from etld.deadletters.letter_filter import LetterFilter
+    from etld.deadletters.service import BulkAction, DeadLetterService
 
 # Narrower than this, the last column of a table goes to a line of its own.
 _READABLE = 50
 _SHORT = 13
 _INTERRUPTED = 130
+# Seconds after which a corrector goes on with what a command has left undone.
+_HELD = 10.0
 
 
-def bulk(action: BulkAction, total: int, steps: Iterator[int], *, yes: bool, as_json: bool) -> int:
-    """Ask, then do `steps`, each of which tells how many letters it changed; the exit code.
+def bulk(
+    service: DeadLetterService,
+    action: BulkAction,
+    wanted: LetterFilter,
+    reason: str | None = None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Ask, then do an action on all letters that are wanted; the exit code.
 
-    Interrupted, it has done whole steps only, and a repetition goes on with the rest.
+    Interrupted, it has done whole steps only, and a repetition goes on with the rest. Killed, a corrector goes on.
     """
+    total = service.count(wanted)
     if not total:
         click.echo(
             json.dumps({action.past: 0, "interrupted": False}) if as_json else f"no dead letter to {action.verb}"
@@ -36,22 +50,25 @@ def bulk(action: BulkAction, total: int, steps: Iterator[int], *, yes: bool, as_
         return 0
     if not yes and not agreed(f"{action.verb} {letters(total)}?"):
         return 1
-    done = 0
+    job = service.begin(action, wanted, f"{getpass.getuser()} (command line)", reason, _HELD)
     interrupted = False
     try:
         with progress(total, action.verb, hidden=not sys.stderr.isatty()) as bar:
-            for changed in steps:
-                done += changed
-                bar.update(changed)
+            for so_far in service.work(job, _HELD):
+                bar.update(so_far.done - bar.pos)
+        job = service.job(job.id)
     except KeyboardInterrupt:
         interrupted = True
+        job = service.cancel(job.id)
+    if job.state == "failed":
+        raise EtldError(f"{action.past} {thousands(job.done)} of {thousands(total)}: {job.error}")
     if as_json:
-        click.echo(json.dumps({action.past: done, "interrupted": interrupted}))
+        click.echo(json.dumps({action.past: job.done, "interrupted": interrupted}))
     elif interrupted:
         again = "the same command goes on with the rest"
-        click.echo(f"interrupted: {action.past} {thousands(done)} of {thousands(total)}; {again}", err=True)
+        click.echo(f"interrupted: {action.past} {thousands(job.done)} of {thousands(total)}; {again}", err=True)
     else:
-        click.echo(f"{action.past} {letters(done)}")
+        click.echo(f"{action.past} {letters(job.done)}")
     return _INTERRUPTED if interrupted else 0
 
 

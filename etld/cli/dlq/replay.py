@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etld.deadletters.by_hand import Draft
-    from etld.deadletters.queries import LetterFilter
+    from etld.deadletters.letter_filter import LetterFilter
     from etld.deadletters.service import DeadLetterService
 
     Assignments = list[tuple[tuple[str, ...], Any]]
@@ -67,7 +67,7 @@ def command(
         wanted = service.identified(wanted, names, REPLAY)
         if by_hand:
             sys.exit(_by_hand(service, wanted, fields, yes=yes, as_json=as_json))
-        sys.exit(bulk(REPLAY, service.count(wanted), service.replay(wanted), yes=yes, as_json=as_json))
+        sys.exit(bulk(service, REPLAY, wanted, yes=yes, as_json=as_json))
 
 
 def _assignment(text: str) -> tuple[tuple[str, ...], Any]:

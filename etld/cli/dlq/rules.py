@@ -1,4 +1,4 @@
-"""`etld dlq rules`: list, show, add, remove. What they do is in deadletters/rule_store."""
+"""`etld dlq rules`: list, show, draft, add, remove. What they do is in deadletters/rule_store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from etld.cli.dlq.options import open_service
 from etld.cli.dlq.output import agreed, print_table
-from etld.errors import Unreachable
+from etld.errors import EtldError, Unreachable
 
 if TYPE_CHECKING:
     from etld.deadletters.rule_store import KnownRule, RuleStore
@@ -61,6 +61,23 @@ def show(path: Path | None, name: str, as_json: bool) -> None:
     if of["repaired"] is not None:
         click.echo("# " + ", ".join(f"{key.replace('_', ' ')} {number}" for key, number in of.items()))
     click.echo(rule.as_toml(), nl=False)
+
+
+@command.command()
+@click.argument("group")
+@click.pass_obj
+def draft(path: Path | None, group: str) -> None:
+    """Begin a rule for the letters of GROUP, of `etld dlq stats --json`: a text to go on with, try and add."""
+    from etld.deadletters.letter_filter import letter_filter
+    from etld.deadletters.rule_writing import draft as drafted
+
+    with open_service(path) as service:
+        found = service.groups(letter_filter(group=group)).groups
+    if not found:
+        raise EtldError(
+            f"there are no dead letters of the group {group}; `etld dlq stats --json` tells which there are"
+        )
+    click.echo(drafted(found[0]), nl=False)
 
 
 @command.command()

@@ -144,15 +144,13 @@ def _tests(wanted: Any) -> tuple[Test, ...]:
     if not isinstance(wanted, dict):
         return (_equals(wanted),)
     if not wanted:
-        raise RuleError(f"expected a value, or a table of {', '.join(_TESTS)}")
+        raise RuleError(f"expected a value, or a table of {', '.join(TESTS)}")
     tests = []
     for name, argument in wanted.items():
-        if name not in _TESTS:
-            raise RuleError(
-                f"unknown test {name!r}{guess(name, _TESTS) or '; the tests are ' + ', '.join(_TESTS)}", name
-            )
+        if name not in TESTS:
+            raise RuleError(f"unknown test {name!r}{guess(name, TESTS) or '; the tests are ' + ', '.join(TESTS)}", name)
         try:
-            tests.append(_TESTS[name](argument))
+            tests.append(TESTS[name](argument))
         except RuleError as error:
             raise error.below(name) from None
     return tuple(tests)
@@ -197,7 +195,7 @@ def _above(wanted: Any) -> Test:
     return lambda value: TYPES["number"](value) and value > limit
 
 
-_TESTS: Final[Mapping[str, Callable[[Any], Test]]] = {
+TESTS: Final[Mapping[str, Callable[[Any], Test]]] = {
     "equals": _equals,
     "in": _one_of,
     "exists": _exists,

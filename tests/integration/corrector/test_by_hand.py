@@ -127,6 +127,31 @@ def test_an_interrupted_replay_has_done_whole_batches_and_goes_on(etld: EtldClie
     assert etld.sql("SELECT count(*) FROM etld.dead_letter WHERE replays > 2") == [(0,)]
 
 
+def test_a_killed_replay_is_gone_on_with_by_the_corrector(etld: EtldClient) -> None:
+    """Kill -9 while it waits for a row in its second batch; no letter is replayed twice."""
+    etld.send([purchase(item_id=number, price="killed") for number in range(700)])
+    chosen = ("--text", "killed", "--state", "parked")
+    wait_until(lambda: len(etld.listed(*chosen)) == 700, 60, "all are parked")
+    with psycopg.connect(etld.dsn) as holder:
+        last = etld.listed(*chosen)[0]["id"]
+        holder.execute("SELECT id FROM etld.dead_letter WHERE id = %s FOR UPDATE", (last,))
+        replay = Terminal(etld, "dlq", "replay", *chosen, "--yes")
+        done = "SELECT done FROM etld.letter_job ORDER BY id DESC LIMIT 1"
+        wait_until(lambda: etld.sql(done) == [(500,)], 30, "a batch is done")
+        os.killpg(replay.process.pid, signal.SIGKILL)
+        replay.end()
+        assert etld.sql(done) == [(500,)]
+    (job,) = etld.jobs(1)
+    assert (job["action"], job["total"]) == ("replay", 700)
+    wait_until(lambda: etld.jobs(1)[0]["state"] == "done", 60, "the corrector has done the rest")
+    assert etld.jobs(1)[0]["done"] == 700
+    assert "command line" in job["asked_by"]
+    replays = (
+        "SELECT DISTINCT replays FROM etld.dead_letter WHERE position('killed' IN convert_from(value, 'UTF8')) > 0"
+    )
+    assert etld.sql(replays) == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("as_json", "words"),
     [

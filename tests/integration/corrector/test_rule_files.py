@@ -46,8 +46,13 @@ def test_a_rule_is_tried_added_and_repairs(etld: EtldClient) -> None:
     other = etld.track(event("order", {"order_value": "x"}))
     for event_id in (wrong["event_id"], other["event_id"]):
         etld.letter(event_id, "parked")
+    (group,) = (one["group"] for one in daemon.json("dlq", "stats")["errors"] if one["event_type"] == "purchase")
+    assert 'parse_number = "event_details.price"' in daemon.cli("dlq", "rules", "draft", group).stdout
     file = daemon.directory / "comma.toml"
     file.write_text(RULE)
+    summed = daemon.json("dlq", "test", "--file", str(file), "--all", "--summary")
+    assert (summed["repaired"], summed["broken"], summed["unmatched"], summed["over"]) == (1, 0, 1, True)
+    assert summed["samples"][0]["changes"] == [{"path": "event_details.price", "before": '"12,5"', "after": "12.5"}]
     tried = daemon.cli("dlq", "test", "--file", str(file))
     assert "repaired by comma" in tried.stdout
     assert "event_details.price: 12,5 -> 12.5" in tried.stdout.replace('"', "")

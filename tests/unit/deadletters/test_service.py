@@ -12,8 +12,8 @@ from etld.deadletters import by_hand
 from etld.deadletters.by_hand import NotReplayed
 from etld.deadletters.changes import Change, changes
 from etld.deadletters.decode import DecodedLetter
+from etld.deadletters.letter_filter import LetterFilter
 from etld.deadletters.letters import PendingLetter
-from etld.deadletters.queries import LetterFilter
 from etld.deadletters.repairer import Repairer
 from etld.deadletters.reports import trial_report
 from etld.deadletters.rules import from_toml
