@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etld.console.dry_runs import DryRuns
 from etld.console.history import History
 from etld.console.planned import PlannedReload
 from etld.console.verdict import Verdict
@@ -66,6 +67,7 @@ class Sources:
         self._status: tuple[float, dict[str, Any]] = (0.0, {})
         self.history = History()
         self.planned = PlannedReload()
+        self.dry_runs = DryRuns()
         self.verdict = Verdict(lambda: worker.config, worker.addresses.postgres, self.kafka_settings)
 
     @property

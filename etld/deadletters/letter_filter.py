@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LONGEST = 1000
+_OPTIONS = {
+    "ids": "--id",
+    "states": "--state",
+    "types": "--type",
+    "stages": "--stage",
+    "error": "--error",
+    "group": "--group",
+    "text": "--text",
+    "event_id": "--event-id",
+    "user": "--user",
+    "since": "--since",
+    "until": "--until",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,12 @@ class LetterFilter:
     def as_json(self) -> dict[str, Any]:
         """What it asks for."""
         return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def options(self) -> list[str]:
+        """The same for a command of `etld dlq`, once its ages are times."""
+        asked = self.as_json().items()
+        several = ((name, one) for name, value in asked for one in (value if isinstance(value, tuple) else (value,)))
+        return [f"{_OPTIONS[name]}={one}" for name, one in several]
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> LetterFilter:

@@ -74,8 +74,12 @@ def letter_names(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.lower() for name in given)
 
 
-def open_repairer(config: Config, addresses: Addresses, rules: Any = None, only: str | None = None) -> Repairer:
+def open_repairer(
+    config: Config, addresses: Addresses, rules: Any = None, only: str | None = None, *, patience: float = math.inf
+) -> Repairer:
     """A repairer with the rules of the configuration, or with others; with `only`, the rule of that name.
+
+    `patience`: seconds for the registry; a command has time.
 
     Raises `EtldError` for rules that cannot be loaded, and `UsageError` when there is no such rule.
     """
@@ -88,8 +92,7 @@ def open_repairer(config: Config, addresses: Addresses, rules: Any = None, only:
         compiled = tuple(rule for rule in compiled if rule.name == only)
         if not compiled:
             raise UsageError(f"there is no rule {only!r}; the rules are {known}")
-    # A command has time.
-    schemas = open_schemas(config, addresses, budget=math.inf)
+    schemas = open_schemas(config, addresses, budget=patience)
     return Repairer(compiled, RepairTypes(catalog.of_registered_and_files(config)), schemas)
 
 

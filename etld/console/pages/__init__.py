@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etld.console.pages import audit, config, event, events, flow, schemas, summaries, topics, workers
+from etld.console.pages import (
+    audit,
+    config,
+    dead_letters,
+    event,
+    events,
+    flow,
+    letter,
+    rule_words,
+    rules,
+    schemas,
+    summaries,
+    topics,
+    workers,
+)
 
 if TYPE_CHECKING:
     from etld.console.page import Page
@@ -14,6 +28,10 @@ PAGES: tuple[Page, ...] = (
     events.PAGE,
     event.PAGE,
     summaries.PAGE,
+    dead_letters.PAGE,
+    letter.PAGE,
+    rules.PAGE,
+    rule_words.PAGE,
     topics.PAGE,
     workers.PAGE,
     schemas.PAGE,
