@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from etld.postgres.access import access
 from etld.postgres.compose import SQL, Composable, Literal
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.postgres.partitions import catalog, making
+from etld.sinks.postgres.partitions.block_ranges import BlockRanges
 from etld.summaries.live import NotYet
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
@@ -41,6 +43,7 @@ _LOCKED = "55P03"
 _PATIENCE = 15
 # Rows whose time is over go so many seconds later at most: to look for them is to read their partition.
 _LATER = 900.0
+_RANGES_EVERY = 20.0
 _NEVER = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
@@ -54,6 +57,8 @@ class StorageKeeper:
         self._thread: threading.Thread | None = None
         self._conn: Connection | None = None
         self._put_off = 0
+        self._ranges = BlockRanges()
+        self._ranges_at = 0.0
         #: Until when rows of an event type are gone from a table.
         self._done: dict[tuple[str, str], datetime] = {}
 
@@ -108,7 +113,18 @@ class StorageKeeper:
                 self._grant(conn)
         self._tell(_FAULT, problem)
         if partitioned:
+            self._index(conn)
             self._show(catalog.read(conn))
+
+    def _index(self, conn: Connection) -> None:
+        """Let the indexes of block ranges know what is new; what is in the way now is no more the next time."""
+        if time.monotonic() >= self._ranges_at:
+            try:
+                self._ranges.follow(conn)
+            except DatabaseError as error:
+                if sqlstate(error) != _LOCKED:
+                    raise
+            self._ranges_at = time.monotonic() + _RANGES_EVERY
 
     def _make(self, conn: Connection, now: datetime) -> str | None:
         """Make what is missing; what stands in the way, if that matters by now."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import confluent_kafka
+import psycopg
 import pytest
 
 from faults import clock
@@ -84,6 +85,9 @@ def test_days_go_by(shifted: tuple[EtldClient, clock.Clock]) -> None:
     assert gone["purchase"] >= 40
     assert gone["order"] >= 20
     assert etld.sql("SELECT sum(events)::int FROM etld.summary_purchase") == [(20 * days,)]
+    newest = etld.sql("SELECT name FROM etld.event_partition WHERE version <> 0 ORDER BY upper DESC LIMIT 1")[0][0]
+    assert etld.sql(f"SELECT count(*) FROM etld.{newest}") == [(25,)]
+    wait_until(lambda: _read_in_vain(etld, newest) == 0, 60, "the index of times knows the newest rows")
     (first, second) = etld.sql("SELECT name, upper FROM etld.event_partition ORDER BY lower NULLS FIRST LIMIT 2")
     assert first[0] == "processed_events_late"
     assert etld.sql("SELECT lower FROM etld.event_partition WHERE name = %s", second[0]) == [(first[1],)]
@@ -95,6 +99,15 @@ def test_days_go_by(shifted: tuple[EtldClient, clock.Clock]) -> None:
 
 def _orders(etld: EtldClient) -> int:
     return int(etld.sql("SELECT count(*) FROM processed_events WHERE event_type = 'order'")[0][0])
+
+
+def _read_in_vain(etld: EtldClient, partition: str) -> int:
+    """Rows that a query reads by the index of times, and that are of another time."""
+    query = f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT FROM etld.{partition} WHERE accepted_at < '1999-01-01'"
+    with psycopg.connect(etld.dsn, options="-c enable_seqscan=off") as conn:
+        plan = conn.execute(query.encode()).fetchall()[0][0][0]["Plan"]
+    assert plan["Node Type"] == "Bitmap Heap Scan"
+    return int(plan.get("Rows Removed by Index Recheck", 0))
 
 
 def _late_record(etld: EtldClient) -> None:
