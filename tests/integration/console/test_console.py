@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -87,7 +88,7 @@ def _stored(browser: Browser) -> Any:
 def test_what_is_live_comes_by_itself(daemon: Daemon, browser: Browser) -> None:
     """A part of the page, when something has changed: a second browser sees what the first one does."""
     with _events(browser, "/live/workers") as lines:
-        assert "processor-order-0" in lines("running")
+        assert "running" in lines("processor-order-0")
         pause = browser.call("/api/v1/workers/pause", {"target": "processor-order-0"})
         assert (pause.status, pause.json["outcome"]) == (200, "done"), pause.text
         assert "paused" in lines('class="state paused"')
@@ -130,9 +131,9 @@ def test_what_is_done_is_audited(daemon: Daemon, browser: Browser) -> None:
     sent = browser.post("/actions/workers/restart", form)
     assert (sent.status, sent.headers["location"]) == (303, "/workers?kind=corrector")
     shown = browser.get("/workers?kind=corrector")
-    assert 'class="note good"' in shown.text
+    assert 'class="note good"' in shown.text, shown.text
     assert "processor-order-0" not in shown.text
-    assert 'class="note' not in browser.get("/workers?kind=corrector").text
+    assert 'class="note good"' not in browser.get("/workers?kind=corrector").text
     failed = browser.call("/api/v1/topics/resume", {"topic": "event_order", "reason": "a test"})
     assert (failed.status, "not halted" in failed.json["message"]) == (409, True)
     assert browser.call("/api/v1/flow/compare", {}).json["outcome"] in ("done", "under way")
@@ -165,8 +166,8 @@ def test_events_flow_without_it(daemon: Daemon, browser: Browser) -> None:
     os.kill(daemon.worker("console")["pid"], signal.SIGKILL)
     assert post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[0] == 200
     wait_until(lambda: daemon.status()["state"] == "ready", 60.0, "the console is back")
-    assert browser.get("/").status == 200
-    assert daemon.worker("console")["restarts"] == 1
+    wait_until(lambda: _status(browser) == 200, 60.0, "the console answers")
+    assert daemon.worker("console")["restarts"] >= 1
     wait_until(lambda: daemon.status()["totals"]["stored"] > before, 60.0, "the event is stored")
     ended = wait_until(lambda: _ended([row for row in audited(daemon) if row[0] == "lost"]), 60.0, "it has an end")
     assert ended[0][-1].startswith("failed: the console ended before this did")
@@ -221,6 +222,13 @@ def test_in_a_browser(daemon: Daemon, browser: Browser) -> None:
     assert wrong == []
 
 
+def _status(browser: Browser) -> int:
+    """0 while it begins anew."""
+    with contextlib.suppress(OSError):
+        return browser.get("/").status
+    return 0
+
+
 def test_viewers_see_and_nothing_more(daemon: Daemon, browser: Browser) -> None:
     """With users the console asks who comes; a viewer's form and call are refused, and both are on record."""
     file = daemon.directory / "config" / "users.toml"
@@ -238,7 +246,7 @@ def test_viewers_see_and_nothing_more(daemon: Daemon, browser: Browser) -> None:
     assert "console.users_file: is missing" in refused.stderr
     daemon.configure({"console.host": "127.0.0.1", "console.users_file": str(file)})
     daemon.cli("reload")
-    wait_until(lambda: browser.get("/").status == 303, 60.0, "the console asks who comes")
+    wait_until(lambda: _status(browser) == 303, 60.0, "the console asks who comes")
     assert browser.log_in("alice", PASSWORD).status == 303
     shown = browser.get("/workers")
     assert (shown.status, "disabled" in shown.text) == (200, True)
