@@ -41,11 +41,11 @@ class Live:
             if len(self._open) >= _MOST:
                 raise Refused(503, texts()["refused"]["too_many"])
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-            await response.prepare(request)
             task = asyncio.current_task()
             assert task is not None
             self._open.add(task)
             try:
+                await response.prepare(request)
                 await self._tell(response, page, view, request[SESSION])
             except (ConnectionError, asyncio.CancelledError):
                 pass  # the browser has gone, or the console ends
