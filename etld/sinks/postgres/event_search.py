@@ -1,7 +1,7 @@
 """Searching processed_events for people: the newest first, some at a time, within a time that is theirs to wait.
 
-Events are looked for backwards in time, in spans that grow: the newest are found at once without any index, and what
-is rare is looked for until the time is over. The answer says how far back it looked, and where to go on.
+Events are looked for backwards in time, in spans that grow, until the time is over. In a table of millions that needs
+the indexes of `WANTED`: the one of blocks alone is only as good as the last vacuum. The answer says how far back it looked, and where to go on.
 """
 
 from __future__ import annotations
