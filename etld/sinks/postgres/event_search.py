@@ -1,7 +1,9 @@
 """Searching processed_events for people: the newest first, some at a time, within a time that is theirs to wait.
 
 Events are looked for backwards in time, in spans that grow, until the time is over. In a table of millions that needs
-the indexes of `WANTED`: the one of blocks alone is only as good as the last vacuum. The answer says how far back it looked, and where to go on.
+the indexes of `WANTED`: the one of blocks alone is only as good as the last vacuum.
+
+The answer says how far back it looked, and where to go on.
 """
 
 from __future__ import annotations
