@@ -9,6 +9,9 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const given = (own) => (error) => { if (error) { failed.push(own); told.push(String(error.reason || error)); } };
 const segment = name.startsWith("@segment");
 
+// RudderStack's library flushes by a timer too, and nobody catches what that flush fails with.
+process.on("unhandledRejection", (error) => told.push(String(error)));
+
 async function main() {
   let client;
   if (segment) {

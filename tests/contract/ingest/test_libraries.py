@@ -76,8 +76,16 @@ def check(daemon: Daemon, name: str, command: list[str], directory: Path, env: d
     assert all("413" in one or "too large" in one.lower() for one in result["told"]), result["told"]
     assert kept(daemon, [event_id_of(f"{name}-huge")]) == set()
     names = [f"{name}-{number}" for number in (*range(COUNT), "large", "bad", "before", "after")]
-    ids = [event_id_of(own) for own in names]
-    wait_until(lambda: kept(daemon, ids) == set(ids), 60)
+    ids = {event_id_of(own): own for own in names}
+
+    def missing() -> list[str]:
+        there = kept(daemon, list(ids))
+        return [own for event_id, own in ids.items() if event_id not in there]
+
+    try:
+        wait_until(lambda: not missing(), 120)
+    except AssertionError as error:
+        raise AssertionError(f"{missing()} are not there: {daemon.status()['faults']}\n{daemon.logs()}") from error
 
 
 @pytest.mark.parametrize("name", PYTHON)
