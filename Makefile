@@ -30,7 +30,7 @@ $(STAMP):
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.etld-* && touch $@
 
-test: setup ## Run every test, with a small part of `make faults`, two files at a time (about 25 minutes).
+test: setup ## Run every test, with a small part of `make faults`, two files at a time (about 35 minutes).
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # What is compiled is kept, whatever the shell says: to do it anew each time takes a third of the time.
