@@ -20,7 +20,7 @@ from etld.forget.letters import LetterSearch, Sought
 from etld.forget.waiting import Readers
 from etld.kafka.admin import Admin
 from etld.postgres import connections
-from etld.postgres.access import session_access
+from etld.postgres.command_session import command_session
 from etld.postgres.errors import DatabaseError, classify
 from etld.schemas.registry import open_schemas
 from etld.util.text import one_line
@@ -160,17 +160,7 @@ class Forget:
 
     def _connect(self, idle_timeout: float = 0.0) -> Connection:
         assert self._addresses.postgres is not None
-        address, way = session_access(self._config, self._addresses.postgres)
-        conn = connections.connect(
-            address,
-            **way,
-            application_name="etld forget",
-            connect_timeout=self._config.postgres.connect_timeout,
-            statement_timeout=0,
-            idle_timeout=idle_timeout,
-        )
-        connections.notice_its_end(conn)
-        return conn
+        return command_session(self._config, self._addresses.postgres, "etld forget", idle_timeout)
 
 
 def _who() -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etld.errors import EtldError
-from etld.postgres import connections
 from etld.postgres.access import session_access
+from etld.postgres.command_session import command_session
 from etld.rebuild import record
 
 if TYPE_CHECKING:
@@ -37,18 +37,10 @@ class RebuildSession:
 
     def _connect(self) -> Connection:
         assert self._addresses.postgres is not None
-        address, way = session_access(self._config, self._addresses.postgres)
+        _address, way = session_access(self._config, self._addresses.postgres)
         if way["pooled"]:
             raise EtldError("a rebuild needs a session of its own: set postgres.direct_dsn, past the pooler")
-        conn = connections.connect(
-            address,
-            **way,
-            application_name="etld rebuild",
-            connect_timeout=self._config.postgres.connect_timeout,
-            statement_timeout=0,
-            idle_timeout=_FROZEN,
-        )
-        connections.notice_its_end(conn)
+        conn = command_session(self._config, self._addresses.postgres, "etld rebuild", _FROZEN)
         if not record.lock(conn):
             conn.close()
             raise EtldError("another `etld rebuild` is at work")
