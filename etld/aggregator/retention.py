@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Composable, Literal
-from etld.postgres.errors import DatabaseError, sqlstate
+from etld.postgres.errors import LOCK_NOT_AVAILABLE, DatabaseError, sqlstate
 from etld.sinks.postgres import removed
 from etld.sinks.postgres.partitions import catalog
 from etld.sinks.postgres.removed import Removed
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from etld.summaries.model import Summary
 
 _SQL = statements.load(__package__, "retention")
-_LOCKED = "55P03"
 _TRIES = 5
 # Pages of a table whose rows go at once: some thousand rows, so that nobody waits long for them.
 _PAGES = 200
@@ -55,7 +54,7 @@ def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[
                 # Nothing comes into these rows, or leaves them, until the end.
                 conn.execute(SQL("LOCK TABLE {} IN SHARE MODE").format(leaf.table))
         except DatabaseError as error:
-            if sqlstate(error) != _LOCKED:
+            if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
             return False
         expired.keep(conn, books.stream, books.summaries, source=leaf.table)
@@ -69,7 +68,7 @@ def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[
                     conn.execute(SQL("DROP TABLE {}").format(leaf.table))
                     catalog.extend_past(conn, leaf.upper)
             except DatabaseError as error:
-                if sqlstate(error) != _LOCKED:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise
                 if left:
                     pause(0.2)

@@ -18,7 +18,7 @@ from etld.aggregator.retention import Books
 from etld.postgres import connections, privileges
 from etld.postgres.access import access
 from etld.postgres.compose import SQL, Composable, Literal
-from etld.postgres.errors import DatabaseError, classify, sqlstate
+from etld.postgres.errors import LOCK_NOT_AVAILABLE, DatabaseError, classify, sqlstate
 from etld.sinks.postgres.partitions import catalog, making
 from etld.sinks.postgres.partitions.block_ranges import BlockRanges
 from etld.summaries.live import NotYet
@@ -38,7 +38,6 @@ log = logging.getLogger("etld.aggregator")
 _FAULT, _RETENTION = "storage", "retention"
 _LOOK_EVERY = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
-_LOCKED = "55P03"
 # What may pass by itself is told when it has not after so many looks.
 _PATIENCE = 15
 # Rows whose time is over go so many seconds later at most: to look for them is to read their partition.
@@ -122,7 +121,7 @@ class StorageKeeper:
             try:
                 self._ranges.follow(conn)
             except DatabaseError as error:
-                if sqlstate(error) != _LOCKED:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise
             self._ranges_at = time.monotonic() + _RANGES_EVERY
 
@@ -132,7 +131,7 @@ class StorageKeeper:
             for leaf in catalog.make_ahead(conn, self._worker.config.storage.period or "month", now):
                 log.info("made partition %s, from %s to %s", leaf.name, leaf.lower, leaf.upper)
         except DatabaseError as error:
-            if sqlstate(error) != _LOCKED:
+            if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
             last = catalog.read(conn)[-1].upper
             if last > now + timedelta(days=1):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from etld.deadletters import queries, repository
 from etld.deadletters.letter_filter import LetterFilter
 from etld.postgres import statements
-from etld.postgres.errors import DatabaseError, classify, sqlstate
+from etld.postgres.errors import LOCK_NOT_AVAILABLE, DatabaseError, classify, sqlstate
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SQL = statements.load(__package__, "jobs")
 _AT_ONCE = 500
 _KEPT_DAYS = 90
-_QUERY_CANCELED, _LOCK_NOT_AVAILABLE = "57014", "55P03"
+_QUERY_CANCELED = "57014"
 # Seconds.
 _PUT_OFF = 30.0
 
@@ -131,7 +131,7 @@ def work_on_one_left(conn: Connection) -> bool:
             _page(cur, row, 0.0)
             return True
     except DatabaseError as error:
-        if job_id is None or not (_ends(error) or sqlstate(error) == _LOCK_NOT_AVAILABLE):
+        if job_id is None or not (_ends(error) or sqlstate(error) == LOCK_NOT_AVAILABLE):
             raise
         if _ends(error):
             finish(conn, job_id, "failed", one_line(error))

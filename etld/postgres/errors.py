@@ -15,8 +15,11 @@ DatabaseError = psycopg.Error
 OperationalError = psycopg.OperationalError
 UndefinedTable = psycopg.errors.UndefinedTable
 
+#: The SQLSTATE of a lock that was not had within lock_timeout.
+LOCK_NOT_AVAILABLE = "55P03"
+
 _UNIQUE_VIOLATION = "23505"
-_RETRY_CODES = frozenset({"40001", "40P01", "55P03", "25006", "25P03"})
+_RETRY_CODES = frozenset({"40001", "40P01", LOCK_NOT_AVAILABLE, "25006", "25P03"})
 _RETRY_CLASSES = frozenset({"08", "53", "57", "58", "XX"})
 _DATA_CLASSES = frozenset({"22", "23"})
 # Limits of the server that a row passes: for an index (54000), or in depth (54001). How many columns a table and

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from etld.errors import EtldError
 from etld.postgres import grants, statements
 from etld.postgres.compose import SQL, Composed, Jsonb
-from etld.postgres.errors import DatabaseError, classify, sqlstate
+from etld.postgres.errors import LOCK_NOT_AVAILABLE, DatabaseError, classify, sqlstate
 from etld.sinks.postgres.unwrap import connection_of, cursor_of
 from etld.summaries import expired_totals, table_comments, table_sql
 from etld.summaries.backfill import hold_positions, note_cut
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.postgres")
 _SQL = statements.load(__package__, "tables")
-_LOCK_NOT_AVAILABLE = "55P03"
 _LONGEST_QUERY = 60
 
 
@@ -201,7 +200,7 @@ def _make(conn: Connection, stream: CountedStream, summary: Summary, found: Tabl
                 _SQL.note, {"name": summary.name, "definition": Jsonb(summary.definition()), "cut": Jsonb(cut)}
             )
     except DatabaseError as error:
-        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
+        if sqlstate(error) == LOCK_NOT_AVAILABLE:
             return _who_holds(conn, summary)
         if classify(error) == "retry":
             raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from etld.postgres import grants, statements
 from etld.postgres.compose import SQL, Composable, Composed, Identifier, Jsonb, Literal
-from etld.postgres.errors import DatabaseError, classify, sqlstate
+from etld.postgres.errors import LOCK_NOT_AVAILABLE, DatabaseError, classify, sqlstate
 from etld.sinks.postgres import view_columns
 from etld.sinks.postgres.view_columns import OF_EVERY_EVENT, ViewColumn, ViewColumns
 from etld.util.text import one_line
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.setup")
 _SQL = statements.load(__package__, "event_views")
 _COMMA = SQL(", ")
-_LOCK_NOT_AVAILABLE = "55P03"
 # How a field of the details becomes a value of its type, or NULL: the functions are in a migration.
 _READ = {
     "text": SQL("{details} ->> {field}"),
@@ -56,7 +55,7 @@ def follow(conn: Connection, types: Iterable[tuple[str, Type]]) -> list[str]:
                 conn.execute(_SQL.lock)
                 _follow(conn, event_type, top)
         except DatabaseError as error:
-            if classify(error) == "retry" and sqlstate(error) != _LOCK_NOT_AVAILABLE:
+            if classify(error) == "retry" and sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
             view = view_columns.view_name(event_type)
             problems.append(f"the view etld.{view} is not up to date ({_why(error)}): `etld restart setup` tries again")

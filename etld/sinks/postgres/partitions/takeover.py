@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Composable, Identifier, Literal
-from etld.postgres.errors import DatabaseError, classify, sqlstate
+from etld.postgres.errors import LOCK_NOT_AVAILABLE, DatabaseError, classify, sqlstate
 from etld.sinks.postgres.partitions import catalog, periods
 from etld.sinks.postgres.partitions.catalog import PARENT, EventPartition
 from etld.util.text import one_line
@@ -38,7 +38,6 @@ BOUND: Final = "processed_events_taken_over"
 _AHEAD, _PAGES_A_SECOND = timedelta(seconds=30), 2500
 _TABLE = SQL(PARENT)
 _OLD = Identifier("etld", BEFORE)
-_LOCKED = "55P03"
 _TRIES, _PAUSE = 60, 0.5
 
 
@@ -96,7 +95,7 @@ def _take_over(conn: Connection, length: Length, waiting: Callable[[float], obje
     except _InTheWay as error:
         return str(error)
     except DatabaseError as error:
-        if classify(error) == "retry" and sqlstate(error) != _LOCKED:
+        if classify(error) == "retry" and sqlstate(error) != LOCK_NOT_AVAILABLE:
             raise
         return f"PostgreSQL says: {one_line(error)}"
     return None
@@ -108,7 +107,7 @@ def _patiently(step: Callable[[], Any], waiting: Callable[[float], object]) -> N
         try:
             step()
         except DatabaseError as error:
-            if sqlstate(error) != _LOCKED or not left:
+            if sqlstate(error) != LOCK_NOT_AVAILABLE or not left:
                 raise
             waiting(_PAUSE)
         else:
