@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from etld.kafka.ports import Membership, OnAssign, OnRevoke
 
+# A worker stands still while it asks, and is to say within five seconds that it gets no answer.
+_ANSWER_WITHIN = 4.0
+
 
 class KafkaCluster:
     """See `ports.ClusterPort`. `settings` are those of `client_settings`."""
@@ -22,7 +25,7 @@ class KafkaCluster:
 
     def admin(self) -> Admin:
         """A client that asks."""
-        return Admin(self._settings)
+        return Admin(self._settings, _ANSWER_WITHIN)
 
     def consumer(self, membership: Membership, on_assign: OnAssign, on_revoke: OnRevoke) -> GroupConsumer:
         """A client that reads."""

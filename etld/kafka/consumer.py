@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
@@ -21,7 +22,7 @@ from etld.kafka.records import by_partition
 from etld.kafka.types import Offset, Partition, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from etld.kafka.ports import Membership, OnAssign, OnRevoke
 
@@ -48,6 +49,8 @@ _READING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 2,
 }
 _CHUNK = 1000
+# The session stands still while it asks where partitions end: longer, and nobody would hear in time that it cannot.
+_ASSIGN_WITHIN = 3.0
 _TRANSIENT = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
@@ -81,6 +84,7 @@ class GroupConsumer:
         self._rebalanced = False
         self._paused = False
         self._held: set[Partition] = set()
+        self._asked: dict[Partition, Offset] = {}
         self.broker_problem: str | None = None
         self._consumer = confluent_kafka.Consumer(
             {**_READING, **settings, **_membership(membership), "error_cb": self._on_error}, logger=log
@@ -160,21 +164,48 @@ class GroupConsumer:
                 log.debug("offset commit for lag tools failed: %s", error)
 
     def high(self, partition: Partition) -> Offset | None:
-        """The high watermark seen by the last fetch, or None before the first."""
+        """The high watermark seen by the last fetch or probe, or None before the first."""
         try:
             _low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
         except KafkaException:
-            return None
+            high = -1
+        high = max(high, self._asked.get(partition, -1))
         return high if high >= 0 else None
 
-    def recheck(self, timeout: float) -> None:
-        """Ask the cluster whether `broker_problem` is over: an idle topic would never tell."""
+    def probe(self, timeout: float) -> None:
+        """Ask the cluster whether it is there, for `broker_problem`, and for the ends of what is not fetched.
+
+        The library tells of a connection that breaks only sometimes, and of a broker that hangs late.
+        """
+        silent = self._assigned if self._paused else self._held
         try:
-            self._consumer.list_topics(self._topic, timeout=timeout)
+            if silent:
+                self._asked.update({key: marks.high for key, marks in self._marks(self._consumer, silent, timeout)})
+            else:
+                self._consumer.list_topics(self._topic, timeout=timeout)
         except KafkaException as error:
-            log.debug("the cluster does not answer yet: %s", error)
+            self.broker_problem = error.args[0].str()
         else:
             self.broker_problem = None
+
+    @staticmethod
+    def _marks(
+        consumer: confluent_kafka.Consumer, partitions: Iterable[Partition], timeout: float
+    ) -> Iterator[tuple[Partition, Watermarks]]:
+        """Ask for the ends of all of them within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        waiting = deque(partitions)
+        while waiting:
+            left = deadline - time.monotonic()
+            try:
+                marks = consumer.get_watermark_offsets(TopicPartition(*waiting[0]), timeout=max(0.1, left))
+            except KafkaException as error:
+                # A topic that was just made, or a broker that just started, has no leader yet.
+                if left <= 0 or error.args[0].code() not in _TRANSIENT:
+                    raise
+                time.sleep(0.05)
+            else:
+                yield waiting.popleft(), Watermarks(*marks)
 
     def close(self, timeout: float) -> None:
         """Leave, within `timeout` seconds; a close that hangs is left behind in its thread."""
@@ -241,14 +272,13 @@ class GroupConsumer:
         try:
             self._rebalanced = True
             if partitions:
-                marks = {
-                    partition: Watermarks(*consumer.get_watermark_offsets(TopicPartition(*partition), timeout=10))
-                    for partition in _own(partitions)
-                }
+                marks = dict(self._marks(consumer, _own(partitions), _ASSIGN_WITHIN))
                 answer = self._on_assign(list(marks), marks)
                 starts = [TopicPartition(*partition, offset) for partition, offset in answer.items()]
         except BaseException as error:  # see above: whatever it is, it comes out of poll()
             self._failure = error
+            if isinstance(error, KafkaException):
+                self.broker_problem = error.args[0].str()
         try:
             consumer.incremental_assign(starts)
             self._assigned.update(_own(starts))
@@ -272,6 +302,8 @@ class GroupConsumer:
         gone = _own(partitions)
         self._assigned.difference_update(gone)
         self._held.difference_update(gone)
+        for partition in gone:
+            self._asked.pop(partition, None)
         try:
             self._on_revoke(gone)
         except Exception as error:  # a callback must not raise: see _assign

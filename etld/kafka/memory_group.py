@@ -68,6 +68,7 @@ class MemoryConsumer:
         self._on_revoke = on_revoke
         self._positions: dict[Partition, Offset] = {}
         self._ended: dict[Partition, Offset] = {}
+        self._ends_seen: dict[Partition, Offset] = {}
         self._paused = False
         self._held_back: set[Partition] = set()
         #: Given by the group, whether read or not.
@@ -127,12 +128,15 @@ class MemoryConsumer:
 
     def high(self, partition: Partition) -> Offset | None:
         """See `ports.ConsumerPort`."""
-        return self._cluster.marks(partition).high if partition in self._ended else None
+        return self._ends_seen.get(partition)
 
-    def recheck(self, timeout: float) -> None:
+    def probe(self, timeout: float) -> None:
         """See `ports.ConsumerPort`."""
         del timeout
         self.broker_problem = self._cluster.away
+        if self._cluster.away is None:
+            silent = self._positions if self._paused else self._held_back
+            self._ends_seen.update({one: self._cluster.marks(one).high for one in silent})
 
     def close(self, timeout: float) -> None:
         """See `ports.ConsumerPort`: without waiting for the session's end."""
@@ -168,6 +172,7 @@ class MemoryConsumer:
             for partition in gone:
                 self._positions.pop(partition, None)
                 self._ended.pop(partition, None)
+                self._ends_seen.pop(partition, None)
             self._on_revoke(gone)
         new = sorted(one for one in wanted - self.held if not self._group.taken(one, self))
         if new:
@@ -186,6 +191,7 @@ class MemoryConsumer:
             if partition in self._held_back:
                 continue
             low, high = self._cluster.marks(partition)
+            self._ends_seen[partition] = high
             if not low <= start <= high:
                 raise ConsumerBroken(f"{partition}: there is no offset {start}")
             for message in self._cluster.read(partition, start, max_records - len(found)):

@@ -82,10 +82,13 @@ class ConsumerPort(Protocol):
         """Tell Kafka how far it is, for lag tools; failures are of no consequence and ignored."""
 
     def high(self, partition: Partition) -> Offset | None:
-        """The high watermark seen by the last fetch, or None before the first."""
+        """The high watermark seen by the last fetch or probe, or None before the first."""
 
-    def recheck(self, timeout: float) -> None:
-        """Ask the cluster whether `broker_problem` is over: an idle topic would never tell."""
+    def probe(self, timeout: float) -> None:
+        """Ask the cluster, within `timeout` seconds, whether it is there, and where what is not fetched ends.
+
+        Sets `broker_problem`, or ends it.
+        """
 
     def close(self, timeout: float) -> None:
         """Leave, within `timeout` seconds. A static member keeps its partitions until its session ends."""

@@ -41,7 +41,8 @@ class Timings:
     """How long the loop waits, and how often it looks, in seconds.
 
     A poll waits `idle_poll` for records, and `busy_poll` while a batch is written; `still_poll` while nothing may be
-    read, which is looked at again after `stand_still`. The work beside the batches has its turn `idle_every` when
+    read, which is looked at again after `stand_still`. A broker that sends nothing is asked `probe_every`: it hangs,
+    perhaps, and that is to be told within five seconds. The work beside the batches has its turn `idle_every` when
     nothing comes, and `idle_under_load`. `session_retry` and `write_retry` are the waits before the second try; each
     later one is longer.
     """
@@ -50,6 +51,7 @@ class Timings:
     busy_poll: float = 0.02
     still_poll: float = 0.1
     stand_still: float = 0.2
+    probe_every: float = 2.0
     check_topics_every: float = 5.0
     report_every: float = 1.0
     idle_every: float = 1.0

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 
-_PROBE_EVERY, _PROBE_FOR = 2.0, 0.5
+_PROBE_FOR = 1.5
 _CLOSE_WITHIN = 8.0
 _HAND_OVER_WITHIN = 1.0
 
@@ -61,7 +61,7 @@ class Session:
         self._assignments = Assignments(resources, self._report)
         self._next_check = time.monotonic() + self._timings.check_topics_every
         self._next_report = 0.0
-        self._next_probe = 0.0
+        self._next_probe = time.monotonic() + self._timings.probe_every
         self._stalled_since: float | None = None
         # Short until the group has given its partitions: a poll goes on after it.
         self._idle_poll = self._timings.busy_poll
@@ -97,6 +97,8 @@ class Session:
                     self._idle_poll = self._timings.idle_poll
                 self._step()
         finally:
+            # Before all is closed, which takes long without a broker.
+            self._report.fault("kafka", self._consumer.broker_problem)
             self._end()
 
     def has_twin(self) -> bool:
@@ -135,6 +137,9 @@ class Session:
         if self._worker.paused:
             polled = up_to(polled, self._limits_of_pause())
         if polled.records or polled.ends:
+            if not self._vetting.partitions:
+                # It is there, and says where all of it ends.
+                self._next_probe = time.monotonic() + self._timings.probe_every
             batch = next_batch(polled, self._assignments.owned)
             if batch is not None:
                 self._backlog.append(batch)
@@ -243,9 +248,9 @@ class Session:
             self._worker.beat()
         self._report.fault(self._sink.name, self._writer.problem or self._sink.problem)
         now = time.monotonic()
-        if self._consumer.broker_problem and now >= self._next_probe:
-            self._next_probe = now + _PROBE_EVERY
-            self._consumer.recheck(_PROBE_FOR)
+        if now >= self._next_probe:
+            self._next_probe = now + self._timings.probe_every
+            self._consumer.probe(_PROBE_FOR)
         self._report.fault("kafka", self._consumer.broker_problem)
         self._report.fault("search", self._vetting.problem())
         if now >= self._next_report:

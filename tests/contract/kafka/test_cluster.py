@@ -231,6 +231,20 @@ def test_a_partition_that_is_held_is_not_read_and_the_others_are(cluster: Cluste
     assert [one.value for one in read(consumer, 1)] == [b"a"]
 
 
+def test_where_what_is_not_read_ends_is_asked_for(cluster: ClusterPort, topic: str, join: Join) -> None:
+    """Of a partition that is held, and of all in a pause; the broker is there."""
+    consumer = join()
+    send(cluster, topic, b"a")
+    (first,) = read(consumer, 1)
+    for stop in (lambda: consumer.hold([first.partition], {}), consumer.pause):
+        stop()
+        send(cluster, topic, b"b")
+        before = consumer.high(first.partition)
+        consumer.probe(10)
+        assert consumer.high(first.partition) == (before or 0) + 1
+        assert consumer.broker_problem is None
+
+
 def test_members_share_the_partitions(topic: str, join: Join) -> None:
     """The first gives back, and is told so."""
     gone: list[Partition] = []

@@ -104,6 +104,7 @@ def test_a_broker_that_hangs(frail: Daemon) -> None:
     try:
         in_time(lambda: get(frail, "/readyz")[0] == 503, "/readyz refuses")
         in_time(told(frail, "ingest-0: kafka"), "the fault is told")
+        in_time(told(frail, "processor-order-0: kafka"), "an idle consumer tells it too")
         assert get(frail, "/healthz")[0] == 200
         assert frail.cli("health", "--ready", check=False).returncode == 1
         assert frail.cli("health", "--live").returncode == 0
@@ -122,15 +123,17 @@ def test_a_server_that_is_gone_for_long(frail: Daemon, name: str, needle: str, a
     worker, pids = frail.worker(name)["pid"], below(frail, name)
     os.kill(worker, signal.SIGSTOP)  # it would start the server again
     signal_all(pids, signal.SIGKILL)
-    in_time(told(frail, f"processor-order-0: {needle}"), "the fault is told")
-    if not accepts:
-        in_time(lambda: get(frail, "/readyz")[0] == 503, "/readyz refuses")
-    until = time.monotonic() + 8  # long enough for the longest pause between two attempts
-    while time.monotonic() < until:
-        assert (get(frail, "/readyz")[0] == 200) is accepts
-        assert not health(frail)["healthy"]
-        time.sleep(0.1)
-    os.kill(worker, signal.SIGCONT)
+    try:
+        in_time(told(frail, f"processor-order-0: {needle}"), "the fault is told")
+        if not accepts:
+            in_time(lambda: get(frail, "/readyz")[0] == 503, "/readyz refuses")
+        until = time.monotonic() + 8  # long enough for the longest pause between two attempts
+        while time.monotonic() < until:
+            assert (get(frail, "/readyz")[0] == 200) is accepts
+            assert not health(frail)["healthy"]
+            time.sleep(0.1)
+    finally:
+        os.kill(worker, signal.SIGCONT)
     wait_until(lambda: answers(frail, name), 60, f"{name} answers", interval=0.02)
     in_time(lambda: well(frail), "all is well again")
 
@@ -160,9 +163,11 @@ def test_a_worker_that_hangs(frail: Daemon, name: str) -> None:
     """Told before it is killed for it."""
     pid = frail.worker(name)["pid"]
     os.kill(pid, signal.SIGSTOP)
-    in_time(told(frail, f"{name}: silent"), "the fault is told")
-    assert frail.worker(name)["pid"] == pid
-    os.kill(pid, signal.SIGCONT)
+    try:
+        in_time(told(frail, f"{name}: silent"), "the fault is told")
+        assert frail.worker(name)["pid"] == pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
     in_time(lambda: well(frail), "all is well again")
 
 
@@ -170,9 +175,11 @@ def test_ingest_that_hangs(frail: Daemon) -> None:
     """Nobody is at the door, so nothing is accepted."""
     pid = frail.worker("ingest-0")["pid"]
     os.kill(pid, signal.SIGSTOP)
-    in_time(lambda: not health(frail)["ready"], "not ready")
-    assert get(frail, "/readyz") == (0, {})
-    os.kill(pid, signal.SIGCONT)
+    try:
+        in_time(lambda: not health(frail)["ready"], "not ready")
+        assert get(frail, "/readyz") == (0, {})
+    finally:
+        os.kill(pid, signal.SIGCONT)
     in_time(lambda: well(frail), "all is well again")
 
 

@@ -46,6 +46,7 @@ HASTY = Timings(
     report_every=0.02,
     idle_every=0.05,
     idle_under_load=0.05,
+    probe_every=0.02,
     session_retry=0.01,
     write_retry=0.01,
 )
@@ -353,8 +354,12 @@ def test_a_slow_sink_holds_the_reading_back(cluster: MemoryCluster, store: Memor
     wait_until(running.worker.ready_event.is_set, 10, interval=0.005)
     time.sleep(0.2)
     assert running.handler.prepared <= 3 * LIMITS.max_records
+    wait_until(lambda: running.worker.metrics.lags.get(str(FIRST)) == 2000, 10, interval=0.005)
+    for number in range(2000, 2100):
+        cluster.append(FIRST, b"%d" % number)
+    wait_until(lambda: running.worker.metrics.lags.get(str(FIRST)) == 2100, 10, "nothing is read: lag grows", 0.005)
     store.gate.set()
-    stored(store, *(b"%d" % number for number in range(2000)))
+    stored(store, *(b"%d" % number for number in range(2100)))
 
 
 def test_the_cluster_away_is_told_and_waited_out(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
