@@ -137,7 +137,7 @@ class Run:
         def waiting() -> int:
             rows = self.system.sql(
                 "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock'"
-                " AND query LIKE '%%processed_events%%'",
+                " AND (query LIKE '%%processed_events%%' OR query LIKE '%%enter_leaves%%')",
                 (f"etld {worker}",),
             )
             return int(rows[0][0]) if rows else 0
