@@ -33,9 +33,8 @@ $(STAMP):
 test: setup ## Run every test, with a small part of `make faults`, two files at a time (about 35 minutes).
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-# What is compiled is kept, whatever the shell says: to do it anew each time takes a third of the time.
 test-unit: setup ## The tests that need no broker, no database, no daemon and no other process (seconds).
-	@PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n 2 -m 'not integration and not slow' tests/unit $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 2 -m 'not integration and not slow' tests/unit $(ARGS)
 
 lint: setup ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff check

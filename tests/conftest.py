@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -13,6 +14,10 @@ import hypothesis
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+# What is compiled is kept, whatever the shell says: the tests start thousands of processes, and to compile etld
+# anew takes most of the start of each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 from etld.embedded import choice
 from support.cluster import Cluster
