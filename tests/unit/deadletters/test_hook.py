@@ -38,7 +38,7 @@ def test_it_is_called_again_for_other_events_and_its_endless_loop_is_broken_off(
 
 def test_it_rests_after_three_in_a_row() -> None:
     """Each costs its whole time. Nobody is told that it hung on his event, and it is called again some time."""
-    guarded = GuardedHook("looping", looping, limit=0.1, rest=1.0)
+    guarded = GuardedHook("looping", looping, limit=0.1, rest=0.4)
     for _ in range(3):
         with pytest.raises(HookHung, match="did not return"):
             guarded(LOOP, FAILURE)

@@ -133,7 +133,7 @@ def test_a_call_has_an_end(kind: str) -> None:
     with answering(_SLOW[kind]) as url:
         began = time.monotonic()
         with pytest.raises(RegistryUnavailable, match="does not answer: no answer in time"):
-            RestRegistry(url, timeout=0.4).latest("x")
+            RestRegistry(url, timeout=0.2).latest("x")
         assert time.monotonic() - began < 3
 
 

@@ -72,14 +72,14 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def openssl(*args: str) -> None:
         subprocess.run(["openssl", *args], cwd=root, check=True, capture_output=True)
 
-    new = ("req", "-newkey", "rsa:2048", "-nodes", "-days", "2")
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
     openssl(*new, "-x509", "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
     (root / "names").write_text("subjectAltName=IP:127.0.0.1")
     for name in ("server", "client"):
         openssl(*new[:-2], "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         sign = ("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
         openssl(*sign, "-days", "2", "-extfile", "names", "-out", f"{name}.pem")
-    openssl("rsa", "-aes256", "-passout", "pass:x", "-in", "client.key", "-out", "locked.key")
+    openssl("ec", "-aes256", "-passout", "pass:x", "-in", "client.key", "-out", "locked.key")
     return root
 
 

@@ -26,12 +26,12 @@ from etld.ingest.http.status import HttpLimits, ServerStatus
 from support.certificates import Pair, make
 from support.waiting import wait_until
 
-LIMITS = HttpLimits(max_body=4 << 20, max_connections=4, header_timeout=1.0, body_timeout=3.0, keep_alive=30.0)
+LIMITS = HttpLimits(max_body=4 << 20, max_connections=4, header_timeout=0.5, body_timeout=3.0, keep_alive=30.0)
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class TlsServer:
-    """Answers with the body it got; to /slow half a second later."""
+    """Answers with the body it got; to /slow a moment later."""
 
     def __init__(self, pair: Pair) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -76,7 +76,7 @@ class TlsServer:
 
     def handle(self, connection: HttpConnection, request: HttpRequest) -> None:
         answer = Answer(200, request.body or b"none", b"text/plain")
-        wait = 0.5 if request.path == "/slow" else 0
+        wait = 0.2 if request.path == "/slow" else 0
         asyncio.get_running_loop().call_later(wait, connection.answer, answer)
 
     def admit(self, connection: HttpConnection, request: HttpRequest) -> Sender:
@@ -200,14 +200,14 @@ def test_a_handshake_has_its_time(server: TlsServer, pair: Pair, start: bytes) -
         wait_until(lambda: len(server.server.connections) == 1, 5)
         with server.open(pair) as other:
             assert status(other) == 200
-        client.settimeout(0.2)
+        client.settimeout(0.1)
         while time.monotonic() - began < 10:
             try:
                 assert client.recv(10) == b""
                 break
             except TimeoutError:
                 client.sendall(b"\0" if start else b"")
-        assert 0.8 < time.monotonic() - began < 5
+        assert 0.4 < time.monotonic() - began < 5
     wait_until(lambda: not server.server.connections, 5)
     assert server.server.status.failed_handshakes == bool(start)
 
