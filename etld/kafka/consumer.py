@@ -173,14 +173,14 @@ class GroupConsumer:
         return high if high >= 0 else None
 
     def probe(self, timeout: float) -> None:
-        """Ask the cluster whether it is there, for `broker_problem`, and for the ends of what is not fetched.
+        """Ask the cluster whether it is there, for `broker_problem`, and where the partitions end.
 
         The library tells of a connection that breaks only sometimes, and of a broker that hangs late.
         """
-        silent = self._assigned if self._paused else self._held
         try:
-            if silent:
-                self._asked.update({key: marks.high for key, marks in self._marks(self._consumer, silent, timeout)})
+            if self._assigned:
+                asked = self._marks(self._consumer, self._assigned, timeout)
+                self._asked.update({key: marks.high for key, marks in asked})
             else:
                 self._consumer.list_topics(self._topic, timeout=timeout)
         except KafkaException as error:

@@ -75,6 +75,8 @@ class MemoryConsumer:
         self.held: set[Partition] = set()
         self.joined = False
         self.lost = False
+        #: Given nothing, and told nothing of it: what a client library does that has lost its way.
+        self.deaf = False
         self.fault: KafkaProblem | None = None
         self.broker_problem: str | None = None
         # A static member takes the place of a former one: that is fenced when both are alive.
@@ -135,8 +137,7 @@ class MemoryConsumer:
         del timeout
         self.broker_problem = self._cluster.away
         if self._cluster.away is None:
-            silent = self._positions if self._paused else self._held_back
-            self._ends_seen.update({one: self._cluster.marks(one).high for one in silent})
+            self._ends_seen.update({one: self._cluster.marks(one).high for one in self._positions})
 
     def close(self, timeout: float) -> None:
         """See `ports.ConsumerPort`: without waiting for the session's end."""
@@ -183,7 +184,7 @@ class MemoryConsumer:
     def _take(self, max_records: int, max_bytes: int) -> Polled:
         found: list[Message] = []
         ends: dict[Partition, Offset] = {}
-        if self._paused or self._cluster.away is not None:
+        if self._paused or self._cluster.away is not None or self.deaf:
             return Polled({}, {})
         self.broker_problem = None
         size = 0

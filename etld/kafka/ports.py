@@ -85,7 +85,7 @@ class ConsumerPort(Protocol):
         """The high watermark seen by the last fetch or probe, or None before the first."""
 
     def probe(self, timeout: float) -> None:
-        """Ask the cluster, within `timeout` seconds, whether it is there, and where what is not fetched ends.
+        """Ask the cluster, within `timeout` seconds, whether it is there, and where the partitions end.
 
         Sets `broker_problem`, or ends it.
         """

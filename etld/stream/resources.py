@@ -42,7 +42,8 @@ class Timings:
 
     A poll waits `idle_poll` for records, and `busy_poll` while a batch is written; `still_poll` while nothing may be
     read, which is looked at again after `stand_still`. A broker that sends nothing is asked `probe_every`: it hangs,
-    perhaps, and that is to be told within five seconds. The work beside the batches has its turn `idle_every` when
+    perhaps, and that is to be told within five seconds; a session that reads nothing of what is there is begun anew
+    `stalled_after`. The work beside the batches has its turn `idle_every` when
     nothing comes, and `idle_under_load`. `session_retry` and `write_retry` are the waits before the second try; each
     later one is longer.
     """
@@ -52,6 +53,7 @@ class Timings:
     still_poll: float = 0.1
     stand_still: float = 0.2
     probe_every: float = 2.0
+    stalled_after: float = 30.0
     check_topics_every: float = 5.0
     report_every: float = 1.0
     idle_every: float = 1.0

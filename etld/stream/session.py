@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
 from etld.isolation.in_hand import PREPARING
-from etld.kafka.errors import KafkaProblem
+from etld.kafka.errors import ConsumerBroken, KafkaProblem
 from etld.kafka.ports import Membership
 from etld.kafka.static_id import static_id
 from etld.sinks.base import SinkError
@@ -63,6 +63,7 @@ class Session:
         self._next_report = 0.0
         self._next_probe = time.monotonic() + self._timings.probe_every
         self._stalled_since: float | None = None
+        self._read_at = time.monotonic()
         # Short until the group has given its partitions: a poll goes on after it.
         self._idle_poll = self._timings.busy_poll
         vetting.drop()
@@ -137,6 +138,7 @@ class Session:
         if self._worker.paused:
             polled = up_to(polled, self._limits_of_pause())
         if polled.records or polled.ends:
+            self._read_at = time.monotonic()
             if not self._vetting.partitions:
                 # It is there, and says where all of it ends.
                 self._next_probe = time.monotonic() + self._timings.probe_every
@@ -214,6 +216,7 @@ class Session:
                 self._rest()
             if time.monotonic() >= deadline or self._worker.stopping:
                 break
+        self._read_at = time.monotonic()  # nothing was asked for
         self._idle()
 
     def _is_to_rest(self) -> bool:
@@ -251,6 +254,7 @@ class Session:
         if now >= self._next_probe:
             self._next_probe = now + self._timings.probe_every
             self._consumer.probe(_PROBE_FOR)
+            self._look_for_stall()
         self._report.fault("kafka", self._consumer.broker_problem)
         self._report.fault("search", self._vetting.problem())
         if now >= self._next_report:
@@ -262,6 +266,20 @@ class Session:
         if now >= self._next_check:
             self._next_check = now + self._timings.check_topics_every
             self._assignments.check(broker_is_well=not self._consumer.broker_problem)
+
+    def _look_for_stall(self) -> None:
+        """Begin anew when records are there and none arrives: the client library has lost its way, and says nothing."""
+        now = time.monotonic()
+        if self._consumer.broker_problem:
+            self._read_at = now
+        if now - self._read_at < self._timings.stalled_after:
+            return
+        held = self._vetting.partitions
+        for partition, mine in self._assignments.owned.items():
+            end = self._consumer.high(partition)
+            if partition not in held and end is not None and end > mine.next:
+                text = f"{partition} was read to {mine.next} and ends at {end}, and nothing came"
+                raise ConsumerBroken(f"{text} for {now - self._read_at:.0f} s")
 
     def _take_done(self) -> None:
         while self._writer.done:

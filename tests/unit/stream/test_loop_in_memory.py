@@ -47,6 +47,7 @@ HASTY = Timings(
     idle_every=0.05,
     idle_under_load=0.05,
     probe_every=0.02,
+    stalled_after=0.2,
     session_retry=0.01,
     write_retry=0.01,
 )
@@ -371,6 +372,22 @@ def test_the_cluster_away_is_told_and_waited_out(cluster: MemoryCluster, store: 
     cluster.append(FIRST, b"a")
     stored(store, b"a")
     wait_until(lambda: "kafka" not in running.faults, 10, interval=0.005)
+
+
+def test_a_consumer_that_hands_nothing_out_is_replaced(
+    cluster: MemoryCluster, store: MemoryStore, start: Start
+) -> None:
+    """Records are there, and the client library says neither that nor what is wrong."""
+    running = start()
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    group = cluster.group("etld-collector")
+    (lost,) = group.members.values()
+    lost.deaf = True
+    cluster.append(FIRST, b"b")
+    stored(store, b"a", b"b")
+    assert lost not in group.members.values()
+    wait_until(lambda: not running.faults, 10, interval=0.005)
 
 
 def test_a_second_daemon_of_the_same_name_ends_the_first(
