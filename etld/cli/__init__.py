@@ -41,6 +41,7 @@ COMMANDS = {
     "psql": ("etld.cli.psql", "Open a prompt on the database."),
     "open": ("etld.cli.open", "Open the console in a browser, or say where it is."),
     "console": ("etld.cli.console", "Say who may log in to the console."),
+    "alerts": ("etld.cli.alerts", "Try the webhooks that are told of what is wrong."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from etld.config import client_options
 from etld.config.key_path import split
@@ -40,6 +41,30 @@ def check_words(config: Config) -> Iterator[Mistake]:
     yield from _origins(config)
     yield from _servers(config)
     yield from _storage(config)
+    yield from _alerts(config)
+
+
+def _alerts(config: Config) -> Iterator[Mistake]:
+    seen: set[str] = set()
+    for number, alert in enumerate(config.alerts):
+        at = ("alerts", number)
+        if alert.name in seen:
+            yield Mistake((*at, "name"), f"{alert.name!r} is the name of another one already")
+        seen.add(alert.name)
+        if bool(alert.url) == (alert.url_file is not None):
+            yield Mistake((*at, "url"), "expected either url or url_file")
+        elif alert.url and (wrong := wrong_webhook(alert.url)):
+            yield Mistake((*at, "url"), wrong)
+
+
+def wrong_webhook(url: str) -> str | None:
+    """Why messages cannot be sent to this URL, which the text does not show; None when they can."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        good = False
+    return None if good and " " not in url else "expected an http or https URL"
 
 
 def _topics(config: Config) -> Iterator[Mistake]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from etld.config import environment, key_path, lines, rule_files
-from etld.config.secrets import hidden, is_secret
+from etld.config.secrets import hidden, host_of, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +34,8 @@ def shown(config: Config) -> dict[str, Any]:
     for key in ("dsn", "direct_dsn", "migration_dsn"):
         data["postgres"][key] = hidden(data["postgres"][key])
     data["schema_registry"]["url"] = hidden(config.schema_registry.url)
+    for shown_alert, alert in zip(data["alerts"], config.alerts, strict=True):
+        shown_alert["url"] = host_of(alert.url) if alert.url else ""
     options = data["kafka"]["client"].items()
     data["kafka"]["client"] = {name: "***" if is_secret(name) else value for name, value in options}
     return data

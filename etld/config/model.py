@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -11,7 +12,8 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from etld import logs
 from etld.config import names
-from etld.config.secrets import inside, is_secret, split
+from etld.config.secrets import inside, is_secret, secrets_of_webhook, split
+from etld.config.sections.alerts import AlertSection
 from etld.config.sections.base import AnyPath, FileSchema, Matching, Section
 from etld.config.sections.console import ConsoleSection
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
@@ -45,6 +47,8 @@ _TLS_FILES = (
 )
 
 _MIGRATION = "postgres.migration_password_file"
+#: Files that an [[alerts]] names.
+_ALERT_FILES = ("url_file", "secret_file", "ca_file")
 
 
 def _section(model: Any, description: str) -> Any:
@@ -75,6 +79,9 @@ class Config(Section):
     )
     corrector: CorrectorSection = _section(CorrectorSection, "Who repairs dead letters.")
     console: ConsoleSection = _section(ConsoleSection, "The web page for people.")
+    alerts: Annotated[tuple[AlertSection, ...], Field(strict=False)] = Field(
+        (), description="Who is told of what is wrong: one table a webhook."
+    )
     python: PythonSection = _section(PythonSection, "Where transforms and hooks are.")
     supervisor: SupervisorSection = _section(SupervisorSection, "Patience with workers.")
     log: LogSection = _section(LogSection, "What is said, how, and where.")
@@ -127,6 +134,11 @@ class Config(Section):
         return self.state_dir / "unknown_schemas.json"
 
     @property
+    def alerts_path(self) -> Path:
+        """What webhooks were told, and what waits for them."""
+        return self.state_dir / "alerts.json"
+
+    @property
     def erasure_key_path(self) -> Path:
         """The key under which subjects of erasures are hashed."""
         return self.storage.erasure_key_file or self.state_dir / "erasure.key"
@@ -149,6 +161,11 @@ class Config(Section):
             "ingest.keys_file": self.ingest.keys_file,
             _MIGRATION: self.postgres.migration_password_file,
             **{key: self._file(key) for key in (*_TLS_FILES, *_SECRETS.values())},
+            **{
+                f"alerts[{number}].{name}": getattr(alert, name)
+                for number, alert in enumerate(self.alerts)
+                for name in _ALERT_FILES
+            },
         }
         return {key: path for key, path in named.items() if path is not None}
 
@@ -189,6 +206,13 @@ class Config(Section):
         logs.hide(secret)
         return secret
 
+    def secret_of(self, alert: AlertSection, name: str) -> str:
+        """What "url" or "secret" of an [[alerts]] says, read now from its file; "" for none. Raises as `secret`."""
+        path: Path | None = getattr(alert, f"{name}_file")
+        if path is not None:
+            return self.read_secret(f"alerts[{self.alerts.index(alert)}].{name}_file", path)
+        return alert.url if name == "url" else ""
+
     def secrets(self) -> list[str]:
         """Every password that can be read now, those inside addresses too."""
         postgres = self.postgres
@@ -201,6 +225,10 @@ class Config(Section):
         for name in _SECRETS:
             with contextlib.suppress(EtldError):
                 found.append(self.secret(name) or "")
+        for alert, name in product(self.alerts, ("url", "secret")):
+            with contextlib.suppress(EtldError):
+                secret = self.secret_of(alert, name)
+                found += secrets_of_webhook(secret) if name == "url" else [secret]
         return [secret for secret in found if secret]
 
 

@@ -70,6 +70,7 @@ def resolve(config: Config, source: Path) -> Config:
         "kafka": kafka.model_copy(update={"client": inner_paths.in_options(kafka.client, inner)}),
         "postgres": postgres.model_copy(update=addresses),
         "python": python,
+        "alerts": tuple(alert.model_copy(update=below(alert)) for alert in config.alerts),
         "event_types": types,
         "node_id": config.node_id or socket.gethostname(),
     }

@@ -13,6 +13,9 @@ _IN_WORDS = re.compile(r"(\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^&\s]+)"
 # Their values are for nobody's eyes: "ssl.keystore.password", "sasl.oauthbearer.assertion.private.key.pem".
 _OPTION = re.compile(r"(^|[._])(password|passphrase|secret|key\.pem)$|^sasl\.oauthbearer\.config$")
 
+# A shorter path, such as "etld", is a word that logs are full of.
+_LONG_PATH = 16
+
 
 def hidden(address: str) -> str:
     """A DSN or URL with *** for each password."""
@@ -27,6 +30,19 @@ def inside(address: str) -> list[str]:
         for match in _IN_WORDS.finditer(address)
     ]
     return [*found, *(unquote(secret) for secret in found)]
+
+
+def host_of(url: str) -> str:
+    """A URL as far as its host and port, for people: what follows is the secret of many a webhook."""
+    parts = urlsplit(url)
+    rest = parts.path.strip("/") or parts.query
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" + ("/***" if rest else "")
+
+
+def secrets_of_webhook(url: str) -> list[str]:
+    """Its password, and what follows the host where that is long enough to be one."""
+    rest = url.partition("://")[2].partition("/")[2]
+    return [*inside(url), *([rest] if len(rest) >= _LONG_PATH else [])]
 
 
 def split(dsn: str) -> tuple[str, str | None]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
+
+from etld.stream.behind import LagInTime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,6 +26,7 @@ class SessionReport:
         self._faults: dict[str, str | None] = {}
         self._written: dict[Partition, Offset] = {}
         self._to_commit: dict[Partition, Offset] = {}
+        self._in_time: dict[Partition, LagInTime] = defaultdict(LagInTime)
 
     def fault(self, name: str, text: str | None) -> bool:
         """A condition, or None when it is over; was it another until now?
@@ -47,13 +52,17 @@ class SessionReport:
         """A partition is no longer ours."""
         self._written.pop(partition, None)
         self._to_commit.pop(partition, None)
+        self._in_time.pop(partition, None)
         self._worker.forget(str(partition))
+        self._tell_seconds(*partition, None)
 
     def only(self, owned: Collection[Partition]) -> None:
         """These are ours now, and none that an earlier session had besides."""
         kept = {str(partition) for partition in owned}
         for source in [one for one in self._worker.metrics.lags if one not in kept]:
             self._worker.forget(source)
+            topic, _, number = source.rpartition(":")
+            self._tell_seconds(topic, int(number), None)
 
     def written(self, batch: Batch) -> None:
         """A batch is in the sink."""
@@ -75,7 +84,13 @@ class SessionReport:
         for partition, mine in owned.items():
             high = consumer.high(partition)
             if high is not None:
-                self._worker.lag(str(partition), max(0, high - self._written.get(partition, mine.next)))
+                done = self._written.get(partition, mine.next)
+                self._worker.lag(str(partition), max(0, high - done))
+                seconds = self._in_time[partition].seconds(high, done, time.monotonic())
+                self._tell_seconds(*partition, round(seconds, 1))
+
+    def _tell_seconds(self, topic: str, number: int, seconds: float | None) -> None:
+        self._worker.gauge("consumer_lag_seconds", seconds, topic=topic, partition=number)
 
     def commit(self, consumer: ConsumerPort) -> None:
         """Tell Kafka how far it is."""

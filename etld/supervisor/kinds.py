@@ -139,7 +139,8 @@ def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
 
 #: What the console shows of the configuration: all that there is.
 _SHOWN = (
-    "state_dir ingest event_types processor storage breaker aggregator charts summaries corrector python supervisor log"
+    "state_dir ingest event_types processor storage breaker aggregator charts summaries corrector alerts python"
+    " supervisor log"
 )
 
 
@@ -228,6 +229,16 @@ _ALL: tuple[WorkerKind, ...] = (
         restart=lambda *_: (*_SERVERS, "console"),
         push=lambda *_: tuple(_SHOWN.split()),
         aside=True,
+    ),
+    WorkerKind(
+        "alerts",
+        3,
+        "etld.alerts.main:run",
+        "tells webhooks of what is wrong",
+        lambda config: [(None, int(bool(config.alerts)))],
+        restart=lambda *_: ("node_id", "alerts"),
+        aside=True,
+        database=False,
     ),
 )
 

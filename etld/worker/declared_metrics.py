@@ -55,6 +55,9 @@ _METRICS = (
     DeclaredMetric("parked", "counter", "Dead letters parked because no rule repairs them, since the daemon started."),
     # Roles that read topics.
     DeclaredMetric("consumer_lag", "gauge", "Records of a partition not yet processed."),
+    DeclaredMetric(
+        "consumer_lag_seconds", "gauge", "For how long the oldest record of a partition not yet processed has waited."
+    ),
     DeclaredMetric("batch_records", "histogram", "Records in a batch.", RECORDS),
     DeclaredMetric("batch_duration_seconds", "histogram", "Time to write a batch.", SECONDS),
     DeclaredMetric(
@@ -78,6 +81,11 @@ _METRICS = (
         "dead_letters", "gauge", "Dead letters of the database by their state now; one daemon of all tells them."
     ),
     DeclaredMetric("dead_letters_received", "counter", "Records read from the dead letter queue."),
+    # Alerts.
+    DeclaredMetric("alerts_delivered", "counter", "Messages that a webhook has taken."),
+    DeclaredMetric("alert_failures", "counter", "Tries to bring a message to a webhook that it did not take."),
+    DeclaredMetric("alerts_dropped", "counter", "Messages given up because too many waited."),
+    DeclaredMetric("alerts_waiting", "gauge", "Messages that a webhook has not taken yet."),
 )
 
 DECLARED: dict[str, DeclaredMetric] = {metric.name: metric for metric in _METRICS}

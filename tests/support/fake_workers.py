@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etld.errors import EtldError
-from etld.supervisor.kinds import WorkerKind
+from etld.supervisor.kinds import KINDS, WorkerKind
 
 if TYPE_CHECKING:
     from etld.config import Config
@@ -196,6 +196,7 @@ def behind(worker: Worker) -> None:
     dies = Path(worker.config.state_dir) / "behind.dies"
     while not worker.wait(0.05):
         worker.lag("event_x:0", 5)
+        worker.gauge("consumer_lag_seconds", 90.0, topic="event_x", partition=0)
         worker.beat()
         if dies.exists():
             worker.fatal("no way on")
@@ -207,6 +208,15 @@ def sharer(worker: Worker) -> None:
     worker.on_reload = lambda config: _say(worker, f"one of {config.corrector.workers}")
     worker.ready()
     while not worker.wait(0.05):
+        worker.beat()
+
+
+def parking(worker: Worker) -> None:
+    """Has as many parked letters as the file "parked" says."""
+    worker.ready()
+    parked = Path(worker.config.state_dir) / "parked"
+    while not worker.wait(0.05):
+        worker.totals("", {"parked": int(parked.read_text()) if parked.exists() else 0})
         worker.beat()
 
 
@@ -267,5 +277,7 @@ FLOOD = _table(_GOOD, _kind("flood", "flood"))
 LEAKY = _table(_GOOD, _HTTP, _kind("leaky", "leaky", restart=lambda *_: ("postgres",)))
 SHARERS = _table(_GOOD, _SHARER)
 BEHIND = _table(_GOOD, _HTTP, _kind("behind", "behind"))
+_PARKING = _kind("corrector", "parking")
+ALERTS = _table(_HTTP, _kind("behind", "behind"), _PARKING, KINDS["alerts"])
 STUBBORN = _table(_GOOD, _kind("stubborn", "stubborn"))
 NO_GROUND = _table(_kind("ground", "hopeless", 0, embedded=True), _GOOD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etld.console.pages import (
+    alerts,
     audit,
     config,
     dead_letters,
@@ -36,5 +37,6 @@ PAGES: tuple[Page, ...] = (
     workers.PAGE,
     schemas.PAGE,
     config.PAGE,
+    alerts.PAGE,
     audit.PAGE,
 )

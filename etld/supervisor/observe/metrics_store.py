@@ -220,6 +220,11 @@ class MetricsStore:
             return sum(account.lags.values()) if now - account.lags_told < _LAG_HOLDS else None
         return sum(events for events, whose in self._left.values() if whose == worker) or None
 
+    def lag_seconds(self, pid: int | None) -> float | None:
+        """For how long the oldest event has waited that a live process is behind; None where nobody knows."""
+        gauges = account.gauges if (account := self.account(pid)) else {}
+        return max((value for (name, _), value in gauges.items() if name == "consumer_lag_seconds"), default=None)
+
     def waiting(self) -> Iterator[tuple[str, str, int]]:
         """(kind, "topic:partition", events) of all that waits, whether a worker lives that reads it or not."""
         left = {key: events for key, (events, _) in self._left.items()}

@@ -123,6 +123,7 @@ class DaemonReport:
     def _worker(self, slot: WorkerSlot, now: float) -> dict[str, Any]:
         account = self.workers.metrics.account(slot.pid)
         process = self.workers.children.get(slot.pid)
+        lag = self.workers.metrics.lag(slot.name, slot.pid, now)
         return {
             "name": slot.name,
             "kind": slot.kind,
@@ -133,7 +134,8 @@ class DaemonReport:
             "restarts": slot.restarts,
             "last_error": slot.last_error or None,
             "rate": round(account.rate(now), 1) if account else 0.0,
-            "lag": self.workers.metrics.lag(slot.name, slot.pid, now),
+            "lag": lag,
+            "lag_s": None if lag is None else self.workers.metrics.lag_seconds(slot.pid),
             "memory_mb": round(process.memory / 2**20, 1) if process else 0.0,
             "progress": process.progress if process else None,
         }
@@ -158,6 +160,7 @@ class DaemonReport:
             "live": True,
             "state": state,
             "problems": problems,
+            "faults": faults,
         }
 
     def public(self) -> dict[str, Any]:

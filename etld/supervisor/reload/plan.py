@@ -19,7 +19,7 @@ FIXED = ("state_dir", "kafka.prefix", "log.target", "log.format")
 #: Keys of counts: they start and stop workers, and touch none that stays.
 _COUNTS = ("workers",)
 #: Ends of the keys of files whose content no worker may inherit.
-_SECRET_FILES = ("password_file", "secret_file", "key_file")
+_SECRET_FILES = ("password_file", "secret_file", "key_file", "url_file")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pytest
 from etld.config import Config, load
 from etld.config.key_path import KeyPath
 from etld.config.keys import known_at, options, type_at
+from etld.config.sections.alerts import AlertSection
 from etld.config.sections.base import Section
 from etld.config.sections.events import EventTypeSection
 from etld.config.sections.ingest import IngestSection
@@ -83,7 +84,7 @@ def test_what_is_in_comments_is_right_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(n for n in Config.model_fields if n not in ("node_id", "state_dir", "event_types", "summaries"))
+    "name", sorted(set(Config.model_fields) - {"node_id", "state_dir", "event_types", "summaries", "alerts"})
 )
 def test_the_defaults_are_equal(name: str) -> None:
     """What the file says in force is what a file without the key would get."""
@@ -95,8 +96,11 @@ def test_the_defaults_are_equal(name: str) -> None:
 
 
 def test_the_defaults_of_tables_with_free_names_are_equal() -> None:
-    """Those of an event type, and of the top level."""
+    """Those of an event type, of the top level, and of the webhook in the comments."""
     data = tomllib.loads(DEFAULT.read_text())
+    (webhook,) = everything()["alerts"]
+    named = {"name": webhook["name"], "url": webhook["url"]}
+    assert AlertSection.model_validate(webhook) == AlertSection.model_validate(named)
     said = {k: v for k, v in data["event_types"]["purchase"].items() if k not in ("schema", "event_names")}
     assert EventTypeSection.model_validate(said) == EventTypeSection.model_validate({})
     assert (data["node_id"], Path(data["state_dir"])) == (Config().node_id, Config().state_dir)

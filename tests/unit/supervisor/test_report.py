@@ -65,7 +65,8 @@ def report(workers: Workers) -> DaemonReport:
 
 def test_a_daemon_that_is_well(report: DaemonReport) -> None:
     assert (report.state(), report.faults()) == ("ready", {})
-    assert report.health() == {"healthy": True, "ready": True, "live": True, "state": "ready", "problems": []}
+    well = {"healthy": True, "ready": True, "live": True, "state": "ready", "problems": [], "faults": {}}
+    assert report.health() == well
     assert report.line() == "ready: 2 of 2 workers run"
     status = report.status()
     assert [(w["name"], w["version"], w["memory_mb"]) for w in status["workers"]] == [

@@ -1,0 +1,1 @@
+"""Telling people, by webhooks, of what is wrong."""

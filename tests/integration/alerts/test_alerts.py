@@ -1,0 +1,138 @@
+"""Webhooks of a daemon: what they are told of, and what becomes of one that does not listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.fake_workers_daemon import FakeWorkersDaemon, prepared
+from support.waiting import wait_until
+from support.webhook_receiver import WebhookReceiver, receiving
+
+pytestmark = pytest.mark.integration
+
+WEBHOOK = """
+[[alerts]]
+name = "ops"
+url = "http://bob:pass-of-bob@127.0.0.1:{port}/hook"
+after = "1 ms"
+fold = "1 ms"
+"""
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[WebhookReceiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def etld(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) -> Iterator[FakeWorkersDaemon]:
+    """A daemon with one webhook, which is told at once."""
+    with prepared(tmp_path_factory.mktemp("alerts"), WEBHOOK.format(port=receiver.port)) as daemon:
+        daemon.start("support.fake_workers:ALERTS")
+        yield daemon
+        assert daemon.stop() == 0
+        assert "pass-of-bob" not in daemon.stderr.read_text()
+
+
+def fault(etld: FakeWorkersDaemon, name: str) -> None:
+    (etld.state / "ingest.fault").write_text(name)
+
+
+def told(receiver: WebhookReceiver, what: str, name: str, count: int = 1) -> dict[str, Any]:
+    """The newest of at least so many messages."""
+
+    def found() -> dict[str, Any] | None:
+        same = [one for one in receiver.told(what) if one["name"] == name]
+        return same[-1] if len(same) >= count else None
+
+    return wait_until(found, 30.0, f"the webhook is told: {name} {what}")
+
+
+def test_a_fault_is_told_when_it_begins_and_when_it_ends(etld: FakeWorkersDaemon, receiver: WebhookReceiver) -> None:
+    fault(etld, "kafka")
+    began = told(receiver, "begin", "kafka")
+    assert (began["node"], began["subject"], began["workers"]) == ("fake", "fault", ["ingest-0"])
+    assert began["text"] == "so it is"
+    fault(etld, "")
+    ended = told(receiver, "end", "kafka")
+    assert (ended["key"], ended["since"]) == (began["key"], began["since"])
+    assert ended["id"] != began["id"]
+
+
+def test_a_webhook_that_is_away_is_seen_and_told_later(etld: FakeWorkersDaemon, receiver: WebhookReceiver) -> None:
+    """A fault of its own, counted; nobody waits for it, a restart forgets nothing, and what is over is one message."""
+    receiver.status = 503
+    fault(etld, "kafka")
+    wrong = wait_until(lambda: _webhook_fault(etld), 30.0, "the failure is a fault")
+    assert wrong == f"http://127.0.0.1:{receiver.port}/*** answered 503: so it is; 1 messages wait"
+    assert etld.get().endswith(b"ok\n")
+    assert 'etld_alert_failures_total{webhook="ops",worker="alerts"}' in etld.ask("metrics")["text"]
+    etld.edit('after = "1 ms"', 'after = "2 ms"')
+    assert etld.cli("reload").returncode == 0
+    fault(etld, "")
+    ended = len(receiver.told("end"))
+    wait_until(lambda: not etld.ask("health")["faults"].get("ingest-0"), 30.0, "the fault is over")
+    wait_until(lambda: len(receiver.told("end")) > ended, 30.0, "its end is tried")
+    receiver.status = 200
+    receiver.received.clear()
+    last = told(receiver, "end", "kafka")
+    assert last["folded"] == 1  # its begin
+    wait_until(lambda: etld.state_is("ready"), 30.0, "all is well")
+    assert receiver.told("begin") == []
+    assert last["dropped"] == 0
+
+
+def _webhook_fault(etld: FakeWorkersDaemon) -> str | None:
+    return etld.ask("health")["faults"].get("alerts", {}).get("webhook ops")
+
+
+def test_bounds_of_letters_and_of_lag_come_with_a_reload(etld: FakeWorkersDaemon, receiver: WebhookReceiver) -> None:
+    etld.edit('name = "ops"', 'name = "ops"\nparked = 10\nlag = "1 min"')
+    assert etld.cli("reload").returncode == 0
+    assert told(receiver, "begin", "lag")["text"] == "1m30s behind, 5 events wait"
+    (etld.state / "parked").write_text("11")
+    assert told(receiver, "begin", "parked")["text"] == "11 dead letters are parked, more than 10"
+    (etld.state / "parked").write_text("10")
+    told(receiver, "end", "parked")
+
+
+def test_the_command_tries_it(etld: FakeWorkersDaemon, receiver: WebhookReceiver) -> None:
+    done = etld.cli("alerts", "test")
+    assert (done.returncode, done.stdout) == (0, "ops has taken the test\n")
+    assert told(receiver, "test", "test")
+    wrong = etld.cli("alerts", "test", "nobody")
+    assert (wrong.returncode, "no [[alerts]] with the name 'nobody'" in wrong.stderr) == (2, True)
+    shown = etld.cli("config", "show").stdout
+    assert f'url = "http://127.0.0.1:{receiver.port}/***"' in shown
+    assert "pass-of-bob" not in shown
+
+
+def test_mistakes_of_the_configuration_are_told(etld: FakeWorkersDaemon, tmp_path: Path) -> None:
+    text = etld.config.read_text().partition("[[alerts]]")[0]
+    wrong = tmp_path / "etld.toml"
+    for lines, where in (
+        ('name = "a"', "alerts[0].url: expected either url or url_file"),
+        ('name = "a"\nurl = "ftp://x/secret"', "alerts[0].url: expected an http or https URL"),
+        ('name = "A b"\nurl = "http://x"', "alerts[0].name: expected up to 40 of a-z"),
+        (
+            'name = "a"\nurl = "http://x"\n[[alerts]]\nname = "a"\nurl = "http://x"',
+            "alerts[1].name: 'a' is the name of",
+        ),
+    ):
+        wrong.write_text(f"{text}[[alerts]]\n{lines}\n")
+        etld_says = _check(etld, wrong)
+        assert where in etld_says
+        assert "secret" not in etld_says
+
+
+def _check(etld: FakeWorkersDaemon, path: Path) -> str:
+    kept, etld.config = etld.config, path
+    try:
+        return etld.cli("config", "check").stderr
+    finally:
+        etld.config = kept
