@@ -139,6 +139,11 @@ class Config(Section):
         return self.state_dir / "alerts.json"
 
     @property
+    def console_tokens_path(self) -> Path:
+        """When each bearer token of the console was used last."""
+        return self.state_dir / "console_tokens.json"
+
+    @property
     def erasure_key_path(self) -> Path:
         """The key under which subjects of erasures are hashed."""
         return self.storage.erasure_key_file or self.state_dir / "erasure.key"
@@ -158,6 +163,7 @@ class Config(Section):
         named = {
             **{f"event_types.{name}.schema": kind.schema for name, kind in self.event_types.items()},
             "console.users_file": self.console.users_file,
+            "console.tokens_file": self.console.tokens_file,
             "ingest.keys_file": self.ingest.keys_file,
             _MIGRATION: self.postgres.migration_password_file,
             **{key: self._file(key) for key in (*_TLS_FILES, *_SECRETS.values())},

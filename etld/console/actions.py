@@ -49,6 +49,11 @@ class Actions:
         self._began = time.monotonic()
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
+    @property
+    def under_way(self) -> int:
+        """How many."""
+        return len(self._tasks)
+
     def end_lost(self) -> None:
         """Give what a console before this one left open its end in etld.audit; raises psycopg errors."""
         with self._sources.connection() as conn:

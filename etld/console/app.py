@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from etld.console import audit, csv_text, log_in, openapi
 from etld.console.asked import BadValue, NotThere, own_path, values_of
-from etld.console.guard import API, SESSION, Refused, address_of
+from etld.console.guard import API, SESSION, Refused
 from etld.console.live import Live
+from etld.console.measures import Measures
 from etld.console.pages import PAGES
 from etld.console.render import texts
 from etld.errors import EtldError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from etld.console.actions import Outcome
     from etld.console.frame import Console
     from etld.console.page import Page, PageAction
+    from etld.worker import Worker
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,9 +38,10 @@ log = logging.getLogger("etld.console")
 class Routes:
     """All that can be asked for."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, worker: Worker, console: Console) -> None:
         self._console = console
         self.live = Live(console)
+        self.measures = Measures(worker, console, self.live)
 
     def app(self) -> web.Application:
         """The application."""
@@ -136,7 +140,9 @@ class Routes:
 
     async def _do(self, request: web.Request, page: Page, action: PageAction, given: dict[str, Any]) -> Outcome:
         values = values_of(action.fields, given)
-        attempt = audit.AskedAction(request[SESSION].user, address_of(request), f"{page.name}/{action.name}", values)
+        attempt = audit.AskedAction(
+            request[SESSION].user, self._console.guard.address(request), f"{page.name}/{action.name}", values
+        )
         return await self._console.actions.do(action, attempt)
 
     async def _openapi(self, _request: web.Request) -> web.StreamResponse:
@@ -144,12 +150,28 @@ class Routes:
 
     @web.middleware
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count what is answered."""
+        began, status = time.monotonic(), 500
+        try:
+            answer = await self._checked(request, handler)
+            status = answer.status
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            self.measures.ended(request, status, began)
+        return answer
+
+    async def _checked(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The checks before each handler, and words for what went wrong in it."""
         try:
             self._console.guard.check(request)
             return await handler(request)
         except Refused as refused:
-            return self._wrong(request, refused.status, str(refused))
+            answer = self._wrong(request, refused.status, str(refused))
+            if refused.retry_after:
+                answer.headers["Retry-After"] = str(refused.retry_after)
+            return answer
         except BadValue as error:
             return self._wrong(request, 400, str(error))
         except NotThere as error:

@@ -50,6 +50,12 @@ class DryRuns:
         self._runs: dict[str, RuleTrial] = {}
         self._lock = threading.Lock()
 
+    @property
+    def under_way(self) -> int:
+        """How many."""
+        with self._lock:
+            return sum(one.state == "running" for one in self._runs.values())
+
     def start(self, run_id: str, config: Path, text: str, chosen: LetterFilter) -> None:
         """Try the rule of a TOML text on all letters that a filter chooses.
 

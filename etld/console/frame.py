@@ -38,7 +38,7 @@ class Console:
 
     def __init__(self, sources: Sources, pages: Sequence[Page]) -> None:
         self.sources = sources
-        self.guard = Guard(sources.config.console)
+        self.guard = Guard(sources.config)
         self.actions = Actions(sources)
         self.assets = Assets()
         self._pages = pages
@@ -67,7 +67,8 @@ class Console:
         around = {
             "pages": [page for page in self._pages if page.key] if session else [],
             "session": session,
-            "logged_in": self.guard.users is not None and session is not None,
+            "logged_in": session is not None and session.user.digest != "",
+            "is_open": self.guard.is_open,
             "notes": session.take_notes() if session else [],
             "assets": self.assets.versions,
             "here": request.path,

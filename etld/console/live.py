@@ -33,6 +33,11 @@ class Live:
         #: By page, values and what may be seen: who look at the same share the work.
         self._looks: dict[tuple[Any, ...], asyncio.Task[dict[str, Any]]] = {}
 
+    @property
+    def count(self) -> int:
+        """How many look now."""
+        return len(self._open)
+
     def handler(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Answers with the events of a page."""
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from etld.console.access import users
 from etld.console.asked import own_path
-from etld.console.guard import LOG_IN, SESSION, Refused, address_of
+from etld.console.guard import LOG_IN, SESSION, Refused
 from etld.console.render import texts
 
 if TYPE_CHECKING:
@@ -34,14 +34,16 @@ async def enter(console: Console, request: web.Request) -> web.StreamResponse:
     known = console.guard.users
     if known is None:
         raise web.HTTPSeeOther("/")
-    address, now = address_of(request), time.monotonic()
+    address, now = console.guard.address(request), time.monotonic()
     wait = console.guard.limit.wait(address, now)
     if wait:
+        console.guard.failed += 1
         log.warning("too many log-ins from %s", address)
         told = texts()["log_in"]["wait"].format(seconds=int(wait) + 1)
         return _form(console, request, following, told, 429, {"Retry-After": str(int(wait) + 1)})
     user = known.get(name)
     if not await console.in_thread(users.matches, password, user) or user is None:
+        console.guard.failed += 1
         log.warning("a log-in as %r from %s was refused", name[:64], address)
         return _form(console, request, following, texts()["log_in"]["wrong"], 401)
     before = request.get(SESSION)

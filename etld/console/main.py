@@ -20,6 +20,7 @@ from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
+    from etld.console.measures import Measures
     from etld.worker import Worker
 
 #: Seconds between two beats, and two tries to listen.
@@ -39,10 +40,10 @@ async def _run(worker: Worker) -> None:
     loop.add_reader(worker.fileno(), worker.receive)
     sources = Sources(worker)
     console = Console(sources, PAGES)
-    routes = Routes(console)
+    routes = Routes(worker, console)
     runner = web.AppRunner(routes.app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    looking = loop.create_task(_look(console))
+    looking = loop.create_task(_look(console, routes.measures))
     try:
         await _serve(worker, runner, console)
     finally:
@@ -64,9 +65,10 @@ async def _serve(worker: Worker, runner: web.AppRunner, console: Console) -> Non
             listening, next_try = wrong is None, loop.time() + _AGAIN
             worker.fault(_FAULT, wrong)
             worker.ready()
-        if console.guard.users is not None:
-            console.guard.users.look()
-            worker.fault("users", console.guard.users.problem)
+        for name, file in (("users", console.guard.users), ("tokens", console.guard.tokens)):
+            if file is not None:
+                file.look()
+                worker.fault(name, file.problem)
         worker.beat()
         await asyncio.sleep(_TICK)
 
@@ -90,7 +92,7 @@ async def _listen(worker: Worker, runner: web.AppRunner) -> str | None:
     return None
 
 
-async def _look(console: Console) -> None:
+async def _look(console: Console, measures: Measures) -> None:
     """Keep what the daemon did in the last minutes; first, end what a console before this one has begun."""
     history, lost = console.sources.history, True
     while True:
@@ -98,6 +100,10 @@ async def _look(console: Console) -> None:
             with contextlib.suppress(DatabaseError):
                 await console.in_thread(console.actions.end_lost)
                 lost = False
+        measures.look()
+        if console.guard.tokens is not None:
+            with contextlib.suppress(OSError):
+                console.guard.tokens.write_uses()
         with contextlib.suppress(EtldError):
             status = await console.in_thread(console.sources.status)
             history.add(status)

@@ -40,7 +40,12 @@ def document(pages: Sequence[Page]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "etld console", "version": __version__},
         "paths": paths,
-        "components": {"schemas": {"Error": _ERROR, "Outcome": _OUTCOME}},
+        "components": {
+            "schemas": {"Error": _ERROR, "Outcome": _OUTCOME},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        # Or a session, or nothing where nobody logs in.
+        "security": [{"token": []}, {}],
     }
 
 
@@ -60,7 +65,7 @@ def _get(page: Page) -> dict[str, Any]:
         "operationId": page.name,
         "summary": page.description,
         "parameters": parameters,
-        "responses": {"200": _answer("What the page shows.", _OBJECT), **_errors(400, 401, 403, 404, 503)},
+        "responses": {"200": _answer("What the page shows.", _OBJECT), **_errors(400, 401, 403, 404, 429, 503)},
     }
 
 
@@ -80,7 +85,7 @@ def _post(page: Page, action: PageAction) -> dict[str, Any]:
             "202": _answer("Under way.", outcome),
             "403": _answer("Not with this role, or from another site.", {"anyOf": [outcome, _ref()]}),
             "409": _answer("It failed; the message says why.", outcome),
-            **_errors(400, 401, 415),
+            **_errors(400, 401, 415, 429),
         },
     }
 

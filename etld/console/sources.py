@@ -110,6 +110,11 @@ class Sources:
         """A connection in autocommit mode; raises as `reading`."""
         return self._pool.connection()
 
+    @property
+    def connections(self) -> int:
+        """How many connections of the pool are in use."""
+        return self._pool.used
+
     def kafka_settings(self) -> dict[str, Any]:
         """Settings for a client of the cluster."""
         return client_settings(self.config, self._worker.addresses)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etld.ingest import keys as keyfile
-from etld.ingest.http.addresses import Proxies, is_forwarded, is_loopback, site
 from etld.ingest.http.answers import Answer, HttpRefusal, problem
 from etld.ingest.rate_limits import RateLimits, share
+from etld.util.addresses import Proxies, is_forwarded, is_loopback, site
 from etld.util.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Admission:
 
     def site(self, peer: str, request: HttpRequest) -> str:
         """What limits count the client as, also behind trusted proxies: its address, or its IPv6 network."""
-        return site(self._proxies.client(peer, request) if self._has_proxies else peer)
+        return site(self._proxies.client(peer, request.headers, request.all) if self._has_proxies else peer)
 
     def admit_reader(self, peer: str, request: HttpRequest, now: float, wall: float) -> None:
         """May this client read what /metrics tells? It costs as much as an event; raises `HttpRefusal`."""
@@ -137,7 +137,7 @@ class Admission:
         readers = self._ingest.metrics
         if readers == "key":
             self.find_key(self.key_of_head(request), wall)
-        elif readers == "loopback" and (is_forwarded(request) or not is_loopback(peer)):
+        elif readers == "loopback" and (is_forwarded(request.headers) or not is_loopback(peer)):
             detail = "the metrics are for clients on etld's own machine: see [ingest] metrics"
             raise HttpRefusal(problem(403, "not_for_this_client", detail))
 

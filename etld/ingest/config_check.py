@@ -9,7 +9,7 @@ from etld.config.mistakes import Mistake
 from etld.config.sections.ingest import DEAD_LETTER, IGNORE
 from etld.events.limits import FIELDS
 from etld.ingest import keys
-from etld.ingest.http import addresses
+from etld.util import addresses
 from etld.util.suggest import did_you_mean
 
 if TYPE_CHECKING:

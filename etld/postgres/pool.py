@@ -67,6 +67,12 @@ class Pool:
         finally:
             self._pool.putconn(conn)
 
+    @property
+    def used(self) -> int:
+        """How many connections are in use."""
+        found = self._pool.get_stats()
+        return found.get("pool_size", 0) - found.get("pool_available", 0)
+
     def close(self) -> None:
         """End the connections; those in use end when they come back."""
         self._pool.close()

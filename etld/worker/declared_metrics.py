@@ -81,6 +81,15 @@ _METRICS = (
         "dead_letters", "gauge", "Dead letters of the database by their state now; one daemon of all tells them."
     ),
     DeclaredMetric("dead_letters_received", "counter", "Records read from the dead letter queue."),
+    # The console.
+    DeclaredMetric("console_requests", "counter", "Requests to the console, by its path and the status of the answer."),
+    DeclaredMetric("console_request_seconds", "histogram", "Time to answer a request to the console.", SECONDS),
+    DeclaredMetric("console_failed_log_ins", "counter", "Log-ins and bearer tokens that the console refused."),
+    DeclaredMetric("console_sessions", "gauge", "Browsers that the console knows."),
+    DeclaredMetric("console_live_pages", "gauge", "Pages of the console that are looked at now."),
+    DeclaredMetric("console_actions", "gauge", "Actions of the console under way."),
+    DeclaredMetric("console_dry_runs", "gauge", "Dry runs of rules under way."),
+    DeclaredMetric("console_connections", "gauge", "Connections to PostgreSQL that the console uses now, of 4."),
     # Alerts.
     DeclaredMetric("alerts_delivered", "counter", "Messages that a webhook has taken."),
     DeclaredMetric("alert_failures", "counter", "Tries to bring a message to a webhook that it did not take."),

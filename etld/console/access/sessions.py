@@ -44,6 +44,9 @@ class Sessions:
         self.idle = idle
         self._by_id: OrderedDict[str, LogInSession] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def begin(self, user: User, now: float) -> LogInSession:
         """A new one, with an id that nobody has seen."""
         session = LogInSession(user, now)

@@ -20,6 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from etld.config import toml
+from etld.console.access.watched_file import WatchedFile
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
@@ -77,13 +78,17 @@ def matches(password: str, user: User | None) -> bool:
 
 def read(path: Path) -> dict[str, User]:
     """The users of a file by name; raises `EtldError` that names the file."""
+    return {name: _user(path, name, table) for name, table in tables_of(path).items()}
+
+
+def tables_of(path: Path) -> dict[str, Any]:
+    """A TOML file; raises `EtldError` that names it."""
     try:
-        tables = toml.loads(path.read_text("utf-8"))
+        return toml.loads(path.read_text("utf-8"))
     except toml.TomlMistake as error:
         raise EtldError(f"{path} is not TOML: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise EtldError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    return {name: _user(path, name, table) for name, table in tables.items()}
 
 
 def _user(path: Path, name: str, table: Any) -> User:
@@ -118,32 +123,8 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-class UsersFile:
+class UsersFile(WatchedFile[User]):
     """The users of a file, read anew when it has changed."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, ...] = ()
-        self._users: dict[str, User] = {}
-        #: Why nobody can log in; None: all is well.
-        self.problem: str | None = None
-
-    def get(self, name: str) -> User | None:
-        """The user of this name now; nobody while the file cannot be read."""
-        self.look()
-        return self._users.get(name)
-
-    def look(self) -> None:
-        """See whether the file has changed."""
-        try:
-            found = self._path.stat()
-            seen: tuple[int, ...] = (found.st_mtime_ns, found.st_size, found.st_ino)
-        except OSError:
-            seen = (-1,)
-        if seen == self._seen:
-            return
-        self._seen, self._users, self.problem = seen, {}, None
-        try:
-            self._users = read(self._path)
-        except EtldError as error:
-            self.problem = f"nobody can log in: {error}"
+        super().__init__(path, read, "nobody can log in")

@@ -11,9 +11,9 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from etld.ingest.http import refusals
-from etld.ingest.http.addresses import canonical
 from etld.ingest.http.answers import Answer, HttpRefusal, opening
 from etld.ingest.http.parser import BadRequest, RequestParser
+from etld.util.addresses import canonical
 
 if TYPE_CHECKING:
     from etld.ingest.http.request import HttpRequest, Sender

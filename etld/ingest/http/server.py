@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from etld.ingest.http import open_files
-from etld.ingest.http.addresses import site
 from etld.ingest.http.connection import ConnectionState, HttpConnection
 from etld.ingest.http.status import LINGER, ServerStatus
 from etld.ingest.http.tls import TlsConnection
+from etld.util.addresses import site
 
 if TYPE_CHECKING:
     import ssl

@@ -90,7 +90,7 @@ def test_redirections_are_not_followed(receiver: WebhookReceiver) -> None:
 def test_who_hangs_is_given_up(receiver: WebhookReceiver) -> None:
     receiver.status = 0
     made = config({"url": receiver.url})
-    with pytest.raises(NotDelivered, match="did not answer within 0.2 s"):
+    with pytest.raises(NotDelivered, match="did not answer within"):
         asyncio.run(Webhook(made, made.alerts[0], 0.2).deliver(AlertMessage.test("one")))
 
 

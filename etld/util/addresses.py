@@ -11,12 +11,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from etld.errors import ConfigError, Problem
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from etld.ingest.http.request import HttpRequest
+    from collections.abc import Callable, Container, Iterable, Sequence
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -70,9 +66,9 @@ def is_loopback(text: str) -> bool:
     return address is not None and address.is_loopback
 
 
-def is_forwarded(request: HttpRequest) -> bool:
-    """Does a request say that it came through a proxy?"""
-    return any(name in request.headers for name in ("x-forwarded-for", "forwarded", "via"))
+def is_forwarded(headers: Container[str]) -> bool:
+    """Does a request with these headers say that it came through a proxy?"""
+    return any(name in headers for name in ("x-forwarded-for", "forwarded", "via"))
 
 
 def check(names: Iterable[str]) -> list[str]:
@@ -97,29 +93,34 @@ def _network(name: str) -> Network | None:
 
 
 class Proxies:
-    """Addresses and networks ("10.0.0.0/8") whose headers are believed; raises `ConfigError`."""
+    """Addresses and networks ("10.0.0.0/8") whose headers are believed; raises ValueError, as `check` tells it."""
 
     def __init__(self, names: Iterable[str]) -> None:
         names = tuple(names)
         problems = check(names)
         if problems:
-            raise ConfigError([Problem("ingest.trusted_proxies", 0, message) for message in problems])
+            raise ValueError("; ".join(problems))
         self._networks: tuple[Network, ...] = tuple(filter(None, map(_network, names)))
         self._cached = lru_cache(_CACHED)(self._client)
 
     def __bool__(self) -> bool:
         return bool(self._networks)
 
-    def client(self, peer: str, request: HttpRequest) -> str:
-        """The address of the client that sent the request, when `peer` is who is connected.
+    def trusts(self, peer: str) -> bool:
+        """Is this one of them?"""
+        return self._trusts(parsed(peer))
+
+    def client(self, peer: str, headers: Container[str], values: Callable[[str], Iterable[str]]) -> str:
+        """The address of the client that sent a request, when `peer` is who is connected.
+
+        `headers` has the names of the request's headers in lower case, `values` gives all values of one.
 
         It is `peer` itself where the headers tell no address, and where X-Forwarded-For and Forwarded tell two: one of
         them is not the proxy's, which passed on what the client had written.
         """
-        headers = request.headers
         if not self._networks or ("x-forwarded-for" not in headers and "forwarded" not in headers):
             return peer
-        return self._cached(peer, tuple(request.all("x-forwarded-for")), tuple(request.all("forwarded")))
+        return self._cached(peer, tuple(values("x-forwarded-for")), tuple(values("forwarded")))
 
     def _client(self, peer: str, x_forwarded_for: tuple[str, ...], forwarded: tuple[str, ...]) -> str:
         if not self._trusts(parsed(peer)):

@@ -1,0 +1,100 @@
+"""`etld console token`: add, remove, list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from etld.cli.console_files import FILE, say_if_unused, target, write
+from etld.cli.layout import room
+from etld.cli.table import table_lines
+from etld.errors import EtldError, UsageError
+
+
+@click.group()
+def token() -> None:
+    """Add, remove and list bearer tokens of programs; a running console sees the change by itself."""
+
+
+@token.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(["viewer", "operator", "admin"]),
+    default="viewer",
+    show_default=True,
+    help="What the program may do, as a user of this role.",
+)
+@click.option("--for", "lasts", default="365 d", show_default=True, help='How long it is good: "90 d"; or "forever".')
+@FILE
+@click.pass_obj
+def add(path: Path | None, name: str, role: str, lasts: str, file: Path | None) -> None:
+    """Make a token for the program NAME and print it, this once; it replaces another of this name."""
+    from etld.config.units import parse_retention
+    from etld.console.access import tokens, users
+
+    if not users.NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a token: expected up to 64 letters, digits, - . _ and @")
+    try:
+        seconds = parse_retention(lasts)
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from None
+    tokens_file = target(path, file, "tokens_file")
+    made = tokens.new_token()
+    now = datetime.now(UTC).replace(microsecond=0)
+    ends = None if seconds is None else now + timedelta(seconds=seconds)
+    entry = tokens.BearerToken(name, role, tokens.digest(made), ends)  # type: ignore[arg-type]
+
+    def changed() -> dict[str, object]:
+        return {**_tables(tokens_file), name: entry.table()}
+
+    write(tokens_file, changed)
+    click.echo(made)
+    until = "for ever" if ends is None else f"until {ends.isoformat()}"
+    click.echo(f"{name} may come as {role} {until}: {tokens_file} has its hash, and nothing has the token", err=True)
+    say_if_unused(path, tokens_file, "tokens_file")
+
+
+@token.command()
+@click.argument("name")
+@FILE
+@click.pass_obj
+def remove(path: Path | None, name: str, file: Path | None) -> None:
+    """Remove the token NAME, which is refused from now on."""
+    tokens_file = target(path, file, "tokens_file")
+
+    def changed() -> dict[str, object]:
+        known = _tables(tokens_file)
+        if name not in known:
+            raise EtldError(f"{tokens_file} has no token {name!r}")
+        return {other: entry for other, entry in known.items() if other != name}
+
+    write(tokens_file, changed)
+    click.echo(f"the token {name} is not good any more")
+
+
+@token.command("list")
+@FILE
+@click.pass_obj
+def list_(path: Path | None, file: Path | None) -> None:
+    """List the tokens with their roles, when each ends, and when it was used last."""
+    from etld.console.access import tokens
+    from etld.supervisor.config_checks import load
+
+    found = tokens.read(target(path, file, "tokens_file")).values()
+    used = tokens.last_uses(load(path, later=[]).console_tokens_path)
+    rows = [
+        (one.name, one.role, "never" if one.ends_at is None else one.ends_at.isoformat(), used.get(one.sha256, "never"))
+        for one in found
+    ]
+    for line in table_lines(("token", "role", "ends", "last used"), rows, right=[False] * 4, width=room()):
+        click.echo(line)
+
+
+def _tables(file: Path) -> dict[str, object]:
+    from etld.console.access import tokens
+
+    known = tokens.read(file) if file.exists() else {}
+    return {name: one.table() for name, one in known.items()}
