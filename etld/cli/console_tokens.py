@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -27,24 +27,18 @@ def token() -> None:
     show_default=True,
     help="What the program may do, as a user of this role.",
 )
-@click.option("--for", "lasts", default="365 d", show_default=True, help='How long it is good: "90 d"; or "forever".')
+@click.option("--expires", type=click.DateTime(), help="No longer good from this time (UTC) on.")
 @FILE
 @click.pass_obj
-def add(path: Path | None, name: str, role: str, lasts: str, file: Path | None) -> None:
+def add(path: Path | None, name: str, role: str, expires: datetime | None, file: Path | None) -> None:
     """Make a token for the program NAME and print it, this once; it replaces another of this name."""
-    from etld.config.units import parse_retention
     from etld.console.access import tokens, users
 
     if not users.NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name of a token: expected up to 64 letters, digits, - . _ and @")
-    try:
-        seconds = parse_retention(lasts)
-    except ValueError as error:
-        raise UsageError(f"--for: {error}") from None
     tokens_file = target(path, file, "tokens_file")
     made = tokens.new_token()
-    now = datetime.now(UTC).replace(microsecond=0)
-    ends = None if seconds is None else now + timedelta(seconds=seconds)
+    ends = None if expires is None else expires.replace(tzinfo=UTC)
     entry = tokens.BearerToken(name, role, tokens.digest(made), ends)  # type: ignore[arg-type]
 
     def changed() -> dict[str, object]:
@@ -86,10 +80,10 @@ def list_(path: Path | None, file: Path | None) -> None:
     found = tokens.read(target(path, file, "tokens_file")).values()
     used = tokens.last_uses(load(path, later=[]).console_tokens_path)
     rows = [
-        (one.name, one.role, "never" if one.ends_at is None else one.ends_at.isoformat(), used.get(one.sha256, "never"))
+        (one.name, one.role, "never" if one.expires is None else one.expires.isoformat(), used.get(one.sha256, "never"))
         for one in found
     ]
-    for line in table_lines(("token", "role", "ends", "last used"), rows, right=[False] * 4, width=room()):
+    for line in table_lines(("token", "role", "expires", "last used"), rows, right=[False] * 4, width=room()):
         click.echo(line)
 
 

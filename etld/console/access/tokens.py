@@ -3,7 +3,7 @@
     [dashboard]
     role = "viewer"                     # viewer, operator or admin
     sha256 = "9f86d081884c7d65..."      # of the token, which nobody can guess: it has 256 random bits
-    ends_at = 2027-01-31T12:00:00Z      # left out: never
+    expires = 2027-01-31T12:00:00Z      # left out: never
 
 Made by `etld console token add`. When each was used last is in another file, which the console writes.
 """
@@ -41,11 +41,11 @@ class BearerToken:
     name: str
     role: Role
     sha256: str
-    ends_at: datetime | None = None
+    expires: datetime | None = None
 
     def over(self, now: datetime) -> bool:
         """Is its time over?"""
-        return self.ends_at is not None and now >= self.ends_at
+        return self.expires is not None and now >= self.expires
 
     @property
     def user(self) -> User:
@@ -54,7 +54,7 @@ class BearerToken:
 
     def table(self) -> dict[str, Any]:
         """Itself in the file."""
-        ends = {} if self.ends_at is None else {"ends_at": self.ends_at}
+        ends = {} if self.expires is None else {"expires": self.expires}
         return {"role": self.role, "sha256": self.sha256, **ends}
 
 
@@ -76,16 +76,16 @@ def read(path: Path) -> dict[str, BearerToken]:
 def _token(path: Path, name: str, table: Any) -> BearerToken:
     if not NAME.fullmatch(name):
         raise EtldError(f"{path}: {name!r} is no name of a token")
-    ends = table.get("ends_at") if isinstance(table, dict) else None
-    if not isinstance(table, dict) or sorted({*table} - {"ends_at"}) != ["role", "sha256"]:
-        raise EtldError(f"{path}: expected role, sha256, ends_at in [{name}], as `etld console token add` writes them")
+    expires = table.get("expires") if isinstance(table, dict) else None
+    if not isinstance(table, dict) or sorted({*table} - {"expires"}) != ["role", "sha256"]:
+        raise EtldError(f"{path}: expected role, sha256, expires in [{name}], as `etld console token add` writes them")
     if table["role"] not in ROLES:
         raise EtldError(f"{path}: [{name}] role: expected {', '.join(ROLES)}, got {table['role']!r}")
     if not isinstance(table["sha256"], str) or not _HASH.fullmatch(table["sha256"]):
         raise EtldError(f"{path}: [{name}] sha256: expected what `etld console token add` writes")
-    if ends is not None and (not isinstance(ends, datetime) or ends.tzinfo is None):
-        raise EtldError(f"{path}: [{name}] ends_at: expected a time such as 2027-01-31T12:00:00Z")
-    return BearerToken(name, table["role"], table["sha256"], ends)
+    if expires is not None and (not isinstance(expires, datetime) or expires.tzinfo is None):
+        raise EtldError(f"{path}: [{name}] expires: expected a time such as 2027-01-31T12:00:00Z")
+    return BearerToken(name, table["role"], table["sha256"], expires)
 
 
 class TokensFile(WatchedFile[BearerToken]):
