@@ -52,8 +52,10 @@ lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--up
 	$(LOCK) --extra embedded --extra dev -o constraints.txt
 	$(LOCK) -c constraints.txt -o deploy/requirements.txt
 
-.env: ## What docker compose reads, with a password of its own.
-	@umask 077; sed "s/^POSTGRES_PASSWORD=.*/POSTGRES_PASSWORD=$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')/" .env.example > $@
+SECRET = $$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+.env: ## What docker compose reads, with passwords of its own.
+	@umask 077; sed -e "s/^POSTGRES_PASSWORD=.*/POSTGRES_PASSWORD=$(SECRET)/" \
+	  -e "s/^CONSOLE_PASSWORD=.*/CONSOLE_PASSWORD=$(SECRET)/" .env.example > $@
 	@echo "wrote $@; docker compose up -d --build"
 
 bench: setup ## Measure etld against the physical limit of this machine (ARGS="--only NAME").
