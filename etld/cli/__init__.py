@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from etld import __version__
+from etld.cli import asking
 from etld.cli.lazy import LazyGroup
 from etld.errors import EtldError
 
@@ -56,6 +57,7 @@ HIDDEN = {"demo": ("etld.cli.demo", "Send sample events and show what became of 
     type=click.Path(path_type=Path, dir_okay=False),
     help="The TOML file; else $ETLD_CONFIG, ./config/etld.toml or /etc/etld/etld.toml.",
 )
+@click.option("--asked-by", hidden=True, expose_value=False, callback=asking.remember, help="Used by the console.")
 @click.version_option(__version__, prog_name="etld")
 @click.pass_context
 def cli(ctx: click.Context, config_path: Path | None) -> None:

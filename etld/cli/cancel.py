@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.control.client import ask
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="workers/cancel")
 @click.pass_obj
 def command(config_path: Path | None) -> int:
     """End the reload, restart, scaling or drain that is under way; returns when it has ended.

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="summaries/draw")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def command(path: Path | None, as_json: bool) -> None:

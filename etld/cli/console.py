@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.console_files import FILE, say_if_unused, target, write
 from etld.cli.console_tokens import token
 from etld.errors import EtldError, UsageError
@@ -25,7 +26,7 @@ def user() -> None:
     """Add, remove and list users; a running console sees the change by itself."""
 
 
-@user.command()
+@user.command(cls=AuditedCommand, action="config/user-add")
 @click.argument("name")
 @click.option(
     "--role",
@@ -56,7 +57,7 @@ def add(path: Path | None, name: str, role: str, password_file: object, file: Pa
     say_if_unused(path, users_file, "users_file")
 
 
-@user.command()
+@user.command(cls=AuditedCommand, action="config/user-remove")
 @click.argument("name")
 @FILE
 @click.pass_obj

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.control.client import ask
 from etld.util.text import thousands
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="workers/drain")
 @click.option("--timeout", type=float, default=300.0, show_default=True, help="Seconds to wait.")
 @click.pass_obj
 def command(config_path: Path | None, timeout: float) -> int:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli import asking
+from etld.cli.audited import AuditedCommand
 from etld.errors import UsageError
 from etld.util.text import thousands
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from etld.config import Config
     from etld.erasure.records import ErasureReceipt
@@ -23,7 +26,13 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-@click.command()
+def _told(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields, and never what is in them."""
+    fields = tuple(condition.partition("=")[0] for condition in params["conditions"])
+    return {**params, "conditions": None, "fields": fields}
+
+
+@click.command(cls=AuditedCommand, action="events/forget", told=_told)
 @click.argument("conditions", nargs=-1, metavar="[FIELD=VALUE]…")
 @click.option(
     "--file",
@@ -74,7 +83,7 @@ def command(
                     _show_found(found, len(subjects), as_json=as_json)
                     return
                 _ask(found, len(subjects))
-            receipts = forget.run(subjects)
+            receipts = forget.run(subjects, _who())
         finally:
             forget.close()
     except OperationalError as error:
@@ -83,6 +92,10 @@ def command(
         click.echo(json.dumps({"erasures": [one.as_json() for one in receipts]}))
     else:
         _show(receipts)
+
+
+def _who() -> str:
+    return asking.console_user() or f"{asking.system_user()}@{socket.gethostname()}"
 
 
 def _subjects(config: Config, conditions: Sequence[str], file: Path | None) -> list[Subject]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.errors import EtldError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def command() -> None:
     """Make write keys."""
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="config/key")
 @click.argument("name")
 @click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Instead of ingest.keys_file.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only this event type; may be repeated.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.errors import ConfigError, EtldError, UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from etld.config import Config
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="config/new-type")
 @click.argument("name")
 @click.option(
     "--fields",

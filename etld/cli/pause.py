@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.control.client import ask
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="workers/pause")
 @click.argument("target", metavar="WORKER")
 @click.pass_obj
 def command(config_path: Path | None, target: str) -> int:

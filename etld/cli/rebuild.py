@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.errors import EtldError, UsageError
 from etld.util.suggest import did_you_mean
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from etld.cli.target import Target
@@ -22,7 +24,13 @@ if TYPE_CHECKING:
 _CANCEL_WITHIN, _LOOK_EVERY = 60.0, 0.5
 
 
-@click.command()
+def _action(params: Mapping[str, Any]) -> str:
+    if params["cancel"]:
+        return "topics/cancel-rebuild"
+    return "topics/drop-replaced" if params["drop_replaced"] and params["begin"] is None else "topics/rebuild"
+
+
+@click.command(cls=AuditedCommand, action=_action)
 @click.argument("event_types", nargs=-1, metavar="[TYPE]…")
 @click.option("--from", "begin", metavar="TIME|earliest", help="Such as 2026-07-01T12:00Z; else it is UTC.")
 @click.option("--cancel", is_flag=True, help="Give up what is under way; the table stays as it is.")

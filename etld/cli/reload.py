@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.operation import operate, timeout_option
 from etld.control import reload_replies as replies
 from etld.control.client import RequestRefused
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="config/reload")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
 @timeout_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")

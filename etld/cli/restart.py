@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.operation import operate
 from etld.control.client import ask
 from etld.errors import EtldError, Unreachable
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="workers/restart")
 @click.argument("target", metavar="[WORKER]", required=False)
 @click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds until it is called off.")
 @click.pass_obj

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.control.client import ask
 from etld.errors import UsageError
 
 
-@click.command()
+def _action(params: Mapping[str, Any]) -> str:
+    return "workers/resume" if params["partitions"] is None else "topics/resume"
+
+
+@click.command(cls=AuditedCommand, action=_action)
 @click.argument("target", metavar="WORKER")
 @click.argument("partitions", metavar="[TOPIC[:PARTITION]]", required=False)
 @click.option("--from", "start", type=click.Choice(["low"]), help="Give up what a partition has lost.")

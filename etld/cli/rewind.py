@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.moment import moment
 from etld.errors import UsageError
 from etld.util.suggest import did_you_mean
@@ -19,7 +20,7 @@ def command() -> None:
     """Have records read again."""
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="topics/rewind")
 @click.argument("event_type", metavar="TYPE")
 @click.option("--to", "to", metavar="TIME|earliest", required=True, help="Such as 2026-07-01T12:00Z; else it is UTC.")
 @click.pass_obj

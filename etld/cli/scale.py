@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.operation import operate, timeout_option
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="workers/scale")
 @click.argument("target", metavar="KIND")
 @click.argument("count", type=click.IntRange(0, 64))
 @timeout_option

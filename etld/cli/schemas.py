@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.layout import room
 from etld.cli.table import table_lines
 from etld.errors import EtldError, Unreachable, UsageError
@@ -84,7 +85,7 @@ def check(path: Path | None, files: tuple[Path, ...], offline: bool, as_json: bo
     sys.exit(1 if bad else 0)
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="schemas/register")
 @click.argument("event_types", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.control.client import ControlConnection, socket_path
 from etld.errors import EtldError
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="daemon/stop", ends_database=True)
 @click.option("--quick", is_flag=True, help="Do not wait for what is under way.")
 @click.option("--timeout", type=float, default=120.0, show_default=True, help="Seconds to wait for the end.")
 @click.pass_obj

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.errors import EtldError, UsageError
 from etld.util.suggest import did_you_mean
 
@@ -19,7 +20,7 @@ def command() -> None:
     """Fill summaries anew."""
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="summaries/rebuild")
 @click.argument("name")
 @click.option(
     "--wait", "patience", type=float, default=0.0, metavar="SECONDS", help="Wait that long until it is filled."

@@ -30,13 +30,16 @@ class Target:
     config: Config
     addresses: Addresses
 
-    def connect(self, what: str = "cli") -> Connection:
-        """A connection to PostgreSQL, with `what` in its name there; raises `Unreachable` in words."""
+    def connect(self, what: str = "cli", within: float | None = None) -> Connection:
+        """A connection to PostgreSQL, with `what` in its name there; raises `Unreachable` in words.
+
+        `within`: seconds for the connection, and for each of its statements.
+        """
         from etld.postgres import connections
         from etld.postgres.errors import OperationalError
 
         try:
-            return connections.connect(self.postgres, **self._options(what))
+            return connections.connect(self.postgres, **self._options(what, within))
         except OperationalError as error:
             raise unreachable(error) from error
 
@@ -58,7 +61,7 @@ class Target:
         assert self.addresses.postgres is not None
         return self.addresses.postgres
 
-    def _options(self, what: str) -> ConnectionOptions:
+    def _options(self, what: str, within: float | None = None) -> ConnectionOptions:
         from etld.postgres.access import access
 
         found = access(self.config)
@@ -66,8 +69,8 @@ class Target:
             "application_name": f"etld {what}",
             "password": found["password"],
             "pooled": found["pooled"],
-            "connect_timeout": self.config.postgres.connect_timeout,
-            "statement_timeout": 0.0,
+            "connect_timeout": self.config.postgres.connect_timeout if within is None else within,
+            "statement_timeout": within or 0.0,
         }
 
     def kafka_settings(self) -> dict[str, Any]:

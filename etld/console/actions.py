@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etld.console import audit
@@ -75,14 +75,13 @@ class Actions:
             return self._outcome(action, attempt)
         try:
             with self._sources.connection() as conn:
-                row = audit.begin(conn, self._sources.config.node_id, attempt)
+                row = audit.begin(conn, self._sources.config.node_id, _without_secrets(action, attempt))
         except DatabaseError as error:
             told = texts()["actions"]["no_audit"].format(error=one_line(error))
             return Outcome("failed", told)
         outcome = self._outcome(action, attempt)
-        log.info(
-            "%s (%s) at %s: %s: %s", attempt.user.name, attempt.user.role, attempt.address, attempt.action, outcome.text
-        )
+        told = outcome.state if action.shows_secret and outcome.good else outcome.text
+        log.info("%s (%s) at %s: %s: %s", attempt.user.name, attempt.user.role, attempt.address, attempt.action, told)
         try:
             with self._sources.connection() as conn:
                 audit.end(conn, row, outcome.state if outcome.state == "done" else f"{outcome.state}: {outcome.text}")
@@ -94,7 +93,7 @@ class Actions:
         if not attempt.user.may(action.role):
             return Outcome("refused", texts()["actions"]["role"].format(role=action.role, own=attempt.user.role))
         try:
-            return Outcome("done", action.run(self._sources, attempt.arguments))
+            return Outcome("done", action.run(self._sources, attempt.arguments, attempt.user))
         except (EtldError, DatabaseError) as error:
             return Outcome("failed", one_line(error))
         except Exception as error:
@@ -104,3 +103,8 @@ class Actions:
     def close(self) -> None:
         """Wait for nothing: what the daemon was asked for goes on."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _without_secrets(action: PageAction, attempt: AskedAction) -> AskedAction:
+    secrets = {field.name for field in action.fields if field.secret}
+    return replace(attempt, arguments={name: text for name, text in attempt.arguments.items() if name not in secrets})

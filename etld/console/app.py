@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_LARGEST_BODY = 64 << 10
+_LARGEST_BODY = 256 << 10
 _JSON = "application/json"
 
 log = logging.getLogger("etld.console")

@@ -7,10 +7,10 @@ RETURNING id
 UPDATE etld.audit SET outcome = %(outcome)s, ended_at = now() WHERE id = %(id)s
 
 -- name: end_lost
--- What a console of this daemon that is no more has begun.
+-- What a console of this daemon that is no more has begun; commands have lives of their own.
 UPDATE etld.audit
 SET outcome = %(outcome)s, ended_at = now()
-WHERE node = %(node)s AND ended_at IS NULL AND at < now() - make_interval(secs => %(age)s)
+WHERE node = %(node)s AND address <> 'cli' AND ended_at IS NULL AND at < now() - make_interval(secs => %(age)s)
 
 -- name: rows
 -- Newest first; `before` is the id that the page before ended with.

@@ -22,7 +22,8 @@ _NAMES = re.compile(r"\{(\w+)\}")
 class Field:
     """What a page or an action is asked with: a filter in the URL, a field of a form.
 
-    `integer` has bounds `least` and `most`; any other is a text of at most `longest` characters.
+    `integer` has bounds `least` and `most`; any other is a text of at most `longest` characters. A `secret` is left out
+    of the audit.
     """
 
     name: str
@@ -32,21 +33,28 @@ class Field:
     least: int = 0
     most: int = 1_000_000
     longest: int = LONGEST
+    secret: bool = False
+
+
+#: Of actions that cannot be taken back.
+REASON = Field("reason", "Why; for the audit.", required=True)
 
 
 @dataclass(frozen=True, slots=True)
 class PageAction:
     """What somebody with the role, or a higher one, may do from a page.
 
-    `run` gives what was done, in words; it raises `EtldError`. One that `changes` nothing is not in the audit.
+    `run` gives what was done for somebody, in words; it raises `EtldError`. One that `changes` nothing is not in the
+    audit. The words of one that `shows_secret` are for who asked alone, and stand in no log.
     """
 
     name: str
     role: Role
     description: str
-    run: Callable[[Sources, Values], str]
+    run: Callable[[Sources, Values, User], str]
     fields: Sequence[Field] = ()
     changes: bool = True
+    shows_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

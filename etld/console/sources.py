@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etld.console.commands import Commands
 from etld.console.dry_runs import DryRuns
 from etld.console.history import History
 from etld.console.planned import PlannedReload
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from etld.config import Config
+    from etld.console.access.users import User
     from etld.postgres.connections import Connection
     from etld.schemas.registry import Registry
     from etld.worker import Addresses, Worker
@@ -68,6 +70,7 @@ class Sources:
         self.history = History()
         self.planned = PlannedReload()
         self.dry_runs = DryRuns()
+        self._commands = Commands()
         self.verdict = Verdict(lambda: worker.config, worker.addresses.postgres, self.kafka_settings)
 
     @property
@@ -84,6 +87,10 @@ class Sources:
         """One request to the daemon; raises `RequestRefused`, `Unreachable`."""
         with ControlConnection(self._socket, timeout) as connection:
             return connection.ask(verb, **arguments)
+
+    def command(self, user: User, *arguments: str, given: str = "") -> str:
+        """Run a command of the command line for a user; what it says. Raises `EtldError` with what it says instead."""
+        return self._commands.run(self.config.source, user, *arguments, given=given)
 
     def status(self) -> dict[str, Any]:
         """What `etld status` tells, at most a moment old."""
@@ -137,7 +144,8 @@ class Sources:
         return open_registry(self.config, self._worker.addresses)
 
     def close(self) -> None:
-        """End the connections."""
+        """End the connections, and commands."""
+        self._commands.close()
         self._pool.close()
 
 

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from etld.deadletters import event_ids
+from etld.deadletters import event_ids, late_indexes
 from etld.postgres.errors import DatabaseError, DatabaseProblem
 from etld.util.text import one_line
 
@@ -21,7 +21,7 @@ _PAGE = 1000
 
 
 class EventIdMove:
-    """Moves until a whole look at the table found nothing to move, then has the ids indexed, in a thread of its own.
+    """Moves until a whole look at the table found nothing to move, then has letters indexed, in a thread of its own.
 
     `connect` gives connections without limits of time. Where all is moved, a start of the corrector costs two looks.
     """
@@ -45,14 +45,12 @@ class EventIdMove:
             self._moved = 0
             return
         self.over = True
-        threading.Thread(target=self._index, name="index of event ids", daemon=True).start()
+        threading.Thread(target=self._index, name="indexes of letters", daemon=True).start()
 
     def _index(self) -> None:
         try:
             with self._connect() as conn:
-                if event_ids.make_index(conn):
-                    log.info("indexed the event ids of dead letters")
+                for name in late_indexes.make(conn):
+                    log.info("made the index etld.%s", name)
         except (DatabaseError, DatabaseProblem) as error:
-            log.warning(
-                "the event ids of dead letters are not indexed (the next start tries again): %s", one_line(error)
-            )
+            log.warning("dead letters are not indexed (the next start tries again): %s", one_line(error))

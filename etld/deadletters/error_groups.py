@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from etld.postgres import statements
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _SQL = statements.load(__package__, "queries")
 _BINS = 24
+# Letters that came before are counted by day, so that years are few rows.
+_HOURS_KEPT = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,8 @@ class ErrorGroup:
     """Letters of one event type ("?": unknown) that fail alike.
 
     `error` is what they have in common, `example` their newest letter. `spark` is how many came in each of 24 equal
-    stretches of time, from the first letter of all groups until now; no stretch is shorter than an hour.
+    stretches of time until now, from the first letter of all groups on; no stretch is shorter than an hour, or than a
+    day when the first came more than three days ago.
     """
 
     group: str
@@ -70,14 +74,16 @@ class ErrorGroups:
 def groups(conn: Connection, chosen: LetterFilter, most: int) -> ErrorGroups:
     """The groups of the letters that a filter chooses, at most so many."""
     statement = _SQL.groups_counted if chosen.by_counts else _SQL.groups_looked_up
-    rows = conn.execute(statement, {**chosen.parameters(), "most": most, "bins": _BINS}).fetchall()
+    rows = conn.execute(
+        statement, {**chosen.parameters(), "most": most, "bins": _BINS, "hours_kept": _HOURS_KEPT}
+    ).fetchall()
     found = tuple(_group(row) for row in rows)
     return ErrorGroups(found, rows[0][13] if rows else 0)
 
 
 def add_counts_up(cur: Cursor) -> None:
-    """Make one row of the rows that count one kind of letters."""
-    cur.execute(_SQL.add_counts_up)
+    """Make one row of the rows that count one kind of letters in an hour, or in a day that is some days ago."""
+    cur.execute(_SQL.add_counts_up, {"hours_kept": _HOURS_KEPT})
 
 
 def _group(row: tuple[Any, ...]) -> ErrorGroup:

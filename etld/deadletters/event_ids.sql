@@ -18,16 +18,3 @@ SELECT event_id_text, id::text, (SELECT count(*) FROM page), (SELECT count(*) FR
 FROM page
 ORDER BY event_id_text DESC, id DESC
 LIMIT 1
-
--- name: try_lock
--- One corrector at a time; any constant will do.
-SELECT pg_try_advisory_lock(hashtext('etld.dead_letter_event'))
-
--- name: index_state
-SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('etld.dead_letter_event')
-
--- name: drop_index
-DROP INDEX CONCURRENTLY etld.dead_letter_event
-
--- name: make_index
-CREATE INDEX CONCURRENTLY dead_letter_event ON etld.dead_letter (event_id)

@@ -62,7 +62,7 @@ class LetterFilter:
     @property
     def by_counts(self) -> bool:
         """Does it ask for nothing but what letters are counted by?"""
-        return replace(self, states=None, types=None, group=None) == LetterFilter()
+        return replace(self, states=None, types=None, stages=None, group=None) == LetterFilter()
 
     def at(self, now: datetime) -> LetterFilter:
         """The same with times in place of ages, so that it means the same later."""

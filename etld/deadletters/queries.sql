@@ -22,6 +22,13 @@ AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s::timestamptz)
 (%(states)s::text[] IS NULL OR state = ANY(%(states)s::text[]))
 AND (%(types)s::text[] IS NULL OR event_type = ANY(%(types)s::text[]))
 AND (%(group)s::uuid IS NULL OR error_group = %(group)s::uuid)
+-- All letters of a group are of one stage.
+AND (%(stages)s::text[] IS NULL OR error_group IN (
+    SELECT g.error_group FROM (SELECT DISTINCT error_group FROM etld.dead_letter_count) g, LATERAL (
+        SELECT stage FROM etld.dead_letter d
+        WHERE etld.letter_group(d.stage, d.error_class, d.sqlstate, d.error) = g.error_group
+        LIMIT 1
+    ) one WHERE one.stage = ANY(%(stages)s::text[])))
 
 -- name: listed
 id::text, coalesce(event_id::text, event_id_text), event_type, state, stage, error_class, error, sqlstate, topic,
@@ -56,9 +63,15 @@ SELECT coalesce(sum(letters), 0) FROM etld.dead_letter_count
 WHERE
     -- include: chosen_counts
 
+-- name: folded
+-- By the hour; by the day what is older.
+date_bin(CASE WHEN hour < now() - %(hours_kept)s::interval THEN interval '1 day' ELSE interval '1 hour' END, hour, 'epoch')
+
 -- name: groups_counted
 WITH counted AS MATERIALIZED (
-    SELECT error_group, event_type, state, hour, sum(letters) AS letters
+    SELECT error_group, event_type, state,
+        -- include: folded
+        AS hour, sum(letters) AS letters
     FROM etld.dead_letter_count
     WHERE
         -- include: chosen_counts
@@ -69,8 +82,10 @@ WITH counted AS MATERIALIZED (
 -- name: groups_looked_up
 WITH counted AS MATERIALIZED (
     SELECT etld.letter_group(stage, error_class, sqlstate, error) AS error_group, coalesce(event_type, '?') AS event_type,
-        state, date_bin('1 hour', created_at, 'epoch') AS hour, count(*) AS letters
-    FROM etld.dead_letter
+        state,
+        -- include: folded
+        AS hour, count(*) AS letters
+    FROM etld.dead_letter, LATERAL (SELECT date_bin('1 hour', created_at, 'epoch') AS hour) h
     WHERE
         -- include: chosen
     GROUP BY 1, 2, 3, 4
@@ -79,7 +94,9 @@ WITH counted AS MATERIALIZED (
 
 -- name: grouped
 , span AS (
-    SELECT min(hour) AS began, greatest(extract(epoch FROM now() - min(hour)) / %(bins)s, 3600) AS width
+    -- What is older is counted by day.
+    SELECT greatest(extract(epoch FROM now() - min(hour)) / %(bins)s,
+        CASE WHEN min(hour) < now() - %(hours_kept)s::interval THEN 86400 ELSE 3600 END) AS width
     FROM counted WHERE letters > 0
 ), top AS (
     SELECT error_group, event_type, sum(letters)::bigint AS letters,
@@ -94,7 +111,7 @@ WITH counted AS MATERIALIZED (
 ), binned AS (
     SELECT error_group, event_type, bin, sum(letters) AS letters
     FROM counted, span,
-        LATERAL (SELECT least(floor(extract(epoch FROM hour - span.began) / span.width)::int, %(bins)s - 1) AS bin) b
+        LATERAL (SELECT greatest(0, %(bins)s - 1 - floor(extract(epoch FROM now() - hour) / span.width)::int) AS bin) b
     GROUP BY 1, 2, 3
 ), spark AS (
     SELECT error_group, event_type, json_object_agg(bin, letters) AS bins FROM binned GROUP BY 1, 2
@@ -122,16 +139,23 @@ FROM top JOIN spark USING (error_group, event_type), LATERAL (
 ORDER BY top.letters DESC, top.event_type, stage, error_class, sqlstate
 
 -- name: add_counts_up
-WITH several AS (
-    SELECT error_group, event_type, state, hour FROM etld.dead_letter_count
-    GROUP BY 1, 2, 3, 4 HAVING count(*) > 1 OR sum(letters) = 0
+-- Hours of some days ago become days.
+WITH counted AS MATERIALIZED (
+    SELECT ctid AS row, error_group, event_type, state, hour, letters,
+        -- include: folded
+        AS bin
+    FROM etld.dead_letter_count
+), several AS (
+    SELECT error_group, event_type, state, bin FROM counted
+    GROUP BY 1, 2, 3, 4 HAVING count(*) > 1 OR sum(letters) = 0 OR bool_or(hour <> bin)
 ), gone AS (
-    DELETE FROM etld.dead_letter_count c USING several s
-    WHERE (c.error_group, c.event_type, c.state, c.hour) = (s.error_group, s.event_type, s.state, s.hour)
-    RETURNING c.*
+    -- What another has added up meanwhile is not there any more.
+    DELETE FROM etld.dead_letter_count c USING counted JOIN several USING (error_group, event_type, state, bin)
+    WHERE c.ctid = counted.row
+    RETURNING c.error_group, c.event_type, c.state, counted.bin, c.letters
 )
 INSERT INTO etld.dead_letter_count (error_group, event_type, state, hour, letters)
-SELECT error_group, event_type, state, hour, sum(letters) FROM gone GROUP BY 1, 2, 3, 4 HAVING sum(letters) <> 0
+SELECT error_group, event_type, state, bin, sum(letters) FROM gone GROUP BY 1, 2, 3, 4 HAVING sum(letters) <> 0
 
 -- name: whole
 SELECT

@@ -104,7 +104,13 @@ class TrialReport:
     outcome: Literal["repaired", "broken", "unmatched"]
     rule: str | None = None
     problem: str | None = None
-    changes: tuple[Change, ...] = ()
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """In what the event differs after the last rule that was tried. Of many letters few are asked."""
+        return () if self.before is None or self.after is None else changes(self.before, self.after)
 
     def as_json(self) -> dict[str, Any]:
         """With the keys that programs rely on."""
@@ -134,11 +140,12 @@ def trial_report(
     problems = types.problems(event)
     if not problems and not needs_change(failure):
         return TrialReport(letter, "repaired", AS_IT_IS)
-    tried = correct(rules, event, failure, types, known=[event])
+    # As it is it was refused: the same again is no repair, where it is valid at all.
+    tried = correct(rules, event, failure, types, known=() if problems else (event,))
     if only_matching and not tried:
         return TrialReport(letter, "unmatched")
     last = tried[-1] if tried else None
-    changed = changes(event, last.event) if last is not None and last.event is not None else ()
+    made = None if last is None else last.event
     if last is not None and last.good:
-        return TrialReport(letter, "repaired", last.rule, None, changed)
-    return TrialReport(letter, "broken", None, why(tried, failure, problems), changed)
+        return TrialReport(letter, "repaired", last.rule, None, event, made)
+    return TrialReport(letter, "broken", None, why(tried, failure, problems), event, made)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from etld.worker import Addresses
 
 _GROUPS, _ALL = 200, 1_000_000
-_TEST_AT_ONCE = 200
+_TEST_AT_ONCE = 1000
 _UUID_LENGTH = 36
 _NAME = re.compile(r"[0-9a-fA-F-]{4,36}")
 
@@ -176,7 +176,7 @@ class DeadLetterService:
     ) -> Iterator[TrialReport]:
         """What the rules would make of letters; nothing is changed. See `trial_report`."""
         batch: list[str] = []
-        for row in queries.pages(self._conn, chosen, limit, None):
+        for row in queries.pages(self._conn, chosen, limit, None, _TEST_AT_ONCE):
             batch.append(row.id)
             if len(batch) == _TEST_AT_ONCE:
                 yield from self._tested(batch, only_matching=only_matching)

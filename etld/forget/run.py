@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import math
-import os
-import socket
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +12,7 @@ from etld.deadletters.service import open_repairer
 from etld.erasure import key as keys
 from etld.erasure import records
 from etld.errors import EtldError
+from etld.forget import filters
 from etld.forget.events import EventErasing
 from etld.forget.letters import LetterSearch, Sought
 from etld.forget.waiting import Readers
@@ -83,8 +81,8 @@ class Forget:
         sought = [Sought(0, one, now) for one in subjects]
         return SubjectCounts(self._events.count(sought), self._letters.count(sought))
 
-    def run(self, subjects: Sequence[Subject]) -> list[ErasureReceipt]:
-        """Erase; one receipt a subject, and more where an earlier erasure had come to no end.
+    def run(self, subjects: Sequence[Subject], who: str) -> list[ErasureReceipt]:
+        """Erase for `who`; one receipt a subject, and more where an earlier erasure had come to no end.
 
         Raises `NotFinished`, `ErasureKeyProblem`, `KafkaProblem` and psycopg errors.
         """
@@ -102,10 +100,10 @@ class Forget:
             time.sleep(_LOOK_EVERY)
         try:
             self._refuse_rebuilds()
-            resumed, done = self._erase(subjects, key)
+            resumed, done = self._erase(subjects, key, who)
             if resumed:
                 # They took what was accepted until they were begun; the rest goes now.
-                done += self._erase(resumed, key)[1]
+                done += self._erase(resumed, key, who)[1]
         finally:
             if not pooled:
                 records.unlock(self._conn)
@@ -121,15 +119,16 @@ class Forget:
                 f"a rebuild of {event_type} {what}, which would hold the subject's events: `etld rebuild {how}` first"
             )
 
-    def _erase(self, subjects: Sequence[Subject], key: ErasureKey) -> tuple[list[Subject], list[int]]:
+    def _erase(self, subjects: Sequence[Subject], key: ErasureKey, who: str) -> tuple[list[Subject], list[int]]:
         """The subjects whose erasure had been begun before, and the numbers of all erasures that are done now."""
         by_hash = {key.hashed(one.fields, one.values): one for one in subjects}
         known = {one.id for one in records.unfinished(self._conn, list(by_hash))}
-        begun = self._patiently(lambda: records.begin(self._conn, subjects, key, _who()))
+        begun = self._patiently(lambda: records.begin(self._conn, subjects, key, who))
         ids = [one.id for one in begun]
         sought = [Sought(one.id, by_hash[one.subject], one.accepted_until) for one in begun]
         self._tell("looking through dead letters")
         self._patiently(lambda: self._letters.erase(sought))
+        self._patiently(lambda: filters.erase(self._conn, subjects))
         self._bring_into_force(ids)
         now = {one.id: one.accepted_until for one in records.unfinished(self._conn, list(by_hash))}
         until = [replace(one, accepted_until=now[one.erasure]) for one in sought]
@@ -161,12 +160,3 @@ class Forget:
     def _connect(self, idle_timeout: float = 0.0) -> Connection:
         assert self._addresses.postgres is not None
         return command_session(self._config, self._addresses.postgres, "etld forget", idle_timeout)
-
-
-def _who() -> str:
-    """The user at the machine."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return f"{name}@{socket.gethostname()}"

@@ -27,7 +27,8 @@ class WorkerKind:
 
     `counts` gives (event type, number of slots); `restart` and `push` give key prefixes: a change
     below one of `restart` replaces the worker, below one of `push` is sent to it; the longest prefix
-    wins. A change below one of `together` is taken by all that it concerns at the same positions of the
+    wins. What is below one of `shows`, and of neither, is sent to it as well, and no plan tells so: it works as
+    before. A change below one of `together` is taken by all that it concerns at the same positions of the
     topics. `overlap`: a successor is up before the worker is asked to stop. `check` names a function of
     (config, addresses) that raises EtldError when a program that is to take over could not go on.
     """
@@ -39,6 +40,7 @@ class WorkerKind:
     counts: Callable[[Config], Counts]
     restart: Paths = _nothing
     push: Paths = _nothing
+    shows: Paths = _nothing
     together: Paths = _nothing
     one_shot: bool = False
     overlap: bool = False
@@ -137,11 +139,10 @@ def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
     return ("event_types", *(f"ingest.{name}" for name in names.split()))
 
 
-#: What the console shows of the configuration: all that there is.
-_SHOWN = (
-    "state_dir ingest event_types processor storage breaker aggregator charts summaries corrector alerts python"
-    " supervisor log"
-)
+#: What the console works with: its pages read events, summaries and letters as the others do.
+_CONSOLE_USES = "event_types summaries charts.dir storage aggregator.dedup_window corrector alerts ingest.keys_file"
+#: What it only shows on its page of the configuration.
+_CONSOLE_SHOWS = "state_dir ingest processor breaker aggregator charts python supervisor log"
 
 
 _ALL: tuple[WorkerKind, ...] = (
@@ -227,7 +228,8 @@ _ALL: tuple[WorkerKind, ...] = (
         "the web page for people",
         lambda config: [(None, int(config.console.enabled))],
         restart=lambda *_: (*_SERVERS, "console"),
-        push=lambda *_: tuple(_SHOWN.split()),
+        push=lambda *_: tuple(_CONSOLE_USES.split()),
+        shows=lambda *_: tuple(_CONSOLE_SHOWS.split()),
         aside=True,
     ),
     WorkerKind(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.dlq.options import chosen, filters, open_service
 from etld.cli.dlq.output import bulk
 from etld.errors import UsageError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(cls=AuditedCommand, action="dead-letters/discard")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @filters
 @click.option("--reason", required=True, help="Why; stands in the audit.")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.dlq.options import open_service
 from etld.cli.dlq.output import print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _TITLES = ("job", "state", "action", "done", "of", "asked at", "by", "letters, or error")
 
 
-@click.command()
+def _action(params: Mapping[str, Any]) -> str | None:
+    return None if params["cancel"] is None else "dead-letters/cancel"
+
+
+@click.command(cls=AuditedCommand, action=_action)
 @click.option("--cancel", type=int, metavar="JOB", help="Do no more of this one; what is done stays done.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.asking import system_user
 from etld.cli.layout import room, wrapped
 from etld.cli.table import table_lines
 from etld.errors import EtldError
@@ -50,7 +50,7 @@ def bulk(
         return 0
     if not yes and not agreed(f"{action.verb} {letters(total)}?"):
         return 1
-    job = service.begin(action, wanted, f"{getpass.getuser()} (command line)", reason, _HELD)
+    job = service.begin(action, wanted, f"{system_user()} (command line)", reason, _HELD)
     interrupted = False
     try:
         with progress(total, action.verb, hidden=not sys.stderr.isatty()) as bar:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.dlq.options import chosen, filters, open_service
 from etld.cli.dlq.output import agreed, bulk, letters, print_changes, progress
 from etld.errors import EtldError, UsageError
 from etld.util.text import thousands
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from etld.deadletters.by_hand import Draft
@@ -27,7 +29,12 @@ _TOLD = 20
 _INTERRUPTED = 130
 
 
-@click.command()
+def _told(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that are set, and never to what."""
+    return {**params, "sets": tuple(one.partition("=")[0] for one in params["sets"])}
+
+
+@click.command(cls=AuditedCommand, action="dead-letters/replay", told=_told)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @filters
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.dlq.options import open_service
 from etld.cli.dlq.output import agreed, print_table
 from etld.errors import EtldError, Unreachable
@@ -80,7 +81,7 @@ def draft(path: Path | None, group: str) -> None:
     click.echo(drafted(found[0]), nl=False)
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="rules/apply")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--as", "name", metavar="NAME.toml", help="The file's name there, such as 10-trim.toml; else FILE's own.")
 @click.option("--replace", is_flag=True, help="Overwrite the rule of that name.")
@@ -97,7 +98,7 @@ def add(path: Path | None, file: str, name: str | None, replace: bool, reload_to
     _done(path, rule, f"{rule.place} holds the rule {rule.name!r}", reload_too=reload_too, as_json=as_json)
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="rules/remove")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--reload", "reload_too", is_flag=True, help="Have the daemon work without it at once.")

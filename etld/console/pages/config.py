@@ -7,12 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from etld.config.effective import effective
-from etld.console.page import Field, Page, PageAction
+from etld.console.page import REASON, Field, Page, PageAction
+from etld.console.render import texts
 from etld.control import reload_replies
 from etld.control.client import RequestRefused
 from etld.errors import EtldError
 
 if TYPE_CHECKING:
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
 
@@ -34,11 +36,14 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         "sources": _SOURCES,
         "values": [one for one in found if key in one["key"].lower() and source in ("", one["source"])],
         "count": len(found),
+        "keys_file": config.ingest.keys_file is not None,
+        "users_file": config.console.users_file is not None,
+        "types": sorted(config.event_types),
         **sources.planned.get(config.source, sources.ask),
     }
 
 
-def _reload(sources: Sources, _values: Values) -> str:
+def _reload(sources: Sources, _values: Values, _user: User) -> str:
     try:
         return reload_replies.text(sources.ask("reload", timeout=None))
     except RequestRefused as refused:
@@ -46,6 +51,26 @@ def _reload(sources: Sources, _values: Values) -> str:
     finally:
         sources.planned.forget()
 
+
+def _key(sources: Sources, values: Values, user: User) -> str:
+    types = [f"--type={values['type']}"] if "type" in values else []
+    key = sources.command(user, "keys", "new", *types, "--", values["name"])
+    return str(texts()["config"]["made_key"].format(name=values["name"], key=key))
+
+
+def _add_user(sources: Sources, values: Values, user: User) -> str:
+    if not values["password"].isprintable():
+        raise EtldError(texts()["config"]["bad_password"])
+    role = f"--role={values['role']}"
+    given = f"{values['password']}\n"
+    return sources.command(user, "console", "user", "add", role, "--password-file=-", "--", values["name"], given=given)
+
+
+def _remove_user(sources: Sources, values: Values, user: User) -> str:
+    return sources.command(user, "console", "user", "remove", "--", values["name"])
+
+
+_NAME = Field("name", "The name.", required=True)
 
 PAGE = Page(
     name="config",
@@ -56,6 +81,29 @@ PAGE = Page(
         Field("key", "Only keys with this in their name."),
         Field("source", "Only values from there: file, environment or default."),
     ),
-    actions=(PageAction("reload", "admin", "Take the edited configuration, as etld reload.", _reload),),
+    actions=(
+        PageAction("reload", "admin", "Take the edited configuration, as etld reload.", _reload),
+        PageAction(
+            "key",
+            "admin",
+            "Make a write key for a client, which is shown once.",
+            _key,
+            (_NAME, Field("type", "Only for this event type."), REASON),
+            shows_secret=True,
+        ),
+        PageAction(
+            "user-add",
+            "admin",
+            "Let somebody log in to the console, or give one another role and password.",
+            _add_user,
+            (
+                _NAME,
+                Field("role", "viewer, operator or admin.", required=True),
+                Field("password", "The password.", required=True, secret=True),
+                REASON,
+            ),
+        ),
+        PageAction("user-remove", "admin", "Let somebody not log in any more.", _remove_user, (_NAME, REASON)),
+    ),
     key="o",
 )

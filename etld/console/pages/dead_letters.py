@@ -14,6 +14,7 @@ from etld.deadletters.service import DISCARD, REPLAY, DeadLetterService, bulk_fi
 from etld.errors import UsageError
 
 if TYPE_CHECKING:
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
     from etld.deadletters.letter_filter import LetterFilter
@@ -75,15 +76,15 @@ def _wanted(service: DeadLetterService, action: BulkAction, values: Values) -> L
     return named(service, chosen, action)
 
 
-def _begin(action: BulkAction, sources: Sources, values: Values) -> str:
+def _begin(action: BulkAction, sources: Sources, values: Values, user: User) -> str:
     reason = values.get("reason")
     with sources.connection() as conn:
         service = DeadLetterService(conn)
-        job = service.begin(action, _wanted(service, action, values), "console", reason)
+        job = service.begin(action, _wanted(service, action, values), user.name, reason)
     return str(texts()["letters"]["begun"].format(job=job.id, verb=action.verb, total=job.total))
 
 
-def _cancel(sources: Sources, values: Values) -> str:
+def _cancel(sources: Sources, values: Values, _user: User) -> str:
     with sources.connection() as conn:
         job = DeadLetterService(conn).cancel(int(values["job"]))
     return str(texts()["letters"]["ended"].format(job=job.id, state=job.state, done=job.done, total=job.total))

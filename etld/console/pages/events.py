@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from etld.config.units import parse_duration
 from etld.console.asked import BadValue
-from etld.console.page import Field, Page
+from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import iso, texts
 from etld.sinks.postgres import event_rows
 from etld.sinks.postgres.event_search import EventSearch, lacks, search
 
 if TYPE_CHECKING:
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
 
@@ -112,6 +114,15 @@ def _moment(text: str, name: str) -> datetime:
         raise BadValue(texts()["events"]["bad_time"].format(name=name, value=text)) from None
 
 
+def _forget(option: str, sources: Sources, values: Values, user: User) -> str:
+    return sources.command(user, "forget", option, "--", f"{values['field']}={values['value']}")
+
+
+_SUBJECT = (
+    Field("field", "The path of a field, such as user_id.", required=True),
+    Field("value", "What is in it in the events of the one who is to be forgotten.", required=True, secret=True),
+)
+
 PAGE = Page(
     name="events",
     path="/events",
@@ -125,6 +136,23 @@ PAGE = Page(
         Field("since", "Accepted since: 2026-01-31, 2026-01-31T12:00, or how long ago, such as 2 h."),
         Field("until", "Accepted until, written alike."),
         Field("after", "Where the last page ended: its next."),
+    ),
+    actions=(
+        PageAction(
+            "count",
+            "admin",
+            "Count what there is of somebody, and change nothing, as etld forget --dry-run.",
+            partial(_forget, "--dry-run"),
+            _SUBJECT,
+            changes=False,
+        ),
+        PageAction(
+            "forget",
+            "admin",
+            "Erase somebody's events and dead letters for good, as etld forget.",
+            partial(_forget, "--yes"),
+            (*_SUBJECT, REASON),
+        ),
     ),
     key="e",
 )

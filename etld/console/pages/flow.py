@@ -10,6 +10,7 @@ from etld.console.page import Page, PageAction
 from etld.console.render import texts
 
 if TYPE_CHECKING:
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
 
@@ -85,7 +86,7 @@ def worst(states: Sequence[str]) -> str | None:
     return max(states, key=lambda state: _STATES.index(state) if state in _STATES else len(_STATES), default=None)
 
 
-def _compare(sources: Sources, _values: Values) -> str:
+def _compare(sources: Sources, _values: Values, _user: User) -> str:
     found = sources.verdict.compare()
     told = texts()["flow"]
     return str(told["adds_up"] if found["ok"] else told["differs"].format(count=len(found["differences"])))

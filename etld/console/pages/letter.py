@@ -6,14 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from etld.console.letter_choice import letter_name, named
-from etld.console.page import Field, Page
+from etld.console.page import REASON, Field, Page, PageAction
+from etld.console.render import texts
 from etld.deadletters.letter_filter import LetterFilter
 from etld.deadletters.service import DISCARD, REPLAY, DeadLetterService, open_repairer
+from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from etld.console.page import View
+    from etld.console.access.users import User
+    from etld.console.page import Values, View
     from etld.console.sources import Sources
     from etld.deadletters.changes import Change
 
@@ -37,6 +40,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     told = {
         **report.as_json(),
         "created_at": row.created_at,
+        "editable": len(_event(report.decoded.event) or "") <= _EVENT,
         "replayable": row.state in REPLAY.states,
         "discardable": row.state in DISCARD.states,
         "payloads": view.payloads,
@@ -59,6 +63,19 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     if view.payloads:
         return told
     return {key: told[key] for key in (*_FOR_ALL, "created_at", "replayable", "discardable", "payloads")}
+
+
+def _replay(sources: Sources, values: Values, _user: User) -> str:
+    try:
+        event = json.loads(values["event"])
+    except (ValueError, RecursionError) as error:
+        raise EtldError(texts()["letters"]["no_json"].format(error=error)) from None
+    repairer = open_repairer(sources.config, sources.addresses, rules=(), patience=_PATIENCE)
+    with sources.connection() as conn:
+        service = DeadLetterService(conn, repairer)
+        (letter,) = named(service, LetterFilter(ids=(letter_name(values, "letter"),)), REPLAY).ids or ("",)
+        service.replay_by_hand(service.draft(letter), event)
+    return str(texts()["letters"]["sent"].format(id=letter))
 
 
 def _event(event: dict[str, Any] | None) -> str | None:
@@ -87,10 +104,21 @@ def _dump(value: bytes) -> str:
     return "\n".join(lines)
 
 
+_LETTER = Field("letter", "Its id, the beginning of it, or an event_id.", required=True)
+
 PAGE = Page(
     name="letter",
     path="/dead-letters/{letter}",
     description="One dead letter, with what came, what is wrong with it, and each attempt at it.",
     data=_data,
-    fields=(Field("letter", "Its id, the beginning of it, or an event_id.", required=True),),
+    fields=(_LETTER,),
+    actions=(
+        PageAction(
+            "replay",
+            "operator",
+            "Send the letter's event as it is given here, if it is valid now.",
+            _replay,
+            (_LETTER, Field("event", "The whole event as JSON.", required=True, longest=_EVENT, secret=True), REASON),
+        ),
+    ),
 )

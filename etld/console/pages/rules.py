@@ -21,6 +21,7 @@ from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from etld.config import Config
+    from etld.console.access.users import User
     from etld.console.dry_runs import RuleTrial
     from etld.console.page import Values, View
     from etld.console.sources import Sources
@@ -90,31 +91,30 @@ def _store(sources: Sources) -> RuleStore:
     return RuleStore(load)
 
 
-def _try(sources: Sources, values: Values) -> str:
+def _try(sources: Sources, values: Values, _user: User) -> str:
     from_toml.read(values["rule"], _ORIGIN)
     run_id = values.get("run") or secrets.token_urlsafe(9)
     sources.dry_runs.start(run_id, sources.config.source, values["rule"], _tried(chosen_by(values)))
     return str(texts()["rules"]["begun"].format(run=run_id))
 
 
-def _cancel(sources: Sources, values: Values) -> str:
+def _cancel(sources: Sources, values: Values, _user: User) -> str:
     run = sources.dry_runs.cancel(values["run"])
     return str(texts()["rules"]["ended"].format(run=run.id, state=run.state))
 
 
-def _apply(sources: Sources, values: Values) -> str:
+def _apply(sources: Sources, values: Values, user: User) -> str:
     wanted = bulk_filter(REPLAY, chosen_by(values), named="id" in values)
     rule = _store(sources).save(values["rule"], _ORIGIN, replace="replace" in values)
     _reload(sources, rule.place)
     with sources.connection() as conn:
         service = DeadLetterService(conn)
-        job = service.begin(
-            REPLAY, named(service, wanted, REPLAY), "console", values.get("reason") or f"rule {rule.name}"
-        )
+        reason = values.get("reason") or f"rule {rule.name}"
+        job = service.begin(REPLAY, named(service, wanted, REPLAY), user.name, reason)
     return str(texts()["rules"]["applied"].format(name=rule.name, place=rule.place, job=job.id, total=job.total))
 
 
-def _remove(sources: Sources, values: Values) -> str:
+def _remove(sources: Sources, values: Values, _user: User) -> str:
     rule = _store(sources).remove(values["name"])
     _reload(sources, rule.place)
     return str(texts()["rules"]["removed"].format(name=rule.name, place=rule.place))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etld.console.asked import NotThere
-from etld.console.page import Field, Page, PageAction
+from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import texts
 from etld.errors import EtldError, UsageError
 from etld.schemas.registry import RegistryUnavailable
 from etld.schemas.versions import difference, laid_out, refusals, registered
 
 if TYPE_CHECKING:
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
     from etld.schemas.registry import Version
@@ -71,7 +72,7 @@ def _detail(versions: list[Version], values: Values) -> dict[str, Any]:
     }
 
 
-def _check(sources: Sources, values: Values) -> str:
+def _check(sources: Sources, values: Values, _user: User) -> str:
     event_type = values["type"]
     if event_type not in sources.config.event_types:
         raise UsageError(texts()["schemas"]["unknown"].format(type=event_type))
@@ -79,6 +80,10 @@ def _check(sources: Sources, values: Values) -> str:
     if reasons:
         raise EtldError(texts()["schemas"]["may_not"].format(type=event_type, reasons="; ".join(reasons)))
     return str(texts()["schemas"]["may"].format(type=event_type))
+
+
+def _register(sources: Sources, values: Values, user: User) -> str:
+    return sources.command(user, "schemas", "register", "--", values["type"])
 
 
 PAGE = Page(
@@ -102,6 +107,13 @@ PAGE = Page(
                 Field("schema", "An Avro schema as JSON.", required=True, longest=_LONGEST_SCHEMA),
             ),
             changes=False,
+        ),
+        PageAction(
+            "register",
+            "admin",
+            "Register the schema file of an event type; a reload uses it.",
+            _register,
+            (Field("type", "The event type.", required=True), REASON),
         ),
     ),
     key="c",

@@ -8,12 +8,13 @@ from etld.config.sections.summaries import ChartSection, PanelSection
 from etld.config.units import format_duration
 from etld.console.asked import BadValue, NotThere
 from etld.console.chart_svg import drawn
-from etld.console.page import Field, Page
+from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import texts
 from etld.summaries import chart_data, definition, tables
 
 if TYPE_CHECKING:
-    from etld.console.page import View
+    from etld.console.access.users import User
+    from etld.console.page import Values, View
     from etld.console.sources import Sources
     from etld.summaries.model import Summary
 
@@ -104,6 +105,14 @@ def _picture(sources: Sources, view: View) -> bytes | None:
         return None
 
 
+def _rebuild(sources: Sources, values: Values, user: User) -> str:
+    return sources.command(user, "summaries", "rebuild", "--", values["summary"])
+
+
+def _draw(sources: Sources, _values: Values, user: User) -> str:
+    return sources.command(user, "charts")
+
+
 def _table(data: dict[str, Any]) -> list[list[Any]]:
     return [list(data["columns"]), *data["rows"]]
 
@@ -116,6 +125,16 @@ PAGE = Page(
     fields=(
         Field("summary", "Its name; else the first."),
         Field("last", f"The time that is looked at: {', '.join(_SPANS)}."),
+    ),
+    actions=(
+        PageAction(
+            "rebuild",
+            "operator",
+            "Empty a summary, for the aggregator to fill it anew from the table.",
+            _rebuild,
+            (Field("summary", "Its name.", required=True), REASON),
+        ),
+        PageAction("draw", "operator", "Draw the pictures now, as etld charts.", _draw),
     ),
     key="s",
     table=_table,

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from etld.config.names import PROCESSOR
 from etld.console.asked import NotThere
-from etld.console.page import Field, Page, PageAction
+from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import texts
 from etld.kafka.errors import KafkaProblem
 from etld.reconcile.positions import read_positions
 
 if TYPE_CHECKING:
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
     from etld.kafka.types import Watermarks
@@ -37,7 +38,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     except KafkaProblem as error:
         away = str(error)
     topics = [_topic(name, types.get(name), positions, marks.get(name, {})) for name in names if wanted in ("", name)]
-    return {"topics": topics, "names": names, "kafka": away}
+    return {"topics": topics, "names": names, "types": sorted(config.event_types), "kafka": away}
 
 
 def _topic(
@@ -82,7 +83,7 @@ def _sum(rows: list[dict[str, Any]]) -> int | None:
     return sum(lags) if lags else None
 
 
-def _resume(sources: Sources, values: Values) -> str:
+def _resume(sources: Sources, values: Values, _user: User) -> str:
     from etld.reconcile.resume_from_low import resume_from_low  # which loads much, and few need it
 
     where = ":".join(values[name] for name in ("topic", "partition") if name in values)
@@ -100,6 +101,28 @@ def _resume(sources: Sources, values: Values) -> str:
     return " ".join(lines)
 
 
+def _rewind(sources: Sources, values: Values, user: User) -> str:
+    return sources.command(user, "rewind", "processor", f"--to={values['since']}", "--", values["type"])
+
+
+def _rebuild(sources: Sources, values: Values, user: User) -> str:
+    return sources.command(user, "rebuild", f"--from={values['since']}", "--", values["type"])
+
+
+def _cancel_rebuild(sources: Sources, _values: Values, user: User) -> str:
+    return sources.command(user, "rebuild", "--cancel")
+
+
+def _drop_replaced(sources: Sources, _values: Values, user: User) -> str:
+    return sources.command(user, "rebuild", "--drop-replaced")
+
+
+_AGAIN = (
+    Field("type", "The event type.", required=True),
+    Field("since", "earliest, or a time such as 2026-07-01T12:00Z.", required=True),
+    REASON,
+)
+
 PAGE = Page(
     name="topics",
     path="/topics",
@@ -115,8 +138,21 @@ PAGE = Page(
             (
                 Field("topic", "The topic.", required=True),
                 Field("partition", "Only this partition.", integer=True),
-                Field("reason", "Why; for the audit.", required=True),
+                REASON,
             ),
+        ),
+        PageAction("rewind", "operator", "Have a processor read again what it has passed.", _rewind, _AGAIN),
+        PageAction(
+            "rebuild", "admin", "Read an event type again into a shadow that replaces its rows.", _rebuild, _AGAIN
+        ),
+        PageAction(
+            "cancel-rebuild",
+            "admin",
+            "Give the rebuild up that is under way; the table stays.",
+            _cancel_rebuild,
+        ),
+        PageAction(
+            "drop-replaced", "admin", "Drop the rows that rebuilds have replaced, for good.", _drop_replaced, (REASON,)
         ),
     ),
     live=True,

@@ -5,17 +5,20 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from etld.console.page import Field, Page, PageAction
+from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
 
 #: Kinds whose number can be changed, and kinds that can be told to stand still.
 _SCALABLE = ("ingest", "processor", "aggregator", "corrector")
+#: Seconds.
+_DRAIN_WITHIN = 300.0
 _TARGET = Field("target", "A worker's name, a kind, or a prefix such as processor-purchase.", required=True)
 
 
@@ -53,15 +56,22 @@ def _groups(workers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": name, "count": count} for name, count in sorted(counts.items())]
 
 
-def _tell(verb: str, sources: Sources, values: Values) -> str:
+def _tell(verb: str, sources: Sources, values: Values, _user: User) -> str:
     done = sources.ask(verb, timeout=None, target=values["target"])
     names = done.get("workers", [values["target"]])
     return str(texts()["workers"]["did"][verb].format(names=", ".join(names)))
 
 
-def _scale(sources: Sources, values: Values) -> str:
+def _scale(sources: Sources, values: Values, _user: User) -> str:
     sources.ask("scale", timeout=None, target=values["target"], count=int(values["count"]))
     return str(texts()["workers"]["did"]["scale"].format(**values))
+
+
+def _whole(verb: str, sources: Sources, _values: Values, _user: User) -> str:
+    """What the daemon does as a whole."""
+    limits = {"within": _DRAIN_WITHIN} if verb == "drain" else {}
+    told = sources.ask(verb, timeout=None, **limits)
+    return str(texts()["workers"]["whole"][verb].format(what=told.get("cancelled", "")))
 
 
 PAGE = Page(
@@ -80,6 +90,26 @@ PAGE = Page(
             "Change how many workers of a kind run, until the daemon stops.",
             _scale,
             (_TARGET, Field("count", "How many.", required=True, integer=True, most=64)),
+        ),
+        PageAction(
+            "drain",
+            "operator",
+            "Refuse new events, and finish what is under way; ingest stays paused.",
+            partial(_whole, "drain"),
+            (REASON,),
+        ),
+        PageAction(
+            "cancel",
+            "operator",
+            "End the reload, restart, scaling or drain that is under way.",
+            partial(_whole, "cancel"),
+        ),
+        PageAction(
+            "restart-all",
+            "admin",
+            "Become the program that is installed now, and replace every worker but the embedded parts.",
+            partial(_whole, "restart"),
+            (REASON,),
         ),
     ),
     live=True,

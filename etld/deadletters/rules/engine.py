@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,7 +54,7 @@ class CorrectionRule:
 
         Raises whatever the hook raises, and ValueError when it returns no event.
         """
-        changed = deepcopy(event)
+        changed = copied(event)
         for step in self.steps:
             step.apply(changed, types.shape(changed.get("event_type")))
         if self.hook is None:
@@ -151,7 +150,14 @@ class _StoredForms:
     def __contains__(self, valid: Any) -> bool:
         if self._forms is None:
             self._forms = {self._types.stored(one) for one in self._events if not self._types.problems(one)}
-        return self._types.stored(valid) in self._forms
+        return bool(self._forms) and self._types.stored(valid) in self._forms
+
+
+def copied(value: Any) -> Any:
+    """A JSON value that shares nothing with the first; for events, of which there may be millions."""
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    return [copied(one) for one in value] if isinstance(value, list) else value
 
 
 def exactly(event: Any) -> str:

@@ -1,6 +1,7 @@
 -- Dead letters by what is wrong with them: counted as they come and change, so that a million is told in a moment; and
 -- actions on many letters, which go on when whoever asked for them is gone.
--- Where there are a million letters, this takes some ten seconds, in which the corrector waits. Nothing else does.
+-- Where there are letters, the corrector makes the two indexes beside its work. Counting a million of them takes some
+-- seconds, in which correctors wait. Nothing else does.
 
 -- What was expected where, without what came and without numbers: alike for all letters of one group.
 CREATE FUNCTION etld.letter_error(stage text, error text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -16,15 +17,20 @@ SELECT pg_catalog.md5(stage || E'\n' || error_class || E'\n' || coalesce(sqlstat
     || etld.letter_error(stage, error))::uuid
 $$;
 
-CREATE INDEX dead_letter_error_group ON etld.dead_letter
-    (etld.letter_group(stage, error_class, sqlstate, error), state, created_at, id);
-
 -- Whose event it was, as far as an attempt could read it.
 CREATE FUNCTION etld.letter_user(event json) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT pg_catalog.left(pg_catalog.substring(event::text, '"user_details":\s*\{[^{}]*"user_id":\s*"?([^",}]+)'), 64)
 $$;
 
-CREATE INDEX dead_letter_attempt_user ON etld.dead_letter_attempt (etld.letter_user(before));
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM etld.dead_letter) THEN
+        CREATE INDEX dead_letter_error_group ON etld.dead_letter
+            (etld.letter_group(stage, error_class, sqlstate, error), state, created_at, id);
+        CREATE INDEX dead_letter_attempt_user ON etld.dead_letter_attempt (etld.letter_user(before));
+    END IF;
+END
+$$;
 
 -- How many letters came and went: sums of rows, so that writers of one group do not wait for each other. The corrector
 -- adds rows up that are of one kind. Holds nothing that is in a letter.
@@ -32,7 +38,7 @@ CREATE TABLE etld.dead_letter_count (
     error_group uuid        NOT NULL,
     event_type  text        NOT NULL,
     state       text        NOT NULL,
-    -- Of the letters' arrival.
+    -- Of the letters' arrival; the corrector makes days of those some days ago.
     hour        timestamptz NOT NULL,
     letters     bigint      NOT NULL
 );
@@ -78,9 +84,12 @@ CREATE TRIGGER count_gone AFTER DELETE ON etld.dead_letter REFERENCING OLD TABLE
 CREATE TRIGGER count_none AFTER TRUNCATE ON etld.dead_letter
     FOR EACH STATEMENT EXECUTE FUNCTION etld.count_dead_letters();
 
+-- By the day what is some days old, as the corrector adds it up.
 INSERT INTO etld.dead_letter_count (error_group, event_type, state, hour, letters)
 SELECT etld.letter_group(stage, error_class, sqlstate, error), coalesce(event_type, '?'), state,
-    date_bin('1 hour', created_at, 'epoch'), count(*)
+    date_bin(CASE WHEN created_at < now() - interval '4 days' THEN interval '1 day' ELSE interval '1 hour' END,
+             created_at, 'epoch'),
+    count(*)
 FROM etld.dead_letter GROUP BY 1, 2, 3, 4;
 
 -- Actions on all letters that match. A page at a time, with its count, is one transaction.

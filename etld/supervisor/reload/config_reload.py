@@ -59,7 +59,11 @@ def _planned(parts: Parts) -> tuple[plan.ConfigChange, plan.ReloadPlan, Reply]:
     if todo.refused:
         keys = ", ".join(todo.refused)
         raise VerbError("refused", f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed")
-    return change, todo, {"changed": list(todo.changed), "plan": [step.as_dict() for step in todo.steps]}
+    return (
+        change,
+        todo,
+        {"changed": list(todo.changed), "plan": [step.as_dict() for step in todo.steps if not step.unsaid]},
+    )
 
 
 def _after_another(parts: Parts) -> Work:

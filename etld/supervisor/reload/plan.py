@@ -31,6 +31,8 @@ class ReloadStep:
     why: tuple[str, ...]
     #: It takes the change at the same positions of the topics as the others for which this is true.
     together: bool = False
+    #: It changes nothing in how the worker works, so that nobody need know.
+    unsaid: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -146,7 +148,10 @@ def _touched(kind: WorkerKind, slot: RunningSlot, change: ConfigChange, changed:
         return [ReloadStep("run" if kind.one_shot else "restart", spec.name, _brief(hard, whole), together)]
     if slot.given_up:
         return [ReloadStep("run" if kind.one_shot else "restart", spec.name, ("it was given up",))]
-    return [ReloadStep("reload", spec.name, _brief(soft, whole))] if soft else []
+    if soft:
+        return [ReloadStep("reload", spec.name, _brief(soft, whole))]
+    shown = any(_below(key, _prefixes(kind.shows, spec, change)) for key in changed)
+    return [ReloadStep("reload", spec.name, (), unsaid=True)] if shown else []
 
 
 def _prefixes(paths: Paths, spec: SlotSpec, change: ConfigChange) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import shutil
@@ -153,6 +154,54 @@ def test_what_is_done_is_audited(daemon: Daemon, browser: Browser) -> None:
 
 def _ended(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
     return None if any(row[-1] == "under way" for row in rows) else rows
+
+
+def test_commands_are_audited_too(daemon: Daemon, browser: Browser) -> None:
+    """With the user of the operating system, and what came of them; what stands in events stays out of it."""
+    before = len(audited(daemon))
+    daemon.cli("pause", "processor-order")
+    daemon.cli("resume", "processor-order")
+    daemon.cli("forget", "user_id=4711", "--dry-run")
+    assert daemon.cli("forget", "user_id=4711", "--yes").stderr.count("etld.audit") == 0
+    assert daemon.cli("dlq", "discard", "abcdef", "--reason", "a test", "--yes", check=False).returncode == 1
+    rows = audited(daemon)[before:]
+    assert {row[:3] for row in rows} == {(getpass.getuser(), "admin", "cli")}
+    assert [row[3:] for row in rows] == [
+        ("workers/pause", {"target": "processor-order"}, "done"),
+        ("workers/resume", {"target": "processor-order"}, "done"),
+        ("events/forget", {"fields": "user_id"}, "done"),
+        (
+            "dead-letters/discard",
+            {"ids": "abcdef", "reason": "a test"},
+            "failed: there is no dead letter abcdef",
+        ),
+    ]
+    assert getpass.getuser() in browser.get("/audit?action=workers/pause").text
+
+
+def test_commands_run_from_pages(daemon: Daemon, browser: Browser) -> None:
+    """They do what they do at a terminal, for whom the page is; nothing given to them is taken for an option."""
+    before = len(audited(daemon))
+    done = browser.call("/api/v1/events/forget", {"field": "user_id", "value": "4712", "reason": "asked to"})
+    assert (done.status, done.json["outcome"]) == (200, "done"), done.text
+    assert "erasure" in done.json["message"]
+    counted = browser.call("/api/v1/events/count", {"field": "user_id", "value": "4712"})
+    assert counted.json["message"] == "there are 0 events and 0 dead letters"
+    sly = browser.call("/api/v1/topics/rewind", {"type": "--help", "since": "earliest", "reason": "a test"})
+    assert (sly.status, sly.json["message"]) == (409, "there is no event type '--help'")
+    again = browser.call("/api/v1/topics/rewind", {"type": "order", "since": "earliest", "reason": "a test"})
+    assert again.status == 200, again.text
+    drawn = browser.call("/api/v1/summaries/draw", {})
+    assert "_latest.png" in drawn.json["message"] or ".png" in drawn.json["message"], drawn.text
+    rows = audited(daemon)[before:]
+    assert [(row[0], row[3], row[4]) for row in rows] == [
+        ("local", "events/forget", {"field": "user_id", "reason": "asked to"}),
+        ("local", "topics/rewind", {"type": "--help", "since": "earliest", "reason": "a test"}),
+        ("local", "topics/rewind", {"type": "order", "since": "earliest", "reason": "a test"}),
+        ("local", "summaries/draw", {}),
+    ]
+    with psycopg.connect(daemon.dsn) as conn:
+        assert conn.execute("SELECT asked_by FROM etld.erasure ORDER BY id DESC LIMIT 1").fetchone() == ("local",)
 
 
 def test_events_flow_without_it(daemon: Daemon, browser: Browser) -> None:

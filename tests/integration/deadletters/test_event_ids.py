@@ -43,9 +43,13 @@ def rows(conn: Connection) -> list[tuple[Any, ...]]:
 
 
 def indexed(conn: Connection) -> bool:
-    """Is there a valid index?"""
-    found = conn.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('etld.dead_letter_event')")
-    return found.fetchall() == [(True,)]
+    """Is every index of letters there, and valid?"""
+    names = "dead_letter_event", "dead_letter_error_group", "dead_letter_attempt_user"
+    found = conn.execute(
+        "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indisvalid AND relname = ANY(%s)",
+        (list(names),),
+    )
+    return found.fetchone() == (3,)
 
 
 def moved(conn: Connection, page: int) -> int:

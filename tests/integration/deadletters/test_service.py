@@ -119,12 +119,16 @@ def test_a_job_goes_on_where_it_was_left(conn: Connection, service: DeadLetterSe
 
 def test_groups_are_counted_as_letters_change(conn: Connection, service: DeadLetterService) -> None:
     """The same by the counts as by the letters, whatever happens to these; and rows added up are the same rows."""
-    for number in range(3):
+    for _ in range(3):
         add(conn)
+    # Two in hours of one day that is long ago, which are counted by the day.
+    ages = ["now()", "now() - interval '2 days'"]
+    ages += [f"date_trunc('day', now()) - interval '30 days' + interval '{hour} hours'" for hour in (1, 2)]
+    for number, came in enumerate(ages):
         conn.execute(
             "INSERT INTO etld.dead_letter (id, event_type, state, stage, error_class, error, sqlstate, created_at)"
-            " VALUES (gen_random_uuid(), NULL, 'new', 'TASK_PUT', 'CheckViolation', %s, '23514', now() - %s::interval)",
-            (f"new row {number} is wrong DETAIL: secret", f"{number} days"),
+            f" VALUES (gen_random_uuid(), NULL, 'new', 'TASK_PUT', 'CheckViolation', %s, '23514', {came})",
+            (f"new row {number} is wrong DETAIL: secret",),
         )
     letter = add(conn)
     conn.execute("UPDATE etld.dead_letter SET state = 'resolved', event_type = 'order' WHERE stage = 'TASK_PUT'")
@@ -136,19 +140,21 @@ def test_groups_are_counted_as_letters_change(conn: Connection, service: DeadLet
     with conn.transaction(), conn.cursor() as cur:
         error_groups.add_counts_up(cur)
     assert service.groups(LetterFilter()) == counted
-    assert conn.execute("SELECT count(*), sum(letters) FROM etld.dead_letter_count").fetchall() == [(4, 6)]
+    for stages, number in ((("TASK_PUT",), 4), (("TASK_PUT", "VALIDATION"), 7), (("none",), 0)):
+        assert service.count(LetterFilter(stages=stages)) == service.count(replace(everything, stages=stages)) == number
+    assert conn.execute("SELECT count(*), sum(letters) FROM etld.dead_letter_count").fetchall() == [(4, 7)]
     first, second = sorted(counted.groups, key=lambda one: one.stage)
     assert (first.event_type, first.error, first.sqlstate, first.resolved) == (
         "order",
         "new row # is wrong",
         "23514",
-        3,
+        4,
     )
     assert (second.event_type, second.parked, sum(second.spark), counted.total) == ("purchase", 3, 3, 2)
-    assert round((first.last_seen - first.first_seen).total_seconds() / 86_400) == 2
-    assert [first.spark[0], first.spark[-1], sum(first.spark)] == [1, 1, 3]
+    assert round((first.last_seen - first.first_seen).total_seconds() / 86_400) == 30
+    assert [first.spark[0], first.spark[-1], sum(first.spark)] == [2, 1, 4]
     one = LetterFilter(group=first.group)
-    assert service.count(one) == len(list(service.listed(one))) == 3
+    assert service.count(one) == len(list(service.listed(one))) == 4
     assert service.groups(replace(one, types=("purchase",))).groups == ()
     conn.execute("TRUNCATE etld.dead_letter CASCADE")
     assert service.groups(LetterFilter()) == ErrorGroups((), 0)

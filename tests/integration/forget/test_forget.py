@@ -101,6 +101,7 @@ def test_nothing_of_a_subject_is_left(etld: EtldClient) -> None:
     misplaced = {**of(USER, MAIL), "user_details": f"{MAIL}", "user_id": USER}
     etld.send([*theirs, *stored, *repaired, *parked, misplaced])
     ended(etld, [*theirs, *stored, *repaired, *parked, misplaced])
+    etld.daemon.cli("dlq", "discard", "--user", str(USER), "--text", "none 3", "--reason", "a test", "--yes")
     before = agreed(etld)
     assert mentions(etld, MAIL).keys() >= {"etld.dead_letter", "etld.dead_letter_attempt"}
 
@@ -117,6 +118,13 @@ def test_nothing_of_a_subject_is_left(etld: EtldClient) -> None:
     assert (receipt["state"], receipt["fields"]) == ("done", ["user_details.user_id"])
     assert 72 + 10 <= receipt["events"] <= 72 + 18
     assert mentions(etld, MAIL) == {}
+    assert etld.sql("SELECT chosen->>'user', done FROM etld.letter_job") == [("(forgotten)", 1)]
+    asked_with = etld.sql("SELECT action, arguments FROM etld.audit ORDER BY id")
+    assert asked_with == [
+        ("dead-letters/discard", {"user": "(forgotten)", "text": "none 3", "reason": "a test"}),
+        ("events/forget", {"fields": "user_id"}),
+        ("events/forget", {"fields": "user_id"}),
+    ]
     assert str(USER) not in json.dumps(receipt).replace(str(receipt["id"]), "")
     after = agreed(etld)
     assert sum(one["forgotten"] for one in after["partitions"]) == receipt["events"]

@@ -93,7 +93,7 @@ def test_the_console_is_told_of_all_that_it_shows() -> None:
         before, after = read(WITH_CONSOLE), read(WITH_CONSOLE.replace(old, new, 1))
         change = plan.ConfigChange(before, after, plan.snapshot(before), plan.snapshot(after))
         made = plan.make(KINDS, change, slots(before), {})
-        return [f"{step.action} {step.slot}" for step in made.steps if step.slot == "console"]
+        return [f"{step.action} {step.slot}{' unsaid' * step.unsaid}" for step in made.steps if step.slot == "console"]
 
     assert steps("keep = 20", "keep = 30") == ["reload console"]
     assert steps("port = 8090", "port = 8091") == ["restart console"]
