@@ -54,7 +54,7 @@ class CorrectionRule:
 
         Raises whatever the hook raises, and ValueError when it returns no event.
         """
-        changed = copied(event)
+        changed: dict[str, Any] = copied(event)
         for step in self.steps:
             step.apply(changed, types.shape(changed.get("event_type")))
         if self.hook is None:

@@ -201,7 +201,7 @@ def test_commands_run_from_pages(daemon: Daemon, browser: Browser) -> None:
         ("local", "summaries/draw", {}),
     ]
     with psycopg.connect(daemon.dsn) as conn:
-        assert conn.execute("SELECT asked_by FROM etld.erasure ORDER BY id DESC LIMIT 1").fetchone() == ("local",)
+        assert conn.execute("SELECT requested_by FROM etld.erasure ORDER BY id DESC LIMIT 1").fetchone() == ("local",)
 
 
 def test_events_flow_without_it(daemon: Daemon, browser: Browser) -> None:
