@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from etld.cli import logsource
+from etld.control import log_source
 from etld.control.client import ask, state_dir
 from etld.errors import EtldError, Unreachable
 from etld.logs import escape, indented
 
-_LEVELS = ("debug", "info", "warning", "error")
 _KNOWN = ("ts", "level", "worker", "msg", "trace")
 
 
@@ -22,7 +21,7 @@ _KNOWN = ("ts", "level", "worker", "msg", "trace")
 @click.argument("worker", metavar="[WORKER]", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines come.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=50, show_default=True, help="Lines to begin with.")
-@click.option("--level", type=click.Choice(_LEVELS), default="debug", help="This level and what is worse.")
+@click.option("--level", type=click.Choice(log_source.LEVELS), default="debug", help="This level and what is worse.")
 @click.option("--json", "as_json", is_flag=True, help="The lines as they are in the file.")
 @click.pass_obj
 def command(config_path: Path | None, worker: str | None, follow: bool, lines: int, level: str, as_json: bool) -> int:
@@ -33,7 +32,7 @@ def command(config_path: Path | None, worker: str | None, follow: bool, lines: i
     source = _source(config_path)
 
     def wanted(line: str) -> str | None:
-        return _render(line, worker, _LEVELS.index(level), as_json)
+        return _render(line, worker, log_source.LEVELS.index(level), as_json)
 
     try:
         found = [shown for line in source.last(lines, wanted) if (shown := wanted(line)) is not None]
@@ -51,7 +50,7 @@ def command(config_path: Path | None, worker: str | None, follow: bool, lines: i
     return 0
 
 
-def _source(config_path: Path | None) -> logsource.File | logsource.Journal:
+def _source(config_path: Path | None) -> log_source.File | log_source.Journal:
     """The running daemon's log; without a daemon the file of the last one that wrote one."""
     try:
         where = ask(config_path, "logs", lines=0)
@@ -60,11 +59,11 @@ def _source(config_path: Path | None) -> logsource.File | logsource.Journal:
         if not path.exists():
             raise EtldError(f"there is no log {path}, and the daemon does not say where it is: {away}") from None
         click.echo(f"etld: {away}; this is the log of an earlier run", err=True)
-        return logsource.File(path)
+        return log_source.File(path)
     if where["target"] == "file":
-        return logsource.File(Path(where["path"]))
+        return log_source.File(Path(where["path"]))
     if where["target"] == "journal":
-        return logsource.Journal(where["unit"])
+        return log_source.Journal(where["unit"])
     raise EtldError("the daemon writes its log to the terminal or pipe that is its stderr: look there")
 
 
@@ -79,7 +78,7 @@ def _render(line: str, worker: str | None, least: int, as_json: bool) -> str | N
     if worker is not None and name != worker and not name.startswith(f"{worker}-"):
         return None
     level = str(record.get("level", "info"))
-    if level in _LEVELS and _LEVELS.index(level) < least:
+    if level in log_source.LEVELS and log_source.LEVELS.index(level) < least:
         return None
     return line if as_json else _human(record, name, level)
 

@@ -73,8 +73,9 @@ class Page:
 
     `data` runs in a thread, and gives what template and JSON show; it raises `EtldError` and the errors of PostgreSQL.
     `path` may have names in it: "/events/{event_id}" is a field. `live`: the template has a block of that name, which
-    is sent anew when it changes. `key`: typed after g, opens it; "" for a page that the navigation leaves out. `table`
-    makes the rows of a CSV file from the data, titles first. `picture` gives a PNG of the page's values, or None.
+    is sent anew when it changes; looking whether it has takes `share` of a core at most. `key`: typed after g, opens
+    it; "" for a page that the navigation leaves out. `table` makes the rows of a CSV file from the data, titles first.
+    `picture` gives a PNG of the page's values, or None.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Page:
     fields: Sequence[Field] = ()
     actions: Sequence[PageAction] = ()
     live: bool = False
+    share: float = 1.0
     key: str = ""
     table: Callable[[dict[str, Any]], list[list[Any]]] | None = None
     picture: Callable[[Sources, View], bytes | None] | None = None

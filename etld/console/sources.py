@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etld.console.commands import Commands
+from etld.console.daemon_log import DaemonLog
 from etld.console.dry_runs import DryRuns
 from etld.console.history import History
 from etld.console.planned import PlannedReload
@@ -71,6 +72,7 @@ class Sources:
         self.planned = PlannedReload()
         self.dry_runs = DryRuns()
         self._commands = Commands()
+        self._log = DaemonLog()
         self.verdict = Verdict(lambda: worker.config, worker.addresses.postgres, self.kafka_settings)
 
     @property
@@ -100,6 +102,10 @@ class Sources:
                 found = self.ask("status")
                 self._status = (time.monotonic(), found)
             return found
+
+    def log(self, most: int, worker: str, level: str) -> list[dict[str, Any]]:
+        """The last lines of the daemon's log, as `DaemonLog.last` has them; raises `EtldError`."""
+        return self._log.last(self.ask, most, worker, level)
 
     @contextmanager
     def reading(self, *, as_reader: bool = False) -> Iterator[Connection]:

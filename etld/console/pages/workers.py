@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from etld.console.asked import BadValue
 from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import texts
+from etld.control.log_source import LEVELS
+from etld.errors import EtldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Kinds whose number can be changed, and kinds that can be told to stand still.
 _SCALABLE = ("ingest", "processor", "aggregator", "corrector")
+_LINES, _LEVEL = 60, "info"
 #: Seconds.
 _DRAIN_WITHIN = 300.0
 _TARGET = Field("target", "A worker's name, a kind, or a prefix such as processor-purchase.", required=True)
@@ -27,6 +31,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     kind = view.values.get("kind", "")
     shown = [_worker(one, status["faults"]) for one in status["workers"] if kind in ("", one["kind"])]
     return {
+        **_log(sources, view),
         "state": status["state"],
         "operation": status["operation"],
         "last_operation": status["last_operation"],
@@ -35,6 +40,20 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         "groups": _groups(status["workers"]),
         "faults": status["faults"],
     }
+
+
+def _log(sources: Sources, view: View) -> dict[str, Any]:
+    """Errors in it say what they found, which is a part of events: not for everybody."""
+    level = view.values.get("level", _LEVEL)
+    if level not in LEVELS:
+        raise BadValue(texts()["workers"]["bad_level"].format(levels=", ".join(LEVELS)))
+    told: dict[str, Any] = {"levels": LEVELS, "level": level, "log": [], "log_problem": None}
+    if not view.payloads:
+        return {**told, "log_problem": texts()["workers"]["log_hidden"]}
+    try:
+        return {**told, "log": sources.log(_LINES, view.values.get("kind", ""), level)}
+    except EtldError as error:
+        return {**told, "log_problem": str(error)}
 
 
 def _worker(worker: Mapping[str, Any], faults: Sequence[str]) -> dict[str, Any]:
@@ -79,7 +98,10 @@ PAGE = Page(
     path="/workers",
     description="Workers with their state, memory and restarts.",
     data=_data,
-    fields=(Field("kind", "Only workers of this kind."),),
+    fields=(
+        Field("kind", "Only workers of this kind, and lines of theirs."),
+        Field("level", f"Only lines of the log of this level or worse: {', '.join(LEVELS)}; else {_LEVEL}."),
+    ),
     actions=(
         PageAction("restart", "operator", "Replace workers one by one.", partial(_tell, "restart"), (_TARGET,)),
         PageAction("pause", "operator", "Let workers stand still.", partial(_tell, "pause"), (_TARGET,)),

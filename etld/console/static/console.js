@@ -33,6 +33,8 @@ function dress() {
 // Live parts: closed while nobody looks, opened again by themselves.
 const live = document.querySelector("[data-live]");
 let source = null;
+let lost = false;
+let back = 0;
 
 function inUse() {
   const focus = document.activeElement;
@@ -51,26 +53,37 @@ function say(text, bad) {
 function place(html) {
   const focus = document.activeElement;
   const held = live.contains(focus) ? [...live.querySelectorAll("a, button, [tabindex]")].indexOf(focus) : -1;
-  const scrolled = [...live.querySelectorAll(".scroll")].map((element) => element.scrollLeft);
+  const scrolled = [...live.querySelectorAll(".scroll")].map((element) => [element.scrollLeft, element.scrollTop]);
   live.innerHTML = html;
-  live.querySelectorAll(".scroll").forEach((element, at) => { element.scrollLeft = scrolled[at] || 0; });
+  live.querySelectorAll(".scroll").forEach((element, at) => {
+    [element.scrollLeft, element.scrollTop] = scrolled[at] || [0, 0];
+  });
   dress();
   if (held >= 0) live.querySelectorAll("a, button, [tabindex]")[held]?.focus({ preventScroll: true });
 }
 
 function open() {
   if (source !== null || live === null || document.hidden) return;
-  let lost = false;
   source = new EventSource(live.dataset.live);
-  source.addEventListener("live", (event) => { say("", false); if (!inUse()) place(event.data); });
+  source.addEventListener("live", (event) => {
+    if (Date.now() - back > 3000) say("", false);
+    if (!inUse()) place(event.data);
+  });
   source.addEventListener("trouble", (event) => say(event.data, true));
   source.addEventListener("ended", (event) => { say(event.data, true); close(); });
-  source.onopen = () => { if (lost) say("", false); lost = false; };
+  source.onopen = () => { if (lost) { say(words.back, false); lost = false; back = Date.now(); } };
   source.onerror = () => {
     lost = true;
     say(words.lost, true);
-    if (source !== null && source.readyState === EventSource.CLOSED) { close(); setTimeout(open, 3000); }
+    if (source !== null && source.readyState === EventSource.CLOSED) { close(); again(); }
   };
+}
+
+// The console answers, but not with what is live: sessions are over when it has begun anew.
+async function again() {
+  const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
+  if (answer !== null && answer.type === "opaqueredirect") say(words.ended, true);
+  else setTimeout(open, 1000);
 }
 
 function close() {

@@ -6,8 +6,8 @@ import contextlib
 import getpass
 import json
 import os
-import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from etld.console.pages import PAGES
 from etld.util.ports import free_port
 from support.browser import Browser
+from support.chromium import WatchedPage, axe, chromium
 from support.clients import post
 from support.daemon import Daemon
 from support.events import event
@@ -26,7 +27,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 PASSWORD = "correct horse"
 SCRIPT = "<script>document.title='stolen'</script>"
-SIZES = (375, 1280)
+SIZES = (375, 1280, 2560)
+#: The width at which axe-core looks too.
+THOROUGHLY = 1280
 SCHEMES = ("light", "dark")
 
 
@@ -239,36 +242,54 @@ def _quoted(text: str) -> str:
 
 
 def test_in_a_browser(daemon: Daemon, browser: Browser) -> None:
-    """No page is wider than the screen, complains, or asks anybody else."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
+    """No page is wider than the screen, complains, asks anybody else, or is against the rules of axe-core."""
+    paths = [page.path for page in PAGES if "{" not in page.path]
+    event_id = browser.get("/api/v1/events").json["rows"][0]["event_id"]
+    letter = browser.get("/api/v1/dead-letters").json["letters"][0]["id"]
+    paths += [f"/events/{event_id}", f"/dead-letters/{letter}", "/dead-letters?preview=discard", "/events?until=x"]
     wrong: list[str] = []
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with chromium() as program:
         for width, scheme in [(width, scheme) for width in SIZES for scheme in SCHEMES]:
-            viewport = {"width": width, "height": 900}
-            page = chromium.new_page(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
-            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("request", lambda asked: None if asked.url.startswith(browser.base) else wrong.append(asked.url))
-            for one in PAGES:
-                if "{" in one.path:
-                    continue
-                page.goto(browser.base + one.path, timeout=60_000)
-                page.wait_for_selector("h1", timeout=60_000)
-                over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-                if over > 0:
-                    wrong.append(f"{one.path} at {width}: {over} pixels too wide")
-            page.goto(f"{browser.base}/workers", timeout=60_000)
-            page.keyboard.press("g")
-            page.keyboard.press("t")
-            page.wait_for_url("**/topics", timeout=60_000)
-            page.close()
-        chromium.close()
+            tab = WatchedPage(program, browser.base, width, scheme)
+            for path in paths:
+                tab.look(path, thoroughly=width == THOROUGHLY)
+            tab.page.close()
+            wrong += [one for one in tab.wrong if "status of 400" not in one]
+        plain = WatchedPage(program, browser.base, java_script_enabled=False)
+        for path in paths:
+            plain.open(path)
+        wrong += plain.wrong
     assert wrong == []
+    if axe() is None:
+        pytest.skip("all but axe-core: npm cannot install it")
+
+
+def test_two_browsers(daemon: Daemon, browser: Browser) -> None:
+    """What one does the other sees; a tab that nobody sees asks nothing; when the console is gone, a page says so."""
+    with chromium() as program:
+        one, other = (WatchedPage(program, browser.base) for _ in range(2))
+        one.open("/workers?kind=processor")
+        other.open("/workers?kind=processor")
+        row = "tr:has(th:text-is('processor-order-0'))"
+        began = time.monotonic()
+        one.page.click(f"{row} button:text-is('Pause')")
+        other.page.wait_for_selector(f"{row} .paused", timeout=20_000)
+        print(f"seen by the other after {time.monotonic() - began:.1f} s")
+        one.page.click(f"{row} button:text-is('Resume')")
+        other.page.wait_for_selector(f"{row} .running", timeout=20_000)
+        other.page.wait_for_selector(".log td:has-text('workers/resume')", timeout=20_000)
+        one.page.keyboard.press("g")
+        one.page.keyboard.press("e")
+        one.page.wait_for_url("**/events", timeout=60_000)
+        made = post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[1]
+        one.page.wait_for_selector(f"a[href='/events/{made['event_id']}']", timeout=30_000)
+        daemon.cli("restart", "console")
+        other.page.wait_for_selector("#connection:text('No connection')", timeout=20_000)
+        other.page.wait_for_selector("#connection:text('Connected again')", timeout=60_000)
+        assert one.page.title()  # which came back as well
+        other.page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
+        other.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert other.page.evaluate("source") is None
 
 
 def _status(browser: Browser) -> int:

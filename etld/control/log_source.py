@@ -10,6 +10,8 @@ from pathlib import Path
 
 from etld.errors import EtldError
 
+#: From the least to the worst.
+LEVELS = ("debug", "info", "warning", "error")
 _BLOCK = 65536
 _FEW = 1000
 
@@ -25,17 +27,21 @@ class File:
 
     def last(self, lines: int, wanted: Wanted) -> list[str]:
         """Enough of the file's end to hold that many wanted lines."""
+        length = _BLOCK
+        while True:
+            rows, whole = self.end(length)
+            if whole or _enough(rows, lines, wanted):
+                return rows
+            length *= 4
+
+    def end(self, length: int) -> tuple[list[str], bool]:
+        """The lines of the last so many bytes, and whether that is all of the file."""
         with self.path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            length = _BLOCK
-            while True:
-                start = max(0, size - length)
-                file.seek(start)
-                rows = file.read(size - start).decode(errors="replace").splitlines()
-                rows = rows if start == 0 else rows[1:]
-                if start == 0 or _enough(rows, lines, wanted):
-                    return rows
-                length *= 4
+            start = max(0, size - length)
+            file.seek(start)
+            rows = file.read(size - start).decode(errors="replace").splitlines()
+        return (rows if start == 0 else rows[1:]), start == 0
 
     def follow(self) -> Iterator[str]:
         """New lines, also after the file was rotated away or cut."""
@@ -69,7 +75,7 @@ class Journal:
         """Enough of the journal's end to hold that many wanted lines."""
         number = _FEW
         while True:
-            rows = list(self._read("--lines", str(number)))
+            rows = self.end(number)
             if len(rows) < number or _enough(rows, lines, wanted):
                 return rows
             number *= 4
@@ -77,6 +83,10 @@ class Journal:
     def follow(self) -> Iterator[str]:
         """New lines."""
         return self._read("--lines", "0", "--follow")
+
+    def end(self, lines: int) -> list[str]:
+        """So many of the last lines."""
+        return list(self._read("--lines", str(lines)))
 
     def _read(self, *options: str) -> Iterator[str]:
         argv = ["journalctl", "--unit", self._unit, "--output", "cat", "--no-pager", "--quiet", *options]
