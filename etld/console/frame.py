@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiohttp import web
 
 from etld.console.actions import Actions
-from etld.console.asked import values_of
+from etld.console.asked import BadValue, values_of
 from etld.console.assets import Assets
 from etld.console.guard import SESSION, Guard
 from etld.console.page import View
 from etld.console.render import render, texts
 from etld.errors import EtldError
-from etld.postgres.errors import DatabaseError
+from etld.postgres.errors import DatabaseError, sqlstate
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE = 8
+#: The class of errors that are in what was asked with.
+_DATA = "22"
 
 
 class Unavailable(EtldError):
@@ -55,6 +57,8 @@ class Console:
         try:
             return await self.in_thread(page.data, self.sources, view)
         except DatabaseError as error:
+            if (sqlstate(error) or "").startswith(_DATA):  # such as a regular expression that only PostgreSQL refuses
+                raise BadValue(one_line(error)) from error
             raise Unavailable(texts()["refused"]["database"].format(error=one_line(error))) from error
 
     async def in_thread(self, call: Callable[..., T], *arguments: Any) -> T:
