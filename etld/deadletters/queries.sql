@@ -68,19 +68,18 @@ WHERE
 date_bin(CASE WHEN hour < now() - %(hours_kept)s::interval THEN interval '1 day' ELSE interval '1 hour' END, hour, 'epoch')
 
 -- name: groups_counted
-WITH counted AS MATERIALIZED (
+WITH came AS NOT MATERIALIZED (
     SELECT error_group, event_type, state,
         -- include: folded
-        AS hour, sum(letters) AS letters
+        AS hour, letters
     FROM etld.dead_letter_count
     WHERE
         -- include: chosen_counts
-    GROUP BY 1, 2, 3, 4
 )
 -- include: grouped
 
 -- name: groups_looked_up
-WITH counted AS MATERIALIZED (
+WITH came AS MATERIALIZED (
     SELECT etld.letter_group(stage, error_class, sqlstate, error) AS error_group, coalesce(event_type, '?') AS event_type,
         state,
         -- include: folded
@@ -96,8 +95,14 @@ WITH counted AS MATERIALIZED (
 , span AS (
     -- What is older is counted by day.
     SELECT greatest(extract(epoch FROM now() - min(hour)) / %(bins)s,
-        CASE WHEN min(hour) < now() - %(hours_kept)s::interval THEN 86400 ELSE 3600 END) AS width
-    FROM counted WHERE letters > 0
+        CASE WHEN min(hour) < now() - %(hours_kept)s::interval THEN 86400 ELSE 3600 END)::float8 AS width
+    FROM came WHERE letters > 0
+), counted AS MATERIALIZED (
+    SELECT error_group, event_type, state,
+        greatest(0, %(bins)s - 1 - floor(extract(epoch FROM now() - hour)::float8 / span.width)::int) AS bin,
+        sum(letters) AS letters
+    FROM came, span
+    GROUP BY 1, 2, 3, 4
 ), top AS (
     SELECT error_group, event_type, sum(letters)::bigint AS letters,
         coalesce(sum(letters) FILTER (WHERE state = 'parked'), 0)::bigint AS parked,
@@ -108,13 +113,10 @@ WITH counted AS MATERIALIZED (
     HAVING sum(letters) > 0
     ORDER BY 3 DESC, 1, 2
     LIMIT %(most)s
-), binned AS (
-    SELECT error_group, event_type, bin, sum(letters) AS letters
-    FROM counted, span,
-        LATERAL (SELECT greatest(0, %(bins)s - 1 - floor(extract(epoch FROM now() - hour) / span.width)::int) AS bin) b
-    GROUP BY 1, 2, 3
 ), spark AS (
-    SELECT error_group, event_type, json_object_agg(bin, letters) AS bins FROM binned GROUP BY 1, 2
+    SELECT error_group, event_type, json_object_agg(bin, letters) AS bins
+    FROM (SELECT error_group, event_type, bin, sum(letters) AS letters FROM counted GROUP BY 1, 2, 3) b
+    GROUP BY 1, 2
 )
 SELECT top.error_group::text, top.event_type, stage, error_class, coalesce(sqlstate, ''), top.letters, top.parked,
     top.resolved, etld.letter_error(stage, error), newest.id::text, oldest.created_at, newest.created_at, spark.bins,

@@ -32,7 +32,7 @@ def _table(data: dict[str, Any]) -> list[list[Any]]:
 PAGE = Page(
     name="audit",
     path="/audit",
-    description="What was changed in the console, newest first.",
+    description="What was changed in the console and by commands, newest first.",
     data=_data,
     fields=(
         Field("who", "Only of this user."),

@@ -81,7 +81,7 @@ function open() {
 
 // The console answers, but not with what is live: sessions are over when it has begun anew.
 async function again() {
-  const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
+  const answer = await fetch(location.href, { redirect: "manual" }).catch(() => null);
   if (answer !== null && answer.type === "opaqueredirect") say(words.ended, true);
   else setTimeout(open, 1000);
 }
