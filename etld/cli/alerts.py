@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
+
 
 @click.group()
 def command() -> None:
     """Try the webhooks of [[alerts]]."""
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="alerts/test")
 @click.argument("name", required=False)
 @click.pass_obj
 def test(path: Path | None, name: str | None) -> None:

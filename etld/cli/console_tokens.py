@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.cli.console_files import FILE, say_if_unused, target, write
 from etld.cli.layout import room
 from etld.cli.table import table_lines
@@ -18,7 +19,7 @@ def token() -> None:
     """Add, remove and list bearer tokens of programs; a running console sees the change by itself."""
 
 
-@token.command()
+@token.command(cls=AuditedCommand, action="config/token-add")
 @click.argument("name")
 @click.option(
     "--role",
@@ -51,7 +52,7 @@ def add(path: Path | None, name: str, role: str, expires: datetime | None, file:
     say_if_unused(path, tokens_file, "tokens_file")
 
 
-@token.command()
+@token.command(cls=AuditedCommand, action="config/token-remove")
 @click.argument("name")
 @FILE
 @click.pass_obj

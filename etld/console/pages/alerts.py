@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.config.sections.alerts import AlertSection
+    from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
 
@@ -63,7 +64,7 @@ def _shown_url(config: Config, alert: AlertSection) -> str:
         return str(error)
 
 
-def _test(sources: Sources, values: Values) -> str:
+def _test(sources: Sources, values: Values, _user: User) -> str:
     asyncio.run(send_test(sources.config, values["webhook"]))
     return str(texts()["alerts"]["tested"].format(name=values["webhook"]))
 

@@ -37,6 +37,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         "values": [one for one in found if key in one["key"].lower() and source in ("", one["source"])],
         "count": len(found),
         "keys_file": config.ingest.keys_file is not None,
+        "tokens_file": config.console.tokens_file is not None,
         "users_file": config.console.users_file is not None,
         "types": sorted(config.event_types),
         **sources.planned.get(config.source, sources.ask),
@@ -70,6 +71,16 @@ def _remove_user(sources: Sources, values: Values, user: User) -> str:
     return sources.command(user, "console", "user", "remove", "--", values["name"])
 
 
+def _add_token(sources: Sources, values: Values, user: User) -> str:
+    token = sources.command(user, "console", "token", "add", f"--role={values['role']}", "--", values["name"])
+    return str(texts()["config"]["made_token"].format(name=values["name"], token=token))
+
+
+def _remove_token(sources: Sources, values: Values, user: User) -> str:
+    return sources.command(user, "console", "token", "remove", "--", values["name"])
+
+
+_ROLE = Field("role", "viewer, operator or admin.", required=True)
 _NAME = Field("name", "The name.", required=True)
 
 PAGE = Page(
@@ -98,12 +109,21 @@ PAGE = Page(
             _add_user,
             (
                 _NAME,
-                Field("role", "viewer, operator or admin.", required=True),
+                _ROLE,
                 Field("password", "The password.", required=True, secret=True),
                 REASON,
             ),
         ),
         PageAction("user-remove", "admin", "Let somebody not log in any more.", _remove_user, (_NAME, REASON)),
+        PageAction(
+            "token-add",
+            "admin",
+            "Make a bearer token for a program, which is shown once.",
+            _add_token,
+            (_NAME, _ROLE, REASON),
+            shows_secret=True,
+        ),
+        PageAction("token-remove", "admin", "Refuse a program's token from now on.", _remove_token, (_NAME, REASON)),
     ),
     key="o",
 )

@@ -198,14 +198,14 @@ def test_commands_run_from_pages(daemon: Daemon, browser: Browser) -> None:
     assert (sly.status, sly.json["message"]) == (409, "there is no event type '--help'")
     again = browser.call("/api/v1/topics/rewind", {"type": "order", "since": "earliest", "reason": "a test"})
     assert again.status == 200, again.text
-    drawn = browser.call("/api/v1/summaries/draw", {})
-    assert "_latest.png" in drawn.json["message"] or ".png" in drawn.json["message"], drawn.text
+    filled = browser.call("/api/v1/summaries/rebuild", {"summary": "none", "reason": "a test"})
+    assert (filled.status, "there is no summary 'none'" in filled.text) == (409, True)
     rows = audited(daemon)[before:]
     assert [(row[0], row[3], row[4]) for row in rows] == [
         ("local", "events/forget", {"field": "user_id", "reason": "asked to"}),
         ("local", "topics/rewind", {"type": "--help", "since": "earliest", "reason": "a test"}),
         ("local", "topics/rewind", {"type": "order", "since": "earliest", "reason": "a test"}),
-        ("local", "summaries/draw", {}),
+        ("local", "summaries/rebuild", {"summary": "none", "reason": "a test"}),
     ]
     with psycopg.connect(daemon.dsn) as conn:
         assert conn.execute("SELECT requested_by FROM etld.erasure ORDER BY id DESC LIMIT 1").fetchone() == ("local",)

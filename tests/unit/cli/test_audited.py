@@ -20,7 +20,8 @@ UNAUDITED = {
     "start",  # there is no database to note it in
     "status", "health", "logs", "trace", "reconcile", "psql", "open", "generate",
     "dlq list", "dlq show", "dlq stats", "dlq test", "dlq rules list", "dlq rules show", "dlq rules draft",
-    "schemas list", "schemas check", "console user list", "config check", "config show", "config init", "config schema",
+    "schemas list", "schemas check", "console user list", "console token list",
+    "config check", "config show", "config init", "config schema",
     "database grants", "database dump", "database restore",
 }  # fmt: skip
 #: What a browser cannot do: see docs/console.md.

@@ -87,7 +87,7 @@ def test_only_what_is_touched(text: Callable[[], str], steps: list[str]) -> None
 
 
 def test_the_console_is_told_of_all_that_it_shows() -> None:
-    """And begins anew for what it is served with."""
+    """Which nobody is told where it only shows it; and it begins anew for what it is served with."""
 
     def steps(old: str, new: str) -> list[str]:
         before, after = read(WITH_CONSOLE), read(WITH_CONSOLE.replace(old, new, 1))
@@ -95,7 +95,8 @@ def test_the_console_is_told_of_all_that_it_shows() -> None:
         made = plan.make(KINDS, change, slots(before), {})
         return [f"{step.action} {step.slot}{' unsaid' * step.unsaid}" for step in made.steps if step.slot == "console"]
 
-    assert steps("keep = 20", "keep = 30") == ["reload console"]
+    assert steps("keep = 20", "keep = 30") == ["reload console unsaid"]
+    assert steps("max_attempts = 3", "max_attempts = 4") == ["reload console"]
     assert steps("port = 8090", "port = 8091") == ["restart console"]
     assert steps("enabled = true", "enabled = false") == ["stop console"]
 
