@@ -10,6 +10,7 @@ from etld.errors import EtldError
 from etld.util import interpreter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from etld.console.access.users import User
@@ -19,9 +20,10 @@ _LONGEST = 2000
 
 
 class Commands:
-    """Those that run; threads may share it."""
+    """Those that run; threads may share it. `program` gives the command line of a module with its arguments."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Callable[..., list[str]] = interpreter.command) -> None:
+        self._program = program
         self._running: set[subprocess.Popen[str]] = set()
         self._places = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -35,7 +37,7 @@ class Commands:
             raise EtldError(f"{_AT_ONCE} of such actions are under way: wait for one")
         try:
             process = subprocess.Popen(
-                interpreter.command("etld", "--config", str(config), "--asked-by", user.name, *arguments),
+                self._program("etld", "--config", str(config), "--asked-by", user.name, *arguments),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

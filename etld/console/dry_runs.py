@@ -15,6 +15,7 @@ from etld.errors import EtldError
 from etld.util import interpreter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from etld.deadletters.letter_filter import LetterFilter
@@ -44,9 +45,13 @@ class RuleTrial:
 
 
 class DryRuns:
-    """The dry runs of this console, the newest last; threads may share it."""
+    """The dry runs of this console, the newest last; threads may share it.
 
-    def __init__(self) -> None:
+    `program` gives the command line of a module with its arguments.
+    """
+
+    def __init__(self, program: Callable[..., list[str]] = interpreter.command) -> None:
+        self._program = program
         self._runs: dict[str, RuleTrial] = {}
         self._lock = threading.Lock()
 
@@ -72,7 +77,7 @@ class DryRuns:
                 del self._runs[old]
             asked = ("--file", "-", "--all", "--summary", "--json", *chosen.options())
             run.process = subprocess.Popen(
-                interpreter.command("etld", "--config", str(config), "dlq", "test", *asked),
+                self._program("etld", "--config", str(config), "dlq", "test", *asked),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

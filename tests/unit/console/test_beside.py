@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,30 +22,28 @@ from etld.console.live import Live
 from etld.console.page import Page, View
 from etld.deadletters.letter_filter import LetterFilter
 from etld.errors import EtldError
-from etld.util import interpreter
 from support.waiting import wait_until
 
 CONFIG = Path("etld.toml")
 
 
-def instead(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """Have a Python text run in place of etld, with its arguments."""
-    monkeypatch.setattr(interpreter, "command", lambda _module, *given: [sys.executable, "-c", text, *given])
+def instead(text: str) -> Callable[..., list[str]]:
+    """A Python text in place of etld, with its arguments."""
+    return lambda _module, *given: [sys.executable, "-c", text, *given]
 
 
-def test_a_command_is_run_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
-    instead(monkeypatch, "import sys; print(sys.argv[1:], sys.stdin.read())")
-    said = Commands().run(CONFIG, LOCAL, "forget", "--", "--help", given="secret")
+def test_a_command_is_run_for_somebody() -> None:
+    echo = Commands(instead("import sys; print(sys.argv[1:], sys.stdin.read())"))
+    said = echo.run(CONFIG, LOCAL, "forget", "--", "--help", given="secret")
     assert said == "['--config', 'etld.toml', '--asked-by', 'local', 'forget', '--', '--help'] secret"
-    instead(monkeypatch, "import sys; sys.exit('etld: no such thing')")
+    refusing = Commands(instead("import sys; sys.exit('etld: no such thing')"))
     with pytest.raises(EtldError, match=r"^no such thing$"):
-        Commands().run(CONFIG, LOCAL, "forget")
+        refusing.run(CONFIG, LOCAL, "forget")
 
 
-def test_two_commands_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_commands_at_once_and_no_more() -> None:
     """They end with the console."""
-    instead(monkeypatch, "import time; time.sleep(60)")
-    commands = Commands()
+    commands = Commands(instead("import time; time.sleep(60)"))
     ended: list[str] = []
 
     def run() -> None:
@@ -65,10 +64,10 @@ def test_two_commands_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> No
     assert ended == ["it ended with exit code -15"] * 2
 
 
-def test_a_dry_run_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_is_broken_off() -> None:
     """At once, with what it had told; its process is gone."""
-    instead(monkeypatch, "import sys, time; sys.stdin.read(); print('{\"tested\": 7}', flush=True); time.sleep(60)")
-    runs = DryRuns()
+    program = instead("import sys, time; sys.stdin.read(); print('{\"tested\": 7}', flush=True); time.sleep(60)")
+    runs = DryRuns(program)
     runs.start("a", CONFIG, "a rule", LetterFilter())
     wait_until(lambda: (found := runs.find("a")) is not None and found.told, 20, "it tells")
     began = time.monotonic()
