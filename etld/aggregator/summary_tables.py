@@ -83,7 +83,7 @@ class SummaryTables:
     def _take(self, side: SideConnection, synced: Synced) -> None:
         for name in synced.made:
             log.info("summary %s is new or changed: filling it from processed_events", name)
-        reader = self._worker.config.postgres.reader_role
+        reader = self._worker.config.postgres.reader
         if reader and synced.made and (missing := privileges.let_read(connection_of(side), reader)):
             log.error(
                 "the role %s cannot read all that it should; as the owner or a superuser: %s;",

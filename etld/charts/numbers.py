@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+#: The signs of currencies, by their codes: a unit that is one of these is money.
+CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 # From what on, which scale, and its letter.
 _SCALES = ((1e12, 1e12, "T"), (1e9, 1e9, "B"), (1e7, 1e6, "M"))
 # From here on there are no letters, and below it too many zeros.
@@ -33,7 +34,7 @@ class NumberForm:
     @property
     def sign(self) -> str:
         """The sign of a currency, which stands for the unit."""
-        return _SIGNS.get(self.unit, "")
+        return CURRENCIES.get(self.unit, "")
 
     def text(self, value: float) -> str:
         """A value label."""
@@ -81,7 +82,7 @@ def form_of(values: Iterable[float], unit: str = "") -> NumberForm:
         return NumberForm(unit, decimals=places if places <= _MOST_DECIMALS else None)
     if largest >= _WITH_DECIMALS:
         return NumberForm(unit)
-    if unit in _SIGNS:
+    if unit in CURRENCIES:
         return NumberForm(unit, decimals=2)
     return NumberForm(unit, decimals=max(len(_stripped(f"{size:.2f}").partition(".")[2]) for size in sizes))
 

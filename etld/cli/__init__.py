@@ -43,6 +43,7 @@ COMMANDS = {
     "open": ("etld.cli.open", "Open the console in a browser, or say where it is."),
     "console": ("etld.cli.console", "Say who may log in to the console."),
     "alerts": ("etld.cli.alerts", "Try the webhooks that are told of what is wrong."),
+    "bi": ("etld.cli.bi", "Make dashboards for Superset and Grafana, a project for dbt."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
 }

@@ -51,8 +51,8 @@ def grants(path: Path | None) -> None:
     click.echo(privileges.script(migrator, database, migrates=True), nl=False)
     if migrator != role:
         click.echo(privileges.script(role, database, migrates=False), nl=False)
-    if config.postgres.reader_role:
-        click.echo(privileges.reader_script(config.postgres.reader_role, database), nl=False)
+    if config.postgres.reader:
+        click.echo(privileges.reader_script(config.postgres.reader, database), nl=False)
 
 
 @command.command()

@@ -63,7 +63,7 @@ class Sources:
             idle_timeout=_IDLE_SECONDS,
             **access(config),
         )
-        self._reader = config.postgres.reader_role
+        self._reader = config.postgres.reader
         self._admin: Admin | None = None
         self._cluster = ""
         self._asking, self._making = threading.Lock(), threading.Lock()
@@ -109,7 +109,7 @@ class Sources:
 
     @contextmanager
     def reading(self, *, as_reader: bool = False) -> Iterator[Connection]:
-        """A transaction that only reads; `as_reader`: with the rights of `postgres.reader_role`, where there is one.
+        """A transaction that only reads; `as_reader`: with the rights of the role of readers, where there is one.
 
         Raises psycopg.OperationalError when PostgreSQL is away, slow, or every connection is taken.
         """

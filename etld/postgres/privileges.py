@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from etld.postgres import statements
-from etld.postgres.compose import SQL
+from etld.postgres.compose import SQL, Identifier, Literal
 from etld.postgres.errors import DatabaseError, DatabaseProblem, sqlstate
 from etld.util.text import one_line
 
@@ -61,6 +62,26 @@ def let_read(conn: Connection, reader: str) -> list[str]:
     _refused(conn, reader_lacks(conn, reader))
     # A GRANT by who may not is no error, where he has the privilege himself.
     return reader_lacks(conn, reader)
+
+
+def make_login(conn: Connection, name: str, password: str, reader: str) -> None:
+    """Make a login with the rights of the role of readers, or give the one of that name a new password.
+
+    Raises `DatabaseProblem` with the statements, where this connection's role may not.
+    """
+    there = conn.execute("SELECT to_regrole(quote_ident(%(name)s)) IS NOT NULL", {"name": name}).fetchone()
+    what = SQL("ALTER ROLE {} LOGIN PASSWORD {}") if there and there[0] else SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+    try:
+        with conn.transaction():
+            conn.execute(what.format(Identifier(name), Literal(password)))
+            conn.execute(SQL("GRANT {} TO {}").format(Identifier(reader), Identifier(name)))
+    except DatabaseError as error:
+        if sqlstate(error) not in (_DENIED, _NO_SUCH_ROLE):
+            raise
+        raise DatabaseProblem(
+            f"the role {role_of(conn)} may not make logins; as a superuser: CREATE ROLE {_quoted(name)} LOGIN PASSWORD"
+            f" '…' IN ROLE {_quoted(reader)};"
+        ) from error
 
 
 def _refused(conn: Connection, statements: list[str]) -> list[str]:
@@ -119,6 +140,14 @@ def named(dsn: str) -> tuple[str, str]:
     given = conninfo_to_dict(dsn)
     user = str(given.get("user") or "etld")
     return user, str(given.get("dbname") or user)
+
+
+def server(dsn: str) -> dict[str, str]:
+    """What an address says: host, port, dbname, user and whatever else, without a password. Raises ValueError."""
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(dsn).items() if name != "password"}
+    except ProgrammingError as error:
+        raise ValueError(one_line(error)) from error
 
 
 def _quoted(name: str) -> str:

@@ -89,6 +89,8 @@ WITH asked AS (
     WHERE (n.nspname = 'public' AND c.relname = 'processed_events' AND c.relkind IN ('r', 'p'))
         OR (n.nspname = 'etld' AND c.relkind = 'r' AND c.relname LIKE 'summary\_%%')
         OR (n.nspname = 'etld' AND c.relkind = 'v' AND c.relname IN (SELECT view_name FROM etld.type_view))
+        OR (n.nspname = 'etld' AND c.relkind = 'v'
+            AND c.relname IN ('freshness', 'dead_letters_by_reason', 'last_reconcile'))
 )
 SELECT 'CREATE ROLE ' || quoted || ' NOLOGIN' FROM asked WHERE role IS NULL
 UNION ALL

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etld.config.names import AGGREGATOR
 from etld.kafka.admin import Admin
 from etld.kafka.types import Partition, Watermarks
+from etld.reconcile import verdicts
 from etld.reconcile.compare import caught_up, compare
 from etld.reconcile.counts import read_counts
 from etld.summaries import definition, recompute
@@ -46,8 +47,17 @@ def reconcile(
     """The report of this moment, or of the one within `patience` seconds when nothing is in flight or differs.
 
     Summaries that the aggregator keeps back, while nothing is in flight, are a difference when it has read nothing for
-    some seconds. Raises `KafkaProblem` and psycopg errors.
+    some seconds. What it says is noted in the database. Raises `KafkaProblem` and psycopg errors.
     """
+    report = _settled(pool, config, kafka_settings, in_memory_broker=in_memory_broker, patience=patience)
+    with pool.connection() as conn:
+        verdicts.note(conn, report)
+    return report
+
+
+def _settled(
+    pool: Pool, config: Config, kafka_settings: Mapping[str, Any], *, in_memory_broker: bool, patience: float
+) -> Report:
     began = moved = time.monotonic()
     summed_up = -1
     while True:

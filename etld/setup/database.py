@@ -50,7 +50,7 @@ def _migrate_as_another(worker: Worker, role: str) -> None:
         partitions.ensure(worker)
         if given := privileges.grant(conn, role):
             log.info("granted %s what it needs: %d statements", role, given)
-        if reader := worker.config.postgres.reader_role:
+        if reader := worker.config.postgres.reader:
             privileges.let_read(conn, reader)
 
 

@@ -78,7 +78,7 @@ def set_up(worker: Worker) -> None:
         restored.erase_again(worker, cluster_id)
         for problem in event_views.follow(conn, [(kind.name, kind.schema.tree) for kind in loaded]):
             log.error("%s", problem)
-        database.let_read(conn, config.postgres.reader_role)
+        database.let_read(conn, config.postgres.reader)
     own_topics = {DEAD_LETTER_TOPIC: config.kafka.dead_letter_topic, PARKED_TOPIC: config.kafka.parked_topic}
     registered.write(config.schemas_path, cluster_id, schemas, own_topics)
 

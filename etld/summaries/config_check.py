@@ -20,6 +20,7 @@ def check(config: Config, data: dict[str, Any], removed: frozenset[KeyPath]) -> 
     yield from _event_types(config, data)
     yield from _chart_names(config)
     yield from _panels(config, data)
+    yield from _numbers(config, data)
     # Without a column that was left out, nothing can be said about the chart that shows it.
     partial = {path[1] for path in removed if path[:1] == ("summaries",) and path[2:3] != ("chart",)}
     whole = {name: summary for name, summary in config.summaries.items() if name not in partial}
@@ -60,6 +61,18 @@ def _panels(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
                 yield Mistake((*at, "by"), f"no group column {panel.by!r}; known: {_list(groups)}")
             if not panel.by and not over_time:
                 yield Mistake((*at, "by"), f"a {panel.kind} needs a group column; known: {_list(groups)}")
+
+
+def _numbers(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
+    for name, summary in config.summaries.items():
+        groups, measures = _keys(data, "summaries", name, "group_by"), _keys(data, "summaries", name, "measures")
+        for i, number in enumerate(summary.chart.numbers if summary.chart else ()):
+            at = ("summaries", name, "chart", "numbers", i)
+            if number.value not in measures:
+                yield Mistake((*at, "value"), f"no measure {number.value!r}; known: {_list(measures)}")
+            for column in number.where:
+                if column not in groups:
+                    yield Mistake((*at, "where", column), f"no group column {column!r}; known: {_list(groups)}")
 
 
 def _keys(data: Any, *path: str) -> list[str]:

@@ -23,12 +23,18 @@ def of_table(summary: Summary) -> Composed:
     )
     width = format_duration(summary.bucket)
     about = f"Running summary of {', '.join(summary.event_types)} events{filters}, by buckets of {width}."
+    comment = SQL("COMMENT ON TABLE {} IS {}").format(table_sql.table(summary), Literal(about))
+    return SQL("; ").join([comment, _of_columns(summary, words_of(summary))])
+
+
+def words_of(summary: Summary) -> dict[str, str]:
+    """What is said of each column."""
+    width = format_duration(summary.bucket)
     said = {"bucket_start": f"Where the bucket of {width} begins, by triggered_at and the clock of {summary.zone}."}
     said |= {one.name: f"{_path(one.field)} of the events; NULL: they have none." for one in summary.groups}
     for measure in summary.measures:
         said |= _of(measure)
-    comment = SQL("COMMENT ON TABLE {} IS {}").format(table_sql.table(summary), Literal(about))
-    return SQL("; ").join([comment, _of_columns(summary, said)])
+    return said
 
 
 def of_measures(summary: Summary, measures: Iterable[Measure]) -> Composed:

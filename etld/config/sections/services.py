@@ -22,6 +22,8 @@ from etld.config.sections.storage import Retention
 # With the longest event type a topic still has the 249 characters that Kafka takes.
 _Prefix = Annotated[str, Matching(r"[A-Za-z0-9._-]{0,180}", "at most 180 letters, digits, dots, - and _")]
 
+#: What the role of readers is called where nobody says otherwise.
+READER_ROLE = "etld_reader"
 _Role = Annotated[str, Matching(r"[A-Za-z0-9_-]{0,63}", "at most 63 letters, digits, - and _")]
 
 
@@ -94,7 +96,9 @@ class PostgresSection(Section):
     )
     migration_password_file: OptionalFile = Field(None, description="Holds the password of migration_dsn: one line.")
     reader_role: _Role = Field(
-        "", description="A role that may read events, views and summaries, and nothing else; set-up makes it."
+        "auto",
+        description="A role that may read events, views and summaries, and nothing else; set-up makes it. auto:"
+        f' {READER_ROLE} in the embedded server, none elsewhere; "" for none.',
     )
     pooler: Literal["", "transaction"] = Field(
         "", description="What dsn leads to: the server, or a pooler that gives each transaction a session."
@@ -104,6 +108,13 @@ class PostgresSection(Section):
     )
     connect_timeout: Annotated[Duration, at_least(1, "1 s")] = quantity("5 s", "How long to try one connection.")
     statement_timeout: PositiveDuration = quantity("30 s", "How long one statement may take.")
+
+    @property
+    def reader(self) -> str:
+        """The role of readers; "" when there is none."""
+        if self.reader_role != "auto":
+            return self.reader_role
+        return READER_ROLE if self.dsn == "embedded" else ""
 
 
 class SchemaRegistrySection(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from etld.config.sections.base import (
     AnyPath,
@@ -95,6 +95,24 @@ class PanelSection(Section):
     labels: dict[str, str] = Field(default_factory=dict, description="Category to the words for it.")
 
 
+def _listed(value: object) -> object:
+    """A table of values or lists of them, as lists."""
+    if isinstance(value, dict):
+        return {key: tuple(item) if isinstance(item, list | tuple) else (item,) for key, item in value.items()}
+    return value
+
+
+class NumberSection(Section):
+    """One big number of a dashboard: a measure over all that is shown, with the change to the period before."""
+
+    title: str = Field(min_length=1, description="What it is called.")
+    value: str = Field(description="The measure.")
+    where: Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_listed)] = Field(
+        default_factory=dict, description="Only rows with these values of group columns."
+    )
+    unit: str = Field("", description="What the values count.")
+
+
 class ChartSection(Section):
     """A summary's picture: its file name, title and panels."""
 
@@ -104,13 +122,16 @@ class ChartSection(Section):
     panels: Annotated[tuple[PanelSection, ...], Field(strict=False)] = Field(
         min_length=1, description="From left to right."
     )
+    numbers: Annotated[tuple[NumberSection, ...], Field(strict=False)] = Field(
+        (), description="The big numbers of its dashboards; without any, one for each measure."
+    )
 
 
 class SummarySection(Section):
     """A running summary: the table etld.summary_<name>."""
 
     event_types: Strings = Field(min_length=1, description="Events of these types are summed up.")
-    filter: dict[str, tuple[Any, ...]] = Field(
+    filter: Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_listed)] = Field(
         default_factory=dict, description="Only events with these values, by field path."
     )
     group_by: dict[Column, str] = Field(default_factory=dict, description="Group columns: name = field path.")
@@ -122,10 +143,3 @@ class SummarySection(Section):
         "UTC", description='Whose days the buckets of whole days are: "Europe/Berlin"; one has 23 to 25 hours.'
     )
     chart: ChartSection | None = Field(None, description="The picture of it.")
-
-    @field_validator("filter", mode="before")
-    @classmethod
-    def _lists(cls, value: object) -> object:
-        if isinstance(value, dict):
-            return {key: tuple(item) if isinstance(item, list | tuple) else (item,) for key, item in value.items()}
-        return value

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from etld.config.sections.summaries import ChartSection, PanelSection
+from etld.config.sections.summaries import ChartSection
 from etld.config.units import format_duration
 from etld.console.asked import BadValue, NotThere
 from etld.console.chart_svg import drawn
 from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import texts
 from etld.summaries import chart_data, definition, tables
+from etld.summaries.board import Board
 
 if TYPE_CHECKING:
     from etld.console.access.users import User
     from etld.console.page import Values, View
     from etld.console.sources import Sources
-    from etld.summaries.model import Summary
 
 _DAY = 86_400.0
 #: The times that can be looked at; 0: all.
@@ -24,8 +24,6 @@ _SPANS = {"1 d": _DAY, "7 d": 7 * _DAY, "30 d": 30 * _DAY, "365 d": 365 * _DAY, 
 _FIRST_SPAN = "7 d"
 #: Rows of the JSON and of the CSV file; the page shows the first of them.
 _MOST_ROWS = 10_000
-#: Panels over time are for this many measures at most.
-_MOST_MEASURES = 6
 
 
 def _data(sources: Sources, view: View) -> dict[str, Any]:
@@ -42,14 +40,15 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         raise NotThere(texts()["summaries"]["unknown"].format(name=name))
     summary = known[name]
     section = config.summaries[name]
-    title = section.chart.title if section.chart else name
+    board = Board(summary, section.chart)
+    title = board.title
     with sources.reading() as conn:
         ready = bool(tables.ready(conn, [summary]))
     if not ready:
         return {**around, "title": title, "rows": [], "columns": [], "panels": []}
     last = _SPANS[span] or None
     with sources.reading(as_reader=True) as conn:
-        chart = chart_data.read_chart(conn, summary, _chart(summary, section.chart, last))
+        chart = chart_data.read_chart(conn, summary, _chart(board, last))
         columns, rows = chart_data.read_rows(conn, summary, last, _MOST_ROWS)
     return {
         **around,
@@ -66,30 +65,13 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     }
 
 
-def _chart(summary: Summary, given: ChartSection | None, last: float | None) -> ChartSection:
+def _chart(board: Board, last: float | None) -> ChartSection:
     """What is configured, and every measure over time, in the time that is looked at."""
-    own = given.panels if given else ()
-    by = summary.groups[0].name if summary.groups else ""
-    words = {panel.by: panel.labels for panel in own}
-    units = {panel.value: panel.unit for panel in own}
-    over_time = [
-        PanelSection(
-            kind="line",
-            title=texts()["summaries"]["over_time"].format(measure=measure.name.replace("_", " ")),
-            by=by,
-            value=measure.name,
-            empty="",
-            unit=units.get(measure.name, ""),
-            labels=words.get(by, {}),
-        )
-        for measure in summary.measures[:_MOST_MEASURES]
-        if not any(panel.kind == "line" and panel.value == measure.name for panel in own)
-    ]
     return ChartSection.model_construct(
-        name=given.name if given else summary.name,
-        title=given.title if given else summary.name,
+        name=board.chart.name if board.chart else board.summary.name,
+        title=board.title,
         last=last,
-        panels=(*over_time, *own),
+        panels=(*board.over_time(), *board.panels),
     )
 
 

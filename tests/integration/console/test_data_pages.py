@@ -120,9 +120,9 @@ def test_a_summary_is_the_same_in_every_form(shown: tuple[Daemon, EtldClient, di
     assert sum(float(row[columns.index("revenue")]) for row in shown_as_json["rows"]) == revenue == sum(range(30))
     titles = [panel["title"] for panel in shown_as_json["panels"]]
     assert titles == [
-        "events over time",
-        "revenue over time",
-        "average price over time",
+        "Events over time",
+        "Revenue over time",
+        "Average price over time",
         "Items by event",
         "Revenue by event",
     ]

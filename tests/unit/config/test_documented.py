@@ -26,7 +26,7 @@ PRODUCTION = ROOT / "config" / "etld.production.toml"
 #: Keys that one table of the file shows and the others leave out.
 _COMMENTED = re.compile(r"^# (?=\[\[?[a-z_.]+\]\]?$|[a-z_]+ = )", re.MULTILINE)
 #: Said by the table's own comment, or shown by an example below one that is explained.
-_PLAIN = {"event_types", "name", "schema", "steps", "kind", "workers"}
+_PLAIN = {"event_types", "name", "schema", "steps", "kind", "workers", "numbers"}
 
 
 def everything() -> dict[str, Any]:

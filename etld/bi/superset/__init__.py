@@ -1,0 +1,1 @@
+"""Apache Superset: its bundles of assets, its REST interface, and a Superset of one's own beside the daemon."""

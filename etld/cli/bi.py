@@ -1,0 +1,184 @@
+"""`etld bi`: dashboards for Superset and Grafana, a project for dbt, and who may read."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etld.errors import EtldError, UsageError
+
+if TYPE_CHECKING:
+    from etld.bi.model import Dashboards
+    from etld.bi.superset.address import DatabaseAddress
+    from etld.config import Config
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_OUT = click.Path(path_type=Path)
+#: Who Superset is to PostgreSQL, unless somebody says otherwise.
+LOGIN = "superset"
+
+
+@click.group()
+def command() -> None:
+    """Dashboards of the summaries, made from the configuration."""
+
+
+@command.command()
+@click.option("--out", type=_OUT, metavar="DIR|ZIP", help="Write the bundle there: a directory, or a file *.zip.")
+@click.option("--url", help="Bring the dashboards to the Superset there, such as http://127.0.0.1:8088.")
+@click.option("--user", help="Who imports: a user of Superset with the role Admin.")
+@click.option("--password-file", type=_FILE, help="Holds the password of --user: one line.")
+@click.option("--provider", default="db", show_default=True, help="How Superset knows --user: db, or ldap.")
+@click.option(
+    "--database", "address", metavar="DSN", help="PostgreSQL as Superset reaches it; else as etld does, as `superset`."
+)
+@click.option("--database-password-file", type=_FILE, help="Holds the password for --database: one line.")
+@click.option("--with-password", is_flag=True, help="Write that password into the bundle of --out, in clear.")
+@click.option(
+    "--change",
+    is_flag=True,
+    help="For --out: big numbers with their change; Superset needs CHART_PLUGINS_EXPERIMENTAL.",
+)
+@click.option("--name", default="etld", show_default=True, help="What the database is called in Superset.")
+@click.pass_obj
+def superset(  # noqa: PLR0913, PLR0917  # an option each
+    path: Path | None,
+    out: Path | None,
+    url: str | None,
+    user: str | None,
+    password_file: Path | None,
+    provider: str,
+    address: str | None,
+    database_password_file: Path | None,
+    with_password: bool,
+    change: bool,
+    name: str,
+) -> None:
+    """Write the dashboards as a bundle of Superset's, or import them: again after each change, nothing doubles.
+
+    Superset reads as a member of the role of readers: `etld bi login superset --password-file FILE` makes one.
+    """
+    from etld.bi.superset import bundle
+    from etld.bi.superset.address import MASK
+    from etld.bi.superset.names import BundleNames
+
+    if (out is None) == (url is None):
+        raise UsageError("say where to: --out DIR|ZIP, or --url URL")
+    if with_password and (out is None or database_password_file is None):
+        raise UsageError("--with-password is for --out, with --database-password-file")
+    password = _secret(database_password_file) if database_password_file else None
+    config, target = _database(path, address)
+    made = _made(config)
+    if out is not None:
+        files = bundle.files(made, target, name, password if with_password and password else MASK, change=change)
+        click.echo(f"wrote {_write(out, files)}")
+        return
+    assert url is not None
+    from etld.bi.superset.client import FLAG, Superset
+
+    if user is None or password_file is None:
+        raise UsageError("--url needs --user and --password-file")
+    session = Superset(url)
+    session.log_in(user, _secret(password_file), provider)
+    change = session.shows_change()
+    session.take(bundle.zipped(bundle.files(made, target, name, change=change)), password)
+    names = BundleNames(name)
+    for board in made.dashboards:
+        click.echo(f"{board.title:24} {session.dashboard(names.slug(board.key))}")
+    if not change:
+        click.echo(
+            f"Big numbers have no change to the period before: turn {FLAG} on in Superset's FEATURE_FLAGS, restart it,"
+            " and run this again",
+            err=True,
+        )
+
+
+@command.command()
+@click.argument("name")
+@click.option("--password-file", type=_FILE, required=True, help="Holds its password; made when it is missing.")
+@click.pass_obj
+def login(path: Path | None, name: str, password_file: Path) -> None:
+    """Make a login NAME in PostgreSQL that may read events, views and summaries, and nothing else.
+
+    For Superset, Grafana, dbt, or a person. One that is there gets the password of the file.
+    """
+    from etld.cli.target import find
+    from etld.postgres import privileges
+
+    target = find(path)
+    reader = target.config.postgres.reader
+    if not reader:
+        raise EtldError("there is no role of readers: set [postgres] reader_role, such as etld_reader, and restart")
+    if not password_file.exists():
+        _new_secret(password_file)
+    password = _secret(password_file)
+    with target.connect("bi login") as conn:
+        privileges.make_login(conn, name, password, reader)
+    click.echo(f"{name} may read; its password is in {password_file}")
+
+
+def _made(config: Config) -> Dashboards:
+    from etld.bi import build
+
+    if not config.event_types:
+        raise EtldError("the configuration has no event types, so there is nothing to show")
+    return build.dashboards(config)
+
+
+def _secret(file: Path) -> str:
+    try:
+        password = file.read_text("utf-8").strip("\r\n")
+    except OSError as error:
+        raise EtldError(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise EtldError(f"cannot read {file}: it is not UTF-8") from error
+    if not password:
+        raise EtldError(f"{file} is empty, and should hold a password")
+    return password
+
+
+def _new_secret(file: Path) -> None:
+    from etld.util.files import write_atomically
+
+    try:
+        write_atomically(file, f"{secrets.token_urlsafe(24)}\n".encode())
+    except OSError as error:
+        raise EtldError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _database(path: Path | None, given: str | None) -> tuple[Config, DatabaseAddress]:
+    """The configuration, and how Superset reaches its database: as is said, or as etld does."""
+    from etld.bi.superset.address import DatabaseAddress
+    from etld.cli.target import find
+    from etld.config.secrets import split
+    from etld.postgres.privileges import server
+    from etld.supervisor.config_checks import load
+
+    config = load(path)
+    try:
+        if given is not None:
+            return config, DatabaseAddress.of(server(split(given)[0]))
+        own = find(path).postgres if config.postgres.dsn == "embedded" else split(config.postgres.dsn)[0]
+        return config, DatabaseAddress.of(server(own), LOGIN)
+    except ValueError as error:
+        raise UsageError(f"--database: {error}") from error
+
+
+def _write(out: Path, files: dict[str, str]) -> str:
+    """Put the bundle where it was asked for; what was written, in words."""
+    from etld.bi.superset import bundle
+    from etld.util.files import write_atomically
+
+    try:
+        if out.suffix == ".zip":
+            write_atomically(out, bundle.zipped(files))
+            return str(out)
+        for name, text in files.items():
+            out.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(out / name, text.encode())
+    except OSError as error:
+        raise EtldError(f"cannot write {error.filename or out}: {error.strerror}") from error
+    return f"{len(files)} files below {out}"
