@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 ETLD = $(VENV)/bin/etld
-PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --retries 5
-# Named after what it installed: a change of either file installs anew.
-STAMP = $(VENV)/.etld-$(shell cat pyproject.toml constraints.txt | cksum | tr -d ' ')
+# What etld needs, and what its tests and linters need besides. Each is done when the file is there that is named after
+# what was installed: a change of what is read installs anew.
+RUN = deploy/embedded.txt
+DEV = constraints.txt
+STAMP = $(VENV)/.etld-run-$(shell cat pyproject.toml $(RUN) | cksum | tr -d ' ')
+DEV_STAMP = $(VENV)/.etld-dev-$(shell cat pyproject.toml $(DEV) | cksum | tr -d ' ')
 
-.PHONY: run stop setup test test-unit lint audit lock bench faults clean help
+.PHONY: run stop setup setup-dev test test-unit lint audit lock dist bench faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -20,29 +23,29 @@ stop: ## End the daemon and all its parts.
 
 setup: $(STAMP) ## Make .venv with etld and all it needs.
 
+setup-dev: $(DEV_STAMP) ## The same, with the packages of the tests and linters.
+
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "etld needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
-	  || { rm -rf $(VENV); echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
-	@echo "Installing etld and what it needs into $(VENV)"
-	@$(PIP) --no-deps --require-hashes -r constraints.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@sh deploy/install.sh $(PYTHON) $(VENV) $(RUN)
 	@rm -f $(VENV)/.etld-* && touch $@
 
-test: setup ## Run every test, with a small part of `make faults`, two files at a time (about 35 minutes).
+$(DEV_STAMP):
+	@sh deploy/install.sh $(PYTHON) $(VENV) $(DEV)
+	@rm -f $(VENV)/.etld-* && touch $@ $(STAMP)
+
+test: setup-dev ## Run every test, with a small part of `make faults`, two files at a time (about 35 minutes).
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-unit: setup ## The tests that need no broker, no database, no daemon and no other process (seconds).
+test-unit: setup-dev ## The tests that need no broker, no database, no daemon and no other process (seconds).
 	@$(VENV)/bin/python -m pytest -n 2 -m 'not integration and not slow' tests/unit $(ARGS)
 
-lint: setup ## ruff, mypy --strict, the import contract.
+lint: setup-dev ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-audit: setup ## Ask osv.dev for known vulnerabilities of what is installed, and list the licences.
+audit: setup-dev ## Ask osv.dev for known vulnerabilities of what is installed, and list the licences.
 	@$(VENV)/bin/python .ci/audit.py $(ARGS)
 
 # setuptools builds etld: with --no-build-isolation it has to be there, pinned like the rest.
@@ -50,7 +53,13 @@ LOCK = echo 'setuptools>=77' | uv pip compile pyproject.toml - --universal --pyt
   --no-header --no-annotate --quiet $(ARGS)
 lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--upgrade for newer versions).
 	$(LOCK) --extra embedded --extra dev -o constraints.txt
+	$(LOCK) -c constraints.txt --extra embedded -o deploy/embedded.txt
 	$(LOCK) -c constraints.txt -o deploy/requirements.txt
+	echo 'uv>=0.9' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --quiet $(ARGS) -o deploy/uv.txt
+
+dist: setup ## The wheel and the sdist in dist/: the same bytes from the same commit.
+	@$(VENV)/bin/python deploy/dist.py dist
 
 SECRET = $$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 .env: ## What docker compose reads, with passwords of its own.
@@ -58,12 +67,12 @@ SECRET = $$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 	  -e "s/^CONSOLE_PASSWORD=.*/CONSOLE_PASSWORD=$(SECRET)/" .env.example > $@
 	@echo "wrote $@; docker compose up -d --build"
 
-bench: setup ## Measure etld against the physical limit of this machine (ARGS="--only NAME").
+bench: setup-dev ## Measure etld against the physical limit of this machine (ARGS="--only NAME").
 	@PYTHONPATH=tests $(VENV)/bin/python -m bench $(ARGS)
 
-faults: setup ## Kill, freeze and cut a real etld, and count every event (ARGS=--help).
+faults: setup-dev ## Kill, freeze and cut a real etld, and count every event (ARGS=--help).
 	@PYTHONPATH=tests $(VENV)/bin/python -m faults $(ARGS)
 
 clean: stop ## Stop, and remove the daemon's data, charts and caches (asks nothing).
-	rm -rf var event_summary_charts .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info
+	rm -rf var event_summary_charts .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
 	find etld tests -name __pycache__ -prune -exec rm -rf {} +

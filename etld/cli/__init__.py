@@ -15,6 +15,7 @@ from etld.errors import EtldError
 
 #: Command to module and the line that `etld --help` shows.
 COMMANDS = {
+    "demo": ("etld.cli.demo", "Start, send sample events, show what became of them."),
     "start": ("etld.cli.start", "Start the daemon."),
     "stop": ("etld.cli.stop", "Stop the daemon, after what is under way is done."),
     "restart": ("etld.cli.restart", "Restart workers one by one, or the whole daemon."),
@@ -46,12 +47,12 @@ COMMANDS = {
     "bi": ("etld.cli.bi", "Make dashboards for Superset and Grafana, a project for dbt."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
+    "completion": ("etld.cli.completion", "Print a shell's completion of etld."),
+    "man": ("etld.cli.man", "Print the manual page."),
 }
-#: Not in the list of commands: what `make run` calls.
-HIDDEN = {"demo": ("etld.cli.demo", "Send sample events and show what became of them.")}
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, hidden_lazy=HIDDEN, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "config_path",

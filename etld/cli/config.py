@@ -78,13 +78,8 @@ def show(path: Path | None, as_json: bool) -> None:
     click.echo(tomli_w.dumps(data), nl=False)
 
 
-@command.command()
-@click.argument("target", type=click.Path(path_type=Path), default="config/etld.toml")
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
-def init(target: Path, force: bool) -> None:
-    """Write the documented default configuration, and the sample schemas beside it."""
-    if target.exists() and not force:
-        raise EtldError(f"{target} is there already; --force overwrites it")
+def write_default(target: Path) -> None:
+    """Write the documented default configuration and, where there are none, the sample schemas; raises EtldError."""
     root = target.absolute().parent
     root = root.parent if root.name == "config" else root
     bundle = resources.files("etld.config").joinpath("defaults")
@@ -98,6 +93,16 @@ def init(target: Path, force: bool) -> None:
                 (root / "schemas" / entry.name).write_text(entry.read_text())
     except OSError as error:
         raise EtldError(f"cannot write {target}: {error.strerror}") from error
+
+
+@command.command()
+@click.argument("target", type=click.Path(path_type=Path), default="config/etld.toml")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+def init(target: Path, force: bool) -> None:
+    """Write the documented default configuration, and the sample schemas beside it."""
+    if target.exists() and not force:
+        raise EtldError(f"{target} is there already; --force overwrites it")
+    write_default(target)
     click.echo(f"wrote {target}; next: etld --config {target} start")
 
 

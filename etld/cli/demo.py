@@ -1,4 +1,4 @@
-"""`etld demo`, hidden: what `make run` does once etld is installed."""
+"""`etld demo`: a first look, in any directory; `make run` does it once etld is installed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,30 @@ import click
 
 from etld.control.client import ask
 from etld.errors import EtldError, Unreachable
+from etld.util import config_file
 from etld.worker import KAFKA_USER
 
 if TYPE_CHECKING:
     from etld.cli.target import Target
 
 
-@click.command(hidden=True)
+@click.command()
 @click.option("--count", default=600, show_default=True, type=click.IntRange(1), help="Sample events to send.")
 @click.pass_obj
 def command(config_path: Path | None, count: int) -> None:
-    """Start the daemon if need be, send sample events, and show what became of them."""
+    """Start the daemon if need be, send sample events, and show what became of them.
+
+    Where there is no configuration, the documented default is written first, as `etld config init` does.
+    """
+    from etld.cli.config import write_default
     from etld.cli.target import find
     from etld.embedded import fetch
     from etld.samples.demo import Demo
     from etld.supervisor.config_checks import load
 
+    if config_file.find(config_path) is None:
+        write_default(config_file.CANDIDATES[0])
+        _say(f"Wrote {config_file.CANDIDATES[0]} and schemas/")
     config = load(config_path)
     fetch.fetch(config)
     if not _runs(config_path):
@@ -73,7 +81,7 @@ def _show(target: Target) -> None:
     _say("etld goes on running")
     program = _program()
     click.echo(f"  look: {program} status")
-    click.echo(f"  stop: make stop  (or {program} stop)")
+    click.echo(f"  stop: {program} stop")
 
 
 def _runs(config_path: Path | None) -> bool:

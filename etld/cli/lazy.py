@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from etld.util.suggest import did_you_mean
 
@@ -16,15 +17,11 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """`lazy`: by its name each command's module, which defines `command`, and the line that the group's help shows.
+    """`lazy`: by its name each command's module, which defines `command`, and the line that the group's help shows."""
 
-    `hidden_lazy`: the same for commands that the help leaves out.
-    """
-
-    def __init__(self, *args: Any, lazy: Entries, hidden_lazy: Entries | None = None, **options: Any) -> None:
+    def __init__(self, *args: Any, lazy: Entries, **options: Any) -> None:
         super().__init__(*args, **options)
         self._lazy = lazy
-        self._all = {**lazy, **(hidden_lazy or {})}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In their own order."""
@@ -32,18 +29,25 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import it."""
-        if cmd_name not in self._all:
+        if cmd_name not in self._lazy:
             return None
-        command: click.Command = importlib.import_module(self._all[cmd_name][0]).command
+        command: click.Command = importlib.import_module(self._lazy[cmd_name][0]).command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest the nearest of the names for one that is not known."""
-        if args[0] not in self._all:
+        if args[0] not in self._lazy:
             ctx.fail(f"there is no command {args[0]!r}{did_you_mean(args[0], self._lazy)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Its commands with their lines, without importing any, then its options."""
+        found = [
+            CompletionItem(name, help=line) for name, (_, line) in self._lazy.items() if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Without importing any."""

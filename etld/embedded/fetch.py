@@ -1,14 +1,23 @@
-"""`python -m etld.embedded.fetch`: get the embedded broker into the cache, showing progress."""
+"""Getting the embedded broker into the cache, showing progress.
+
+`python -m etld.embedded.fetch` does it while etld's packages are still being installed: by the standard library alone.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from etld import config as configuration
-from etld.embedded import choice, jars, tansu
+from etld.embedded import choice, jars, java, tansu
 from etld.errors import EtldError
+
+if TYPE_CHECKING:
+    from etld.config import Config
+
+_MEGABYTES = 54
 
 
 class _ProgressLine:
@@ -30,7 +39,7 @@ class _ProgressLine:
         _say(f"\r\x1b[K{said}" if self._terminal else said)
 
 
-def fetch(config: configuration.Config) -> None:
+def fetch(config: Config) -> None:
     """Fetch what the configuration asks for, telling it on stderr; raises EtldError."""
     if config.kafka.bootstrap_servers != "embedded":
         return
@@ -45,12 +54,17 @@ def fetch(config: configuration.Config) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch for the configuration (an optional path); 0 when all is there."""
-    try:
-        fetch(configuration.load(Path(arguments[0]) if arguments else None))
-    except EtldError as error:
-        _say(f"etld: {error}")
-        return error.exit_code
+    """Fetch what the configuration as shipped asks for here; with --wanted only say what that is, if anything.
+
+    What cannot be fetched is no error yet: the start of the broker tries again, and says why.
+    """
+    target = jars.directory(jars.cache_dir(Path("var", "cache")))
+    wanted = java.find() is not None and jars.maven() is not None and not target.is_dir()
+    if "--wanted" in arguments:
+        sys.stdout.write(f"Apache Kafka {jars.version()} ({_MEGABYTES} MB)\n" if wanted else "")
+    elif wanted:
+        with contextlib.suppress(EtldError):
+            jars.fetch(target.parent)
     return 0
 
 

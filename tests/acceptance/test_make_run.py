@@ -18,7 +18,7 @@ from etld.util.ports import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
-_PARTS = ("Makefile", "pyproject.toml", "constraints.txt", "config", "schemas", "etld")
+_PARTS = ("Makefile", "pyproject.toml", "constraints.txt", "deploy", "config", "schemas", "etld")
 
 
 class Copy:
@@ -118,7 +118,7 @@ def test_make_run_twice(copy: Copy, kafka_cache: Path) -> None:
     assert all(copy.directory.joinpath(chart).read_bytes().startswith(b"\x89PNG") for chart in charts)
     assert copy.env["ETLD_INGEST__PORT"] in first
     assert f"http://127.0.0.1:{copy.env['ETLD_CONSOLE__PORT']}" in first
-    assert "make stop" in first
+    assert "etld stop" in first
     assert counts(copy.make("run"))["total"] == 1200
     assert "Tansu" not in copy.log()
     copy.make("stop")

@@ -24,7 +24,7 @@ def _name(requirement: str) -> str:
     return re.split(r"[^A-Za-z0-9._-]", requirement)[0].replace("_", "-").replace(".", "-").lower()
 
 
-@pytest.mark.parametrize("file", ["constraints.txt", "deploy/requirements.txt"])
+@pytest.mark.parametrize("file", ["constraints.txt", "deploy/embedded.txt", "deploy/requirements.txt", "deploy/uv.txt"])
 def test_every_line_is_a_pin_or_a_hash(file: str) -> None:
     """So that pip takes nothing that was not looked at, from whichever index."""
     lines = (ROOT / file).read_text().splitlines()
@@ -34,15 +34,19 @@ def test_every_line_is_a_pin_or_a_hash(file: str) -> None:
 
 
 def test_all_that_etld_needs_is_pinned() -> None:
-    """What it asks for itself, and setuptools, which builds it; the same versions in both files."""
+    """What it asks for itself, and setuptools, which builds it; the same versions in every file."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     pinned = {file: dict(re.findall(r"^(\S+)==(\S+)", (ROOT / file).read_text(), re.MULTILINE))
-              for file in ("constraints.txt", "deploy/requirements.txt")}  # fmt: skip
+              for file in ("constraints.txt", "deploy/embedded.txt", "deploy/requirements.txt")}  # fmt: skip
     own = {_name(one) for one in [*project["project"]["dependencies"], *project["build-system"]["requires"]]}
-    extras = {_name(one) for group in project["project"]["optional-dependencies"].values() for one in group}
-    assert own <= pinned["deploy/requirements.txt"].keys()
-    assert own | extras <= pinned["constraints.txt"].keys()
-    assert pinned["deploy/requirements.txt"].items() <= pinned["constraints.txt"].items()
+    extras = {
+        name: {_name(one) for one in group} for name, group in project["project"]["optional-dependencies"].items()
+    }
+    image, run, dev = (pinned[file] for file in ("deploy/requirements.txt", "deploy/embedded.txt", "constraints.txt"))
+    assert own <= image.keys()
+    assert extras["embedded"] <= run.keys() - image.keys()
+    assert extras["dev"] <= dev.keys() - run.keys()
+    assert image.items() <= run.items() <= dev.items()
 
 
 class _Service(BaseHTTPRequestHandler):
