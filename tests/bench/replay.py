@@ -33,7 +33,7 @@ def _broken() -> str:
     return json.dumps(one)
 
 
-class _Live:
+class LiveEvents:
     """Batches of live events, each with ids of its own: `events` of them, and more for as long as `lasts`."""
 
     def __init__(self, events: int, lasts: Callable[[], bool]) -> None:
@@ -46,6 +46,16 @@ class _Live:
             batch = [_plain(self.sent + at) | {"event_id": str(uuid.uuid4())} for at in range(IN_BATCH)]
             self.sent += IN_BATCH
             yield request("/v1/batch", json.dumps({"batch": batch}).encode())
+
+
+def rate_of(daemon: Daemon, events: LiveEvents, stored: Callable[[], int]) -> float:
+    """Events a second from HTTP to the table, as fast as it goes; `stored`: how many are there."""
+    began = time.monotonic()
+    load = drive(daemon.http, iter(events), 8)
+    if load.failures:
+        raise RuntimeError(f"{load.failures} of {load.answers} batches were not accepted")
+    wait_until(lambda: stored() >= events.sent, 300, "the live events are stored", 0.1)
+    return events.sent / (time.monotonic() - began)
 
 
 class _Replay:
@@ -91,13 +101,7 @@ def replay(environment: Environment, name: str) -> Result:
             return int(row[0]) if row else 0
 
         def live(lasts: Callable[[], bool]) -> float:
-            source = _Live(events, lasts)
-            began = time.monotonic()
-            load = drive(daemon.http, iter(source), 8)
-            if load.failures:
-                raise RuntimeError(f"{load.failures} of {load.answers} batches were not accepted")
-            wait_until(lambda: count(_LIVE) >= source.sent, 300, "the live events are stored", 0.1)
-            return source.sent / (time.monotonic() - began)
+            return rate_of(daemon, LiveEvents(events, lasts), lambda: count(_LIVE))
 
         def clear() -> None:
             conn.execute("DELETE FROM etld.dead_letter")
