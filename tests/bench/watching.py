@@ -7,6 +7,7 @@ has the numbers as JSON.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -24,20 +25,24 @@ class People:
     def __init__(self, base: str, count: int) -> None:
         self.base, self.count = base, count
         self.pages = self.changes = self.failures = 0
-        self.seeing = 0
+        self._seeing = 0
+        self._all_see = asyncio.Event()
 
     async def run(self) -> None:
         """Until SIGTERM."""
         end = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_read=60.0)) as session:
-            tasks = [asyncio.create_task(self._person(session, number)) for number in range(self.count)]
-            while self.seeing < self.count and not end.is_set():
-                await asyncio.sleep(0.05)
-            print("all see their page", flush=True)
-            await end.wait()
-            for task in tasks:
-                task.cancel()
+            people = asyncio.gather(*(self._person(session, number) for number in range(self.count)))
+            for step in (self._all_see.wait(), end.wait()):
+                await asyncio.wait({people, asyncio.ensure_future(step)}, return_when=asyncio.FIRST_COMPLETED)
+                if people.done():
+                    people.result()
+                if not end.is_set():
+                    print("all see their page", flush=True)
+            people.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await people
         print(json.dumps({"pages": self.pages, "changes": self.changes, "failures": self.failures}), flush=True)
 
     async def _person(self, session: aiohttp.ClientSession, number: int) -> None:
@@ -49,8 +54,10 @@ class People:
             async for line in answer.content:
                 if line.startswith(b"event: live"):
                     self.changes += 1
-                    self.seeing += first
+                    self._seeing += first
                     first = False
+                    if self._seeing == self.count:
+                        self._all_see.set()
         self.failures += 1  # it ends with the test only
 
     async def _clicks(self, session: aiohttp.ClientSession, number: int) -> None:
