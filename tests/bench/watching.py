@@ -34,8 +34,9 @@ class People:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_read=60.0)) as session:
             people = asyncio.gather(*(self._person(session, number) for number in range(self.count)))
-            for step in (self._all_see.wait(), end.wait()):
-                await asyncio.wait({people, asyncio.ensure_future(step)}, return_when=asyncio.FIRST_COMPLETED)
+            ended = asyncio.ensure_future(end.wait())
+            for step in (asyncio.ensure_future(self._all_see.wait()), ended):
+                await asyncio.wait({people, step, ended}, return_when=asyncio.FIRST_COMPLETED)
                 if people.done():
                     people.result()
                 if not end.is_set():
