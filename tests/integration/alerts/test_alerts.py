@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,29 +109,3 @@ def test_the_command_tries_it(etld: FakeWorkersDaemon, receiver: WebhookReceiver
     shown = etld.cli("config", "show").stdout
     assert f'url = "http://127.0.0.1:{receiver.port}/***"' in shown
     assert "pass-of-bob" not in shown
-
-
-def test_mistakes_of_the_configuration_are_told(etld: FakeWorkersDaemon, tmp_path: Path) -> None:
-    text = etld.config.read_text().partition("[[alerts]]")[0]
-    wrong = tmp_path / "etld.toml"
-    for lines, where in (
-        ('name = "a"', "alerts[0].url: expected either url or url_file"),
-        ('name = "a"\nurl = "ftp://x/secret"', "alerts[0].url: expected an http or https URL"),
-        ('name = "A b"\nurl = "http://x"', "alerts[0].name: expected up to 40 of a-z"),
-        (
-            'name = "a"\nurl = "http://x"\n[[alerts]]\nname = "a"\nurl = "http://x"',
-            "alerts[1].name: 'a' is the name of",
-        ),
-    ):
-        wrong.write_text(f"{text}[[alerts]]\n{lines}\n")
-        etld_says = _check(etld, wrong)
-        assert where in etld_says
-        assert "secret" not in etld_says
-
-
-def _check(etld: FakeWorkersDaemon, path: Path) -> str:
-    kept, etld.config = etld.config, path
-    try:
-        return etld.cli("config", "check").stderr
-    finally:
-        etld.config = kept
