@@ -6,10 +6,14 @@ import json
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import click
 
 from etld.errors import ConfigError, EtldError, Problem
+
+#: What a configuration is for, to the file that `init` begins with.
+_PURPOSES = {"laptop": "etld.toml", "server": "etld.production.toml", "kubernetes": "etld.kubernetes.toml"}
 
 
 @click.group()
@@ -78,15 +82,21 @@ def show(path: Path | None, as_json: bool) -> None:
     click.echo(tomli_w.dumps(data), nl=False)
 
 
-def write_default(target: Path) -> None:
-    """Write the documented default configuration and, where there are none, the sample schemas; raises EtldError."""
+def write_default(target: Path, purpose: str = "laptop") -> None:
+    """Write a configuration to begin with, its JSON schema, and the sample schemas where there are none.
+
+    Raises EtldError.
+    """
+    from etld.config.file_schema import NAME, json_schema
+
     root = target.absolute().parent
     root = root.parent if root.name == "config" else root
     bundle = resources.files("etld.config").joinpath("defaults")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(bundle.joinpath("etld.toml").read_text())
+        target.write_text(bundle.joinpath(_PURPOSES[purpose]).read_text())
         target.chmod(0o640)
+        target.with_name(NAME).write_text(_text_of(json_schema()))
         for entry in bundle.iterdir():
             if entry.name.endswith(".avsc") and not (root / "schemas" / entry.name).exists():
                 (root / "schemas").mkdir(exist_ok=True)
@@ -97,18 +107,31 @@ def write_default(target: Path) -> None:
 
 @command.command()
 @click.argument("target", type=click.Path(path_type=Path), default="config/etld.toml")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(list(_PURPOSES)),
+    default="laptop",
+    show_default=True,
+    help="laptop: every key, documented, with embedded servers; the others: what differs, for servers of your own.",
+)
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
-def init(target: Path, force: bool) -> None:
-    """Write the documented default configuration, and the sample schemas beside it."""
+def init(target: Path, purpose: str, force: bool) -> None:
+    """Write a configuration to begin with, its JSON schema for editors, and the sample schemas beside it."""
     if target.exists() and not force:
         raise EtldError(f"{target} is there already; --force overwrites it")
-    write_default(target)
-    click.echo(f"wrote {target}; next: etld --config {target} start")
+    write_default(target, purpose)
+    after = "start" if purpose == "laptop" else "config check --without-secrets"
+    click.echo(f"wrote {target}; next: etld --config {target} {after}")
 
 
 @command.command()
 def schema() -> None:
     """The JSON schema of the file, for editors."""
-    from etld.config import json_schema
+    from etld.config.file_schema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    click.echo(_text_of(json_schema()), nl=False)
+
+
+def _text_of(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -14,7 +14,7 @@ from etld import logs
 from etld.config import names
 from etld.config.secrets import inside, is_secret, secrets_of_webhook, split
 from etld.config.sections.alerts import AlertSection
-from etld.config.sections.base import AnyPath, FileSchema, Matching, Section
+from etld.config.sections.base import AnyPath, Matching, Section
 from etld.config.sections.console import ConsoleSection
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
 from etld.config.sections.ingest import IngestSection
@@ -236,9 +236,3 @@ class Config(Section):
                 secret = self.secret_of(alert, name)
                 found += secrets_of_webhook(secret) if name == "url" else [secret]
         return [secret for secret in found if secret]
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the file, for editors."""
-    schema = Config.model_json_schema(by_alias=True, schema_generator=FileSchema)
-    return {"$schema": FileSchema.schema_dialect, **schema, "title": "etld"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from etld.config.sections.base import (
     AnyPath,
@@ -102,14 +102,20 @@ def _listed(value: object) -> object:
     return value
 
 
+#: In the file a value or a list of values for each name.
+_Values = Annotated[
+    dict[str, tuple[Any, ...]],
+    BeforeValidator(_listed),
+    WithJsonSchema({"type": "object", "additionalProperties": {"not": {"type": "object"}}}),
+]
+
+
 class NumberSection(Section):
     """One big number of a dashboard: a measure over all that is shown, with the change to the period before."""
 
     title: str = Field(min_length=1, description="What it is called.")
     value: str = Field(description="The measure.")
-    where: Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_listed)] = Field(
-        default_factory=dict, description="Only rows with these values of group columns."
-    )
+    where: _Values = Field(default_factory=dict, description="Only rows with these values of group columns.")
     unit: str = Field("", description="What the values count.")
 
 
@@ -131,9 +137,7 @@ class SummarySection(Section):
     """A running summary: the table etld.summary_<name>."""
 
     event_types: Strings = Field(min_length=1, description="Events of these types are summed up.")
-    filter: Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_listed)] = Field(
-        default_factory=dict, description="Only events with these values, by field path."
-    )
+    filter: _Values = Field(default_factory=dict, description="Only events with these values, by field path.")
     group_by: dict[Column, str] = Field(default_factory=dict, description="Group columns: name = field path.")
     measures: dict[Column, AnyMeasure] = Field(
         min_length=1, description='Measures: "count", or { sum|avg|min|max = field path }.'

@@ -134,6 +134,24 @@ def test_init_writes_the_documented_file_and_its_schemas(tmp_path: Path, monkeyp
     assert (tmp_path / "schemas" / "order.avsc").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("purpose", "check"),
+    [("laptop", ["check"]), ("server", ["check", "--without-secrets"]), ("kubernetes", ["check", "--without-secrets"])],
+)
+def test_each_purpose_is_good_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str, check: list[str]
+) -> None:
+    """But for the files of secrets of the place that it is for; editors find the schema beside it."""
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path / "config" / "etld.toml"
+    assert config("init", "--for", purpose).exit_code == 0
+    done = config(*check, file=target)
+    assert done.exit_code == 0, done.output
+    named = target.read_text().splitlines()[0].removeprefix("#:schema ./")
+    assert json.loads((target.parent / named).read_text())["title"] == "etld"
+    assert ("embedded" in target.read_text()) == (purpose == "laptop")
+
+
 def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
     """A word, no traceback."""
     (tmp_path / "file").write_text("")

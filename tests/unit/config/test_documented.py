@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from collections import defaultdict
 from pathlib import Path
@@ -131,10 +132,9 @@ def test_the_shipped_files_are_good(tmp_path: Path) -> None:
     text = PRODUCTION.read_text()
     for name in set(re.findall(r'"(/(?:etc|run)/[^"]+)"', text)):
         here = tmp_path / Path(name).name
-        shipped = ROOT / "schemas" / here.name
-        secret = "" if here.suffix == ".toml" else "x"
-        here.write_text(shipped.read_text() if shipped.exists() else secret)
+        here.write_text("" if here.suffix == ".toml" else "x")
         text = text.replace(f'"{name}"', f'"{here}"')
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
     path = tmp_path / "production.toml"
     path.write_text(text)
     config = load(path, {})
