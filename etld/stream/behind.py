@@ -23,6 +23,8 @@ class LagInTime:
 
     def seconds(self, high: Offset, done: Offset, now: float) -> float:
         """For how long the first record that is not done has been known to wait; 0.0 when none does."""
+        if self._seen and high < self._seen[-1][1]:  # the topic was made anew
+            self._seen.clear()
         if self._is_news(high, now):
             self._seen.append((now, high))
         while self._seen and self._seen[0][1] <= done:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from etld.stream.behind import LagInTime
@@ -18,15 +17,18 @@ if TYPE_CHECKING:
 
 
 class SessionReport:
-    """Passes on what changed. `with_totals`: the counts of the positions are the daemon's totals."""
+    """Passes on what changed. `with_totals`: the counts of the positions are the daemon's totals.
 
-    def __init__(self, worker: Worker, *, with_totals: bool) -> None:
+    `in_time` outlives a session: what waits does so while another begins.
+    """
+
+    def __init__(self, worker: Worker, in_time: dict[Partition, LagInTime], *, with_totals: bool) -> None:
         self._worker = worker
+        self._in_time = in_time
         self._with_totals = with_totals
         self._faults: dict[str, str | None] = {}
         self._written: dict[Partition, Offset] = {}
         self._to_commit: dict[Partition, Offset] = {}
-        self._in_time: dict[Partition, LagInTime] = defaultdict(LagInTime)
 
     def fault(self, name: str, text: str | None) -> bool:
         """A condition, or None when it is over; was it another until now?
@@ -52,7 +54,6 @@ class SessionReport:
         """A partition is no longer ours."""
         self._written.pop(partition, None)
         self._to_commit.pop(partition, None)
-        self._in_time.pop(partition, None)
         self._worker.forget(str(partition))
         self._tell_seconds(*partition, None)
 
@@ -86,7 +87,7 @@ class SessionReport:
             if high is not None:
                 done = self._written.get(partition, mine.next)
                 self._worker.lag(str(partition), max(0, high - done))
-                seconds = self._in_time[partition].seconds(high, done, time.monotonic())
+                seconds = self._in_time.setdefault(partition, LagInTime()).seconds(high, done, time.monotonic())
                 self._tell_seconds(*partition, round(seconds, 1))
 
     def _tell_seconds(self, topic: str, number: int, seconds: float | None) -> None:

@@ -10,6 +10,7 @@ from etld.kafka.cluster import KafkaCluster
 from etld.kafka.settings import client_settings
 from etld.sinks.base import PIECE, Consumer
 from etld.sinks.registry import SINKS
+from etld.stream.behind import LagInTime
 from etld.stream.strangers import FirstClaim
 
 if TYPE_CHECKING:
@@ -93,5 +94,7 @@ class Resources:
         self.first_claim = FirstClaim(self.admin, worker.config, handler.daemon(), known)
         #: Every partition that this process has ever claimed.
         self.claimed: set[Partition] = set()
+        #: For how long each partition has waited.
+        self.in_time: dict[Partition, LagInTime] = {}
         #: When the work beside the batches was last done, monotonic.
         self.idled_at = float("-inf")

@@ -57,7 +57,7 @@ class Session:
         self._timings = timings
         self._sink = resources.sink
         self._backlog: deque[Batch] = deque()
-        self._report = SessionReport(worker, with_totals=handler.reports_totals)
+        self._report = SessionReport(worker, resources.in_time, with_totals=handler.reports_totals)
         self._assignments = Assignments(resources, self._report)
         self._next_check = time.monotonic() + self._timings.check_topics_every
         self._next_report = 0.0

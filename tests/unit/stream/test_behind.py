@@ -25,3 +25,12 @@ def test_a_long_backlog_takes_little_memory() -> None:
     seconds = [lag.seconds(n, 0, float(n)) for n in range(1, 100_001)]
     assert seconds[-1] == 99_999.0
     assert abs(lag.seconds(100_000, 50_000, 100_000.0) - 50_000) < 300
+
+
+def test_a_topic_made_anew_begins_anew() -> None:
+    lag = LagInTime()
+    assert lag.seconds(1000, 0, 0.0) == 0.0
+    assert lag.seconds(5, 0, 100.0) == 0.0
+    assert lag.seconds(5, 5, 101.0) == 0.0
+    assert lag.seconds(9, 5, 110.0) == 0.0
+    assert lag.seconds(9, 5, 115.0) == 5.0

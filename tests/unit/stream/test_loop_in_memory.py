@@ -29,6 +29,7 @@ from etld.sinks.base import (
 from etld.sinks.memory import MemorySink, MemoryStore, MemoryTransaction
 from etld.stream import Batch, BatchHandler, BatchLimits, Timings, Work
 from etld.worker import Addresses
+from etld.worker.metrics import key
 from etld.worker.testing import LocalWorker
 from support.waiting import wait_until
 
@@ -359,8 +360,11 @@ def test_a_slow_sink_holds_the_reading_back(cluster: MemoryCluster, store: Memor
     for number in range(2000, 2100):
         cluster.append(FIRST, b"%d" % number)
     wait_until(lambda: running.worker.metrics.lags.get(str(FIRST)) == 2100, 10, "nothing is read: lag grows", 0.005)
+    seconds = key("consumer_lag_seconds", {"topic": FIRST.topic, "partition": FIRST.number})
+    wait_until(lambda: running.worker.metrics.gauges.get(seconds, 0.0) > 0, 10, "in time too", 0.005)
     store.gate.set()
     stored(store, *(b"%d" % number for number in range(2100)))
+    wait_until(lambda: running.worker.metrics.gauges[seconds] == 0.0, 10, "it has caught up", 0.005)
 
 
 def test_the_cluster_away_is_told_and_waited_out(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
