@@ -23,6 +23,7 @@ _SQL = statements.load(__package__, "rows")
 GONE = SQL("pg_temp.etld_gone")
 _DETAILS = ("user_details", "event_details")
 _AT_ONCE = 1000
+_FOUND_OF = SQL("CREATE TEMPORARY TABLE etld_found ON COMMIT DROP AS")
 _OR, _AND = SQL(" OR "), SQL(" AND ")
 
 Values = tuple[str, ...]
@@ -43,8 +44,9 @@ def condition(fields: Sequence[str], values: Sequence[Values], until: datetime) 
 def find(conn: Connection, of: Composable) -> Iterator[list[str]]:
     """The ids of the rows that meet a condition, some at a time, as of one moment."""
     with conn.transaction(), conn.cursor("etld_forget") as cur:
-        cur.itersize = _AT_ONCE
-        cur.execute(SQL("SELECT e.event_id::text FROM public.processed_events e WHERE {}").format(of))
+        # Into a table first: PostgreSQL looks through rows for a cursor in one process only.
+        conn.execute(SQL("{} SELECT e.event_id::text FROM public.processed_events e WHERE {}").format(_FOUND_OF, of))
+        cur.execute("SELECT * FROM pg_temp.etld_found")
         while found := cur.fetchmany(_AT_ONCE):
             yield [row[0] for row in found]
 
