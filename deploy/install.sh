@@ -15,7 +15,7 @@ fetching=$!
 trap 'kill $fetching 2>/dev/null || :' EXIT
 
 uv=$(command -v uv || echo "$venv/bin/uv")
-if ! [ -x "$venv/bin/python" ]; then
+if ! [ -x "$venv/bin/python" ] || ! { [ -x "$uv" ] || "$venv/bin/python" -m pip --version >/dev/null 2>&1; }; then
   if [ -x "$uv" ]; then
     "$uv" venv --quiet --clear --python "$python" "$venv"
   else
