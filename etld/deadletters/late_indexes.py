@@ -17,6 +17,7 @@ _MADE_BY = {
     "dead_letter_event": _SQL.dead_letter_event,
     "dead_letter_error_group": _SQL.dead_letter_error_group,
     "dead_letter_attempt_user": _SQL.dead_letter_attempt_user,
+    "dead_letter_attempt_rule": _SQL.dead_letter_attempt_rule,
 }
 
 

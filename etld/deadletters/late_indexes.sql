@@ -10,6 +10,9 @@ CREATE INDEX CONCURRENTLY dead_letter_error_group ON etld.dead_letter
 -- name: dead_letter_attempt_user
 CREATE INDEX CONCURRENTLY dead_letter_attempt_user ON etld.dead_letter_attempt (etld.letter_user(before))
 
+-- name: dead_letter_attempt_rule
+CREATE INDEX CONCURRENTLY dead_letter_attempt_rule ON etld.dead_letter_attempt (rule, outcome) WHERE rule IS NOT NULL
+
 -- name: try_lock
 -- One corrector at a time; any constant will do.
 SELECT pg_try_advisory_lock(hashtext('etld.dead_letter_event'))

@@ -222,5 +222,11 @@ def by_rule(conn: Connection, states: Sequence[str] | None = None) -> list[dict[
     return [dict(zip(columns, row, strict=True)) for row in conn.execute(_SQL.by_rule, chosen)]
 
 
+def outcomes_of_rules(conn: Connection, rules: Sequence[str]) -> dict[str, dict[str, int]]:
+    """What became of the repairs of some rules, by an index, however many attempts there are."""
+    rows = conn.execute(_SQL.outcomes_of_rules, {"rules": list(rules)})
+    return {row[0]: dict(zip(("repaired", "failed", "under_way"), row[1:], strict=True)) for row in rows}
+
+
 def _day(value: date) -> str:
     return value.isoformat()

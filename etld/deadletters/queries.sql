@@ -254,6 +254,15 @@ WHERE %(states)s::text[] IS NULL OR EXISTS (
 GROUP BY 1
 ORDER BY 2 DESC, 1
 
+-- name: outcomes_of_rules
+SELECT rule,
+    count(*) FILTER (WHERE outcome IN ('stored', 'duplicate', 'filtered')),
+    count(*) FILTER (WHERE outcome = 'failed'),
+    count(*) FILTER (WHERE outcome = 'repaired')
+FROM etld.dead_letter_attempt
+WHERE rule = ANY(%(rules)s::text[])
+GROUP BY 1
+
 -- name: by_day
 SELECT hour::date, sum(letters)::bigint, coalesce(sum(letters) FILTER (WHERE state = 'resolved'), 0)::bigint,
     coalesce(sum(letters) FILTER (WHERE state = 'parked'), 0)::bigint,

@@ -171,6 +171,10 @@ class DeadLetterService:
         """By rule, also one that is no more: `attempts`, and of them `stored`, `failed`, `under_way` and `parked`."""
         return {row.pop("rule"): row for row in queries.by_rule(self._conn)}
 
+    def repairs(self, rules: Sequence[str]) -> dict[str, dict[str, int]]:
+        """What became of the repairs of these rules, as far as there are any: `repaired`, `failed`, `under_way`."""
+        return queries.outcomes_of_rules(self._conn, rules)
+
     def test(
         self, chosen: LetterFilter, limit: int | None = None, *, only_matching: bool = False
     ) -> Iterator[TrialReport]:

@@ -37,6 +37,7 @@ steps = [
 _RELOAD_SECONDS = 60.0
 _LONGEST_RULE = 32_000
 _SAMPLES, _REASONS = 30, 50
+_NONE = {"repaired": 0, "failed": 0, "under_way": 0}
 _ORIGIN = Path("the rule")
 
 
@@ -44,14 +45,14 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     values = view.values
     shown = shown_by(view)
     run = sources.dry_runs.find(values["run"]) if "run" in values else None
+    rules = _store(sources).all()
     with sources.reading() as conn:
         service = DeadLetterService(conn)
         total = service.count(_tried(shown))
         states = service.states(replace(shown, states=None)) if choice(values) else None
-        counts = service.rule_counts()
+        counts = service.repairs([rule.name for rule in rules])
         groups = service.groups(shown, 1).groups if "group" in values else ()
         jobs = service.jobs(1)
-    rules = _store(sources).all()
     edited = next((rule for rule in rules if rule.name == values.get("edit")), None)
     begun = edited.as_toml() if edited else draft(groups[0]) if groups else _NEW
     return {
@@ -63,7 +64,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         "run": None if run is None else _told(run, view),
         "job": jobs[0].as_json() if jobs and jobs[0].state == "running" else None,
         "next_run": secrets.token_urlsafe(9),
-        "rules": [{**rule.as_json(), **_numbers(counts.get(rule.name, {}))} for rule in rules],
+        "rules": [{**rule.as_json(), **_NONE, **counts.get(rule.name, {})} for rule in rules],
         "place": None if sources.config.corrector.rules_dir is None else str(sources.config.corrector.rules_dir),
     }
 
@@ -73,10 +74,6 @@ def _told(run: RuleTrial, view: View) -> dict[str, Any]:
     told["samples"] = told.get("samples", [])[:_SAMPLES] if view.payloads else []
     told["reasons"] = told.get("reasons", [])[:_REASONS]
     return told
-
-
-def _numbers(of: dict[str, int]) -> dict[str, int]:
-    return {"repaired": of.get("stored", 0), "failed": of.get("failed", 0), "under_way": of.get("under_way", 0)}
 
 
 def _tried(chosen: LetterFilter) -> LetterFilter:

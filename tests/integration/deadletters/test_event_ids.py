@@ -44,12 +44,12 @@ def rows(conn: Connection) -> list[tuple[Any, ...]]:
 
 def indexed(conn: Connection) -> bool:
     """Is every index of letters there, and valid?"""
-    names = "dead_letter_event", "dead_letter_error_group", "dead_letter_attempt_user"
+    names = "dead_letter_event", "dead_letter_error_group", "dead_letter_attempt_user", "dead_letter_attempt_rule"
     found = conn.execute(
         "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indisvalid AND relname = ANY(%s)",
         (list(names),),
     )
-    return found.fetchone() == (3,)
+    return found.fetchone() == (4,)
 
 
 def moved(conn: Connection, page: int) -> int:
