@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etld.cli import asking
-from etld.errors import EtldError
+from etld.errors import EtldError, Unreachable
 from etld.util.text import one_line, shortened
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _LONGEST = 2000
 # Seconds. A command does its work without the audit when the database is not there.
 _PATIENCE = 2.0
 _FROM = "cli"
+# An address that says so needs nothing else.
+_BY_FILE = "passfile="
 
 
 class AuditedCommand(click.Command):
@@ -76,10 +79,9 @@ class _Note:
     def begin(self, action: str, arguments: dict[str, str], outcome: str | None) -> None:
         with _problems(self):
             from etld.console import audit
-            from etld.console.access.users import User
 
             node, connect = _audit_database(self._path)
-            asked = audit.AskedAction(User(asking.system_user(), "admin"), _FROM, action, arguments)
+            asked = audit.AskedAction(asking.system_user(), "admin", _FROM, action, arguments)
             with connect as conn:
                 row = audit.begin(conn, node, asked)
                 if outcome is None:
@@ -115,6 +117,8 @@ class _problems:  # noqa: N801  # as a function
         """Nothing to prepare."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if error is None:
+            return False
         from etld.postgres.errors import DatabaseError
 
         if isinstance(error, EtldError | DatabaseError):
@@ -124,12 +128,27 @@ class _problems:  # noqa: N801  # as a function
 
 
 def _audit_database(config_path: Path | None) -> tuple[str, AbstractContextManager[Connection]]:
-    """The daemon's name, and a connection to the database that has the audit; raises `EtldError`, psycopg errors."""
+    """The daemon's name, and a connection to the database that has the audit; raises `EtldError`, psycopg errors.
+
+    Where the daemon says how to come to its database, nothing else is asked: reading the configuration takes longer
+    than most commands.
+    """
+    from etld.control.client import ask
+
+    with contextlib.suppress(Unreachable):
+        status = ask(config_path, "status")
+        address = status["addresses"]["postgres"]
+        if address is None:
+            raise EtldError("the daemon has no database yet")
+        if _BY_FILE in address and "node_id" in status:  # a daemon of an older version does not say
+            from etld.postgres import connections
+
+            return status["node_id"], connections.connect(
+                address, application_name="etld audit", connect_timeout=_PATIENCE, statement_timeout=_PATIENCE
+            )
     from etld.cli.target import find
 
     target = find(config_path)
-    if target.addresses.postgres is None:
-        raise EtldError("the daemon has no database yet")
     return target.config.node_id, target.connect("audit", within=_PATIENCE)
 
 

@@ -16,6 +16,7 @@ from etld.postgres.errors import DatabaseError
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
+    from etld.console.access.users import User
     from etld.console.audit import AskedAction
     from etld.console.page import PageAction
     from etld.console.sources import Sources
@@ -59,29 +60,29 @@ class Actions:
         with self._sources.connection() as conn:
             audit.end_lost(conn, self._sources.config.node_id, time.monotonic() - self._began)
 
-    async def do(self, action: PageAction, attempt: AskedAction) -> Outcome:
+    async def do(self, action: PageAction, user: User, attempt: AskedAction) -> Outcome:
         """Do it, if the user may and it can be noted; returns before its end when that takes long."""
-        task = asyncio.get_running_loop().create_task(self._do(action, attempt))
+        task = asyncio.get_running_loop().create_task(self._do(action, user, attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         done, _ = await asyncio.wait({task}, timeout=PATIENCE)
         return task.result() if done else Outcome("under way", texts()["actions"]["under_way"])
 
-    async def _do(self, action: PageAction, attempt: AskedAction) -> Outcome:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, action, attempt)
+    async def _do(self, action: PageAction, user: User, attempt: AskedAction) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, action, user, attempt)
 
-    def _in_thread(self, action: PageAction, attempt: AskedAction) -> Outcome:
+    def _in_thread(self, action: PageAction, user: User, attempt: AskedAction) -> Outcome:
         if not action.changes:
-            return self._outcome(action, attempt)
+            return self._outcome(action, user, attempt)
         try:
             with self._sources.connection() as conn:
                 row = audit.begin(conn, self._sources.config.node_id, _without_secrets(action, attempt))
         except DatabaseError as error:
             told = texts()["actions"]["no_audit"].format(error=one_line(error))
             return Outcome("failed", told)
-        outcome = self._outcome(action, attempt)
+        outcome = self._outcome(action, user, attempt)
         told = outcome.state if action.shows_secret and outcome.good else outcome.text
-        log.info("%s (%s) at %s: %s: %s", attempt.user.name, attempt.user.role, attempt.address, attempt.action, told)
+        log.info("%s (%s) at %s: %s: %s", attempt.who, attempt.role, attempt.address, attempt.action, told)
         try:
             with self._sources.connection() as conn:
                 audit.end(conn, row, outcome.state if outcome.state == "done" else f"{outcome.state}: {outcome.text}")
@@ -89,11 +90,11 @@ class Actions:
             log.warning("what came of %s is not in etld.audit: %s", attempt.action, one_line(error))
         return outcome
 
-    def _outcome(self, action: PageAction, attempt: AskedAction) -> Outcome:
-        if not attempt.user.may(action.role):
-            return Outcome("refused", texts()["actions"]["role"].format(role=action.role, own=attempt.user.role))
+    def _outcome(self, action: PageAction, user: User, attempt: AskedAction) -> Outcome:
+        if not user.may(action.role):
+            return Outcome("refused", texts()["actions"]["role"].format(role=action.role, own=user.role))
         try:
-            return Outcome("done", action.run(self._sources, attempt.arguments, attempt.user))
+            return Outcome("done", action.run(self._sources, attempt.arguments, user))
         except (EtldError, DatabaseError) as error:
             return Outcome("failed", one_line(error))
         except Exception as error:

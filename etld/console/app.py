@@ -140,10 +140,9 @@ class Routes:
 
     async def _do(self, request: web.Request, page: Page, action: PageAction, given: dict[str, Any]) -> Outcome:
         values = values_of(action.fields, given)
-        attempt = audit.AskedAction(
-            request[SESSION].user, self._console.guard.address(request), f"{page.name}/{action.name}", values
-        )
-        return await self._console.actions.do(action, attempt)
+        user, address = request[SESSION].user, self._console.guard.address(request)
+        attempt = audit.AskedAction(user.name, user.role, address, f"{page.name}/{action.name}", values)
+        return await self._console.actions.do(action, user, attempt)
 
     async def _openapi(self, _request: web.Request) -> web.StreamResponse:
         return _json_answer(openapi.document(PAGES))

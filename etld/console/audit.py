@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from etld.postgres import statements
 
 if TYPE_CHECKING:
-    from etld.console.access.users import User
     from etld.console.page import Values
     from etld.postgres.connections import Connection
 
@@ -21,7 +20,8 @@ _LONGEST = 2000
 class AskedAction:
     """What somebody asks for: an action such as "workers/restart"."""
 
-    user: User
+    who: str
+    role: str
     address: str
     action: str
     arguments: Values
@@ -33,8 +33,8 @@ def begin(conn: Connection, node: str, attempt: AskedAction) -> int:
         _SQL.begin,
         {
             "node": node,
-            "who": attempt.user.name,
-            "role": attempt.user.role,
+            "who": attempt.who,
+            "role": attempt.role,
             "address": attempt.address,
             "action": attempt.action,
             "arguments": json.dumps({name: value.replace("\0", "") for name, value in attempt.arguments.items()}),

@@ -9,7 +9,6 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from etld.config.inner_paths import WORD
 from etld.postgres import session_settings
 from etld.util.suggest import did_you_mean
 
@@ -82,6 +81,8 @@ def _of_url(dsn: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_words(dsn: str) -> Iterator[tuple[str, str]]:
+    from etld.config.inner_paths import WORD  # which brings the whole configuration: commands do without
+
     at = 0
     while at < len(dsn):
         found = WORD.match(dsn, at)

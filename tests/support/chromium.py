@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ class WatchedPage:
         if over > 0:
             self.wrong.append(f"{path} at {self.width}: {over} pixels too wide")
         if SCREENSHOTS:
-            name = path.partition("?")[0].strip("/").replace("/", "-")[:30] or "flow"
+            name = re.sub(r"[^\w-]+", "-", path.strip("/"))[:30] or "flow"
             file = f"{SCREENSHOTS}/{name}-{self.width}-{self.scheme}.png"
             self.page.screenshot(path=file, full_page=True)
         source = axe() if thoroughly else None

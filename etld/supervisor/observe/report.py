@@ -112,6 +112,7 @@ class DaemonReport:
             "uptime_s": round(now - self.lifecycle.began, 1),
             "version": __version__,
             "config": str(self.active.config.source),
+            "node_id": self.active.config.node_id,
             "addresses": self.active.addresses.as_dict(),
             "workers": [self._worker(slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
             "totals": self.workers.metrics.totals(),

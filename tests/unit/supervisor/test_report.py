@@ -57,7 +57,7 @@ def workers() -> Workers:
 @pytest.fixture
 def report(workers: Workers) -> DaemonReport:
     active: Any = SimpleNamespace(
-        config=SimpleNamespace(source="etld.toml"), addresses=Addresses("h", "k", "p", "embedded", "c")
+        config=SimpleNamespace(source="etld.toml", node_id="n"), addresses=Addresses("h", "k", "p", "embedded", "c")
     )
     operations: Any = SimpleNamespace(current=None, last=None)
     return DaemonReport(Lifecycle(was_started=True), workers, active, operations, Disk())
