@@ -36,11 +36,13 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         service = DeadLetterService(conn, repairer)
         found = named(service, LetterFilter(ids=(name,)))
         report = service.show((found.ids or (name,))[0])
+        # With the event_id that a repair has, also where none came.
+        draft = _event(service.draft(report.letter.listed.id).event)
     row, value = report.letter.listed, report.letter.value
     told = {
         **report.as_json(),
         "created_at": row.created_at,
-        "editable": len(_event(report.decoded.event) or "") <= _EVENT,
+        "draft_text": draft if row.state in REPLAY.states and draft and len(draft) <= _EVENT else None,
         "replayable": row.state in REPLAY.states,
         "discardable": row.state in DISCARD.states,
         "payloads": view.payloads,
