@@ -51,6 +51,8 @@ _READING: Mapping[str, Any] = {
 _CHUNK = 1000
 # The session stands still while it asks where partitions end: longer, and nobody would hear in time that it cannot.
 _ASSIGN_WITHIN = 3.0
+# Likewise, of where they end by now.
+_ASK_FOR = 0.1
 _TRANSIENT = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
@@ -85,6 +87,7 @@ class GroupConsumer:
         self._paused = False
         self._held: set[Partition] = set()
         self._asked: dict[Partition, Offset] = {}
+        self._asked_at: dict[Partition, float] = {}
         self.broker_problem: str | None = None
         self._consumer = confluent_kafka.Consumer(
             {**_READING, **settings, **_membership(membership), "error_cb": self._on_error}, logger=log
@@ -179,14 +182,25 @@ class GroupConsumer:
         """
         try:
             if self._assigned:
-                asked = self._marks(self._consumer, self._assigned, timeout)
-                self._asked.update({key: marks.high for key, marks in asked})
+                self._ask_ends(timeout)
             else:
                 self._consumer.list_topics(self._topic, timeout=timeout)
         except KafkaException as error:
             self.broker_problem = error.args[0].str()
         else:
             self.broker_problem = None
+
+    def _ask_ends(self, timeout: float) -> None:
+        """Ask where partitions end, those that were not asked for longest, for as long as a session may stand still.
+
+        Each question waits in the connection for the fetch that is under way there, up to half a second.
+        """
+        order = sorted(self._assigned, key=lambda key: self._asked_at.get(key, 0.0))
+        enough = time.monotonic() + _ASK_FOR
+        for key, marks in self._marks(self._consumer, order, timeout):
+            self._asked[key], self._asked_at[key] = marks.high, time.monotonic()
+            if self._asked_at[key] >= enough:
+                return
 
     @staticmethod
     def _marks(
