@@ -191,15 +191,15 @@ class GroupConsumer:
             self.broker_problem = None
 
     def _ask_ends(self, timeout: float) -> None:
-        """Ask where partitions end, those that were not asked for longest, for as long as a session may stand still.
+        """Ask where partitions end: those that are held, and of the others for as long as a session may stand still.
 
         Each question waits in the connection for the fetch that is under way there, up to half a second.
         """
-        order = sorted(self._assigned, key=lambda key: self._asked_at.get(key, 0.0))
+        order = sorted(self._assigned, key=lambda key: (key not in self._held, self._asked_at.get(key, 0.0)))
         enough = time.monotonic() + _ASK_FOR
         for key, marks in self._marks(self._consumer, order, timeout):
             self._asked[key], self._asked_at[key] = marks.high, time.monotonic()
-            if self._asked_at[key] >= enough:
+            if key not in self._held and self._asked_at[key] >= enough:
                 return
 
     @staticmethod
