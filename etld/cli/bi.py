@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etld.cli.audited import AuditedCommand
 from etld.errors import EtldError, UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def superset(  # noqa: PLR0913, PLR0917  # an option each
         )
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="config/reader")
 @click.argument("name")
 @click.option("--password-file", type=_FILE, required=True, help="Holds its password; made when it is missing.")
 @click.pass_obj

@@ -18,14 +18,15 @@ from etld.console.pages import PAGES
 #: What they change is nowhere, or not the system's: see docs/console.md.
 UNAUDITED = {
     "start",  # there is no database to note it in
-    "status", "health", "logs", "trace", "reconcile", "psql", "open", "generate",
+    "status", "health", "logs", "trace", "reconcile", "psql", "open", "generate", "demo",
+    "completion", "man", "bi superset",
     "dlq list", "dlq show", "dlq stats", "dlq test", "dlq rules list", "dlq rules show", "dlq rules draft",
     "schemas list", "schemas check", "console user list", "console token list",
     "config check", "config show", "config init", "config schema",
     "database grants", "database dump", "database restore",
 }  # fmt: skip
 #: What a browser cannot do: see docs/console.md.
-NOT_ON_A_PAGE = {"daemon/stop", "config/new-type"}
+NOT_ON_A_PAGE = {"daemon/stop", "config/new-type", "config/reader"}
 
 
 def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
