@@ -112,7 +112,7 @@ class AlertChannel:
 
     def _tell(self) -> None:
         """Have the daemon know how it is here."""
-        waits = f"; {len(self._waiting)} messages wait" if self._waiting else ""
+        waits = f"; messages that wait: {len(self._waiting)}" if self._waiting else ""
         self._worker.fault(WEBHOOK + self.name, None if self._problem is None else self._problem + waits)
         self._worker.gauge("alerts_waiting", len(self._waiting), webhook=self.name)
         self._on_change()

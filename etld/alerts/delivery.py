@@ -132,7 +132,8 @@ def _retry_after(answer: aiohttp.ClientResponse) -> float:
 def _why(error: Exception) -> str:
     """Without the URL, which is in the text of some."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted: {error.certificate_error}"
+        wrong = error.certificate_error
+        return f"its certificate is not trusted: {getattr(wrong, 'verify_message', '') or wrong}"
     found = getattr(error, "os_error", error)
     if isinstance(found, OSError):
         return found.strerror or type(found).__name__

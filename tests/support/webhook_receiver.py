@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,8 +30,11 @@ class WebhookReceiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.scheme = "http" if tls is None else "https"
         self.received: list[Received] = []
         self.status, self.location = 200, ""
         self.closing = threading.Event()
@@ -42,7 +46,7 @@ class WebhookReceiver(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"{self.scheme}://127.0.0.1:{self.port}/hook"
 
     def told(self, *what: str) -> list[dict[str, Any]]:
         """The messages in JSON of these kinds, the oldest first."""
@@ -75,9 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def receiving(port: int = 0) -> Iterator[WebhookReceiver]:
+def receiving(tls: ssl.SSLContext | None = None) -> Iterator[WebhookReceiver]:
     """One that is closed after the block."""
-    receiver = WebhookReceiver(port)
+    receiver = WebhookReceiver(tls)
     try:
         yield receiver
     finally:

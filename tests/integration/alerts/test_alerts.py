@@ -68,7 +68,7 @@ def test_a_webhook_that_is_away_is_seen_and_told_later(etld: FakeWorkersDaemon, 
     receiver.status = 503
     fault(etld, "kafka")
     wrong = wait_until(lambda: _webhook_fault(etld), 30.0, "the failure is a fault")
-    assert wrong == f"http://127.0.0.1:{receiver.port}/*** answered 503: so it is; 1 messages wait"
+    assert wrong == f"http://127.0.0.1:{receiver.port}/*** answered 503: so it is; messages that wait: 1"
     assert etld.get().endswith(b"ok\n")
     assert 'etld_alert_failures_total{webhook="ops",worker="alerts"}' in etld.ask("metrics")["text"]
     etld.edit('after = "1 ms"', 'after = "2 ms"')

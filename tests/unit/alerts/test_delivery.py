@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from etld.alerts.message import AlertMessage
 from etld.config import Config
 from etld.errors import EtldError, UsageError
 from etld.util.ports import free_port
+from support.certificates import make
 from support.webhook_receiver import WebhookReceiver, receiving
 
 SECRET = "not for every eye"
@@ -102,6 +104,18 @@ def test_a_proxy_of_the_environment_is_gone_through(receiver: WebhookReceiver, m
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     deliver({"url": receiver.url})
     assert receiver.received[1].path == "/hook"
+
+
+def test_a_certificate_has_to_be_known(tmp_path: Path) -> None:
+    """To the system, or by ca_file."""
+    pair = make(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    with receiving(tls) as receiver:
+        assert "its certificate is not trusted" in refused(url=receiver.url)
+        assert receiver.received == []
+        deliver({"url": receiver.url, "ca_file": str(pair.certificate)})
+        assert len(receiver.received) == 1
 
 
 def test_files_that_are_wrong_are_told(receiver: WebhookReceiver, tmp_path: Path) -> None:
