@@ -19,6 +19,12 @@ name = "ops"
 url = "http://bob:pass-of-bob@127.0.0.1:{port}/hook"
 after = "1 ms"
 fold = "1 ms"
+
+[[alerts]]
+name = "stuck"
+url = "http://127.0.0.1:{stuck}/hook"
+after = "1 ms"
+fold = "1 ms"
 """
 
 
@@ -30,8 +36,12 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 @pytest.fixture(scope="module")
 def etld(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) -> Iterator[FakeWorkersDaemon]:
-    """A daemon with one webhook, which is told at once."""
-    with prepared(tmp_path_factory.mktemp("alerts"), WEBHOOK.format(port=receiver.port)) as daemon:
+    """A daemon with two webhooks, which are told at once; the second one never answers."""
+    with (
+        receiving() as stuck,
+        prepared(tmp_path_factory.mktemp("alerts"), WEBHOOK.format(port=receiver.port, stuck=stuck.port)) as daemon,
+    ):
+        stuck.status = 0
         daemon.start("support.fake_workers:ALERTS")
         yield daemon
         assert daemon.stop() == 0
@@ -81,9 +91,15 @@ def test_a_webhook_that_is_away_is_seen_and_told_later(etld: FakeWorkersDaemon, 
     receiver.received.clear()
     last = told(receiver, "end", "kafka")
     assert last["folded"] == 1  # its begin
-    wait_until(lambda: etld.state_is("ready"), 30.0, "all is well")
+    wait_until(lambda: _webhook_fault(etld) is None, 30.0, "all is well with this one")
     assert receiver.told("begin") == []
     assert last["dropped"] == 0
+
+
+def test_one_that_hangs_holds_up_nobody(etld: FakeWorkersDaemon, receiver: WebhookReceiver) -> None:
+    """The other webhook has been told of all the above meanwhile, and is told of this one."""
+    assert "did not answer within 10 s" in told(receiver, "begin", "webhook stuck")["text"]
+    assert "webhook stuck" not in [one["name"] for one in receiver.told("end")]
 
 
 def _webhook_fault(etld: FakeWorkersDaemon) -> str | None:
@@ -101,7 +117,7 @@ def test_bounds_of_letters_and_of_lag_come_with_a_reload(etld: FakeWorkersDaemon
 
 
 def test_the_command_tries_it(etld: FakeWorkersDaemon, receiver: WebhookReceiver) -> None:
-    done = etld.cli("alerts", "test")
+    done = etld.cli("alerts", "test", "ops")
     assert (done.returncode, done.stdout) == (0, "ops has taken the test\n")
     assert told(receiver, "test", "test")
     wrong = etld.cli("alerts", "test", "nobody")
