@@ -93,6 +93,7 @@ def of_summary(board: Board) -> Dataset:
         time,
         "bucket_start",
         summary.bucket,
+        key_columns=summary.key,
     )
 
 
@@ -123,6 +124,8 @@ def of_events(event_type: str, top: Type) -> Dataset:
         "triggered_at",
         "triggered_at",
         _HOUR,
+        bucketed=False,
+        key_columns=("event_id",),
     )
 
 
@@ -153,6 +156,7 @@ EVENTS = Dataset(
     "triggered_at",
     "triggered_at",
     _HOUR,
+    bucketed=False,
 )
 
 LETTERS = Dataset(

@@ -57,6 +57,7 @@ class Dataset:
 
     `time` is the column that charts are over, by the clock that people look at, and `instant` the same as an instant
     ("": the rows are of now); `grain` is the shortest step of it that makes sense, in seconds.
+    `bucketed`: has a row the beginning of such a step, rather than any time? `key_columns` tell its rows apart.
     """
 
     schema: str
@@ -68,6 +69,8 @@ class Dataset:
     time: str = ""
     instant: str = ""
     grain: int = 0
+    bucketed: bool = True
+    key_columns: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

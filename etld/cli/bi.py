@@ -12,8 +12,8 @@ from etld.cli.audited import AuditedCommand
 from etld.errors import EtldError, UsageError
 
 if TYPE_CHECKING:
+    from etld.bi.address import DatabaseAddress
     from etld.bi.model import Dashboards
-    from etld.bi.superset.address import DatabaseAddress
     from etld.config import Config
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -62,8 +62,8 @@ def superset(  # noqa: PLR0913, PLR0917  # an option each
 
     Superset reads as a member of the role of readers: `etld bi login superset --password-file FILE` makes one.
     """
+    from etld.bi.address import MASK
     from etld.bi.superset import bundle
-    from etld.bi.superset.address import MASK
     from etld.bi.superset.names import BundleNames
 
     if (out is None) == (url is None):
@@ -95,6 +95,35 @@ def superset(  # noqa: PLR0913, PLR0917  # an option each
             " and run this again",
             err=True,
         )
+
+
+@command.command()
+@click.option("--out", type=_OUT, required=True, metavar="DIR", help="Write a file for each dashboard there.")
+@click.option("--name", default="etld", show_default=True, help="Stands before the titles of dashboards.")
+@click.pass_obj
+def grafana(path: Path | None, out: Path, name: str) -> None:
+    """Write the dashboards as JSON for Grafana, which asks for the data source (PostgreSQL) when it imports them."""
+    from etld.bi import grafana
+    from etld.supervisor.config_checks import load
+
+    click.echo(f"wrote {_write(out, grafana.files(_made(load(path)), name))}")
+
+
+@command.command()
+@click.option("--out", type=_OUT, required=True, metavar="DIR", help="Write the project there.")
+@click.option("--database", "address", metavar="DSN", help="PostgreSQL as dbt reaches it; else as etld does.")
+@click.pass_obj
+def dbt(path: Path | None, out: Path, address: str | None) -> None:
+    """Write a project for dbt: views and summaries as sources with descriptions and tests, and models by day.
+
+    Files of yours beside it stay as they are.
+    """
+    from etld.bi import dbt
+    from etld.sinks.postgres.view_columns import view_name
+
+    config, target = _database(path, address)
+    names = {view_name(event_type): kind.event_names for event_type, kind in config.event_types.items()}
+    click.echo(f"wrote {_write(out, dbt.files(_made(config), names, target))}")
 
 
 @command.command(cls=AuditedCommand, action="config/reader")
@@ -152,7 +181,7 @@ def _new_secret(file: Path) -> None:
 
 def _database(path: Path | None, given: str | None) -> tuple[Config, DatabaseAddress]:
     """The configuration, and how Superset reaches its database: as is said, or as etld does."""
-    from etld.bi.superset.address import DatabaseAddress
+    from etld.bi.address import DatabaseAddress
     from etld.cli.target import find
     from etld.config.secrets import split
     from etld.postgres.privileges import server

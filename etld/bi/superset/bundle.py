@@ -6,21 +6,21 @@ The files are JSON, which is YAML too. They hold no password: whoever imports th
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
+from etld.bi.address import MASK
+from etld.bi.as_text import as_text, plain
 from etld.bi.superset import charts
-from etld.bi.superset.address import MASK
 from etld.bi.superset.layout import position
-from etld.bi.superset.names import BundleNames, plain
+from etld.bi.superset.names import BundleNames
 from etld.charts import palette
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from etld.bi.address import DatabaseAddress
     from etld.bi.model import BoardChart, Dashboard, Dashboards, Dataset, DatasetColumn
-    from etld.bi.superset.address import DatabaseAddress
 
 #: The path of the database's file, by which its password is given.
 DATABASE_FILE = "databases/etld.yaml"
@@ -50,7 +50,7 @@ def files(
         found[f"charts/{plain(chart.key)}.yaml"] = _chart(chart, names, ranges[chart.key], change=change)
     for board in made.dashboards:
         found[f"dashboards/{plain(board.key)}.yaml"] = _dashboard(board, names, made)
-    return {path: json.dumps(given, indent=1, ensure_ascii=False) + "\n" for path, given in found.items()}
+    return {path: as_text(given) for path, given in found.items()}
 
 
 def zipped(given: Mapping[str, str]) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from uuid import UUID, uuid5
+
+from etld.bi.as_text import plain
 
 _NAMESPACE = UUID("5f1c3f0e-7b0a-5f0d-9a53-6c1de7a6c0de")
 
@@ -22,8 +23,3 @@ class BundleNames:
     def slug(self, key: str) -> str:
         """The last part of a dashboard's address."""
         return f"{plain(self.project)}-{plain(key)}"
-
-
-def plain(text: str) -> str:
-    """Letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from etld.bi import build
-from etld.bi.model import Dashboards
-from etld.config import parse
-from etld.supervisor.config_checks import CHECKS
+from support.bi_config import dashboards as made
 
-ROOT = Path(__file__).parents[3]
-SHIPPED = (ROOT / "config/etld.toml").read_text()
 MORE = """
 [summaries.refunds_by_day]
 event_types = ["purchase"]
@@ -24,11 +17,6 @@ timezone = "Europe/Berlin"
 [event_types.refund_done]
 schema = "schemas/purchase.avsc"
 """
-
-
-def made(more: str = "") -> Dashboards:
-    """Of the shipped configuration, and of what stands behind it."""
-    return build.dashboards(parse(SHIPPED + more, ROOT / "config/etld.toml", {}, CHECKS))
 
 
 def test_there_is_an_overview_and_one_for_each_summary() -> None:

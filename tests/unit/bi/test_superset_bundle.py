@@ -5,27 +5,22 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from etld.bi import build
+from etld.bi.address import DatabaseAddress
 from etld.bi.superset import bundle
-from etld.bi.superset.address import DatabaseAddress
-from etld.config import parse
-from etld.supervisor.config_checks import CHECKS
+from support.bi_config import dashboards
 
-ROOT = Path(__file__).parents[3]
 ADDRESS = DatabaseAddress("superset", "db.example", 5432, "etld", (("sslmode", "verify-full"),))
 SECRET = "p@ss:wörd/1"
 
 
 def files(project: str = "etld", **more: Any) -> dict[str, dict[str, Any]]:
     """As Superset reads them."""
-    config = parse((ROOT / "config/etld.toml").read_text(), ROOT / "config/etld.toml", {}, CHECKS)
-    given = bundle.files(build.dashboards(config), ADDRESS, project, **more)
+    given = bundle.files(dashboards(), ADDRESS, project, **more)
     return {path: yaml.safe_load(text) for path, text in given.items()}
 
 
@@ -52,8 +47,7 @@ KINDS = ("databases", "datasets", "charts", "dashboards")
 
 def test_the_same_configuration_gives_the_same_bytes() -> None:
     """So that a second import finds what the first one made; another project has other ids."""
-    config = parse((ROOT / "config/etld.toml").read_text(), ROOT / "config/etld.toml", {}, CHECKS)
-    once, again = (bundle.zipped(bundle.files(build.dashboards(config), ADDRESS, "etld")) for _ in range(2))
+    once, again = (bundle.zipped(bundle.files(dashboards(), ADDRESS, "etld")) for _ in range(2))
     assert once == again
     names = zipfile.ZipFile(io.BytesIO(once)).namelist()
     assert "etld/metadata.yaml" in names

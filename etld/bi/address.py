@@ -1,4 +1,4 @@
-"""How Superset reaches PostgreSQL."""
+"""How a BI tool reaches PostgreSQL."""
 
 from __future__ import annotations
 
