@@ -9,7 +9,7 @@ DEV = constraints.txt
 STAMP = $(VENV)/.etld-run-$(shell cat pyproject.toml $(RUN) | cksum | tr -d ' ')
 DEV_STAMP = $(VENV)/.etld-dev-$(shell cat pyproject.toml $(DEV) | cksum | tr -d ' ')
 
-.PHONY: run stop setup setup-dev test test-unit lint audit lock dist bench faults clean help
+.PHONY: run bi stop setup setup-dev test test-unit test-bi lint audit lock dist bench faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -18,7 +18,12 @@ help: ## This list.
 run: setup ## Install, start etld, send 600 sample events, show what became of them.
 	@$(ETLD) demo --count 600
 
-stop: ## End the daemon and all its parts.
+bi: setup ## Dashboards: run Superset beside etld, with its summaries in it (the first time some minutes, 830 MB).
+	@$(ETLD) status >/dev/null 2>&1 || $(ETLD) start
+	@$(ETLD) bi up $(ARGS)
+
+stop: ## End the daemon and all its parts, and Superset where `make bi` runs it.
+	@if [ -x $(ETLD) ] && [ -e var/superset ]; then $(ETLD) bi down; fi
 	@if [ -x $(ETLD) ]; then $(ETLD) stop || [ $$? -eq 3 ]; else echo "etld is not installed here"; fi
 
 setup: $(STAMP) ## Make .venv with etld and all it needs.
@@ -38,6 +43,9 @@ test: setup-dev ## Run every test, with a small part of `make faults`, two files
 
 test-unit: setup-dev ## The tests that need no broker, no database, no daemon and no other process (seconds).
 	@$(VENV)/bin/python -m pytest -n 2 -m 'not integration and not slow' tests/unit $(ARGS)
+
+test-bi: setup-dev ## The tests with a real Superset, dbt and a browser, which `make test` leaves out (10 minutes, 1.2 GB once).
+	@ETLD_TEST_BI=1 $(VENV)/bin/python -m pytest -n 0 tests/bi $(ARGS)
 
 lint: setup-dev ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff check
@@ -60,6 +68,8 @@ lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--up
 
 dist: setup ## The wheel and the sdist in dist/: the same bytes from the same commit.
 	@$(VENV)/bin/python deploy/dist.py dist
+	uv pip compile deploy/superset.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --quiet $(ARGS) -o etld/bi/superset/requirements.txt
 
 SECRET = $$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 .env: ## What docker compose reads, with passwords of its own.

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 #: What Superset puts, and takes, in the place of a password.
 MASK = "XXXXXXXXXX"
@@ -42,3 +43,9 @@ class DatabaseAddress:
         user, secret = quote(self.user, safe=""), quote(password, safe="")
         where = f"{self.host}:{self.port}" if ":" not in self.host else f"[{self.host}]:{self.port}"
         return f"postgresql+psycopg2://{user}:{secret}@{where}/{quote(self.database)}{f'?{given}' if given else ''}"
+
+    def uri_by_file(self, passfile: Path) -> str:
+        """The same, with the password in libpq's file."""
+        return (
+            f"postgresql+psycopg2://{self.user}@{self.host}:{self.port}/{self.database}?passfile={quote(str(passfile))}"
+        )

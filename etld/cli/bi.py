@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from etld.errors import EtldError, UsageError
 if TYPE_CHECKING:
     from etld.bi.address import DatabaseAddress
     from etld.bi.model import Dashboards
+    from etld.bi.superset.client import Superset
+    from etld.bi.superset.local import LocalSuperset
     from etld.config import Config
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -64,7 +67,6 @@ def superset(  # noqa: PLR0913, PLR0917  # an option each
     """
     from etld.bi.address import MASK
     from etld.bi.superset import bundle
-    from etld.bi.superset.names import BundleNames
 
     if (out is None) == (url is None):
         raise UsageError("say where to: --out DIR|ZIP, or --url URL")
@@ -78,23 +80,13 @@ def superset(  # noqa: PLR0913, PLR0917  # an option each
         click.echo(f"wrote {_write(out, files)}")
         return
     assert url is not None
-    from etld.bi.superset.client import FLAG, Superset
+    from etld.bi.superset.client import Superset
 
     if user is None or password_file is None:
         raise UsageError("--url needs --user and --password-file")
     session = Superset(url)
     session.log_in(user, _secret(password_file), provider)
-    change = session.shows_change()
-    session.take(bundle.zipped(bundle.files(made, target, name, change=change)), password)
-    names = BundleNames(name)
-    for board in made.dashboards:
-        click.echo(f"{board.title:24} {session.dashboard(names.slug(board.key))}")
-    if not change:
-        click.echo(
-            f"Big numbers have no change to the period before: turn {FLAG} on in Superset's FEATURE_FLAGS, restart it,"
-            " and run this again",
-            err=True,
-        )
+    _bring(session, made, target, name, password)
 
 
 @command.command()
@@ -148,6 +140,78 @@ def login(path: Path | None, name: str, password_file: Path) -> None:
     with target.connect("bi login") as conn:
         privileges.make_login(conn, name, password, reader)
     click.echo(f"{name} may read; its password is in {password_file}")
+
+
+@command.command()
+@click.option("--port", default=8088, show_default=True, type=click.IntRange(1, 65535), help="Where it listens.")
+@click.pass_obj
+def up(path: Path | None, port: int) -> None:
+    """Run Superset on this machine beside the daemon, with the dashboards in it; again after each change.
+
+    For the embedded PostgreSQL, which also holds what Superset keeps itself. It listens on loopback only, until
+    `etld bi down`.
+    """
+    from etld.bi.superset.client import Superset
+    from etld.bi.superset.local import ADMIN, DATABASE
+    from etld.cli.target import find
+    from etld.postgres import privileges
+
+    target = find(path)
+    if target.config.postgres.dsn != "embedded":
+        raise UsageError("this is for the embedded PostgreSQL; for one of yours: etld bi superset --url URL")
+    local = _local(target.config, port)
+    own = DatabaseAddress.of(privileges.server(target.postgres))
+    with target.connect("bi up") as conn:
+        privileges.make_database(conn, DATABASE)
+        local.prepare(replace(own, database=DATABASE).uri_by_file(target.config.state_dir / "postgres.pass"), _say)
+        secret = local.directory / "reader.pass"
+        if not secret.exists():
+            _new_secret(secret)
+        privileges.make_login(conn, LOGIN, _secret(secret), target.config.postgres.reader)
+    local.start(_say)
+    session = Superset(local.url)
+    session.log_in(ADMIN, _secret(local.admin_password_file))
+    _bring(session, _made(target.config), replace(own, user=LOGIN), "etld", _secret(secret))
+    click.echo(f"Log in as {ADMIN} with the password in {local.admin_password_file}; it runs until `etld bi down`")
+
+
+@command.command()
+@click.pass_obj
+def down(path: Path | None) -> None:
+    """End the Superset that `etld bi up` runs."""
+    from etld.supervisor.config_checks import load
+
+    click.echo("Superset is stopped" if _local(load(path), 0).stop() else "Superset does not run")
+
+
+def _local(config: Config, port: int) -> LocalSuperset:
+    from etld.bi.superset.local import LocalSuperset
+    from etld.embedded import jars
+
+    directory = config.state_dir / "superset"
+    return LocalSuperset(directory, jars.cache_dir(config.state_dir / "cache"), config.log_dir / "superset.log", port)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _bring(session: Superset, made: Dashboards, target: DatabaseAddress, name: str, password: str | None) -> None:
+    """Import, and say where the dashboards are."""
+    from etld.bi.superset import bundle
+    from etld.bi.superset.client import FLAG
+    from etld.bi.superset.names import BundleNames
+
+    change = session.shows_change()
+    session.take(bundle.zipped(bundle.files(made, target, name, change=change)), password)
+    names = BundleNames(name)
+    for board in made.dashboards:
+        click.echo(f"{board.title:24} {session.dashboard(names.slug(board.key))}")
+    if not change:
+        _say(
+            f"Big numbers have no change to the period before: turn {FLAG} on in Superset's FEATURE_FLAGS, restart it,"
+            " and run this again"
+        )
 
 
 def _made(config: Config) -> Dashboards:

@@ -84,6 +84,12 @@ def make_login(conn: Connection, name: str, password: str, reader: str) -> None:
         ) from error
 
 
+def make_database(conn: Connection, name: str) -> None:
+    """Make a database, unless there is one of that name; raises psycopg errors."""
+    if conn.execute("SELECT FROM pg_database WHERE datname = %(name)s", {"name": name}).fetchone() is None:
+        conn.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+
+
 def _refused(conn: Connection, statements: list[str]) -> list[str]:
     """Run statements one by one; those for which this connection's role lacks the right."""
     refused: list[str] = []
