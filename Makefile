@@ -65,16 +65,17 @@ lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--up
 	$(LOCK) -c constraints.txt -o deploy/requirements.txt
 	echo 'uv>=0.9' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --quiet $(ARGS) -o deploy/uv.txt
+	uv pip compile deploy/superset/superset.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --quiet $(ARGS) -o etld/bi/superset/requirements.txt
 
 dist: setup ## The wheel and the sdist in dist/: the same bytes from the same commit.
 	@$(VENV)/bin/python deploy/dist.py dist
-	uv pip compile deploy/superset.in --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --quiet $(ARGS) -o etld/bi/superset/requirements.txt
 
 SECRET = $$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 .env: ## What docker compose reads, with passwords of its own.
 	@umask 077; sed -e "s/^POSTGRES_PASSWORD=.*/POSTGRES_PASSWORD=$(SECRET)/" \
-	  -e "s/^CONSOLE_PASSWORD=.*/CONSOLE_PASSWORD=$(SECRET)/" .env.example > $@
+	  -e "s/^CONSOLE_PASSWORD=.*/CONSOLE_PASSWORD=$(SECRET)/" \
+	  -e "s/^SUPERSET_PASSWORD=.*/SUPERSET_PASSWORD=$(SECRET)/" .env.example > $@
 	@echo "wrote $@; docker compose up -d --build"
 
 bench: setup-dev ## Measure etld against the physical limit of this machine (ARGS="--only NAME").

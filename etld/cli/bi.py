@@ -142,7 +142,7 @@ def login(path: Path | None, name: str, password_file: Path) -> None:
     click.echo(f"{name} may read; its password is in {password_file}")
 
 
-@command.command()
+@command.command(cls=AuditedCommand, action="config/reader")
 @click.option("--port", default=8088, show_default=True, type=click.IntRange(1, 65535), help="Where it listens.")
 @click.pass_obj
 def up(path: Path | None, port: int) -> None:

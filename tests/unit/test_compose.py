@@ -66,7 +66,7 @@ def test_every_variable_has_an_example() -> None:
 def test_nothing_is_published_beyond_this_machine() -> None:
     """Who wants that, says so in a file of his own (docker-compose.override.yml)."""
     ports = [port for one in SERVICES.values() for port in one.get("ports", ())]
-    assert len(ports) == 6
+    assert len(ports) == 7
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
@@ -79,18 +79,29 @@ def test_passwords_are_made_and_stand_in_no_file_of_ours(tmp_path: Path) -> None
     for _ in range(2):
         subprocess.run(["make", "-C", str(tmp_path), ".env"], check=True, capture_output=True)
     assert made.stat().st_mode & 0o777 == 0o600
-    for name in ("POSTGRES_PASSWORD", "CONSOLE_PASSWORD"):
+    for name in ("POSTGRES_PASSWORD", "CONSOLE_PASSWORD", "SUPERSET_PASSWORD"):
         assert f"${{{name}:?" in TEXT
         assert re.search(f"^{name}=$", example, re.MULTILINE)
         (password,) = re.findall(f"^{name}=([0-9a-f]{{48}})$", made.read_text(), re.MULTILINE)
         example = example.replace(f"{name}=\n", f"{name}={password}\n")
     assert made.read_text() == example
-    assert len(set(re.findall(r"[0-9a-f]{48}", example))) == 2
+    assert len(set(re.findall(r"[0-9a-f]{48}", example))) == 3
 
 
-def test_who_looks_into_kafka_says_so() -> None:
+def test_who_looks_into_kafka_or_wants_superset_says_so() -> None:
     """The console is there without."""
-    assert [name for name, one in SERVICES.items() if "profiles" in one] == ["kafka-ui"]
+    profiles = {name: one["profiles"] for name, one in SERVICES.items() if "profiles" in one}
+    assert profiles == {"kafka-ui": ["kafka-ui"], "superset": ["bi"], "dashboards": ["bi"]}
+
+
+def test_dashboards_are_brought_by_commands_that_are_there() -> None:
+    """Every option of the command that imports is one, and so is each of the login's; etld has the role of readers."""
+    first, second = SERVICES["dashboards"]["command"][2].split(" && ")
+    for words in (first.split(), second.split()):
+        shown = CliRunner().invoke(cli, [*words[1:3], "--help"]).output
+        assert [one for one in words if one.startswith("--") and one not in shown] == []
+    role = "ETLD_POSTGRES__READER_ROLE"
+    assert SERVICES["dashboards"]["environment"][role] == SERVICES["etld"]["environment"][role] == "etld_reader"
 
 
 def test_docker_compose_takes_it() -> None:
@@ -100,7 +111,7 @@ def test_docker_compose_takes_it() -> None:
         pytest.skip("no docker client with compose here")
     checked = subprocess.run(
         [docker, "compose", "-f", str(ROOT / "docker-compose.yml"), "config", "--quiet"],
-        env={**os.environ, "POSTGRES_PASSWORD": "x", "CONSOLE_PASSWORD": "x"},
+        env={**os.environ, "POSTGRES_PASSWORD": "x", "CONSOLE_PASSWORD": "x", "SUPERSET_PASSWORD": "x"},
         capture_output=True,
         text=True,
         check=False,

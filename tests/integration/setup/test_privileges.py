@@ -159,7 +159,8 @@ def test_readers_read_what_they_may(place: Place) -> None:
     wait_until(lambda: _readable(anna) >= {"summary_purchase", "summary_order", "summary_delivery"}, 60)
     views = {f"event_{kind}" for kind in ("purchase", "order", "delivery")}
     summaries = {"summary_purchase", "summary_order", "summary_delivery"}
-    assert _readable(anna) == {"processed_events", *views, *summaries}
+    told = {"freshness", "dead_letters_by_reason", "last_reconcile"}
+    assert _readable(anna) == {"processed_events", *views, *summaries, *told}
     with psycopg.connect(anna) as conn:
         assert conn.execute("SELECT count(*) FROM etld.event_purchase WHERE repaired").fetchone() == (0,)
     with psycopg.connect(anna) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -176,7 +177,7 @@ def test_readers_read_what_they_may(place: Place) -> None:
     )  # fmt: skip
     place.daemon.cli("reload")
     wait_until(lambda: "summary_more" in _readable(anna), 60)
-    assert _readable(anna) == {"processed_events", "summary_more", *views, *summaries}
+    assert _readable(anna) == {"processed_events", "summary_more", *views, *summaries, *told}
     place.daemon.stop()
 
 

@@ -19,7 +19,7 @@ from etld.console.pages import PAGES
 UNAUDITED = {
     "start",  # there is no database to note it in
     "status", "health", "logs", "trace", "reconcile", "psql", "open", "generate", "demo",
-    "completion", "man", "bi superset",
+    "completion", "man", "bi superset", "bi grafana", "bi dbt", "bi down",
     "dlq list", "dlq show", "dlq stats", "dlq test", "dlq rules list", "dlq rules show", "dlq rules draft",
     "schemas list", "schemas check", "console user list", "console token list",
     "config check", "config show", "config init", "config schema",
