@@ -28,12 +28,17 @@ class ClassArchive:
 
     def flags(self) -> list[str]:
         """For the JVM: use the archive, or make one at the end."""
-        self.used = self.path.is_file()
-        if self.used:
-            return [_QUIET, f"-XX:SharedArchiveFile={self.path}", "-Xshare:auto", "-XX:+VerifySharedSpaces"]
-        if not os.access(self.path.parent, os.W_OK):
-            return []
+        found = self.reading()
+        if found or not os.access(self.path.parent, os.W_OK):
+            return found
         return [_QUIET, f"-XX:ArchiveClassesAtExit={self._new}"]
+
+    def reading(self) -> list[str]:
+        """For a JVM that loads only some of the classes: use the archive that there is."""
+        self.used = self.path.is_file()
+        if not self.used:
+            return []
+        return [_QUIET, f"-XX:SharedArchiveFile={self.path}", "-Xshare:auto", "-XX:+VerifySharedSpaces"]
 
     def look(self, pid: int) -> None:
         """A JVM that runs without the archive it was given has refused it: the next one makes another."""

@@ -104,18 +104,7 @@ class KafkaServer(EmbeddedServer):
         write_atomically(self._settings, settings.encode())
         if not self._data.joinpath("meta.properties").is_file():
             tick("formatting Kafka's storage")
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            process.run(
-                self._java(
-                    "kafka.tools.StorageTool",
-                    "format",
-                    # In one word: an id that begins with a dash would be taken for an option.
-                    f"--cluster-id={cluster}",
-                    "-c",
-                    str(self._settings),
-                ),
-                env=environment(),
-            )
+            self._format()
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the broker."""
@@ -156,6 +145,18 @@ class KafkaServer(EmbeddedServer):
         if found is None:
             raise EtldError(f"{self._data / 'meta.properties'} names no cluster.id")
         return found.group(1)
+
+    def _format(self) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        archive = ClassArchive(self._program(), jars.directory(self._cache))
+        # The id in one word: one that begins with a dash would be taken for an option.
+        arguments = ("format", f"--cluster-id={cluster}", "-c", str(self._settings))
+        command = self._java("kafka.tools.StorageTool", *arguments, flags=archive.reading())
+        try:
+            process.run(command, env=environment())
+        except EtldError:
+            archive.discard()
+            raise
 
     def _program(self) -> str:
         program = java.find()

@@ -12,19 +12,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from etld.erasure import key as keys
 from etld.erasure import records
 from etld.erasure.subject import below, canonical
 from etld.postgres import statements
-from etld.serdes import json_text
-from etld.serdes.columns import JSON_TEXT
 from etld.sinks.postgres.unwrap import cursor_of, erasures_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import polars as pl
 
     from etld.erasure.key import ErasureKey
     from etld.postgres.connections import Connection, Cursor
@@ -159,6 +157,12 @@ class Erasures:
 
 def _texts(frame: pl.DataFrame, path: Sequence[str]) -> list[str | None]:
     """A field of each row, as `canonical` writes it."""
+    # Commands, setup and the corrector look for letters and values, and do without frames.
+    import polars as pl
+
+    from etld.serdes import json_text
+    from etld.serdes.columns import JSON_TEXT
+
     steps = list(path)
     values = frame[steps.pop(0)]
     while steps and isinstance(values.dtype, pl.Struct):

@@ -20,7 +20,7 @@ from etld.ingest.producers import Producers
 from etld.ingest.runtime import IngestRuntime
 from etld.ingest.service import IngestService
 from etld.ingest.topic_limits import TopicLimits
-from etld.kafka import client_settings
+from etld.kafka.settings import client_settings
 from etld.schemas import catalog
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from etld.ingest.producer_thread import KafkaUnavailable, PendingRequest
 if TYPE_CHECKING:
     from etld.ingest.event_request import EventRequest
     from etld.ingest.producer_thread import ProducerThread
-    from etld.kafka import Oversized
+    from etld.kafka.receipt import Oversized
 
 RETRY_AFTER = 1
 _OK = opening(200, JSON)

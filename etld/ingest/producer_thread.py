@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from etld.ingest.broker_contact import PROBE_TIMEOUT, BrokerContact
-from etld.kafka import KafkaProblem, Oversized, Producer, QueueFull, Receipt
+from etld.kafka.errors import KafkaProblem, QueueFull
+from etld.kafka.producer import Producer
+from etld.kafka.receipt import Oversized, Receipt
 
 log = logging.getLogger("etld.ingest")
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from etld.ingest.producer_thread import ProducerThread
-from etld.kafka import client_settings
+from etld.kafka.settings import client_settings
 
 if TYPE_CHECKING:
     from etld.config import Config

@@ -6,7 +6,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from etld.kafka import Admin, KafkaProblem
+from etld.kafka.admin import Admin
+from etld.kafka.errors import KafkaProblem
 
 if TYPE_CHECKING:
     import asyncio

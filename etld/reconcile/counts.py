@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from etld.postgres import statements
 from etld.postgres.snapshot import snapshot
 from etld.reconcile.positions import read_positions
-from etld.sinks.postgres import event_rows, removed
+from etld.sinks.postgres import read_rows, removed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def read_counts(conn: Connection, cluster_id: str) -> Counts:
         return Counts(
             positions,
             {(group, topic, partition): stored for group, topic, partition, stored in ended},
-            event_rows.count(conn),
+            read_rows.count(conn),
             removed.read(conn),
             {state: int(count) for state, count in states},
             int(outbox[0]) if outbox else 0,

@@ -12,7 +12,7 @@ from etld.kafka.types import Partition
 from etld.postgres import statements
 from etld.reconcile.fate import fate
 from etld.reconcile.without_row import Looking
-from etld.sinks.postgres import event_rows
+from etld.sinks.postgres import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def trace(
     Raises psycopg errors; what Kafka does not tell is missing from it.
     """
     with connect() as conn:
-        row, letters, outbox = event_rows.one(conn, event_id), _letters(conn, event_id), _outbox(conn, event_id)
+        row, letters, outbox = read_rows.one(conn, event_id), _letters(conn, event_id), _outbox(conn, event_id)
         life = EventLife(event_id, config.kafka.dead_letter_topic, row, letters, outbox)
         if not (life.stored or life.dead_letters or life.outbox):
             life.elsewhere = fate(Looking(conn, config, addresses), kafka_settings, event_id)

@@ -39,7 +39,8 @@ def loop(bootstrap: str, topic: str, file: Path, form: str) -> None:
     import fastavro
     import orjson
 
-    from etld.kafka import Producer, QueueFull
+    from etld.kafka.errors import QueueFull
+    from etld.kafka.producer import Producer
 
     bodies = json.loads(file.read_text())
     schema = fastavro.parse_schema(json.loads((Path(__file__).parents[2] / "schemas" / "purchase.avsc").read_text()))

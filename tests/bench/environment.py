@@ -18,7 +18,8 @@ from typing import Any
 import fastavro
 import psycopg
 
-from etld.kafka import Admin, Producer
+from etld.kafka.admin import Admin
+from etld.kafka.producer import Producer
 from etld.postgres.connections import connect
 from etld.postgres.migrate import migrate
 from etld.util.ports import free_port

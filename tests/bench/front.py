@@ -20,7 +20,7 @@ from typing import Any
 from bench.client import drive, request
 from bench.environment import Environment, cpu_seconds, event, open_database, peak_mb
 from bench.result import Result
-from etld.kafka import Admin
+from etld.kafka.admin import Admin
 from etld.util.ports import free_port
 from support.waiting import wait_until
 

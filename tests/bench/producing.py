@@ -12,7 +12,9 @@ import fastavro
 
 from bench.environment import SCHEMA, Environment, event
 from bench.result import Result
-from etld.kafka import Admin, Producer, QueueFull
+from etld.kafka.admin import Admin
+from etld.kafka.errors import QueueFull
+from etld.kafka.producer import Producer
 
 CODECS = ("none", "lz4", "zstd")
 _KEPT = 30_000

@@ -14,6 +14,7 @@ from etld.embedded.kafka import KafkaServer
 from etld.embedded.postgres import PostgresServer, dsn
 from etld.util.ports import LOOPBACK, free_port
 from support.daemon import Daemon
+from support.prepared import PreparedData
 
 _START_SECONDS = 60
 
@@ -29,6 +30,7 @@ class Cluster:
         self.directory = directory
         self.kafka_cache = jars.cache_dir(directory / "cache")
         self._passfile = directory / "postgres.pass"
+        self._prepared = PreparedData(directory / "prepared", self.kafka_cache)
         self._numbers = itertools.count(1)
         self._ends = ExitStack()
 
@@ -71,7 +73,7 @@ class Cluster:
 
     def daemon(self) -> Daemon:
         """A daemon that is not started yet: configure() it first. What is left of it at the end is stopped."""
-        made = Daemon(self.directory / f"d{next(self._numbers)}")
+        made = Daemon(self.directory / f"d{next(self._numbers)}", self._prepared)
         self._ends.callback(made.stop)
         return made
 

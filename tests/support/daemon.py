@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -22,17 +21,24 @@ from etld.embedded import process
 from etld.errors import EtldError
 from etld.util.ports import free_port
 from etld.worker import KAFKA_USER
+from support import warm_cli
+from support.prepared import PreparedData
 from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 120.0
+_SERVERS = (("kafka", "kafka", "bootstrap_servers"), ("postgres", "postgres", "dsn"))
 
 
 class Daemon:
-    """Started with `etld start --foreground`, so that it ends with pytest, however that ends."""
+    """Started with `etld start --foreground`, so that it ends with pytest, however that ends.
 
-    def __init__(self, directory: Path) -> None:
+    The first start finds its servers' data there where somebody has `prepared` it.
+    """
+
+    def __init__(self, directory: Path, prepared: PreparedData | None = None) -> None:
         self.directory = directory
+        self._prepared = prepared
         self.config_path = directory / "config" / "etld.toml"
         self.state_dir = directory / "var"
         self.started_in = directory
@@ -70,16 +76,7 @@ class Daemon:
 
     def cli(self, *args: str, check: bool = True, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
         """Run `etld ARGS`; with `check` a failure is an AssertionError that shows its output."""
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("etld")), *args],
-            env=self.env,
-            cwd=self.directory,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = warm_cli.run(args, self.env, self.directory, timeout)
         if check and done.returncode != 0:
             raise AssertionError(f"etld {' '.join(args)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
@@ -98,9 +95,12 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        if self._prepared is not None and not self.state_dir.exists():
+            embedded = {name: self.settings()[table][key] == "embedded" for name, table, key in _SERVERS}
+            self._prepared.copy(self.state_dir, **embedded)
         log = self.state_dir / "log" / "foreground.log"
         self._child = process.spawn(
-            [str(Path(sys.executable).with_name("etld")), "start", "--foreground"],
+            [str(warm_cli.PROGRAM), "start", "--foreground"],
             log=log,
             cwd=self.started_in,
             env=self.env,

@@ -16,6 +16,7 @@ from typing import Any
 from etld.control.client import ControlConnection
 from etld.errors import Unreachable
 from etld.util.ports import free_port
+from support import warm_cli
 from support.waiting import wait_until
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -84,13 +85,7 @@ class FakeWorkersDaemon:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line."""
-        return subprocess.run(
-            [sys.executable, "-c", "from etld.cli import main; main()", "--config", str(self.config), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return warm_cli.run(["--config", str(self.config), *arguments], os.environ, Path.cwd(), 60)
 
     @property
     def socket(self) -> Path:

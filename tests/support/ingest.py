@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from etld.config import Config, load
 from etld.ingest.main import run
-from etld.kafka import Admin
+from etld.kafka.admin import Admin
 from etld.worker import Addresses
 from etld.worker.testing import LocalWorker
 from support.shared_broker import own_prefix

@@ -12,7 +12,7 @@ from etld.config.units import parse_duration
 from etld.console.asked import BadValue
 from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import iso, texts
-from etld.sinks.postgres import event_rows
+from etld.sinks.postgres import read_rows
 from etld.sinks.postgres.event_search import EventSearch, lacks, search
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     if "id" in values:
         event_id = _id(values["id"])
         with sources.reading(as_reader=True) as conn:
-            row = event_rows.one(conn, event_id)
+            row = read_rows.one(conn, event_id)
         return {**around, "id": event_id, "rows": [] if row is None else [_shown(row, view)]}
     wanted = _wanted(values)
     with sources.reading(as_reader=True) as conn:

@@ -1,9 +1,9 @@
-"""Rows of processed_events."""
+"""Rows for processed_events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -22,13 +22,13 @@ from etld.sinks.postgres.partitions import missing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from etld.postgres.connections import Connection, Cursor
+    from etld.postgres.connections import Cursor
     from etld.sinks.base import Verdict
     from etld.sinks.postgres.deduplication.known_ids import BatchInLeaves, KnownIds, Mask
     from etld.sinks.postgres.positions import EventTable
 
 _SQL = statements.load(__package__, "event_rows")
-_COPY, _ONE = filled(_SQL.copy), filled(_SQL.one)
+_COPY = filled(_SQL.copy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +103,6 @@ def _copy(cur: Cursor, encoded: Encoded, known: BatchInLeaves, gone: Mask | None
     if there != height:
         raise SinkError(f"PostgreSQL took {height} events, and {there} of them are in the table", "data")
     known.wrote(gone)
-
-
-def one(conn: Connection, event_id: str) -> dict[str, Any] | None:
-    """The row of an event, by column."""
-    cur = conn.execute(_ONE, {"event_id": event_id})
-    row = cur.fetchone()
-    if row is None or cur.description is None:
-        return None
-    return {column.name: value for column, value in zip(cur.description, row, strict=True)}
-
-
-def count(conn: Connection) -> dict[tuple[str, int], int]:
-    """How many rows there are, by event type and number of the partition."""
-    return {(event_type, number): rows for event_type, number, rows in conn.execute(_SQL.count)}
 
 
 def _present(cur: Cursor, batch: BatchIds, gone: Mask | None) -> int:

@@ -11,7 +11,6 @@ from etld.postgres import connections
 from etld.postgres.access import access
 from etld.postgres.errors import DatabaseError
 from etld.sinks.base import Sink, SinkError, SinkWriter
-from etld.sinks.postgres import event_rows
 from etld.sinks.postgres.deduplication.filters import Filters, directory_of
 from etld.sinks.postgres.deduplication.known_ids import DEDUP_WINDOW, KnownIds
 from etld.sinks.postgres.positions import Positions, end_blockers
@@ -115,6 +114,8 @@ class PostgresSink(Sink):
 
     def encode(self, frames: Sequence[pl.DataFrame]) -> EventRows:
         """See `Sink`: the bytes for COPY."""
+        from etld.sinks.postgres import event_rows  # frames come with it: roles without events do without
+
         return event_rows.encode(frames)
 
     def _connection(self) -> Connection:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from etld.errors import EtldError
 from etld.postgres.errors import DatabaseError, classify, sqlstate
 from etld.sinks.base import SideConnection, SinkError, Transaction
-from etld.sinks.postgres import event_rows
-from etld.sinks.postgres.deduplication.known_ids import KnownIds
 from etld.sinks.postgres.positions import UNKNOWN_TABLE
 from etld.util.text import one_line
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
     from etld.postgres.connections import Connection, Cursor
     from etld.sinks.base import EventRows, StoredRows, Verdict
+    from etld.sinks.postgres.deduplication.known_ids import KnownIds
     from etld.sinks.postgres.positions import EventTable
 
 
@@ -26,12 +25,16 @@ class PostgresTransaction(Transaction):
 
     def __init__(self, cursor: Cursor, known_ids: KnownIds | None = None, table: EventTable = UNKNOWN_TABLE) -> None:
         self.cursor = cursor
-        self._known_ids = known_ids or KnownIds()
+        self._known_ids = known_ids
         self.table = table
 
     def write_events(self, rows: EventRows, verdict: Verdict | None) -> StoredRows | None:
         """COPY at first; then, in a slower way, only what is not stored yet and PostgreSQL takes."""
-        return event_rows.write(self.cursor, rows, verdict, self._known_ids, self.table)
+        # Frames come with it, which those who write no events do without.
+        from etld.sinks.postgres import event_rows
+        from etld.sinks.postgres.deduplication.known_ids import KnownIds
+
+        return event_rows.write(self.cursor, rows, verdict, self._known_ids or KnownIds(), self.table)
 
 
 class PostgresSide(SideConnection):

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from etld.kafka import Admin
+from etld.kafka.admin import Admin
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.waiting import wait_until

@@ -16,8 +16,17 @@ def test_columns_of_a_fixed_size_are_copied_first() -> None:
 
 def test_every_statement_has_its_columns() -> None:
     """No mark is left, and what the table fills itself is read and not copied."""
-    rows, merging = (statements.load("etld.sinks.postgres", name) for name in ("event_rows", "merging"))
-    found = [rows.copy, rows.one, merging.staging, merging.passing_staging, merging.copy, merging.merge, merging.insert]
+    names = ("event_rows", "read_rows", "merging")
+    written, read, merging = (statements.load("etld.sinks.postgres", name) for name in names)
+    found = [
+        written.copy,
+        read.one,
+        merging.staging,
+        merging.passing_staging,
+        merging.copy,
+        merging.merge,
+        merging.insert,
+    ]
     assert not [sql for sql in found if b"{" in filled(sql)]
     assert b"processed_at" not in filled(merging.merge)
-    assert all(one.name.encode() in filled(rows.one) for one in COLUMNS)
+    assert all(one.name.encode() in filled(read.one) for one in COLUMNS)
