@@ -41,8 +41,9 @@ $(DEV_STAMP):
 test: setup-dev ## Run every test, with a small part of `make faults`, two files at a time (about 35 minutes).
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+# A third process works while tests of the two others wait for a time to pass.
 test-unit: setup-dev ## The tests that need no broker, no database, no daemon and no other process (seconds).
-	@$(VENV)/bin/python -m pytest -n 2 -m 'not integration and not slow' tests/unit $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 3 --dist worksteal -m 'not integration and not slow' tests/unit $(ARGS)
 
 test-bi: setup-dev ## The tests with a real Superset, dbt and a browser, which `make test` leaves out (10 minutes, 1.2 GB once).
 	@ETLD_TEST_BI=1 $(VENV)/bin/python -m pytest -n 0 tests/bi $(ARGS)

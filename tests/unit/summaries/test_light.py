@@ -21,8 +21,7 @@ def test_the_check_of_summaries_loads_no_client() -> None:
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
-        ("etld.setup.main, etld.corrector.handler, etld.corrector.letter_trials", "{'polars'}"),
-        ("etld.reconcile.run, etld.reconcile.trace", "{'polars', 'numpy'}"),
+        ("etld.setup.main, etld.corrector.handler, etld.reconcile.run, etld.reconcile.trace", "{'polars'}"),
         ("etld.deadletters.service", "{'polars', 'numpy', 'confluent_kafka'}"),
     ],
 )
