@@ -98,6 +98,7 @@ def _told(ours: socket.socket, command: Sequence[str], timeout: float) -> int | 
 def _server() -> socket.socket:
     """Where the calls go; the server ends with this process."""
     ours, theirs = socket.socketpair()
+    atexit.register(ours.close)
     with theirs:
         subprocess.Popen(
             [sys.executable, "-m", "support.warm_cli", str(theirs.fileno())],
