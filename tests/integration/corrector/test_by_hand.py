@@ -325,6 +325,7 @@ def test_list_pages_and_filters(etld: EtldClient, parked: dict[str, Any]) -> Non
 
 def test_a_mistake_in_the_rules_has_its_line_at_start_and_reload(etld: EtldClient) -> None:
     """For every command that reads them; what runs goes on."""
+    wait_until(lambda: etld.daemon.status()["state"] == "ready", 30, "the kills of the tests before are over")
     good = etld.daemon.config_path.read_text()
     rule = '\n[[corrector.rules]]\nname = "typo"\nsteps = [{ trin = "*" }]\n'
     rule += '\n[[corrector.rules]]\nname = "typo"\nhook = "nowhere:f"\n'
