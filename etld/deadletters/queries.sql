@@ -94,12 +94,12 @@ WITH came AS MATERIALIZED (
 -- name: grouped
 , span AS (
     -- What is older is counted by day.
-    SELECT greatest(extract(epoch FROM now() - min(hour)) / %(bins)s,
-        CASE WHEN min(hour) < now() - %(hours_kept)s::interval THEN 86400 ELSE 3600 END)::float8 AS width
+    SELECT greatest(date_part('epoch', now() - min(hour)) / %(bins)s,
+        CASE WHEN min(hour) < now() - %(hours_kept)s::interval THEN 86400 ELSE 3600 END) AS width
     FROM came WHERE letters > 0
 ), counted AS MATERIALIZED (
     SELECT error_group, event_type, state,
-        greatest(0, %(bins)s - 1 - floor(extract(epoch FROM now() - hour)::float8 / span.width)::int) AS bin,
+        greatest(0, %(bins)s - 1 - floor(date_part('epoch', now() - hour) / span.width)::int) AS bin,
         sum(letters) AS letters
     FROM came, span
     GROUP BY 1, 2, 3, 4
