@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from etld.deadletters.changes import Change
 from etld.deadletters.dry_run import OTHER, DryRun
 from etld.deadletters.letters import PendingLetter
 from etld.deadletters.reports import TrialReport
@@ -22,7 +21,7 @@ def test_letters_that_fail_alike_are_one_reason() -> None:
     run.add(broken('no rule repairs it (tried comma): event_details.price: expected double, got "a 1"'))
     run.add(broken('no rule matches: event_details.price: expected double, got "b; c, got d"'))
     run.add(broken("no rule matches: row 17 is wrong"))
-    run.add(TrialReport(LETTER, "repaired", "comma", None, (Change("price", '"1"', "1" * 2000),)))
+    run.add(TrialReport(LETTER, "repaired", "comma", None, {"price": "1"}, {"price": "1" * 2000}))
     run.add(TrialReport(LETTER, "unmatched"))
     told = run.as_json()
     assert (told["total"], told["tested"], told["repaired"], told["broken"], told["unmatched"]) == (5, 5, 1, 3, 1)
