@@ -35,8 +35,8 @@ def test_ages_become_times() -> None:
 
 def test_only_what_letters_are_counted_by_is_counted() -> None:
     """Anything else is looked up."""
-    assert letter_filter(states=["parked"], types=["x"], group=str(uuid.uuid4())).by_counts
-    for more in ({"text": "a"}, {"stages": ["VALIDATION"]}, {"newer_than": "1 h"}, {"user": "1"}):
+    assert letter_filter(states=["parked"], types=["x"], stages=["S"], group=str(uuid.uuid4())).by_counts
+    for more in ({"text": "a"}, {"error": "a"}, {"newer_than": "1 h"}, {"user": "1"}):
         assert not letter_filter(**more).by_counts  # type: ignore[arg-type]
 
 
