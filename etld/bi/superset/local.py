@@ -83,7 +83,11 @@ class LocalSuperset:
         say("Making Superset's tables (half a minute)")
         self._superset("db", "upgrade")
         admin = ("--username", ADMIN, "--firstname", "etld", "--lastname", "admin", "--email", "admin@localhost")
-        self._superset("fab", "create-admin", *admin, "--password", self._secret("admin.pass"))
+        password = ("--password", self._secret("admin.pass"))
+        try:
+            self._superset("fab", "create-admin", *admin, *password)
+        except EtldError:  # one who was interrupted has made him
+            self._superset("fab", "reset-password", *admin[:2], *password)
         self._superset("init")
         write_atomically(marker, f"{_version()}\n".encode())
 
@@ -164,7 +168,7 @@ class LocalSuperset:
         if whole.exists():
             return
         say("Installing Superset (once: some minutes, 830 MB)")
-        python, uv = _python(), shutil.which("uv")
+        python, uv = _python(), shutil.which("uv") or shutil.which(Path(sys.executable).with_name("uv"))
         self.cache.mkdir(parents=True, exist_ok=True)
         with locked(self.cache):
             if whole.exists():
