@@ -71,6 +71,12 @@ def test_files_are_small() -> None:
     assert {path: n for path, n in lengths.items() if n > LONGEST_FILE} == {}
 
 
+def test_migrations_have_numbers_of_their_own() -> None:
+    """Two of one number would both be new, and the second fail."""
+    numbers = [path.name[:4] for path in (ROOT / "etld/postgres/migrations").glob("*.sql")]
+    assert len(set(numbers)) == len(numbers)
+
+
 def test_documents_name_files_that_exist() -> None:
     """Every path below etld/ that a document for people names is there."""
     missing = [
