@@ -17,7 +17,7 @@ from etld.embedded.postgres import PostgresServer
 class PreparedData:
     """Each daemon gets a copy: initdb and the formatting of Kafka's storage take two seconds of processor time.
 
-    The first start itself has its tests in tests/integration/embedded and tests/acceptance.
+    The first start itself has its tests in tests/integration/embedded/test_workers.py and tests/acceptance.
     """
 
     def __init__(self, directory: Path, kafka_cache: Path) -> None:

@@ -169,15 +169,15 @@ def test_by_hand(daemon: Daemon) -> None:
 @pytest.mark.slow
 @pytest.mark.faults
 def test_kills_during_a_replay(daemon: Daemon) -> None:
-    """Kill -9 of the corrector at 20 random moments: each of 5,000 events once, the audit complete."""
+    """Kill -9 of the corrector at 20 random moments: each of 2,500 events once, the audit complete."""
     seed = int(os.environ.get("ETLD_TEST_SEED", "0")) or random.randrange(1 << 30)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    both = pairs(500)
+    both = pairs(250)
     total = len(both)
     send(daemon, [broken for broken, _ in both])
     wait_until(lambda: states(daemon) == {"parked": total}, 60, "all are parked")
-    daemon.configure({"corrector.rules": RULES, "corrector.rate": 150})
+    daemon.configure({"corrector.rules": RULES, "corrector.rate": 75})
     daemon.cli("reload")
     daemon.cli("dlq", "replay", "--state", "parked", "--yes")
     kills = 0

@@ -15,4 +15,4 @@ from support.fuzzing import examples
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_a_few_examples(name: str) -> None:
     """Of the property's strategies."""
-    holds(name, examples(12))
+    holds(name, examples(8))

@@ -47,7 +47,7 @@ def _read(kind: str, fields: int, monkeypatch: pytest.MonkeyPatch) -> float:
     taken = []
     with monkeypatch.context() as patch:
         patch.setattr(AvroCodec, "decode", None)
-        for _ in range(3):
+        for _ in range(2):
             began = time.process_time()
             decoded = columnar.decode(batch, lambda _id: schema, columnar.Limits(0, 1))
             taken.append(time.process_time() - began)
