@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from etld import stream
+from etld.corrector.event_id_move import EventIdMove
+from etld.corrector.forgotten import ForgottenLetters
+from etld.corrector.handler import CorrectorHandler
+from etld.corrector.letter_trials import LetterTrials
+from etld.corrector.repair_loop import RepairLoop
+from etld.corrector.sender import LetterSender
+from etld.corrector.topic_retention import TopicRetention
+from etld.erasure.arrival import Erasures
+from etld.kafka.settings import client_settings
+from etld.postgres import connections
+from etld.postgres.access import access, session_access
+from etld.schemas.registry import open_schemas
 from etld.worker.heap import limit_memory
 
 if TYPE_CHECKING:
@@ -20,21 +32,6 @@ _STOP_WITHIN = 8.0
 
 def run(worker: Worker) -> None:
     """Keep, repair, send back and park dead letters until the worker stops."""
-    os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    from etld import stream
-    from etld.corrector.event_id_move import EventIdMove
-    from etld.corrector.forgotten import ForgottenLetters
-    from etld.corrector.handler import CorrectorHandler
-    from etld.corrector.letter_trials import LetterTrials
-    from etld.corrector.repair_loop import RepairLoop
-    from etld.corrector.sender import LetterSender
-    from etld.corrector.topic_retention import TopicRetention
-    from etld.erasure.arrival import Erasures
-    from etld.kafka.settings import client_settings
-    from etld.postgres import connections
-    from etld.postgres.access import access, session_access
-    from etld.schemas.registry import open_schemas
-
     config = worker.config
 
     def connect(*, limited: bool = True) -> connections.Connection:

@@ -85,6 +85,9 @@ class Worker:
         self._tells_positions = False
         self._next_beat = 0.0
         self._told_stop = False
+        self._may_begin = False
+        #: What came before the role has begun, and is for it; None when nobody waits for that.
+        self._early: list[dict[str, Any]] | None = None
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.epoll()
         self._poll.register(self._wake, select.EPOLLIN)
@@ -101,6 +104,10 @@ class Worker:
         """Take the supervisor's messages, and its end, without blocking."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._wake)
+        if self._may_begin:
+            early, self._early = self._early, None
+            for message in early or ():
+                self._take(message)
         if self._channel is not None and not self._channel.closed:
             for message in self._channel.receive():
                 self._take(message)
@@ -119,6 +126,17 @@ class Worker:
         if not self.stopping:
             self._poll.poll(max(0.0, seconds))
         self.receive()
+        return self.stopping
+
+    def await_turn(self) -> bool:
+        """Beat until the supervisor says that what the role needs is up; True when stopping.
+
+        What else it says meanwhile, receive() gives to the role.
+        """
+        self._early = []
+        while not (self._may_begin or self.stopping):
+            self.wait(BEAT_SECONDS)
+        self._wakeup()
         return self.stopping
 
     def request_stop(self) -> None:
@@ -240,6 +258,10 @@ class Worker:
         what = message.get("type")
         if what == "stop":
             self.stopping = True
+        elif what == "begin":
+            self._may_begin = True
+        elif self._early is not None:
+            self._early.append(message)
         elif what in ("pause", "resume"):
             self.paused = what == "pause"
             self.resumes += what == "resume"

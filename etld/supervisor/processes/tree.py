@@ -115,9 +115,10 @@ class ProcessTree:
     # -- time
 
     def tick(self, now: float, *, spawn: bool = True) -> None:
-        """Do what is due."""
-        for slot in policy.admit(self.slots):
+        """Do what is due; without `spawn`, as at the end, nothing begins any more."""
+        for slot in policy.admit(self.slots) if spawn else ():
             self.slots.put(slot)
+            self.children.send(slot.pid, {"type": "begin"})
         for before in self.slots:
             slot, action = self._judge(before, now)
             self.slots.put(slot)
@@ -176,6 +177,8 @@ class ProcessTree:
         process.snapshot = self.snapshot
         self.slots.put(machine.spawned(slot, process.pid, now))
         self.add_process(process)
+        if slot.admitted:
+            self.children.send(process.pid, {"type": "begin"})
         if slot.paused:
             self.children.send(process.pid, {"type": "pause"})
         log.info("%s: started (pid %d)", slot.name, process.pid)

@@ -63,7 +63,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSlot:
-    """One place for one worker process. `wanted` false: it is to go; `admitted`: its rank has been entered."""
+    """One place for one worker process. `wanted` false: it is to go; `admitted`: its rank has been entered.
+
+    A process is forked before that, loads its role and waits for its turn.
+    """
 
     name: str
     kind: str
@@ -241,7 +244,7 @@ def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: 
 def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, Action | None]:
     """What is due by now."""
     if slot.state in (SlotState.WAITING, SlotState.BACKOFF):
-        return slot, Action.SPAWN if slot.admitted and now >= slot.not_before else None
+        return slot, Action.SPAWN if now >= slot.not_before else None
     if not slot.alive:
         return slot, None
     if slot.kill_at is not None:
@@ -260,6 +263,6 @@ def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, 
 
 def due(slot: WorkerSlot) -> float | None:
     """When tick() should be called again, besides once a second."""
-    if slot.state in (SlotState.WAITING, SlotState.BACKOFF) and slot.admitted:
+    if slot.state in (SlotState.WAITING, SlotState.BACKOFF):
         return slot.not_before
     return slot.kill_at

@@ -15,20 +15,20 @@ SILENCE = 3.5
 
 
 def admit(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
-    """The slots that may start from now on: every slot of a lower rank is up, or given up."""
+    """The slots whose roles may begin from now on: all that carries them is up.
+
+    The roles begin together, whatever their ranks, by which they stop.
+    """
     all_slots = list(slots)
     admitted = []
     for slot in all_slots:
         if slot.admitted or not slot.wanted:
             continue
-        below = (other for other in all_slots if other.rank < slot.rank and other.wanted)
-        if all(_up(other) for other in below):
+        rank = min(slot.rank, FIRST_ROLE_RANK)
+        below = (other for other in all_slots if other.rank < rank and other.wanted)
+        if all(other.settled for other in below):
             admitted.append(replace(slot, admitted=True))
     return admitted
-
-
-def _up(slot: WorkerSlot) -> bool:
-    return slot.settled or (slot.state is SlotState.FATAL and slot.rank >= FIRST_ROLE_RANK)
 
 
 def next_to_stop(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:

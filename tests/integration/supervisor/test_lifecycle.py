@@ -154,7 +154,7 @@ def test_what_another_start_would_not_mend(etld: FakeWorkersDaemon) -> None:
 
 
 def test_a_start_that_takes_too_long_says_what_it_waited_for(etld: FakeWorkersDaemon) -> None:
-    """Set-up fails again and again."""
+    """Set-up fails again and again; the roles, which are loaded, wait for it."""
     etld.edit('start_timeout = "20 s"', 'start_timeout = "2 s"')
     etld.state.mkdir()
     (etld.state / "setup.broken").write_text("no such cluster")
@@ -162,6 +162,7 @@ def test_a_start_that_takes_too_long_says_what_it_waited_for(etld: FakeWorkersDa
     assert done.returncode == 1
     assert "not started within 2 s" in done.stderr
     assert "set-up cannot: no such cluster" in done.stderr
+    assert not (etld.state / "good-0.said").exists(), "a role began before all that it needs was up"
     assert not (etld.state / "etld.pid").exists()
 
 

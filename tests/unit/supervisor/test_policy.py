@@ -27,14 +27,14 @@ def at(slot: WorkerSlot, state: SlotState, **more: object) -> WorkerSlot:
         ([at(EMBEDDED, SlotState.RUNNING, admitted=True), SETUP, WORK], ["setup"]),
         ([at(EMBEDDED, SlotState.FATAL, admitted=True), SETUP, WORK], []),
         ([at(SETUP, SlotState.BACKOFF, admitted=True), WORK, INGEST], []),
-        ([at(SETUP, SlotState.DONE, admitted=True), WORK, INGEST], ["work-a-0"]),
+        ([at(SETUP, SlotState.DONE, admitted=True), WORK, INGEST], ["work-a-0", "ingest-0"]),
         ([at(SETUP, SlotState.DONE, admitted=True), at(WORK, SlotState.FATAL, admitted=True), INGEST], ["ingest-0"]),
-        ([at(WORK, SlotState.RUNNING, admitted=True, replacing="reload"), INGEST], []),
-        ([at(WORK, SlotState.STOPPING, admitted=True, wanted=False), INGEST], ["ingest-0"]),
+        ([at(SETUP, SlotState.WAITING, admitted=True, replacing="reload"), INGEST], []),
+        ([at(EMBEDDED, SlotState.STOPPING, admitted=True, wanted=False), INGEST], ["ingest-0"]),
     ],
 )
-def test_a_rank_is_entered_when_all_below_are_up(slots: list[WorkerSlot], admitted: list[str]) -> None:
-    """A role that was given up does not keep ingest out; an embedded part that was, does."""
+def test_roles_begin_when_all_that_carries_them_is_up(slots: list[WorkerSlot], admitted: list[str]) -> None:
+    """The roles together; one that was given up keeps no other out, an embedded part that was does."""
     assert [slot.name for slot in policy.admit(slots)] == admitted
 
 

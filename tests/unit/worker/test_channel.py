@@ -112,6 +112,27 @@ def test_a_worker_takes_messages_while_it_waits(ends: tuple[Channel, Channel]) -
     assert not worker.paused
 
 
+def test_a_role_waits_for_its_turn_and_hears_what_was_said_before_it(ends: tuple[Channel, Channel]) -> None:
+    ours, theirs = ends
+    worker = Worker(None, SLOT, WHERE, channel=theirs)  # type: ignore[arg-type]
+    worker.comes_to_rest = True
+    ours.send({"type": "pause"})
+    ours.send({"type": "begin"})
+    ours.send({"type": "reload", "config": pack({"n": 1})})
+    assert not worker.await_turn()
+    assert (worker.paused, worker.config) == (False, None)
+    worker.wait(5)
+    assert (worker.paused, worker.config) == (True, {"n": 1})
+
+
+def test_a_role_may_be_told_to_stop_before_its_turn(ends: tuple[Channel, Channel]) -> None:
+    ours, theirs = ends
+    worker = Worker(None, SLOT, WHERE, channel=theirs)  # type: ignore[arg-type]
+    ours.send({"type": "pause"})
+    ours.send({"type": "stop"})
+    assert worker.await_turn()
+
+
 def test_a_reload_that_is_not_taken_is_a_fault(ends: tuple[Channel, Channel]) -> None:
     ours, theirs = ends
     worker = Worker(None, SLOT, WHERE, channel=theirs)  # type: ignore[arg-type]
