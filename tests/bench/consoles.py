@@ -44,7 +44,7 @@ def consoles(environment: Environment, name: str) -> Result:
     Each has a page open that changes by itself, and loads another every five seconds.
     """
     count = int(name.rpartition("-")[2])
-    events = 20_000 if environment.quick else 500_000
+    events = 20_000 if environment.quick else 300_000
     database = environment.database()
     port = free_port()
     roles = {"ingest.workers": 1, "event_types.purchase.workers": 1, "aggregator.workers": 1, "corrector.workers": 1}
