@@ -81,6 +81,7 @@ def _show(target: Target) -> None:
     _say("etld goes on running")
     program = _program()
     click.echo(f"  look: {program} status")
+    click.echo(f"  dashboards: {program} bi up")
     click.echo(f"  stop: {program} stop")
 
 
