@@ -151,6 +151,7 @@ def up(path: Path | None, port: int) -> None:
     For the embedded PostgreSQL, which also holds what Superset keeps itself. It listens on loopback only, until
     `etld bi down`.
     """
+    from etld.bi.address import DatabaseAddress
     from etld.bi.superset.client import Superset
     from etld.bi.superset.local import ADMIN, DATABASE
     from etld.cli.target import find
