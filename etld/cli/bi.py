@@ -131,9 +131,7 @@ def login(path: Path | None, name: str, password_file: Path) -> None:
     from etld.postgres import privileges
 
     target = find(path)
-    reader = target.config.postgres.reader
-    if not reader:
-        raise EtldError("there is no role of readers: set [postgres] reader_role, such as etld_reader, and restart")
+    reader = _readers(target.config)
     if not password_file.exists():
         _new_secret(password_file)
     password = _secret(password_file)
@@ -160,7 +158,7 @@ def up(path: Path | None, port: int) -> None:
     target = find(path)
     if target.config.postgres.dsn != "embedded":
         raise UsageError("this is for the embedded PostgreSQL; for one of yours: etld bi superset --url URL")
-    local = _local(target.config, port)
+    local, readers = _local(target.config, port), _readers(target.config)
     own = DatabaseAddress.of(privileges.server(target.postgres))
     with target.connect("bi up") as conn:
         privileges.make_database(conn, DATABASE)
@@ -168,7 +166,7 @@ def up(path: Path | None, port: int) -> None:
         secret = local.directory / "reader.pass"
         if not secret.exists():
             _new_secret(secret)
-        privileges.make_login(conn, LOGIN, _secret(secret), target.config.postgres.reader)
+        privileges.make_login(conn, LOGIN, _secret(secret), readers)
     local.start(_say)
     session = Superset(local.url)
     session.log_in(ADMIN, _secret(local.admin_password_file))
@@ -191,6 +189,12 @@ def _local(config: Config, port: int) -> LocalSuperset:
 
     directory = config.state_dir / "superset"
     return LocalSuperset(directory, jars.cache_dir(config.state_dir / "cache"), config.log_dir / "superset.log", port)
+
+
+def _readers(config: Config) -> str:
+    if not config.postgres.reader:
+        raise EtldError("there is no role of readers: set [postgres] reader_role, such as etld_reader, and restart")
+    return config.postgres.reader
 
 
 def _say(text: str) -> None:
