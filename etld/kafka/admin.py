@@ -10,10 +10,12 @@ import confluent_kafka
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec
 
 from etld.kafka.errors import KafkaProblem, SettingsRefused
-from etld.kafka.types import GroupMember, Topic, Watermarks
+from etld.kafka.types import GroupMember, Partition, Topic, Watermarks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from etld.kafka.types import Offset
 
 log = logging.getLogger("etld.kafka")
 
@@ -128,6 +130,19 @@ class Admin:
         low, high = ends
         return {number: Watermarks(low[number], high[number]) for number in low}
 
+    def ends(self, partitions: Iterable[Partition], timeout: float) -> dict[Partition, Offset]:
+        """Up to where partitions can be read now; asked for up to `timeout` seconds, also when there are none."""
+        wanted = {confluent_kafka.TopicPartition(*one): OffsetSpec.latest() for one in partitions}
+        if not wanted:
+            self._metadata(timeout)
+            return {}
+        committed = confluent_kafka.IsolationLevel.READ_COMMITTED
+        futures = self._client.list_offsets(wanted, isolation_level=committed, request_timeout=timeout)
+        try:
+            return {Partition(one.topic, one.partition): told.result(timeout).offset for one, told in futures.items()}
+        except Exception as error:
+            raise KafkaProblem(f"Kafka does not tell where partitions end: {_text(error)}") from error
+
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""
         deadline = time.monotonic() + self._timeout
@@ -150,9 +165,9 @@ class Admin:
                 time.sleep(_ASK_AGAIN)
         return found
 
-    def _metadata(self) -> Any:
+    def _metadata(self, timeout: float | None = None) -> Any:
         try:
-            return self._client.list_topics(timeout=self._timeout)
+            return self._client.list_topics(timeout=self._timeout if timeout is None else timeout)
         except confluent_kafka.KafkaException as error:
             raise KafkaProblem(f"Kafka does not answer: {_text(error)}") from error
 

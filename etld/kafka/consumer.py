@@ -51,8 +51,6 @@ _READING: Mapping[str, Any] = {
 _CHUNK = 1000
 # The session stands still while it asks where partitions end: longer, and nobody would hear in time that it cannot.
 _ASSIGN_WITHIN = 3.0
-# Likewise, of where they end by now.
-_ASK_FOR = 0.1
 _TRANSIENT = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
@@ -78,7 +76,6 @@ class GroupConsumer:
         self, settings: Mapping[str, Any], membership: Membership, on_assign: OnAssign, on_revoke: OnRevoke
     ) -> None:
         self._instance = membership.instance
-        self._topic = membership.topics[0]
         self._on_assign = on_assign
         self._on_revoke = on_revoke
         self._failure: BaseException | None = None
@@ -86,8 +83,6 @@ class GroupConsumer:
         self._rebalanced = False
         self._paused = False
         self._held: set[Partition] = set()
-        self._asked: dict[Partition, Offset] = {}
-        self._asked_at: dict[Partition, float] = {}
         self.broker_problem: str | None = None
         self._consumer = confluent_kafka.Consumer(
             {**_READING, **settings, **_membership(membership), "error_cb": self._on_error}, logger=log
@@ -167,40 +162,12 @@ class GroupConsumer:
                 log.debug("offset commit for lag tools failed: %s", error)
 
     def high(self, partition: Partition) -> Offset | None:
-        """The high watermark seen by the last fetch or probe, or None before the first."""
+        """The high watermark seen by the last fetch, or None before the first."""
         try:
             _low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
         except KafkaException:
-            high = -1
-        high = max(high, self._asked.get(partition, -1))
+            return None
         return high if high >= 0 else None
-
-    def probe(self, timeout: float) -> None:
-        """Ask the cluster whether it is there, for `broker_problem`, and where the partitions end.
-
-        The library tells of a connection that breaks only sometimes, and of a broker that hangs late.
-        """
-        try:
-            if self._assigned:
-                self._ask_ends(timeout)
-            else:
-                self._consumer.list_topics(self._topic, timeout=timeout)
-        except KafkaException as error:
-            self.broker_problem = error.args[0].str()
-        else:
-            self.broker_problem = None
-
-    def _ask_ends(self, timeout: float) -> None:
-        """Ask where partitions end: those that are held, and of the others for as long as a session may stand still.
-
-        Each question waits in the connection for the fetch that is under way there, up to half a second.
-        """
-        order = sorted(self._assigned, key=lambda key: (key not in self._held, self._asked_at.get(key, 0.0)))
-        enough = time.monotonic() + _ASK_FOR
-        for key, marks in self._marks(self._consumer, order, timeout):
-            self._asked[key], self._asked_at[key] = marks.high, time.monotonic()
-            if key not in self._held and self._asked_at[key] >= enough:
-                return
 
     @staticmethod
     def _marks(
@@ -316,8 +283,6 @@ class GroupConsumer:
         gone = _own(partitions)
         self._assigned.difference_update(gone)
         self._held.difference_update(gone)
-        for partition in gone:
-            self._asked.pop(partition, None)
         try:
             self._on_revoke(gone)
         except Exception as error:  # a callback must not raise: see _assign

@@ -227,6 +227,12 @@ class MemoryAdmin:
                 f"Kafka does not tell the offsets of topic {topic}: there is no such partition"
             ) from error
 
+    def ends(self, partitions: Iterable[Partition], timeout: float) -> dict[Partition, Offset]:
+        """See `ports.AdminPort`."""
+        del timeout
+        self._check()
+        return {one: self._cluster.marks(one).high for one in partitions}
+
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """See `ports.AdminPort`."""
         self._check()

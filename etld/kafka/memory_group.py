@@ -68,7 +68,6 @@ class MemoryConsumer:
         self._on_revoke = on_revoke
         self._positions: dict[Partition, Offset] = {}
         self._ended: dict[Partition, Offset] = {}
-        self._ends_seen: dict[Partition, Offset] = {}
         self._paused = False
         self._held_back: set[Partition] = set()
         #: Given by the group, whether read or not.
@@ -130,14 +129,7 @@ class MemoryConsumer:
 
     def high(self, partition: Partition) -> Offset | None:
         """See `ports.ConsumerPort`."""
-        return self._ends_seen.get(partition)
-
-    def probe(self, timeout: float) -> None:
-        """See `ports.ConsumerPort`."""
-        del timeout
-        self.broker_problem = self._cluster.away
-        if self._cluster.away is None:
-            self._ends_seen.update({one: self._cluster.marks(one).high for one in self._positions})
+        return self._cluster.marks(partition).high if partition in self._ended else None
 
     def close(self, timeout: float) -> None:
         """See `ports.ConsumerPort`: without waiting for the session's end."""
@@ -173,7 +165,6 @@ class MemoryConsumer:
             for partition in gone:
                 self._positions.pop(partition, None)
                 self._ended.pop(partition, None)
-                self._ends_seen.pop(partition, None)
             self._on_revoke(gone)
         new = sorted(one for one in wanted - self.held if not self._group.taken(one, self))
         if new:
@@ -192,7 +183,6 @@ class MemoryConsumer:
             if partition in self._held_back:
                 continue
             low, high = self._cluster.marks(partition)
-            self._ends_seen[partition] = high
             if not low <= start <= high:
                 raise ConsumerBroken(f"{partition}: there is no offset {start}")
             for message in self._cluster.read(partition, start, max_records - len(found)):

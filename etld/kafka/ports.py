@@ -51,7 +51,7 @@ class ConsumerPort(Protocol):
     both inside `poll`. What they raise comes out of `poll` as `ConsumerBroken`, with it as its cause.
     """
 
-    #: Why the broker is out of reach at the moment, or None.
+    #: Why the broker is out of reach at the moment, or None: what the client library tells, until somebody sees better.
     broker_problem: str | None
 
     @property
@@ -82,13 +82,7 @@ class ConsumerPort(Protocol):
         """Tell Kafka how far it is, for lag tools; failures are of no consequence and ignored."""
 
     def high(self, partition: Partition) -> Offset | None:
-        """The high watermark seen by the last fetch or probe, or None before the first."""
-
-    def probe(self, timeout: float) -> None:
-        """Ask the cluster, within `timeout` seconds, whether it is there, and where the partitions end.
-
-        Sets `broker_problem`, or ends it.
-        """
+        """The high watermark seen by the last fetch, or None before the first."""
 
     def close(self, timeout: float) -> None:
         """Leave, within `timeout` seconds. A static member keeps its partitions until its session ends."""
@@ -108,6 +102,9 @@ class AdminPort(Protocol):
 
     def watermarks(self, topic: str, numbers: Iterable[int]) -> dict[int, Watermarks]:
         """The ends of partitions of a topic, by their numbers."""
+
+    def ends(self, partitions: Iterable[Partition], timeout: float) -> dict[Partition, Offset]:
+        """Up to where partitions can be read now; asked for up to `timeout` seconds, also when there are none."""
 
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""

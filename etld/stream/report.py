@@ -78,13 +78,13 @@ class SessionReport:
                 if partition in self._written:
                     self._worker.totals(str(partition), dict(values))
 
-    def lag(self, consumer: ConsumerPort, owned: Mapping[Partition, Owned]) -> None:
-        """How far behind each partition is, as Kafka saw it last."""
+    def lag(self, consumer: ConsumerPort, ends: Mapping[Partition, Offset], owned: Mapping[Partition, Owned]) -> None:
+        """How far behind each partition is: by the last fetch, and by `ends` where nothing is fetched."""
         if consumer.joined and not owned:
             self._worker.no_lag()
         for partition, mine in owned.items():
-            high = consumer.high(partition)
-            if high is not None:
+            high = max(consumer.high(partition) or -1, ends.get(partition, -1))
+            if high >= 0:
                 done = self._written.get(partition, mine.next)
                 self._worker.lag(str(partition), max(0, high - done))
                 seconds = self._in_time.setdefault(partition, LagInTime()).seconds(high, done, time.monotonic())

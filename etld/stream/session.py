@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 
-_PROBE_FOR = 1.5
+_PROBE_FOR = 1.2
 _CLOSE_WITHIN = 8.0
 _HAND_OVER_WITHIN = 1.0
 
@@ -64,6 +64,8 @@ class Session:
         self._next_probe = time.monotonic() + self._timings.probe_every
         self._stalled_since: float | None = None
         self._read_at = time.monotonic()
+        self._ends: dict[Partition, Offset] = {}
+        self._unanswered = False
         # Short until the group has given its partitions: a poll goes on after it.
         self._idle_poll = self._timings.busy_poll
         vetting.drop()
@@ -252,32 +254,42 @@ class Session:
         self._report.fault(self._sink.name, self._writer.problem or self._sink.problem)
         now = time.monotonic()
         if now >= self._next_probe:
-            self._next_probe = now + self._timings.probe_every
-            self._consumer.probe(_PROBE_FOR)
-            self._look_for_stall()
+            self._probe(now)
         self._report.fault("kafka", self._consumer.broker_problem)
         self._report.fault("search", self._vetting.problem())
         if now >= self._next_report:
             self._next_report = now + self._timings.report_every
             self._report.commit(self._consumer)
-            self._report.lag(self._consumer, self._assignments.owned)
+            self._report.lag(self._consumer, self._ends, self._assignments.owned)
             halted = "; ".join(halt.text for halt in self._assignments.halted.values())
             self._report.fault("partitions", halted or None)
         if now >= self._next_check:
             self._next_check = now + self._timings.check_topics_every
             self._assignments.check(broker_is_well=not self._consumer.broker_problem)
 
-    def _look_for_stall(self) -> None:
-        """Begin anew when records are there and none arrives: the client library has lost its way, and says nothing."""
-        now = time.monotonic()
-        if self._consumer.broker_problem:
+    def _probe(self, now: float) -> None:
+        """Nothing has come for a while: is the broker there, and is there nothing?"""
+        try:
+            # Not by the consumer's connection: there it would wait for the fetch that is under way.
+            self._ends = self._resources.admin.ends(self._assignments.owned, _PROBE_FOR)
+        except KafkaProblem as error:
             self._read_at = now
-        if now - self._read_at < self._timings.stalled_after:
+            if self._unanswered:  # one answer that is late is a busy broker's
+                self._consumer.broker_problem = str(error)
+                self._next_probe = now + self._timings.probe_every
+            self._unanswered = True
             return
-        held = self._vetting.partitions
-        for partition, mine in self._assignments.owned.items():
-            end = self._consumer.high(partition)
-            if partition not in held and end is not None and end > mine.next:
+        self._unanswered = False
+        self._consumer.broker_problem = None
+        self._next_probe = now + self._timings.probe_every
+        if now - self._read_at >= self._timings.stalled_after:
+            self._look_for_stall(now)
+
+    def _look_for_stall(self, now: float) -> None:
+        """Begin anew when records are there and none arrives: the client library has lost its way, and says nothing."""
+        for partition, end in self._ends.items():
+            mine = self._assignments.owned.get(partition)
+            if mine is not None and partition not in self._vetting.partitions and end > mine.next:
                 text = f"{partition} was read to {mine.next} and ends at {end}, and nothing came"
                 raise ConsumerBroken(f"{text} for {now - self._read_at:.0f} s")
 

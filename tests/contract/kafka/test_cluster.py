@@ -231,18 +231,13 @@ def test_a_partition_that_is_held_is_not_read_and_the_others_are(cluster: Cluste
     assert [one.value for one in read(consumer, 1)] == [b"a"]
 
 
-def test_where_what_is_not_read_ends_is_asked_for(cluster: ClusterPort, topic: str, join: Join) -> None:
-    """Of a partition that is held, and of all in a pause; the broker is there."""
+def test_the_ends_are_told(cluster: ClusterPort, topic: str, join: Join) -> None:
     consumer = join()
-    send(cluster, topic, b"a")
-    (first,) = read(consumer, 1)
-    for stop in (lambda: consumer.hold([first.partition], {}), consumer.pause):
-        stop()
-        send(cluster, topic, b"b")
-        before = consumer.high(first.partition)
-        consumer.probe(10)
-        assert consumer.high(first.partition) == (before or 0) + 1
-        assert consumer.broker_problem is None
+    send(cluster, topic, b"a", b"b")
+    (first, _) = read(consumer, 2)
+    other = Partition(topic, 1 - first.partition.number)
+    assert cluster.admin().ends([first.partition, other], 10) == {first.partition: 2, other: 0}
+    assert cluster.admin().ends([], 10) == {}
 
 
 def test_members_share_the_partitions(topic: str, join: Join) -> None:
