@@ -10,11 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import confluent_kafka
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 
 from etld.kafka.errors import ConsumerBroken, InstanceFenced, KafkaProblem
 from etld.kafka.ports import Polled
@@ -22,7 +21,7 @@ from etld.kafka.records import by_partition
 from etld.kafka.types import Offset, Partition, Watermarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from etld.kafka.ports import Membership, OnAssign, OnRevoke
 
@@ -49,7 +48,7 @@ _READING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 2,
 }
 _CHUNK = 1000
-# The session stands still while it asks where partitions end: longer, and nobody would hear in time that it cannot.
+# The session stands still while it asks where partitions begin and end: if longer, nobody would hear in time of it.
 _ASSIGN_WITHIN = 3.0
 _TRANSIENT = frozenset(
     {
@@ -169,25 +168,6 @@ class GroupConsumer:
             return None
         return high if high >= 0 else None
 
-    @staticmethod
-    def _marks(
-        consumer: confluent_kafka.Consumer, partitions: Iterable[Partition], timeout: float
-    ) -> Iterator[tuple[Partition, Watermarks]]:
-        """Ask for the ends of all of them within `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        waiting = deque(partitions)
-        while waiting:
-            left = deadline - time.monotonic()
-            try:
-                marks = consumer.get_watermark_offsets(TopicPartition(*waiting[0]), timeout=max(0.1, left))
-            except KafkaException as error:
-                # A topic that was just made, or a broker that just started, has no leader yet.
-                if left <= 0 or error.args[0].code() not in _TRANSIENT:
-                    raise
-                time.sleep(0.05)
-            else:
-                yield waiting.popleft(), Watermarks(*marks)
-
     def close(self, timeout: float) -> None:
         """Leave, within `timeout` seconds; a close that hangs is left behind in its thread."""
         closer = threading.Thread(target=self._close, daemon=True, name="kafka-close")
@@ -253,7 +233,7 @@ class GroupConsumer:
         try:
             self._rebalanced = True
             if partitions:
-                marks = dict(self._marks(consumer, _own(partitions), _ASSIGN_WITHIN))
+                marks = _watermarks(consumer, _own(partitions))
                 answer = self._on_assign(list(marks), marks)
                 starts = [TopicPartition(*partition, offset) for partition, offset in answer.items()]
         except BaseException as error:  # see above: whatever it is, it comes out of poll()
@@ -287,6 +267,35 @@ class GroupConsumer:
             self._on_revoke(gone)
         except Exception as error:  # a callback must not raise: see _assign
             self._failure = error
+
+
+def _watermarks(consumer: confluent_kafka.Consumer, partitions: list[Partition]) -> dict[Partition, Watermarks]:
+    """Where the logs begin and end, by two questions for all: each waits for the fetch that is under way.
+
+    The times -2 and -1 stand for the two in ListOffsets: https://kafka.apache.org/protocol. Raises KafkaException.
+    """
+    deadline = time.monotonic() + _ASSIGN_WITHIN
+    while True:
+        left = max(0.1, deadline - time.monotonic())
+        try:
+            low, high = (_listed(consumer, partitions, edge, left) for edge in (OFFSET_BEGINNING, OFFSET_END))
+        except KafkaException as error:
+            # A topic that was just made, or a broker that just started, has no leader yet.
+            if time.monotonic() >= deadline or error.args[0].code() not in _TRANSIENT:
+                raise
+            time.sleep(0.05)
+        else:
+            return {one: Watermarks(low[one], high[one]) for one in partitions}
+
+
+def _listed(
+    consumer: confluent_kafka.Consumer, partitions: list[Partition], edge: int, timeout: float
+) -> dict[Partition, Offset]:
+    told = consumer.offsets_for_times([TopicPartition(*one, edge) for one in partitions], timeout=timeout)
+    for one in told:
+        if one.error is not None:
+            raise KafkaException(one.error)
+    return {Partition(one.topic, one.partition): one.offset for one in told}
 
 
 def _membership(membership: Membership) -> dict[str, Any]:
