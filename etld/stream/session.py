@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from etld.errors import EtldError
 from etld.isolation.in_hand import PREPARING
-from etld.kafka.errors import ConsumerBroken, KafkaProblem
+from etld.kafka.errors import KafkaProblem
 from etld.kafka.ports import Membership
 from etld.kafka.static_id import static_id
 from etld.sinks.base import SinkError
 from etld.stream.assignments import Assignments
 from etld.stream.batch import next_batch, up_to
 from etld.stream.report import SessionReport
+from etld.stream.silence import Silence
 from etld.stream.writer import Writer
 from etld.util.text import one_line
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 
-_PROBE_FOR = 1.2
 _CLOSE_WITHIN = 8.0
 _HAND_OVER_WITHIN = 1.0
 
@@ -61,11 +61,7 @@ class Session:
         self._assignments = Assignments(resources, self._report)
         self._next_check = time.monotonic() + self._timings.check_topics_every
         self._next_report = 0.0
-        self._next_probe = time.monotonic() + self._timings.probe_every
         self._stalled_since: float | None = None
-        self._read_at = time.monotonic()
-        self._ends: dict[Partition, Offset] = {}
-        self._unanswered = False
         # Short until the group has given its partitions: a poll goes on after it.
         self._idle_poll = self._timings.busy_poll
         vetting.drop()
@@ -86,6 +82,7 @@ class Session:
             self._assignments.assign,
             self._on_revoke,
         )
+        self._silence = Silence(self._consumer, resources.admin, timings)
 
     def run(self) -> None:
         """Read and write until the worker stops; raises what ended the session."""
@@ -140,10 +137,7 @@ class Session:
         if self._worker.paused:
             polled = up_to(polled, self._limits_of_pause())
         if polled.records or polled.ends:
-            self._read_at = time.monotonic()
-            if not self._vetting.partitions:
-                # It is there, and says where all of it ends.
-                self._next_probe = time.monotonic() + self._timings.probe_every
+            self._silence.heard(of_all=not self._vetting.partitions)
             batch = next_batch(polled, self._assignments.owned)
             if batch is not None:
                 self._backlog.append(batch)
@@ -218,7 +212,7 @@ class Session:
                 self._rest()
             if time.monotonic() >= deadline or self._worker.stopping:
                 break
-        self._read_at = time.monotonic()  # nothing was asked for
+        self._silence.not_listening()
         self._idle()
 
     def _is_to_rest(self) -> bool:
@@ -253,45 +247,18 @@ class Session:
             self._worker.beat()
         self._report.fault(self._sink.name, self._writer.problem or self._sink.problem)
         now = time.monotonic()
-        if now >= self._next_probe:
-            self._probe(now)
+        self._silence.look(self._assignments.owned, self._vetting.partitions)
         self._report.fault("kafka", self._consumer.broker_problem)
         self._report.fault("search", self._vetting.problem())
         if now >= self._next_report:
             self._next_report = now + self._timings.report_every
             self._report.commit(self._consumer)
-            self._report.lag(self._consumer, self._ends, self._assignments.owned)
+            self._report.lag(self._consumer, self._silence.ends, self._assignments.owned)
             halted = "; ".join(halt.text for halt in self._assignments.halted.values())
             self._report.fault("partitions", halted or None)
         if now >= self._next_check:
             self._next_check = now + self._timings.check_topics_every
             self._assignments.check(broker_is_well=not self._consumer.broker_problem)
-
-    def _probe(self, now: float) -> None:
-        """Nothing has come for a while: is the broker there, and is there nothing?"""
-        try:
-            # Not by the consumer's connection: there it would wait for the fetch that is under way.
-            self._ends = self._resources.admin.ends(self._assignments.owned, _PROBE_FOR)
-        except KafkaProblem as error:
-            self._read_at = now
-            if self._unanswered:  # one answer that is late is a busy broker's
-                self._consumer.broker_problem = str(error)
-                self._next_probe = now + self._timings.probe_every
-            self._unanswered = True
-            return
-        self._unanswered = False
-        self._consumer.broker_problem = None
-        self._next_probe = now + self._timings.probe_every
-        if now - self._read_at >= self._timings.stalled_after:
-            self._look_for_stall(now)
-
-    def _look_for_stall(self, now: float) -> None:
-        """Begin anew when records are there and none arrives: the client library has lost its way, and says nothing."""
-        for partition, end in self._ends.items():
-            mine = self._assignments.owned.get(partition)
-            if mine is not None and partition not in self._vetting.partitions and end > mine.next:
-                text = f"{partition} was read to {mine.next} and ends at {end}, and nothing came"
-                raise ConsumerBroken(f"{text} for {now - self._read_at:.0f} s")
 
     def _take_done(self) -> None:
         while self._writer.done:
