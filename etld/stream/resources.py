@@ -53,7 +53,7 @@ class Timings:
     busy_poll: float = 0.02
     still_poll: float = 0.1
     stand_still: float = 0.2
-    probe_every: float = 2.0
+    probe_every: float = 1.5
     stalled_after: float = 30.0
     check_topics_every: float = 5.0
     report_every: float = 1.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from etld.stream.resources import Timings
 
 #: Seconds. From a broker that hangs to the word of it: `Timings.probe_every` and twice this.
-_ANSWER_WITHIN = 1.2
+_ANSWER_WITHIN = 1.0
 
 
 class Silence:
