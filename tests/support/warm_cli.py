@@ -87,9 +87,10 @@ def _told(ours: socket.socket, command: Sequence[str], timeout: float) -> int | 
         while piece := ours.recv(100):  # the end comes when the process has ended
             told += piece
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, IndexError):  # it has ended, or not begun
             os.kill(int(told.split()[0]), signal.SIGKILL)
         raise subprocess.TimeoutExpired(command, timeout) from None
+    assert told, "the process that forks the commands has ended"
     _pid, *code = (int(one) for one in told.split())
     return code[0] if code else None
 
