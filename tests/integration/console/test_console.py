@@ -22,7 +22,7 @@ from etld.console.pages import PAGES
 from etld.control.client import ControlConnection
 from etld.util.ports import free_port
 from support.browser import Browser
-from support.chromium import WatchedPage, axe, chromium
+from support.chromium import SCREENSHOTS, WatchedPage, axe, chromium
 from support.clients import post
 from support.daemon import Daemon
 from support.events import event
@@ -34,10 +34,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 PASSWORD = "correct horse"
 SCRIPT = "<script>document.title='stolen'</script>"
 DESCRIBED = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-SIZES = (375, 1280, 2560)
+#: Width and scheme; places of things depend on the one and colours on the other.
+LOOKS = ((375, "light"), (1280, "light"), (1280, "dark"), (2560, "dark"))
+EVERY_LOOK = tuple((width, scheme) for width in (375, 1280, 2560) for scheme in ("light", "dark"))
 #: The width at which axe-core looks too.
 THOROUGHLY = 1280
-SCHEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +260,7 @@ def test_in_a_browser(daemon: Daemon, browser: Browser) -> None:
     paths += [f"/events/{event_id}", f"/dead-letters/{letter}", "/dead-letters?preview=discard", "/events?until=x"]
     wrong: list[str] = []
     with chromium() as program:
-        for width, scheme in [(width, scheme) for width in SIZES for scheme in SCHEMES]:
+        for width, scheme in EVERY_LOOK if SCREENSHOTS else LOOKS:
             tab = WatchedPage(program, browser.base, width, scheme)
             for path in paths:
                 tab.look(path, thoroughly=width == THOROUGHLY)
