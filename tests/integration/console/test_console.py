@@ -285,18 +285,18 @@ def test_two_browsers(daemon: Daemon, browser: Browser) -> None:
         row = "tr:has(th:text-is('processor-order-0'))"
         began = time.monotonic()
         one.page.click(f"{row} button:text-is('Pause')")
-        other.page.wait_for_selector(f"{row} .paused", timeout=20_000)
+        other.page.wait_for_selector(f"{row} .paused", timeout=60_000)
         print(f"seen by the other after {time.monotonic() - began:.1f} s")
         one.page.click(f"{row} button:text-is('Resume')")
-        other.page.wait_for_selector(f"{row} .running", timeout=20_000)
-        other.page.wait_for_selector(".log p:has-text('workers/resume')", timeout=20_000)
+        other.page.wait_for_selector(f"{row} .running", timeout=60_000)
+        other.page.wait_for_selector(".log p:has-text('workers/resume')", timeout=60_000)
         one.page.keyboard.press("g")
         one.page.keyboard.press("e")
         one.page.wait_for_url("**/events", timeout=60_000)
         made = post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[1]
-        one.page.wait_for_selector(f"a[href='/events/{made['event_id']}']", timeout=30_000)
+        one.page.wait_for_selector(f"a[href='/events/{made['event_id']}']", timeout=120_000)
         daemon.cli("restart", "console")
-        other.page.wait_for_selector("#connection:text('No connection')", timeout=20_000)
+        other.page.wait_for_selector("#connection:text('No connection')", timeout=60_000)
         other.page.wait_for_selector("#connection:text('Connected again')", timeout=60_000)
         assert one.page.title()  # which came back as well
         other.page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
