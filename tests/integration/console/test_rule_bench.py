@@ -126,7 +126,7 @@ def test_what_comes_is_shown_and_never_obeyed(etld: EtldClient, browser: PlainBr
         assert 'href="javascript:' not in seen.html
     assert "alert(1)" in browser.get(f"/dead-letters/{letter}").text
     mended = browser.get(f"/dead-letters/{letter}").form("/actions/letter/replay")
-    sent = {**json.loads(mended.values["event"]), "event_details": {"item_name": EVIL, "price": 7.5}}
+    sent = {**json.loads(mended.values["event"]), "event_details": {"item_id": 1, "item_name": EVIL, "price": 7.5}}
     done = browser.send(mended, "/actions/letter/replay", event=json.dumps(sent), reason="a test")
     assert "not valid" in done.text or "user_details" in done.text, done.text  # the user_id is a script yet
     sent["user_details"] = purchase()["user_details"]
