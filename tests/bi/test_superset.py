@@ -102,7 +102,10 @@ def _rows(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if isinstance(value, datetime):
             value = value if value.tzinfo else value.replace(tzinfo=UTC)
             return round(value.timestamp() * 1000)
-        return value if value is None or isinstance(value, str | bool) else round(float(value), 4)
+        if value is None or isinstance(value, str | bool):
+            return value
+        # Superset's times are milliseconds, with a fraction.
+        return round(float(value), 4 if abs(value) < 1e11 else 0)
 
     return sorted((tuple(plain(value) for value in row) for row in found), key=str)
 
