@@ -27,7 +27,7 @@ _DAY = 86_400
 #: Twelfths of a row.
 _ROW = 12
 #: Numbers, and charts, beside each other.
-_NUMBERS, _CHARTS = 4, 2
+_NUMBERS, _CHARTS = 3, 2
 _KINDS: dict[str, ChartKind] = {"bar": "ranked", "donut": "shares", "line": "lines"}
 
 

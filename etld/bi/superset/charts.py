@@ -122,7 +122,12 @@ def _as_filter(given: dict[str, Any]) -> dict[str, Any]:
 def _number(chart: BoardChart, *, change: bool) -> dict[str, Any]:
     colours = {"comparison_color_enabled": True, "comparison_color_scheme": "Red" if chart.less_is_better else "Green"}
     sizes = {"header_font_size": 0.4, "subheader_font_size": 0.125}
-    unit = {"y_axis_format": _format(chart), "percentDifferenceFormat": "+.1%", "subtitle": _unit(chart)}
+    # The change stands where the unit would.
+    unit = {
+        "y_axis_format": _format(chart),
+        "percentDifferenceFormat": "+.1%",
+        "subtitle": "" if change else _unit(chart),
+    }
     before = {"time_compare": "inherit"} if change else {}
     return {"metric": chart.metric, **before, **colours, **sizes, **unit, **_money(chart)}
 
