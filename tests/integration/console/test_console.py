@@ -7,13 +7,16 @@ import getpass
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 
 from etld.console.pages import PAGES
+from etld.control.client import ControlConnection
 from etld.util.ports import free_port
 from support.browser import Browser
 from support.chromium import SCREENSHOTS, WatchedPage, axe, chromium
@@ -21,6 +24,7 @@ from support.clients import post
 from support.daemon import Daemon
 from support.events import event
 from support.waiting import wait_until
+from support.webhook_receiver import receiving
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -273,6 +277,59 @@ def _status(browser: Browser) -> int:
     with contextlib.suppress(OSError):
         return browser.get("/").status
     return 0
+
+
+def test_a_slow_database_is_told_and_harms_nobody(daemon: Daemon, browser: Browser) -> None:
+    """A lock that does not end, and every connection taken: 503 with the reason in time; what needs neither goes on."""
+    stored = daemon.status()["totals"]["stored"]
+    with psycopg.connect(daemon.dsn) as conn, ThreadPoolExecutor(6) as threads:
+        conn.execute("LOCK TABLE etld.audit")
+        asked = [threads.submit(_timed, browser, "/api/v1/audit") for _ in range(6)]
+        wait_until(lambda: 'etld_console_connections{worker="console"} 4.0' in _metrics(daemon), 30.0, "all are taken")
+        assert browser.get("/api/v1/workers").status == 200
+        assert post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[0] == 200
+        wait_until(lambda: daemon.status()["totals"]["stored"] > stored, 60.0, "the event is stored")
+        answers = [one.result() for one in asked]
+    assert {status for status, _, _ in answers} == {503}
+    texts = [text for _, text, _ in answers]
+    assert any("none of the 4 connections" in text for text in texts), texts
+    assert any("statement timeout" in text for text in texts), texts
+    assert max(seconds for _, _, seconds in answers) < 20.0
+    assert browser.get("/audit").status == 200
+    line = 'etld_console_requests_total{path="/api/v1/audit",status="503",worker="console"}'
+    wait_until(lambda: line in _metrics(daemon), 30.0, "they are counted")
+
+
+def _timed(browser: Browser, path: str) -> tuple[int, str, float]:
+    began = time.monotonic()
+    answer = browser.get(path)
+    return answer.status, answer.text, time.monotonic() - began
+
+
+def _metrics(daemon: Daemon) -> str:
+    with ControlConnection(daemon.state_dir / "etld.sock", 10.0) as connection:
+        return str(connection.ask("metrics")["text"])
+
+
+def test_a_webhook_is_tried_from_its_page(daemon: Daemon, browser: Browser) -> None:
+    """With a button; what it answers is the note on the page, and in the audit."""
+    with receiving() as receiver:
+        daemon.configure({"alerts": [{"name": "ops", "url": receiver.url}]})
+        daemon.cli("reload")
+        shown = browser.get("/alerts")
+        assert f"127.0.0.1:{receiver.port}/***" in shown.text
+        assert "/hook" not in shown.text
+        form = {"token": shown.token, "webhook": "ops", "back": "/alerts"}
+        assert browser.post("/actions/alerts/test", form).status == 303
+        assert "ops has taken the test." in browser.get("/alerts").text
+        assert len(receiver.told("test")) == 1
+        receiver.status = 500
+        failed = browser.call("/api/v1/alerts/test", {"webhook": "ops"})
+        assert (failed.status, "answered 500: so it is" in failed.json["message"]) == (409, True)
+        assert audited(daemon)[-1][3:5] == ("alerts/test", {"webhook": "ops"})
+        daemon.configure({"alerts": []})
+        daemon.cli("reload")
+    assert browser.get("/api/v1/alerts").json == {"webhooks": []}
 
 
 def test_viewers_see_and_nothing_more(daemon: Daemon, browser: Browser) -> None:
