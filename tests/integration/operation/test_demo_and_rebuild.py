@@ -51,10 +51,12 @@ def test_a_summary_that_differs_is_named_and_filled_anew(etld: EtldClient) -> No
     """After `etld summaries rebuild` all accounts agree, and the stream has gone on."""
     daemon = etld.daemon
     wait_until(lambda: daemon.cli("reconcile", check=False).returncode == 0, 60, "reconcile is content")
+    assert etld.sql("SELECT ok, verdict FROM etld.last_reconcile") == [(True, "everything agrees")]
     etld.sql("UPDATE etld.summary_delivery SET shipments = shipments + 1")
     told = daemon.json("reconcile", check=False)
     assert told["ok"] is False
     assert [one["name"] for one in told["summaries"] if not one["equal"]] == ["delivery"]
+    assert etld.sql("SELECT ok, differences FROM etld.last_reconcile") == [(False, len(told["differences"]))]
     assert "delivery" in daemon.cli("reconcile", check=False).stdout
     assert "did you mean" in daemon.cli("summaries", "rebuild", "deliver", check=False).stderr
     assert "summary delivery is filled" in daemon.cli("summaries", "rebuild", "delivery", "--wait", "60").stdout
