@@ -17,7 +17,7 @@ Step = tuple[float, Callable[[WorkerSlot, float], WorkerSlot], SlotState, Action
 
 def live(history: Sequence[Step], **slot: Any) -> WorkerSlot:
     """Run a history on a slot, checking it after each step."""
-    now_slot = WorkerSlot("w-0", "w", admitted=True, **slot)
+    now_slot = WorkerSlot("w-0", "w", loads=True, **slot)
     for number, (now, event, state, action) in enumerate(history):
         now_slot = event(now_slot, now)
         now_slot, wanted = machine.tick(now_slot, now, PATIENCE)

@@ -116,6 +116,8 @@ class ProcessTree:
 
     def tick(self, now: float, *, spawn: bool = True) -> None:
         """Do what is due; without `spawn`, as at the end, nothing begins any more."""
+        for slot in policy.load(self.slots):
+            self.slots.put(slot)
         for slot in policy.admit(self.slots) if spawn else ():
             self.slots.put(slot)
             self.children.send(slot.pid, {"type": "begin"})

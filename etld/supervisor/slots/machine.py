@@ -63,9 +63,9 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSlot:
-    """One place for one worker process. `wanted` false: it is to go; `admitted`: its rank has been entered.
+    """One place for one worker process. `wanted` false: it is to go.
 
-    A process is forked before that, loads its role and waits for its turn.
+    `loads`: its process may be forked, which loads its role and waits for its turn; `admitted`: its turn has come.
     """
 
     name: str
@@ -92,6 +92,7 @@ class WorkerSlot:
     paused: bool = False
     #: Has the worker said that a pause has begun?
     rests: bool = False
+    loads: bool = False
     admitted: bool = False
     wanted: bool = True
     #: The worker said that another start would not help.
@@ -244,7 +245,7 @@ def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: 
 def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, Action | None]:
     """What is due by now."""
     if slot.state in (SlotState.WAITING, SlotState.BACKOFF):
-        return slot, Action.SPAWN if now >= slot.not_before else None
+        return slot, Action.SPAWN if slot.loads and now >= slot.not_before else None
     if not slot.alive:
         return slot, None
     if slot.kill_at is not None:
@@ -263,6 +264,6 @@ def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, 
 
 def due(slot: WorkerSlot) -> float | None:
     """When tick() should be called again, besides once a second."""
-    if slot.state in (SlotState.WAITING, SlotState.BACKOFF):
+    if slot.state in (SlotState.WAITING, SlotState.BACKOFF) and slot.loads:
         return slot.not_before
     return slot.kill_at

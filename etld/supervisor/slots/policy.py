@@ -14,6 +14,18 @@ FIRST_ROLE_RANK = 2
 SILENCE = 3.5
 
 
+def load(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
+    """The slots whose processes may be forked from now on: all that carries them has loaded, and has said so.
+
+    What everybody waits for has the processors for itself that long.
+    """
+    all_slots = list(slots)
+    silent = min((slot.rank for slot in all_slots if slot.wanted and slot.heard is None), default=FIRST_ROLE_RANK)
+    return [
+        replace(slot, loads=True) for slot in all_slots if not slot.loads and min(slot.rank, FIRST_ROLE_RANK) <= silent
+    ]
+
+
 def admit(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
     """The slots whose roles may begin from now on: all that carries them is up.
 

@@ -20,6 +20,24 @@ def at(slot: WorkerSlot, state: SlotState, **more: object) -> WorkerSlot:
 
 
 @pytest.mark.parametrize(
+    ("slots", "loading"),
+    [
+        ([EMBEDDED, SETUP, WORK, INGEST], ["db"]),
+        ([at(EMBEDDED, SlotState.STARTING, heard=1.0), SETUP, WORK, INGEST], ["db", "setup"]),
+        ([at(EMBEDDED, SlotState.STARTING, heard=1.0), at(SETUP, SlotState.STARTING, heard=1.0), WORK, INGEST],
+         ["db", "setup", "work-a-0", "ingest-0"]),
+        ([at(SETUP, SlotState.DONE, heard=1.0), at(WORK, SlotState.STARTING, loads=True), INGEST],
+         ["setup", "ingest-0"]),
+    ],
+)  # fmt: skip
+def test_processes_are_forked_when_all_that_carries_them_has_loaded(
+    slots: list[WorkerSlot], loading: list[str]
+) -> None:
+    """Whether it serves yet or not."""
+    assert [slot.name for slot in policy.load(slots)] == loading
+
+
+@pytest.mark.parametrize(
     ("slots", "admitted"),
     [
         ([EMBEDDED, SETUP, WORK, INGEST], ["db"]),

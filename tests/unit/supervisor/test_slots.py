@@ -233,7 +233,7 @@ def test_a_replaced_worker_is_no_failure() -> None:
 
 def test_renewing_revives_what_was_given_up() -> None:
     """`etld restart WORKER` gives it another chance."""
-    slot = WorkerSlot("w", "w", state=SlotState.FATAL, failures=3)
+    slot = WorkerSlot("w", "w", state=SlotState.FATAL, failures=3, loads=True)
     slot, action = machine.tick(machine.renew(slot, 50, 4, "restart"), 50, PATIENCE)
     assert (slot.state, slot.failures, action) == (SlotState.WAITING, 0, Action.SPAWN)
 
@@ -245,16 +245,21 @@ def test_failures_are_forgiven_after_a_healthy_time() -> None:
     assert machine.tick(slot, 5.0, PATIENCE)[0].failures == 0
 
 
+def test_nothing_is_forked_before_it_may_load() -> None:
+    assert machine.tick(WorkerSlot("w", "w"), 5, PATIENCE)[1] is None
+    assert machine.due(WorkerSlot("w", "w")) is None
+
+
 def test_an_overlapped_slot_starts_its_successor_beside_the_old_process() -> None:
     """vacate() leaves no pid behind."""
-    slot = WorkerSlot("w", "w", state=SlotState.RUNNING, pid=7, ready=1)
+    slot = WorkerSlot("w", "w", state=SlotState.RUNNING, pid=7, ready=1, loads=True)
     slot, action = machine.tick(machine.vacate(slot, 9), 9, PATIENCE)
     assert (slot.pid, slot.restarts, action) == (None, 1, Action.SPAWN)
 
 
 def test_due_times_tell_the_loop_when_to_look() -> None:
     """Backoff and deadlines; nothing for a slot that only runs."""
-    slot = WorkerSlot("w", "w", state=SlotState.BACKOFF, not_before=3.5)
+    slot = WorkerSlot("w", "w", state=SlotState.BACKOFF, not_before=3.5, loads=True)
     assert machine.due(slot) == 3.5
     assert machine.due(machine.stop(replace(slot, pid=3, state=SlotState.RUNNING), 1, 4)) == 5
     assert machine.due(replace(slot, pid=3, state=SlotState.RUNNING)) is None
