@@ -3,14 +3,16 @@
 # uv does it; where there is none it comes into the environment first. The broker's jars are fetched meanwhile.
 set -eu
 python=$1 venv=$2 file=$3
+here=$venv/bin/python
+[ -x "$here" ] || here=$python
 
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+"$here" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   echo "etld needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2
   exit 1
 }
-jars=$(PYTHONPATH=. "$python" -m etld.embedded.fetch --wanted)
+jars=$(PYTHONPATH=. "$here" -m etld.embedded.fetch --wanted)
 echo "Installing $(grep -c == "$file") packages${jars:+, and $jars,} into $venv"
-PYTHONPATH=. "$python" -m etld.embedded.fetch &
+PYTHONPATH=. "$here" -m etld.embedded.fetch &
 fetching=$!
 trap 'kill $fetching 2>/dev/null || :' EXIT
 
