@@ -101,7 +101,7 @@ def restore(path: Path | None, file: Path, force: bool, no_privileges: bool) -> 
     The daemon has to be stopped, and the database empty, or --force. When it starts again it reads from Kafka, once,
     what came after the dump.
     """
-    from etld.postgres import backup, client_programs
+    from etld.postgres import backup, client_programs, privileges
     from etld.supervisor.config_checks import load
 
     config = load(path)
@@ -113,6 +113,8 @@ def restore(path: Path | None, file: Path, force: bool, no_privileges: bool) -> 
             backup.refuse_foreign(programs, file)
             _refuse_others(config, conn)
             there = backup.contents(conn)
+            if config.postgres.reader and (force or not there):  # the dump grants it what it may read
+                privileges.make_reader(conn, config.postgres.reader)
         if there and not force:
             more = f" and {len(there) - _MANY} more" if len(there) > _MANY else ""
             raise EtldError(

@@ -84,6 +84,13 @@ def make_login(conn: Connection, name: str, password: str, reader: str) -> None:
         ) from error
 
 
+def make_reader(conn: Connection, reader: str) -> None:
+    """Make the role of readers, without a login, unless it is there or this connection's role may not."""
+    there = conn.execute("SELECT to_regrole(quote_ident(%(name)s)) IS NOT NULL", {"name": reader}).fetchone()
+    if not (there and there[0]):
+        _refused(conn, [f"CREATE ROLE {_quoted(reader)} NOLOGIN"])
+
+
 def make_database(conn: Connection, name: str) -> None:
     """Make a database, unless there is one of that name; raises psycopg errors."""
     if conn.execute("SELECT FROM pg_database WHERE datname = %(name)s", {"name": name}).fetchone() is None:
