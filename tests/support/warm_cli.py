@@ -51,7 +51,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """As subprocess.run() does it, with the output as text; raises TimeoutExpired."""
     command = [str(PROGRAM), *arguments]
-    if not _is_warm(arguments):
+    # A path of its own may hold modules that the command is to load.
+    if not _is_warm(arguments) or env.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
         return subprocess.run(
             command,
             env=dict(env),
