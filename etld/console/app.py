@@ -17,7 +17,7 @@ from etld.console.measures import Measures
 from etld.console.pages import PAGES
 from etld.console.render import texts
 from etld.errors import EtldError
-from etld.util.as_json import as_json
+from etld.util.as_json import MANY_LEVELS, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -194,6 +194,6 @@ class Routes:
 
 
 def _json_answer(value: dict[str, Any], status: int = 200) -> web.Response:
-    answer = web.Response(text=json.dumps(as_json(value)), content_type=_JSON, status=status)
+    answer = web.Response(text=json.dumps(as_json(value, levels=MANY_LEVELS)), content_type=_JSON, status=status)
     answer.enable_compression()
     return answer

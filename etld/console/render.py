@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import jinja2
 
 from etld.console import spark
-from etld.util.as_json import as_json
+from etld.util.as_json import MANY_LEVELS, as_json
 from etld.util.text import span, thousands
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def seconds(value: float | None) -> str:
 
 def compact(value: Any) -> str:
     """A value as JSON in one line."""
-    return json.dumps(as_json(value), ensure_ascii=False)
+    return json.dumps(as_json(value, levels=MANY_LEVELS), ensure_ascii=False)
 
 
 def pretty(value: Any) -> str:
     """A value as JSON for reading."""
-    return json.dumps(as_json(value), ensure_ascii=False, indent=2)
+    return json.dumps(as_json(value, levels=MANY_LEVELS), ensure_ascii=False, indent=2)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from etld.util.as_json import as_json
+from etld.util.as_json import MANY_LEVELS, as_json
 
 
 class Point(NamedTuple):
@@ -74,3 +74,14 @@ def test_what_holds_itself_ends() -> None:
     endless: list[Any] = []
     endless.append(endless)
     assert json.dumps(as_json(endless))
+
+
+def test_what_is_deep_keeps_its_shape_where_it_is_asked_for() -> None:
+    """Else it is text, however deep it goes: a value may hold itself."""
+    deep: Any = "bottom"
+    for _ in range(100):
+        deep = [deep]
+    assert as_json(deep, levels=MANY_LEVELS) == deep
+    itself: list[Any] = []
+    itself.append(itself)
+    assert json.dumps(as_json(itself)).count("[") < 20
