@@ -60,17 +60,18 @@ class Admin:
         """How many brokers are up."""
         return len(self._metadata().brokers)
 
-    def topics(self, names: Iterable[str]) -> dict[str, Topic]:
-        """The topics of `names` that exist, by name."""
-        metadata = self._metadata()
+    def topics(self, names: Iterable[str], timeout: float | None = None) -> dict[str, Topic]:
+        """The topics of `names` that exist, by name; asked for up to twice `timeout` seconds."""
+        timeout = self._timeout if timeout is None else timeout
+        metadata = self._metadata(timeout)
         known = [name for name in names if name in metadata.topics and metadata.topics[name].error is None]
         if not known:
             return {}
         found: dict[str, Topic] = {}
-        futures = self._client.describe_topics(confluent_kafka.TopicCollection(known), request_timeout=self._timeout)
+        futures = self._client.describe_topics(confluent_kafka.TopicCollection(known), request_timeout=timeout)
         for name, future in futures.items():
             try:
-                described = future.result(self._timeout)
+                described = future.result(timeout)
             except confluent_kafka.KafkaException as error:
                 if error.args[0].code() == confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART:
                     continue

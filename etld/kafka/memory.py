@@ -204,8 +204,9 @@ class MemoryAdmin:
         self._check()
         return self._cluster.id
 
-    def topics(self, names: Iterable[str]) -> dict[str, Topic]:
+    def topics(self, names: Iterable[str], timeout: float | None = None) -> dict[str, Topic]:
         """See `ports.AdminPort`."""
+        del timeout
         self._check()
         return {name: found for name in names if (found := self._cluster.described(name)) is not None}
 

@@ -94,8 +94,8 @@ class AdminPort(Protocol):
     def cluster_id(self) -> str:
         """The id that the cluster was formatted with."""
 
-    def topics(self, names: Iterable[str]) -> dict[str, Topic]:
-        """The topics of `names` that exist, by name."""
+    def topics(self, names: Iterable[str], timeout: float | None = None) -> dict[str, Topic]:
+        """The topics of `names` that exist, by name; asked for up to twice `timeout` seconds."""
 
     def create_topic(self, name: str, partitions: int, replicas: int, config: Mapping[str, str]) -> bool:
         """Create a topic; False when it was there already."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.stream")
 
 
+# The session stands still meanwhile, and is to tell within five seconds of a broker that is away.
+_CHECK_WITHIN = 1.0
+
+
 class Assignments:
     """`owned` are the partitions that are read, `halted` those that wait for a person."""
 
@@ -87,7 +91,7 @@ class Assignments:
         if not broker_is_well or not self.owned:
             return
         try:
-            topics = self._resources.admin.topics(sorted({partition.topic for partition in self.owned}))
+            topics = self._resources.admin.topics(sorted({partition.topic for partition in self.owned}), _CHECK_WITHIN)
         except KafkaProblem as error:
             log.debug("cannot check topic ids now: %s", error)
             return
