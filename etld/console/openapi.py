@@ -85,7 +85,7 @@ def _post(page: Page, action: PageAction) -> dict[str, Any]:
             "202": _answer("Under way.", outcome),
             "403": _answer("Not with this role, or from another site.", {"anyOf": [outcome, _ref()]}),
             "409": _answer("It failed; the message says why.", outcome),
-            **_errors(400, 401, 415, 429),
+            **_errors(400, 401, 413, 415, 429),
         },
     }
 
@@ -101,7 +101,10 @@ def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _errors(*codes: int) -> dict[str, Any]:
-    return {str(code): _answer("The message says what is wrong.", _ref()) for code in codes}
+    told = {str(code): _answer("The message says what is wrong.", _ref()) for code in codes}
+    # What is no HTTP, or longer than a request may be, is answered before anybody knows that it was for the API.
+    told["400"]["content"]["text/plain"] = {"schema": {"type": "string"}}
+    return told
 
 
 def _ref() -> dict[str, str]:

@@ -7,9 +7,12 @@ import getpass
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -30,6 +33,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 PASSWORD = "correct horse"
 SCRIPT = "<script>document.title='stolen'</script>"
+DESCRIBED = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 #: Width and scheme; places of things depend on the one and colours on the other.
 LOOKS = ((375, "light"), (1280, "light"), (1280, "dark"), (2560, "dark"))
 EVERY_LOOK = tuple((width, scheme) for width in (375, 1280, 2560) for scheme in ("light", "dark"))
@@ -272,11 +276,59 @@ def test_in_a_browser(daemon: Daemon, browser: Browser) -> None:
         pytest.skip("all but axe-core: npm cannot install it")
 
 
+def test_two_browsers(daemon: Daemon, browser: Browser) -> None:
+    """What one does the other sees; a tab that nobody sees asks nothing; when the console is gone, a page says so."""
+    with chromium() as program:
+        one, other = (WatchedPage(program, browser.base) for _ in range(2))
+        one.open("/workers?kind=processor")
+        other.open("/workers?kind=processor")
+        row = "tr:has(th:text-is('processor-order-0'))"
+        began = time.monotonic()
+        one.page.click(f"{row} button:text-is('Pause')")
+        other.page.wait_for_selector(f"{row} .paused", timeout=60_000)
+        print(f"seen by the other after {time.monotonic() - began:.1f} s")
+        one.page.click(f"{row} button:text-is('Resume')")
+        other.page.wait_for_selector(f"{row} .running", timeout=60_000)
+        other.page.wait_for_selector(".log p", timeout=60_000)
+        one.page.keyboard.press("g")
+        one.page.keyboard.press("e")
+        one.page.wait_for_url("**/events", timeout=60_000)
+        made = post(daemon.settings()["ingest"]["port"], "/track", json.dumps(event("order")).encode())[1]
+        one.page.wait_for_selector(f"a[href='/events/{made['event_id']}']", timeout=120_000)
+        daemon.cli("restart", "console")
+        other.page.wait_for_selector("#connection:text('No connection')", timeout=60_000)
+        other.page.wait_for_selector("#connection:text('Connected again')", timeout=60_000)
+        assert one.page.title()  # which came back as well
+        other.page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
+        other.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        assert other.page.evaluate("source") is None
+
+
 def _status(browser: Browser) -> int:
     """0 while it begins anew."""
     with contextlib.suppress(OSError):
         return browser.get("/").status
     return 0
+
+
+def described(browser: Browser, *options: str) -> None:
+    """Schemathesis finds no answer that /api/v1/openapi.json does not tell of."""
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        f"{browser.base}/api/v1/openapi.json",
+        "--seed=8",
+    ]
+    command += [f"--checks={DESCRIBED}", "--phases=examples,coverage,fuzzing", *options]
+    if browser.cookies:
+        command += ["-H", "Cookie: " + "; ".join(f"{name}={value}" for name, value in browser.cookies.items())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+def test_the_api_is_as_described(browser: Browser) -> None:
+    """Whatever is asked of the pages."""
+    described(browser, "--include-method=GET", "--max-examples=5")
 
 
 def test_a_slow_database_is_told_and_harms_nobody(daemon: Daemon, browser: Browser) -> None:
@@ -369,6 +421,7 @@ def test_viewers_see_and_nothing_more(daemon: Daemon, browser: Browser) -> None:
         done = browser.call(path, {name: 1 if field["type"] == "integer" else "x" for name, field in fields.items()})
         assert (done.status, done.json["outcome"]) == (403, "refused"), path
     rows = audited(daemon)[before:]
+    described(browser, "--include-method=POST", "--max-examples=3")
     assert {row[:3] for row in rows} == {("alice", "viewer", "127.0.0.1")}
     assert all(row[-1].startswith("refused: ") for row in rows)
     daemon.cli("console", "user", "remove", "alice", "--file", str(file))
