@@ -38,7 +38,7 @@ class Daemon:
 
     def __init__(self, directory: Path, prepared: PreparedData | None = None) -> None:
         self.directory = directory
-        self._prepared = prepared
+        self.prepared = prepared
         self.config_path = directory / "config" / "etld.toml"
         self.state_dir = directory / "var"
         self.started_in = directory
@@ -95,9 +95,9 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        if self._prepared is not None and not self.state_dir.exists():
+        if self.prepared is not None and not self.state_dir.exists():
             embedded = {name: self.settings()[table][key] == "embedded" for name, table, key in _SERVERS}
-            self._prepared.copy(self.state_dir, **embedded)
+            self.prepared.copy(self.state_dir, **embedded)
         log = self.state_dir / "log" / "foreground.log"
         self._child = process.spawn(
             [str(warm_cli.PROGRAM), "start", "--foreground"],

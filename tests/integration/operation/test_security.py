@@ -24,6 +24,7 @@ KEY = "k3y-of-a-cl1ent"
 def closed(make_daemon: Callable[[], Daemon]) -> Iterator[Daemon]:
     """A daemon with a secret of each sort, that has served, and met errors."""
     daemon = make_daemon()
+    daemon.prepared = None  # what etld itself writes is looked at
     secret = daemon.directory / "config" / "secret"
     secret.write_text(f"{CANARY}\n")
     secret.chmod(0o600)
