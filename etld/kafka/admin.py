@@ -132,17 +132,28 @@ class Admin:
         return {number: Watermarks(low[number], high[number]) for number in low}
 
     def ends(self, partitions: Iterable[Partition], timeout: float) -> dict[Partition, Offset]:
-        """Up to where partitions can be read now; asked for up to `timeout` seconds, also when there are none."""
+        """Up to where partitions can be read now; asked for up to `timeout` seconds, also when there are none.
+
+        One that a broker will not tell of is left out.
+        """
         wanted = {confluent_kafka.TopicPartition(*one): OffsetSpec.latest() for one in partitions}
         if not wanted:
             self._metadata(timeout)
             return {}
         committed = confluent_kafka.IsolationLevel.READ_COMMITTED
+        found: dict[Partition, Offset] = {}
+        is_stale = False
         futures = self._client.list_offsets(wanted, isolation_level=committed, request_timeout=timeout)
-        try:
-            return {Partition(one.topic, one.partition): told.result(timeout).offset for one, told in futures.items()}
-        except Exception as error:
-            raise KafkaProblem(f"Kafka does not tell where partitions end: {_text(error)}") from error
+        for one, told in futures.items():
+            try:
+                found[Partition(one.topic, one.partition)] = told.result(timeout).offset
+            except Exception as error:
+                if not (isinstance(error, confluent_kafka.KafkaException) and error.args[0].code() > 0):
+                    raise KafkaProblem(f"Kafka does not tell where partitions end: {_text(error)}") from error
+                is_stale = True  # a broker has answered: a partition has another leader, or another epoch of it
+        if is_stale:
+            self._metadata(timeout)  # so that the next question goes to who leads now
+        return found
 
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""

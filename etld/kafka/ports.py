@@ -104,7 +104,10 @@ class AdminPort(Protocol):
         """The ends of partitions of a topic, by their numbers."""
 
     def ends(self, partitions: Iterable[Partition], timeout: float) -> dict[Partition, Offset]:
-        """Up to where partitions can be read now; asked for up to `timeout` seconds, also when there are none."""
+        """Up to where partitions can be read now; asked for up to `timeout` seconds, also when there are none.
+
+        One that a broker will not tell of is left out.
+        """
 
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""

@@ -75,6 +75,14 @@ def in_time(condition: Callable[[], bool], what: str) -> None:
     wait_until(condition, WITHIN, what)
 
 
+def all_is_well(daemon: Daemon, within: float = WITHIN) -> None:
+    """In time, or what is not."""
+    try:
+        wait_until(lambda: well(daemon), within, "all is well again")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {health(daemon)}, {get(daemon, '/readyz')}") from None
+
+
 def below(daemon: Daemon, name: str) -> list[int]:
     """The processes of an embedded server, and of whatever it has started."""
 
@@ -109,7 +117,7 @@ def test_a_broker_that_hangs(frail: Daemon) -> None:
         assert frail.cli("health", "--live").returncode == 0
     finally:
         signal_all(pids, signal.SIGCONT)
-    in_time(lambda: well(frail), "all is well again")
+    all_is_well(frail)
 
 
 def test_an_idle_consumer_tells_of_a_broker_that_hangs(frail: Daemon) -> None:
@@ -117,10 +125,10 @@ def test_an_idle_consumer_tells_of_a_broker_that_hangs(frail: Daemon) -> None:
     pids = below(frail, "embedded-kafka")
     signal_all(pids, signal.SIGSTOP)
     try:
-        in_time(told(frail, "processor-order-0: kafka"), "the fault is told")
+        wait_until(told(frail, "processor-order-0: kafka"), 15, "the fault is told")
     finally:
         signal_all(pids, signal.SIGCONT)
-    wait_until(lambda: well(frail), 30, "all is well again")
+    all_is_well(frail, 30)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,7 @@ def test_a_server_that_is_gone_for_long(frail: Daemon, name: str, needle: str, a
     finally:
         os.kill(worker, signal.SIGCONT)
     wait_until(lambda: answers(frail, name), 60, f"{name} answers", interval=0.02)
-    in_time(lambda: well(frail), "all is well again")
+    all_is_well(frail)
 
 
 def answers(daemon: Daemon, name: str) -> bool:
@@ -165,7 +173,7 @@ def test_a_database_that_hangs(frail: Daemon) -> None:
         assert not health(frail)["healthy"]
     finally:
         signal_all(pids, signal.SIGCONT)
-    in_time(lambda: well(frail), "all is well again")
+    all_is_well(frail)
 
 
 @pytest.mark.parametrize("name", ["processor-order-0", "aggregator-0", "corrector-0"])
@@ -178,7 +186,7 @@ def test_a_worker_that_hangs(frail: Daemon, name: str) -> None:
         assert frail.worker(name)["pid"] == pid
     finally:
         os.kill(pid, signal.SIGCONT)
-    in_time(lambda: well(frail), "all is well again")
+    all_is_well(frail)
 
 
 def test_ingest_that_hangs(frail: Daemon) -> None:
@@ -190,14 +198,14 @@ def test_ingest_that_hangs(frail: Daemon) -> None:
         assert get(frail, "/readyz") == (0, {})
     finally:
         os.kill(pid, signal.SIGCONT)
-    in_time(lambda: well(frail), "all is well again")
+    all_is_well(frail)
 
 
 def test_a_worker_that_is_killed(frail: Daemon) -> None:
     """Told at once, and over as soon as its successor is ready."""
     os.kill(frail.worker("processor-order-0")["pid"], signal.SIGKILL)
     in_time(lambda: not health(frail)["healthy"], "the fault is told")
-    in_time(lambda: well(frail), "all is well again")
+    all_is_well(frail)
 
 
 def test_a_disk_that_is_full_or_read_only(frail: Daemon) -> None:
@@ -212,10 +220,10 @@ def test_a_disk_that_is_full_or_read_only(frail: Daemon) -> None:
         in_time(told(frail, "supervisor: disk"), "a full disk is told")
         assert "is full" in str(health(frail)["problems"])
         (charts / "big").unlink()
-        in_time(lambda: well(frail), "all is well again")
+        all_is_well(frail)
         subprocess.run(["mount", "-o", "remount,ro", str(charts)], check=True)
         in_time(told(frail, "supervisor: disk"), "a read-only disk is told")
         assert "is read-only" in str(health(frail)["problems"])
     finally:
         subprocess.run(["umount", str(charts)], check=True)
-    in_time(lambda: well(frail), "all is well again")
+    all_is_well(frail)
