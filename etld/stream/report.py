@@ -83,8 +83,9 @@ class SessionReport:
         if consumer.joined and not owned:
             self._worker.no_lag()
         for partition, mine in owned.items():
-            high = max(consumer.high(partition) or -1, ends.get(partition, -1))
-            if high >= 0:
+            told = [end for end in (consumer.high(partition), ends.get(partition)) if end is not None]
+            if told:
+                high = max(told)
                 done = self._written.get(partition, mine.next)
                 self._worker.lag(str(partition), max(0, high - done))
                 seconds = self._in_time.setdefault(partition, LagInTime()).seconds(high, done, time.monotonic())
