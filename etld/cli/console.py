@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from etld.cli.audited import AuditedCommand
-from etld.cli.console_files import FILE, say_if_unused, target, write
+from etld.cli.console_files import FILE, check_name, put, role_option, say_if_unused, take_out, target
 from etld.cli.console_tokens import token
-from etld.errors import EtldError, UsageError
+from etld.errors import UsageError
 
 
 @click.group()
@@ -28,13 +27,7 @@ def user() -> None:
 
 @user.command(cls=AuditedCommand, action="config/user-add")
 @click.argument("name")
-@click.option(
-    "--role",
-    type=click.Choice(["viewer", "operator", "admin"]),
-    default="viewer",
-    show_default=True,
-    help="viewer sees, operator acts on workers, topics and dead letters, admin changes the configuration too.",
-)
+@role_option("viewer sees, operator acts on workers, topics and dead letters, admin changes the configuration too.")
 @click.option("--password-file", type=click.File("r"), help='Holds the password: one line; "-" reads it from stdin.')
 @FILE
 @click.pass_obj
@@ -42,8 +35,7 @@ def add(path: Path | None, name: str, role: str, password_file: object, file: Pa
     """Add the user NAME, or give one another role and password; asks for the password."""
     from etld.console.access import users
 
-    if not users.NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a user: expected up to 64 letters, digits, - . _ and @")
+    check_name(name, "user")
     users_file = target(path, file, "users_file")
     if password_file is None:
         password = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
@@ -51,8 +43,7 @@ def add(path: Path | None, name: str, role: str, password_file: object, file: Pa
         password = password_file.readline().rstrip("\r\n")  # type: ignore[attr-defined]
     if len(password) < users.SHORTEST:
         raise UsageError(f"a password has at least {users.SHORTEST} characters")
-    entry = {"role": role, "scrypt": users.digest(password)}
-    _change(users_file, lambda tables: {**tables, name: entry})
+    put(users_file, users.read, name, users.User(name, role, users.digest(password)))  # type: ignore[arg-type]
     click.echo(f"{name} may log in as {role}: {users_file}")
     say_if_unused(path, users_file, "users_file")
 
@@ -63,14 +54,9 @@ def add(path: Path | None, name: str, role: str, password_file: object, file: Pa
 @click.pass_obj
 def remove(path: Path | None, name: str, file: Path | None) -> None:
     """Remove the user NAME, whose sessions end at once."""
-    users_file = target(path, file, "users_file")
+    from etld.console.access import users
 
-    def without(tables: dict[str, object]) -> dict[str, object]:
-        if name not in tables:
-            raise EtldError(f"{users_file} has no user {name!r}")
-        return {known: entry for known, entry in tables.items() if known != name}
-
-    _change(users_file, without)
+    take_out(target(path, file, "users_file"), users.read, name, "user")
     click.echo(f"{name} may not log in any more")
 
 
@@ -83,14 +69,3 @@ def list_(path: Path | None, file: Path | None) -> None:
 
     for one in users.read(target(path, file, "users_file")).values():
         click.echo(f"{one.name:24} {one.role}")
-
-
-def _change(file: Path, change: Callable[[dict[str, object]], dict[str, object]]) -> None:
-    """Write the file anew, for its owner only; raises `EtldError`."""
-    from etld.console.access import users
-
-    def changed() -> dict[str, object]:
-        known = users.read(file) if file.exists() else {}
-        return change({one.name: {"role": one.role, "scrypt": one.digest} for one in known.values()})
-
-    write(file, changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import click
 
@@ -12,9 +12,34 @@ from etld.errors import EtldError, UsageError
 
 Key = Literal["users_file", "tokens_file"]
 
+
+class _Entry(Protocol):
+    """A user, or a token."""
+
+    def table(self) -> dict[str, Any]:
+        """Itself in the file."""
+
+
+Read = Callable[[Path], Mapping[str, _Entry]]
+
+
 FILE = click.option(
     "--file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Instead of the configuration's file."
 )
+
+
+def role_option(text: str) -> Callable[[Any], Any]:
+    """`--role`, and what it means here."""
+    roles = click.Choice(["viewer", "operator", "admin"])
+    return click.option("--role", type=roles, default="viewer", show_default=True, help=text)
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise `UsageError` for what cannot name a user or a token."""
+    from etld.console.access import users
+
+    if not users.NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a {what}: expected up to 64 letters, digits, - . _ and @")
 
 
 def target(path: Path | None, file: Path | None, key: Key) -> Path:
@@ -25,15 +50,33 @@ def target(path: Path | None, file: Path | None, key: Key) -> Path:
     return found.absolute()
 
 
-def write(file: Path, changed: Callable[[], Mapping[str, object]]) -> None:
-    """Write the file anew with what `changed` gives, for its owner only; raises `EtldError`."""
+def put(file: Path, read: Read, name: str, entry: _Entry) -> None:
+    """Write the file anew with an entry in it, in place of another of its name; raises `EtldError`."""
+    _change(file, read, lambda known: {**known, name: entry})
+
+
+def take_out(file: Path, read: Read, name: str, what: str) -> None:
+    """Write the file anew without an entry; raises `EtldError`, also when there is none of that name."""
+
+    def without(known: Mapping[str, _Entry]) -> Mapping[str, _Entry]:
+        if name not in known:
+            raise EtldError(f"{file} has no {what} {name!r}")
+        return {other: entry for other, entry in known.items() if other != name}
+
+    _change(file, read, without)
+
+
+def _change(file: Path, read: Read, change: Callable[[Mapping[str, _Entry]], Mapping[str, _Entry]]) -> None:
+    """Write the file anew, for its owner only; raises `EtldError`."""
     import tomli_w
 
     from etld.util.files import locked, write_atomically
 
     try:
         with locked(file.parent):
-            write_atomically(file, tomli_w.dumps(changed()).encode(), mode=0o600)
+            entries = change(read(file) if file.exists() else {})
+            tables = {name: entry.table() for name, entry in entries.items()}
+            write_atomically(file, tomli_w.dumps(tables).encode(), mode=0o600)
     except OSError as error:
         raise EtldError(f"cannot write {file}: {error.strerror}") from error
 

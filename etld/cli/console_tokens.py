@@ -8,10 +8,9 @@ from pathlib import Path
 import click
 
 from etld.cli.audited import AuditedCommand
-from etld.cli.console_files import FILE, say_if_unused, target, write
+from etld.cli.console_files import FILE, check_name, put, role_option, say_if_unused, take_out, target
 from etld.cli.layout import room
 from etld.cli.table import table_lines
-from etld.errors import EtldError, UsageError
 
 
 @click.group()
@@ -21,31 +20,20 @@ def token() -> None:
 
 @token.command(cls=AuditedCommand, action="config/token-add")
 @click.argument("name")
-@click.option(
-    "--role",
-    type=click.Choice(["viewer", "operator", "admin"]),
-    default="viewer",
-    show_default=True,
-    help="What the program may do, as a user of this role.",
-)
+@role_option("What the program may do, as a user of this role.")
 @click.option("--expires", type=click.DateTime(), help="No longer good from this time (UTC) on.")
 @FILE
 @click.pass_obj
 def add(path: Path | None, name: str, role: str, expires: datetime | None, file: Path | None) -> None:
     """Make a token for the program NAME and print it, this once; it replaces another of this name."""
-    from etld.console.access import tokens, users
+    from etld.console.access import tokens
 
-    if not users.NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a token: expected up to 64 letters, digits, - . _ and @")
+    check_name(name, "token")
     tokens_file = target(path, file, "tokens_file")
     made = tokens.new_token()
     ends = None if expires is None else expires.replace(tzinfo=UTC)
     entry = tokens.BearerToken(name, role, tokens.digest(made), ends)  # type: ignore[arg-type]
-
-    def changed() -> dict[str, object]:
-        return {**_tables(tokens_file), name: entry.table()}
-
-    write(tokens_file, changed)
+    put(tokens_file, tokens.read, name, entry)
     click.echo(made)
     until = "for ever" if ends is None else f"until {ends.isoformat()}"
     click.echo(f"{name} may come as {role} {until}: {tokens_file} has its hash, and nothing has the token", err=True)
@@ -58,15 +46,9 @@ def add(path: Path | None, name: str, role: str, expires: datetime | None, file:
 @click.pass_obj
 def remove(path: Path | None, name: str, file: Path | None) -> None:
     """Remove the token NAME, which is refused from now on."""
-    tokens_file = target(path, file, "tokens_file")
+    from etld.console.access import tokens
 
-    def changed() -> dict[str, object]:
-        known = _tables(tokens_file)
-        if name not in known:
-            raise EtldError(f"{tokens_file} has no token {name!r}")
-        return {other: entry for other, entry in known.items() if other != name}
-
-    write(tokens_file, changed)
+    take_out(target(path, file, "tokens_file"), tokens.read, name, "token")
     click.echo(f"the token {name} is not good any more")
 
 
@@ -86,10 +68,3 @@ def list_(path: Path | None, file: Path | None) -> None:
     ]
     for line in table_lines(("token", "role", "expires", "last used"), rows, right=[False] * 4, width=room()):
         click.echo(line)
-
-
-def _tables(file: Path) -> dict[str, object]:
-    from etld.console.access import tokens
-
-    known = tokens.read(file) if file.exists() else {}
-    return {name: one.table() for name, one in known.items()}

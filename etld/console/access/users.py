@@ -51,6 +51,10 @@ class User:
         """Has this one the role, or a higher one?"""
         return ROLES.index(self.role) >= ROLES.index(role)
 
+    def table(self) -> dict[str, Any]:
+        """Itself in the file."""
+        return {"role": self.role, "scrypt": self.digest}
+
 
 #: Whoever can reach a console that asks nobody to log in.
 LOCAL = User("local", "admin")
