@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etld.cli.dlq.options import chosen, filters, open_service
-from etld.cli.dlq.output import print_table, short_id
+from etld.cli.dlq.output import LONGEST_TYPE, moment, print_table, short_id
 from etld.util.text import cut_head, thousands
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from etld.deadletters.queries import ListedLetter
 
 _PAGE = 50
-_LONGEST_TYPE = 20
 _TITLES = ("id", "state", "type", "stage", "tries", "came", "error or reason")
 
 
@@ -54,13 +53,12 @@ def _cells(row: ListedLetter) -> tuple[object, ...]:
     from etld.deadletters.decision import without_preamble
 
     said = without_preamble(row.reason) if row.state in ("parked", "discarded") and row.reason else row.error
-    came = f"{row.created_at:%m-%d %H:%M:%S}"
     return (
         short_id(row.id),
         row.state,
-        cut_head(row.event_type or "?", _LONGEST_TYPE),
+        cut_head(row.event_type or "?", LONGEST_TYPE),
         row.stage,
         row.attempts,
-        came,
+        moment(row.created_at),
         said,
     )

@@ -16,6 +16,7 @@ from etld.util.text import escaped, one_line, shortened, thousands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from etld.deadletters.changes import Change
     from etld.deadletters.letter_filter import LetterFilter
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Narrower than this, the last column of a table goes to a line of its own.
 _READABLE = 50
 _SHORT = 13
+LONGEST_TYPE = 20
+"""Characters of an event type in a table."""
 _INTERRUPTED = 130
 # Seconds after which a corrector goes on with what a command has left undone.
 _HELD = 10.0
@@ -108,6 +111,11 @@ def print_table(titles: tuple[str, ...], rows: list[tuple[object, ...]]) -> None
         lines = [f"{line}\n{rest}" for line, rest in zip(first, below, strict=True)]
     for number, line in enumerate(lines):
         click.secho(line, bold=number == 0 or None)
+
+
+def moment(at: datetime) -> str:
+    """A time in a table: without its year and what is below a second."""
+    return f"{at:%m-%d %H:%M:%S}"
 
 
 def _little_is_left(heads: list[str], cells: list[list[str]], most: int) -> bool:

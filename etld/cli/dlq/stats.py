@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etld.cli.dlq.options import STATES, open_service
-from etld.cli.dlq.output import print_table, short_id
-from etld.util.text import thousands
+from etld.cli.dlq.output import LONGEST_TYPE, moment, print_table, short_id
+from etld.util.text import cut_head, thousands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,16 +34,24 @@ def command(path: Path | None, states: tuple[str, ...], as_json: bool) -> None:
         click.echo("no dead letters")
         return
     click.echo(", ".join(f"{thousands(number)} {state}" for state, number in found["states"].items() if number))
-    _table("by error", [_with_example(row) for row in found["errors"][:_MOST]])
+    _table("by error", [_error(row) for row in found["errors"][:_MOST]])
     if len(found["errors"]) > _MOST:
         click.echo(f"… and {thousands(len(found['errors']) - _MOST)} kinds more, rarer ones: --json has all")
+    click.echo("--json also has the group of each, for --group and for `etld dlq rules draft`")
     _table("attempts by rule", found["rules"])
     _table("by day", found["days"])
 
 
-def _with_example(row: dict[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in row.items() if name not in ("example", "error")}
-    return {**shown, "example and error": f"{short_id(row['example'])}  {row['error']}"}
+def _error(row: dict[str, Any]) -> dict[str, object]:
+    """What of a group fits a line of eighty columns, and its example and error, which may go below."""
+    error = (row["error_class"], row["sqlstate"])
+    return {
+        "type": cut_head(row["event_type"], LONGEST_TYPE),
+        "stage": row["stage"],
+        **{name: row[name] for name in ("letters", "parked", "resolved")},
+        "last came": moment(datetime.fromisoformat(row["last_seen"])),
+        "example, class and error": f"{short_id(row['example'])}  {' '.join(filter(None, error))}: {row['error']}",
+    }
 
 
 def _table(title: str, rows: list[dict[str, Any]]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import random
 import re
 import signal
+import subprocess
+import termios
 import time
 import tomllib
 import urllib.request
@@ -20,6 +23,7 @@ import pytest
 from support.broken_events import pairs
 from support.daemon import Daemon
 from support.waiting import wait_until
+from support.warm_cli import PROGRAM
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +46,24 @@ def send(daemon: Daemon, events: list[dict[str, Any]]) -> None:
 def states(daemon: Daemon) -> dict[str, int]:
     """Number of letters by state, without those that have none."""
     return {state: n for state, n in daemon.json("dlq", "stats")["states"].items() if n}
+
+
+def on_a_terminal(daemon: Daemon, width: int, *args: str) -> list[str]:
+    """The lines that `etld ARGS` shows on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (50, width))
+    env = {name: value for name, value in daemon.env.items() if name != "COLUMNS"}
+    command = subprocess.Popen([PROGRAM, *args], cwd=daemon.directory, env={**env, "NO_COLOR": "1"}, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while some := os.read(ours, 65536):
+            shown += some
+    except OSError:
+        pass  # The other end is closed.
+    os.close(ours)
+    assert command.wait(30) in (0, 1)
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).splitlines()
 
 
 def rows(daemon: Daemon) -> dict[str, dict[str, Any]]:
@@ -84,6 +106,17 @@ def test_without_rules_all_park_and_with_rules_all_are_stored(daemon: Daemon) ->
     assert len(listed) == total
     assert all(one["reason"] and one["error"] and one["state"] == "parked" for one in listed)
     assert {one["event_id"] for one in listed} == {right["event_id"] for _, right in both}
+
+    for command, tables in (
+        (("dlq", "stats"), {"type", "day"}),
+        (("dlq", "list"), {"id"}),
+        (("reconcile",), {"partition"}),
+    ):
+        shown = on_a_terminal(daemon, 80, *command)
+        assert max(map(len, shown)) <= 80
+        titles = [line for line in shown if line.split()[:1] and line.split()[0] in tables]
+        assert {line.split()[0] for line in titles} == tables
+        assert not [line for line in titles if "…" in line]
 
     # A rule that does not do it: says which and why, changes nothing.
     wrong = daemon.directory / "wrong.toml"
