@@ -15,7 +15,7 @@ from etld.console.guard import API, SESSION, Refused
 from etld.console.live import Live
 from etld.console.measures import Measures
 from etld.console.pages import PAGES
-from etld.console.render import texts
+from etld.console.render import page_template, texts
 from etld.errors import EtldError
 from etld.util.as_json import MANY_LEVELS, as_json
 
@@ -77,7 +77,7 @@ class Routes:
         async def handle(request: web.Request) -> web.StreamResponse:
             view = self._console.view(page, request)
             data = await self._console.data(page, view)
-            answer = self._console.html(request, f"pages/{page.name}.html", page=page, view=view, data=data)
+            answer = self._console.html(request, page_template(page), page=page, view=view, data=data)
             answer.enable_compression()
             return answer
 

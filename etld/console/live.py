@@ -106,7 +106,7 @@ class Live:
 
     def _shown(self, page: Page, view: View, session: LogInSession, data: dict[str, Any]) -> str:
         back = page.address(view.values)
-        return live_block(f"pages/{page.name}.html", page=page, view=view, data=data, session=session, back=back)
+        return live_block(page, view=view, data=data, session=session, back=back)
 
     @contextlib.contextmanager
     def _watched(self, key: _Key) -> Iterator[None]:

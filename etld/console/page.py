@@ -1,4 +1,4 @@
-"""What a page is: a file in `etld/console/pages/` with its template, and a line in the `__init__.py` there."""
+"""What a page is: a file in `etld/console/pages/`, and a line in the `__init__.py` there."""
 
 from __future__ import annotations
 
@@ -70,6 +70,9 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page, its JSON, and its actions.
+
+    Its template is `templates/pages/NAME.html`, its title stands in texts.toml. Without a template its description and
+    its data are shown as they are, lists of rows as tables; without a title its name is one.
 
     `data` runs in a thread, and gives what template and JSON show; it raises `EtldError` and the errors of PostgreSQL.
     `path` may have names in it: "/events/{event_id}" is a field. `live`: the template has a block of that name, which

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -17,7 +18,7 @@ from etld.util.as_json import MANY_LEVELS, as_json
 from etld.util.text import span, thousands
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from etld.console.page import Page
 
 _NONE = "\N{EN DASH}"
 
@@ -38,7 +39,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"t": texts(), "spark": spark.points, "link": link}
+    made.globals |= {"t": texts(), "spark": spark.points, "link": link, "title": title, "rows": _is_rows}
     made.filters |= {
         "number": number,
         "rate": rate,
@@ -48,20 +49,33 @@ def environment() -> jinja2.Environment:
         "seconds": seconds,
         "compact": compact,
         "pretty": pretty,
+        "words": words,
+        "cell": cell,
     }
     made.globals["ui"] = made.get_template("ui.html").module
     return made
 
 
 def render(template: str, **values: Any) -> str:
-    """A whole page."""
+    """All that a template makes."""
     return environment().get_template(template).render(**values)
 
 
-def live_block(template: str, **values: Any) -> str:
+def page_template(page: Page) -> str:
+    """The template of a page; one without its own shows its data plainly."""
+    return str(environment().select_template((f"pages/{page.name}.html", "pages/plain.html")).name)
+
+
+def title(page: Page) -> str:
+    """The title of a page; one that has no text is called by its name."""
+    found = texts()["pages"].get(page.name)
+    return str(found["title"]) if found else words(page.name)
+
+
+def live_block(page: Page, **values: Any) -> str:
     """What of a page changes by itself."""
-    found = environment().get_template(template)
-    return "".join(found.blocks["live"](found.new_context(values)))
+    found = environment().get_template(page_template(page))
+    return "".join(found.blocks["live"](found.new_context({"page": page, **values})))
 
 
 def link(path: str, values: Mapping[str, Any], **changes: Any) -> str:
@@ -107,3 +121,21 @@ def compact(value: Any) -> str:
 def pretty(value: Any) -> str:
     """A value as JSON for reading."""
     return json.dumps(as_json(value, levels=MANY_LEVELS), ensure_ascii=False, indent=2)
+
+
+def words(name: str) -> str:
+    """The name of a value or of a page as a label."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def cell(value: Any) -> str:
+    """Any value in a table."""
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | None):
+        return value if isinstance(value, str) else compact(value)
+    return number(value)
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(one, Mapping) for one in value)

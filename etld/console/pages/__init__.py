@@ -1,4 +1,4 @@
-"""The pages, in the order of the navigation: a new one is a file here, its template, and a line below."""
+"""The pages, in the order of the navigation: a new one is a file here and a line below."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta, timezone
 from importlib import resources
 
@@ -20,19 +21,46 @@ from etld.console.pages.flow import worst
 
 STATIC = resources.files("etld.console").joinpath("static")
 TEMPLATES = resources.files("etld.console").joinpath("templates")
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def test_every_page_is_whole() -> None:
-    """It has a template, a title, words for its actions' roles, and a key of its own."""
+    """It has a title, words for its actions' roles, and a key of its own."""
     keys = [page.key for page in PAGES if page.key]
     assert len(set(keys)) == len(keys)
     for page in PAGES:
-        assert TEMPLATES.joinpath(f"pages/{page.name}.html").is_file(), page.name
         assert page.name in render.texts()["pages"], page.name
-        blocks = render.environment().get_template(f"pages/{page.name}.html").blocks
+        blocks = render.environment().get_template(render.page_template(page)).blocks
         assert page.live is ("live" in blocks), page.name
         named = set(re.findall(r"\{(\w+)\}", page.path))
         assert named <= {field.name for field in page.fields}, page.name
+
+
+def test_a_page_needs_no_template() -> None:
+    """Its data is shown as it is, escaped, with lists of rows as tables."""
+    page = Page("my-page", "/my-page", "What it is for.", lambda sources, view: {}, key="x")
+    data = {
+        "a_number": 1234567,
+        "none": None,
+        "on": True,
+        "hosts": [{"node_id": "<b>", "seen_at": NOON}],
+        "no_rows": [],
+    }
+    around = {
+        "pages": [page],
+        "session": None,
+        "assets": defaultdict(str),
+        "notes": [],
+        "here": "/my-page",
+        "node": "n",
+    }
+    shown = render.render(
+        render.page_template(page), page=page, data=data, back="", logged_in=False, is_open=True, **around
+    )
+    assert "<title>My page · n · etld</title>" in shown
+    assert re.search(r"<dt>A number</dt><dd>1,234,567</dd>", shown)
+    assert re.search(r"<th scope=\"col\">Node id</th><th scope=\"col\">Seen at</th>", shown)
+    assert "<td>&lt;b&gt;</td><td>2026-07-01 12:00:00 UTC</td>" in shown
 
 
 def test_texts_that_templates_name_are_there() -> None:
