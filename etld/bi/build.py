@@ -102,7 +102,7 @@ def _overview(boards: Sequence[Board], tables: dict[str, Dataset]) -> Dashboard:
     ]
     dead = BoardChart(
         "overview/reasons",
-        "ranked",
+        "listed",
         "Dead letters by reason",
         datasets.LETTERS,
         "letters_total",

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: number: one value and its change to the period before. bars, lines: a value for each bucket of time, bars on top of
-#: each other. ranked, shares: a value for each group. table: rows.
-ChartKind = Literal["number", "bars", "lines", "ranked", "shares", "table"]
+#: each other. ranked, shares: a value for each group; listed: the same for groups with long names. table: rows.
+ChartKind = Literal["number", "bars", "lines", "ranked", "shares", "listed", "table"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _KINDS = {
     "lines": "echarts_timeseries_line",
     "ranked": "echarts_timeseries_bar",
     "shares": "pie",
+    "listed": "table",
     "table": "table",
 }
 _MOST_ROWS, _MOST_GROUPS, _PAGE = 1_000, 12, 15
@@ -51,6 +52,8 @@ def params(chart: BoardChart, shown: str, *, change: bool) -> dict[str, Any]:
     }
     if chart.kind == "table":
         return made | _table(chart)
+    if chart.kind == "listed":
+        return made | _listed(chart)
     if chart.kind == "number":
         return made | _number(chart, change=change)
     made |= {"groupby": list(chart.by), "color_scheme": "supersetColors", **_money(chart)}
@@ -144,6 +147,18 @@ def _table(chart: BoardChart) -> dict[str, Any]:
         "show_cell_bars": False,
     }
     return settings | {"column_config": {name: _cell(table, name) for name in chart.by if table.column(name).numeric}}
+
+
+def _listed(chart: BoardChart) -> dict[str, Any]:
+    return {
+        "query_mode": "aggregate",
+        "groupby": list(chart.by),
+        "metrics": [chart.metric],
+        "order_desc": True,
+        "row_limit": _MOST_GROUPS,
+        "show_cell_bars": True,
+        "column_config": {chart.metric: {"d3NumberFormat": _format(chart)}},
+    }
 
 
 def _cell(table: Dataset, name: str) -> dict[str, Any]:
