@@ -61,7 +61,7 @@ def main() -> int:
 def _arguments(names: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description="Hurt a real etld and count every event.")
     parser.add_argument("--list", action="store_true", help="say what there is")
-    parser.add_argument("--markdown", action="store_true", help="print the last run as README.md shows it")
+    parser.add_argument("--markdown", action="store_true", help="print the last run as docs/faults.md shows it")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help="this fault; may be repeated")
     parser.add_argument("--seed", type=int, help="repeat a run's choices; the default is a new one")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long random-kills goes on (1)")

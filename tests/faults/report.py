@@ -73,7 +73,7 @@ def write(path: Path, rows: Sequence[Row], about: Mapping[str, str]) -> None:
 
 
 def markdown(rows: Sequence[Row], about: Mapping[str, str]) -> str:
-    """The run as README.md shows one; `about` says what each fault is."""
+    """The run as docs/faults.md shows one; `about` says what each fault is."""
     ran = [row for row in rows if not row.skipped]
     cores = len(os.sched_getaffinity(0))
     bad = sum(not row.ok for row in ran)

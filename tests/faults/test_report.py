@@ -1,4 +1,4 @@
-"""What a run prints and writes: the table, the times of recovery, the form that README.md shows."""
+"""What a run prints and writes: the table, the times of recovery, the form that docs/faults.md shows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faults import report
 from faults.runner import Row
 from faults.scenarios import load_all
 
-README = Path(__file__).parents[2] / "README.md"
+SHOWN = Path(__file__).parents[2] / "docs" / "faults.md"
 ABOUT = {one.name: one.about for one in load_all().values()}
 
 
@@ -30,7 +30,7 @@ def test_the_total_tells_every_recovery() -> None:
 
 def test_what_is_written_is_what_the_readme_shows(tmp_path: Path) -> None:
     """Line by line, but for the numbers; beside the JSON that programs read."""
-    shown = README.read_text()
+    shown = SHOWN.read_text()
     shown = shown[shown.index("<details>\n<summary>One run") :]
     lines = shown[: shown.index("</details>\n") + 11].splitlines()
     faults = [line.split("`")[1] for line in lines if line.startswith("| `")]
