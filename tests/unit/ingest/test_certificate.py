@@ -129,7 +129,10 @@ def test_a_chain_is_shown_whole_and_its_signer_is_not_trusted(tmp_path: Path) ->
     pairs = []
     for name in ("one", "two"):
         pair, request = Pair(tmp_path / f"{name}.pem", tmp_path / f"{name}.key"), tmp_path / f"{name}.csr"
-        run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", str(pair.key), "-out", str(request), "-subj", "/CN=x")
+        run(
+            *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", str(pair.key), "-out", str(request), "-subj", "/CN=x"),
+        )
         run(
             *("x509", "-req", "-in", str(request), "-CA", str(authority.certificate), "-CAkey", str(authority.key)),
             *("-CAcreateserial", "-days", "3", "-out", str(pair.certificate)),

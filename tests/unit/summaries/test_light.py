@@ -12,12 +12,14 @@ from etld.config.sections.summaries import PanelSection
 from etld.summaries.chart_model import PANEL_KINDS
 
 
+@pytest.mark.integration
 def test_the_check_of_summaries_loads_no_client() -> None:
     """The supervisor runs it."""
     heavy = "{'psycopg', 'polars', 'matplotlib', 'confluent_kafka', 'aiohttp', 'fastavro'}"
     assert _loaded("etld.summaries.config_check", heavy) == ""
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("modules", "heavy"),
     [
