@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.setup")
 
+#: The first version with UNIQUE NULLS NOT DISTINCT, by which groups of summaries with NULL in them are one row.
+_OLDEST = 15
+
 
 @contextmanager
 def open_migrated(worker: Worker, address: str) -> Iterator[Connection]:
     """The daemon's connection, after the migrations.
 
-    Raises `DatabaseProblem`, in one line, for what a person has to mend: a user who is not let in, privileges that
-    are missing.
+    Raises `DatabaseProblem`, in one line, for what a person has to mend: a server that is too old, a user who is not
+    let in, privileges that are missing.
     """
     with _connect(worker, address, **access(worker.config)) as conn, _in_words(address):
         role = privileges.role_of(conn)
@@ -79,6 +82,11 @@ def _connect(worker: Worker, address: str, **options: Any) -> Iterator[Connectio
             **options,
         )
     with conn:
+        if (version := conn.info.server_version) < _OLDEST * 10_000:
+            told = f"{version // 10_000}.{version % 10_000}"
+            raise DatabaseProblem(
+                f"PostgreSQL {told} at {conn.info.host}:{conn.info.port}: etld needs {_OLDEST} or newer"
+            )
         yield conn
 
 
