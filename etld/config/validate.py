@@ -90,6 +90,9 @@ def _words(path: KeyPath, item: Any) -> str:
         return unknown(path)
     if kind == "missing":
         return _EXPECTED[kind]
+    if kind == "tuple_type" and isinstance(value, dict):
+        names = ".".join(piece for piece in path if isinstance(piece, str))
+        return f"expected a list, got a table; where it is a list of tables, each begins with [[{names}]]"
     if kind == "literal_error":
         message = f"expected {item['ctx']['expected']}"
     elif kind in _BOUNDS:

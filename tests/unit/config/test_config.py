@@ -134,6 +134,7 @@ def broken(*changes: tuple[str, str]) -> str:
         ('name = "trim"', 'name = "cast"', "corrector.rules[1].name", "two rules are called 'cast'"),
         ('name = "trim"\n', "", "corrector.rules[1].name", "is missing"),
         ("[corrector]", "[corrector]\nrules = 3", "corrector.rules", "expected a list, got 3"),
+        ("[corrector]", "[alerts]\n[corrector]", "alerts", "a list of tables, each begins with [[alerts]]"),
     ],
 )
 def test_one_mistake_has_its_key_its_line_and_what_was_expected(old: str, new: str, path: str, expected: str) -> None:
