@@ -9,7 +9,7 @@ DEV = constraints.txt
 STAMP = $(VENV)/.etld-run-$(shell cat pyproject.toml $(RUN) | cksum | tr -d ' ')
 DEV_STAMP = $(VENV)/.etld-dev-$(shell cat pyproject.toml $(DEV) | cksum | tr -d ' ')
 
-.PHONY: run bi stop setup setup-dev test test-unit test-bi lint audit lock dist bench faults clean help
+.PHONY: run bi stop setup setup-dev test test-unit test-bi lint docs audit lock dist bench faults clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -53,6 +53,10 @@ lint: setup-dev ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+docs: setup-dev ## The documentation as a site, in var/site/html.
+	@$(VENV)/bin/python deploy/site/reference.py var/site
+	@cd var/site && $(CURDIR)/$(VENV)/bin/zensical build --strict -f mkdocs.yml
 
 audit: setup-dev ## Ask osv.dev for known vulnerabilities of what is installed, and list the licences.
 	@$(VENV)/bin/python .ci/audit.py $(ARGS)

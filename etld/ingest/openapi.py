@@ -54,7 +54,7 @@ def document(
             "version": etld.__version__,
             "description": "Events in. A 2xx means that etld has the event durably.",
         },
-        "paths": {path: _PATHS[path](taken) for path in paths},
+        "paths": {path: PATHS[path](taken) for path in paths},
         "components": {
             "schemas": schemas,
             "securitySchemes": schemes,
@@ -168,7 +168,8 @@ def _probe(summary: str, *, unready: bool = False, kind: str = "application/json
 
 _call = partial(_track, schema="EventOrCall")
 
-_PATHS: Mapping[str, Any] = {
+#: Every path, with what makes its description.
+PATHS: Mapping[str, Any] = {
     "/track": _track,
     "/v1/track": _call,
     "/v1/batch": _batch,
