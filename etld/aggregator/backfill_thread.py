@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from etld.postgres import beside, connections
 from etld.postgres.errors import DatabaseError
+from etld.postgres.lease import SUMMARIES, LeaseLost
 from etld.summaries import backfill, tables
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
@@ -15,6 +16,7 @@ from etld.util.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from etld.postgres.lease import Leases
     from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Summary
     from etld.worker import Worker
@@ -25,11 +27,12 @@ _LONGEST_PAUSE = 10.0
 
 
 class BackfillThread:
-    """Fills what waits for it once the processors have passed the cut."""
+    """Fills what waits for it once the processors have passed the cut, under the lease of all aggregators."""
 
-    def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
+    def __init__(self, worker: Worker, summaries: Sequence[Summary], leases: Leases) -> None:
         self._worker = worker
         self._summaries = summaries
+        self._leases = leases
         self._stop = threading.Event()
         self._filled = threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,7 +73,7 @@ class BackfillThread:
                         told = None
                         backoff.reset()
                         self._stop.wait(_LOOK_EVERY)
-            except DatabaseError as error:
+            except (DatabaseError, LeaseLost) as error:
                 text = one_line(error)
                 if text != told and not self._stop.is_set():
                     log.warning("cannot fill summaries now, trying again: %s", text)
@@ -79,13 +82,18 @@ class BackfillThread:
             finally:
                 self._conn = None
 
+    def _fence(self, conn: connections.Connection) -> None:
+        self._leases.fence(conn, SUMMARIES)
+
     def _fill_all(self, conn: connections.Connection, stream: CountedStream) -> bool:
         """Fill what can be filled now; is one left that waits for the processors, or that another aggregator fills?"""
+        if not self._leases.holds(SUMMARIES):
+            return bool(tables.waiting(conn))
         waiting = tables.waiting(conn)
         mine = [summary for summary in self._summaries if waiting.get(summary.name) == summary.definition()]
         filled = 0
         for summary in mine:
-            if not self._stop.is_set() and backfill.fill(conn, stream, summary):
+            if not self._stop.is_set() and backfill.fill(conn, stream, summary, self._fence):
                 log.info("summary %s is filled from processed_events", summary.name)
                 self._filled.set()
                 filled += 1

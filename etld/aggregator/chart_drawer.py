@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from etld.aggregator.drawing_schedule import DrawingSchedule
 from etld.charts.process import CannotDraw, draw
+from etld.postgres.lease import CHARTS
+from etld.sinks.postgres.unwrap import connection_of
+from etld.summaries import counted_events
 from etld.summaries.chart_data import read_charts
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
 
+    from etld.postgres.lease import Leases
     from etld.sinks.base import SideConnection
     from etld.summaries.chart_model import Chart
     from etld.summaries.model import Summary
@@ -26,8 +30,11 @@ log = logging.getLogger("etld.aggregator")
 class ChartDrawer:
     """Draws the charts of the summaries when they are due; all calls come from the role's thread."""
 
-    def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
+    def __init__(self, worker: Worker, summaries: Sequence[Summary], leases: Leases) -> None:
         self._worker = worker
+        self._leases = leases
+        #: What all aggregators had counted at the last look.
+        self._total: int | None = None
         charts = worker.config.charts
         now = time.monotonic()
         self._schedule = DrawingSchedule(charts.every, charts.every_events, charts.idle, now, now)
@@ -43,17 +50,34 @@ class ChartDrawer:
         """So many events were added to the tables."""
         self._schedule.counted(events, time.monotonic())
 
+    def _follow(self, side: SideConnection) -> None:
+        """Count what all aggregators of all hosts have added since the last look."""
+        total = counted_events.total(side)
+        if total != self._total:
+            self.counted(max(1, total - self._total) if self._total is not None else 1)
+        self._total = total
+
     def tick(self, side: SideConnection, summaries: Sequence[Summary]) -> None:
-        """Take a result, and begin to draw the charts of these summaries when it is time; raises psycopg errors."""
+        """Take a result, and begin to draw the charts of these summaries when it is time; raises psycopg errors.
+
+        The holder of the lease draws, for all hosts.
+        """
         now = time.monotonic()
         if self._thread is not None:
             if self._thread.is_alive():
                 return
             self._thread = None
             self._finish(now)
-        if self._has_charts and self._schedule.due(now):
+        if not self._has_charts or not self._leases.holds(CHARTS):
+            self._total = None
+            return
+        self._follow(side)
+        if self._schedule.due(now):
             shown = self._schedule.events
-            charts = read_charts(side, summaries, self._worker.config.summaries)
+            conn = connection_of(side)
+            with conn.transaction():
+                charts = read_charts(side, summaries, self._worker.config.summaries)
+                self._leases.fence(conn, CHARTS)
             self._began, self._shown = now, shown
             self._thread = threading.Thread(target=self._draw, args=(charts,), name="drawing", daemon=True)
             self._thread.start()

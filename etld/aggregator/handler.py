@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,9 @@ from etld.erasure.arrival import Coordinates, Erasures
 from etld.erasure.records import place
 from etld.frames import ACCEPTED_AT, accepted, load_transform, ready
 from etld.isolation.program import Program, memory_for
+from etld.postgres import lease
+from etld.postgres.errors import DatabaseError
+from etld.postgres.lease import LeaseLost, Leases
 from etld.postgres.node_lease import NodeLease
 from etld.schemas.registry import open_schemas
 from etld.schemas.registry.asked import schema_texts
@@ -69,14 +74,18 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._careful = 0
         #: How old records are that were read since the last look at the days: so much longer ids are kept.
         self._behind: float | None = None
-        self._tables = SummaryTables(worker, self._summaries)
-        self._drawer = ChartDrawer(worker, self._summaries)
-        self._storage = StorageKeeper(worker, self._summaries)
+        holder = f"{config.node_id}/{worker.name}#{secrets.token_hex(4)}"
+        self._leases = Leases(holder, config.node_id, (lease.CHARTS, lease.STORAGE, lease.SUMMARIES, lease.HOSTS))
+        self._side: SideConnection | None = None
+        self._tables = SummaryTables(worker, self._summaries, self._leases)
+        self._drawer = ChartDrawer(worker, self._summaries, self._leases)
+        self._storage = StorageKeeper(worker, self._summaries, self._leases)
         self._lease = NodeLease(config)
         self._erasures = Erasures(config.erasure_key_path)
 
     def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
+        self._keep_leases(side)
         self._erasures.load(connection_of(side))
         if self._schemas is None:
             self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
@@ -192,7 +201,6 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
             self._behind = max(self._behind or 0.0, time.time() - oldest.timestamp())
         if work.batch.count:
             log.info("Counted %d events", new, extra={"duplicate": work.batch.count - new})
-        self._drawer.counted(new)
 
     def daemon(self) -> str:
         """Its number in the database."""
@@ -205,18 +213,29 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
     def idle(self, side: SideConnection) -> None:
         """Partitions for tomorrow, tables that were held back, charts."""
         self._lease.beat(connection_of(side), self.cluster_id)
+        self._keep_leases(side)
         if time.monotonic() >= self._look_after_days:
             self._keep_days(side)
         self._tables.idle(side)
         if self._tables.has_filled():
             self._drawer.counted(1)
-        self._drawer.tick(side, self._tables.ready())
+        try:
+            self._drawer.tick(side, self._tables.ready())
+        except LeaseLost as error:
+            log.warning("%s", error)
 
     def close(self) -> None:
-        """End what runs beside."""
+        """End what runs beside, and let others have the leases."""
         self._storage.close()
         self._tables.close()
         self._drawer.close()
+        if self._side is not None:
+            with contextlib.suppress(DatabaseError):  # then their time runs out
+                self._leases.release(connection_of(self._side))
+
+    def _keep_leases(self, side: SideConnection) -> None:
+        self._side = side
+        self._leases.keep(connection_of(side))
 
     def _kept(self) -> float:
         """For how many seconds an id is kept after it was counted."""

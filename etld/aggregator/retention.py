@@ -34,16 +34,21 @@ _PAGES = 200
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What is told of rows that go: the summaries that had them, and what the aggregator counts."""
+    """What is told of rows that go: the summaries that had them, and what the aggregator counts.
+
+    `fence` is the last statement of each transaction: it raises where another host does this by now.
+    """
 
     stream: CountedStream
     summaries: Sequence[Summary]
+    fence: Callable[[Connection], None]
 
 
 def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[float], object]) -> bool:
     """Drop the oldest partition; False when others hold it, or another daemon is at it.
 
-    A batch waits 0.3 s at most for a try. Raises `NotYet` while a summary does not know its rows yet.
+    A batch waits 0.3 s at most for a try. Raises `NotYet` while a summary does not know its rows yet, and what
+    `books.fence` raises.
     """
     with conn.transaction():
         if not _alone(conn) or not _is_first(conn, leaf):
@@ -67,6 +72,7 @@ def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[
                     conn.execute(_SQL.forget, {"name": leaf.name})
                     conn.execute(SQL("DROP TABLE {}").format(leaf.table))
                     catalog.extend_past(conn, leaf.upper)
+                    books.fence(conn)
             except DatabaseError as error:
                 if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise
@@ -105,6 +111,7 @@ def delete(
                 with conn.cursor() as cur:
                     removed.add(cur, _counted(conn, table, these))
                 conn.execute(SQL("DELETE FROM {} e WHERE {}").format(table, these))
+                books.fence(conn)
         yield len(rows)
 
 

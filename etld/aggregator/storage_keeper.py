@@ -1,7 +1,7 @@
 """The thread that makes the partitions of processed_events ahead, and takes away events whose time is over.
 
-Of several at once, here or on other hosts, one at a time does something: each step is a transaction under an advisory
-lock of its own.
+Of several at once, here or on other hosts, the holder of the lease does it; each step is a transaction that is done
+under the lease, or not at all.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from etld.postgres import connections, privileges
 from etld.postgres.access import access
 from etld.postgres.compose import SQL, Composable, Literal
 from etld.postgres.errors import LOCK_NOT_AVAILABLE, DatabaseError, classify, sqlstate
+from etld.postgres.lease import STORAGE, LeaseLost
 from etld.sinks.postgres.partitions import catalog, making
 from etld.sinks.postgres.partitions.block_ranges import BlockRanges
 from etld.summaries.live import NotYet
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from etld.postgres.connections import Connection
+    from etld.postgres.lease import Leases
     from etld.sinks.postgres.partitions.catalog import EventPartition
     from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Summary
@@ -49,9 +51,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 class StorageKeeper:
     """The thread; `close` ends it."""
 
-    def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
+    def __init__(self, worker: Worker, summaries: Sequence[Summary], leases: Leases) -> None:
         self._worker = worker
         self._summaries = summaries
+        self._leases = leases
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._conn: Connection | None = None
@@ -64,7 +67,7 @@ class StorageKeeper:
     def start(self, stream: CountedStream) -> None:
         """Begin, unless that is done."""
         if self._thread is None:
-            books = Books(stream, self._summaries)
+            books = Books(stream, self._summaries, lambda conn: self._leases.fence(conn, STORAGE))
             self._thread = threading.Thread(target=self._run, args=(books,), name="storage", daemon=True)
             self._thread.start()
 
@@ -84,7 +87,7 @@ class StorageKeeper:
                 with making.connect(self._worker, "storage") as conn:
                     self._conn = conn
                     while not self._stop.is_set():
-                        self._look(conn, books)
+                        self._turn(conn, books)
                         backoff.reset()
                         self._stop.wait(_LOOK_EVERY)
             except DatabaseError as error:
@@ -95,9 +98,21 @@ class StorageKeeper:
             finally:
                 self._conn = None
 
-    def _look(self, conn: Connection, books: Books) -> None:
-        now = datetime.now(UTC)
+    def _turn(self, conn: Connection, books: Books) -> None:
         partitioned = catalog.is_partitioned(conn)
+        if self._leases.holds(STORAGE):
+            try:
+                self._look(conn, books, partitioned=partitioned)
+            except LeaseLost as error:
+                log.warning("%s", error)
+        else:
+            self._tell(_FAULT, None)
+            self._tell(_RETENTION, None)
+        if partitioned:
+            self._show(catalog.read(conn))
+
+    def _look(self, conn: Connection, books: Books, *, partitioned: bool) -> None:
+        now = datetime.now(UTC)
         problem = self._make(conn, now) if partitioned else self._refused(conn)
         try:
             gone = self._expire(conn, books, now, catalog.read(conn) if partitioned else [])
@@ -113,7 +128,6 @@ class StorageKeeper:
         self._tell(_FAULT, problem)
         if partitioned:
             self._index(conn)
-            self._show(catalog.read(conn))
 
     def _index(self, conn: Connection) -> None:
         """Let the indexes of block ranges know what is new; what is in the way now is no more the next time."""

@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING
 
 from etld.aggregator.backfill_thread import BackfillThread
-from etld.postgres import privileges
+from etld.postgres import lease, privileges
 from etld.sinks.postgres.unwrap import connection_of
 from etld.summaries import tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from etld.postgres.lease import Leases
     from etld.sinks.base import SideConnection, Transaction
     from etld.summaries.backfill import CountedStream
     from etld.summaries.model import Summary
@@ -31,18 +32,24 @@ class SummaryTables:
     `verify` is for the thread that writes batches, the rest for the loop's.
     """
 
-    def __init__(self, worker: Worker, summaries: Sequence[Summary]) -> None:
+    def __init__(self, worker: Worker, summaries: Sequence[Summary], leases: Leases) -> None:
         self._worker = worker
         self._summaries = summaries
         self._definitions = {summary.name: summary.definition() for summary in summaries}
         self._held_back: dict[str, HeldBack] = {}
         self._stream: CountedStream | None = None
+        self._timeline = 0
         self._look_at = 0.0
-        self._backfill = BackfillThread(worker, summaries)
+        self._backfill = BackfillThread(worker, summaries, leases)
 
     def start(self, side: SideConnection, stream: CountedStream) -> None:
-        """Make what is new or changed; once a process, lest two daemons with other summaries undo each other's."""
-        if self._stream is None:
+        """Make what is new or changed; once a process, lest two daemons with other summaries undo each other's.
+
+        Once more when PostgreSQL went over to another server, which may not have what was made last.
+        """
+        timeline = lease.timeline(connection_of(side))
+        if self._stream is None or timeline != self._timeline:
+            self._timeline = timeline
             self.sync(side, stream)
             self._look(side, stream)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from etld.reconcile.report import Report
 
-_NUMBERS = ("low", "high", "next", "stored", "duplicate", "filtered", "dead", "expired", "forgotten", "gaps", "lost")
-_RARE = ("expired", "forgotten")
+_RARE = ("expired", "forgotten", "rewound")
+_NUMBERS = ("low", "high", "next", "stored", "duplicate", "filtered", "dead", *_RARE, "gaps", "lost")
 _MAY_BE_NONE = ("gaps", "lost", "filtered", "duplicate", "dead", "low")
 _FOLLOW = ("gaps", "low", "high", *_RARE)
 #: So much of a topic's end and the partition always stands.

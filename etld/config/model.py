@@ -18,7 +18,14 @@ from etld.config.sections.base import AnyPath, Matching, Section
 from etld.config.sections.console import ConsoleSection
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
 from etld.config.sections.ingest import IngestSection
-from etld.config.sections.operation import CorrectorSection, LogSection, PythonSection, SupervisorSection
+from etld.config.sections.operation import (
+    ROLES,
+    CorrectorSection,
+    LogSection,
+    PythonSection,
+    RolesSection,
+    SupervisorSection,
+)
 from etld.config.sections.services import KafkaSection, PostgresSection, SchemaRegistrySection
 from etld.config.sections.storage import StorageSection, with_fitting_window
 from etld.config.sections.summaries import AggregatorSection, ChartsSection, SummaryName, SummarySection
@@ -82,6 +89,7 @@ class Config(Section):
     alerts: Annotated[tuple[AlertSection, ...], Field(strict=False)] = Field(
         (), description="Who is told of what is wrong: one table a webhook."
     )
+    roles: RolesSection = _section(RolesSection, "Which kinds of workers run on this host.")
     python: PythonSection = _section(PythonSection, "Where transforms and hooks are.")
     supervisor: SupervisorSection = _section(SupervisorSection, "Patience with workers.")
     log: LogSection = _section(LogSection, "What is said, how, and where.")
@@ -153,6 +161,10 @@ class Config(Section):
         """Every consumer group that its workers may join, as Kafka knows it."""
         own = [*(f"{names.PROCESSOR}{name}" for name in self.event_types), names.AGGREGATOR, names.CORRECTOR]
         return [self.kafka.prefixed(name) for name in own]
+
+    def runs(self, kind: str) -> bool:
+        """Does this host run workers of a kind?"""
+        return kind not in ROLES or kind in self.roles.run
 
     def log_settings(self) -> logs.LogSettings:
         """[log], with the secrets that no line may show."""

@@ -93,7 +93,9 @@ def _note_return(cur: Cursor, letter: ArrivedLetter, max_attempts: int) -> Retur
         return None
     history = repository.attempts_of(cur, [original.id]).get(original.id, [])
     if not repository.record_return(cur, letter):
-        return "known"
+        # The repair went out twice, or its attempt is not known any more, after a failover to a standby that was
+        # behind: then this tells of a dead record of its own, and is kept as such.
+        return "known" if any(one.returned_as == letter.id for one in history) else None
     current = letter.attempt == original.attempts
     left_out = original.state == "resolved" and any(
         one.attempt == letter.attempt and one.outcome == "filtered" for one in history

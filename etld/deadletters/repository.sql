@@ -28,6 +28,7 @@ SET returned_as = %(returned_as)s::uuid, returned_topic = %(topic)s, outcome = '
     error = %(error)s, sqlstate = %(sqlstate)s
 WHERE dead_letter_id = %(id)s::uuid AND attempt = %(attempt)s AND returned_as IS NULL
     AND NOT EXISTS (SELECT FROM etld.dead_letter_attempt a WHERE a.returned_as = %(returned_as)s::uuid)
+    AND NOT EXISTS (SELECT FROM etld.dead_letter d WHERE d.id = %(returned_as)s::uuid)
 
 -- name: after_return
 UPDATE etld.dead_letter

@@ -155,6 +155,18 @@ class Admin:
             self._metadata(timeout)  # so that the next question goes to who leads now
         return found
 
+    def committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, Offset]:
+        """What members of a consumer group told for lag tools; a partition of which none told is left out."""
+        asked = confluent_kafka.ConsumerGroupTopicPartitions(
+            group, [confluent_kafka.TopicPartition(*one) for one in partitions]
+        )
+        try:
+            future = self._client.list_consumer_group_offsets([asked], request_timeout=self._timeout)[group]
+            found = future.result(self._timeout).topic_partitions
+        except Exception as error:
+            raise KafkaProblem(f"Kafka does not tell the offsets of consumer group {group}: {_text(error)}") from error
+        return {Partition(one.topic, one.partition): one.offset for one in found or () if one.offset >= 0}
+
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""
         deadline = time.monotonic() + self._timeout

@@ -234,6 +234,12 @@ class MemoryAdmin:
         self._check()
         return {one: self._cluster.marks(one).high for one in partitions}
 
+    def committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, Offset]:
+        """See `ports.AdminPort`."""
+        self._check()
+        told = self._cluster.group(group).committed
+        return {one: told[one] for one in partitions if one in told}
+
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """See `ports.AdminPort`."""
         self._check()

@@ -109,6 +109,9 @@ class AdminPort(Protocol):
         One that a broker will not tell of is left out.
         """
 
+    def committed(self, group: str, partitions: Sequence[Partition]) -> dict[Partition, Offset]:
+        """What members of a consumer group told for lag tools; a partition of which none told is left out."""
+
     def members(self, groups: Sequence[str]) -> list[GroupMember]:
         """Who is in consumer groups; one that there is not, or that this user may not see, has no members."""
 

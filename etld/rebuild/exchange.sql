@@ -245,7 +245,7 @@ WHERE h.ctid = t.place AND t.taken <> 0
 
 -- name: begin_life
 UPDATE etld.kafka_position p
-SET start_offset = r.start_offset, next_offset = r.next_offset, owner_epoch = p.owner_epoch + 1, consumed = r.consumed,
+SET start_offset = r.start_offset, next_offset = r.next_offset, owner_epoch = etld.next_epoch(p.owner_epoch), consumed = r.consumed,
     stored = n.rows, duplicate = r.consumed - r.filtered - r.dead - n.rows, filtered = r.filtered, dead = r.dead,
     gaps = r.gaps, lost = r.lost, halted = '', updated_at = now()
 FROM etld.kafka_position r

@@ -141,6 +141,7 @@ def _partition(row: PositionCounts, low: int, high: int, gone: Removed) -> dict[
         "forgotten": gone.forgotten,
         "gaps": row.gaps,
         "lost": row.lost,
+        "rewound": row.rewound,
     }
 
 

@@ -31,6 +31,7 @@ class PositionCounts:
     gaps: int
     lost: int
     halted: str
+    rewound: int = 0
 
 
 def read_positions(conn: Connection, cluster_id: str) -> list[PositionCounts]:

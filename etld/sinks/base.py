@@ -94,7 +94,8 @@ class PartitionLog:
 class Claimed:
     """A partition that is ours, from `next_offset` on, as long as nobody raises `epoch`.
 
-    `totals` are the counts of its records since ever, by outcome.
+    `totals` are the counts of its records since ever, by outcome. `failed_over`: the first claim since the sink went
+    over to a standby, which may have been behind: its position may have gone back.
     """
 
     partition: Partition
@@ -102,6 +103,7 @@ class Claimed:
     next_offset: Offset
     epoch: int
     totals: Mapping[str, int] = field(default_factory=dict)
+    failed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +241,16 @@ class Sink(ABC):
         """
 
     @abstractmethod
+    def note_rewound(self, records: Mapping[Partition, int]) -> None:
+        """Count records of partitions that are read again, since the sink failed over; raises `SinkError`."""
+
+    @abstractmethod
     def halted(self) -> set[Partition]:
         """The partitions that are noted as halted now; raises `SinkError`."""
 
     @abstractmethod
     def epochs(self) -> Mapping[Partition, int]:
-        """The epoch of each position of this group now; raises `SinkError`."""
+        """The epoch of each position of this group now, -1 for one that a failover has ended; raises `SinkError`."""
 
     @abstractmethod
     def has_rival(self, claimed: Collection[Partition]) -> bool:

@@ -40,7 +40,18 @@ class Position:
     epoch: int = 0
     owner: str = ""
     halted: str = ""
+    rewound: int = 0
+    failed_over: bool = False
     outcomes: RecordCounts = field(default_factory=RecordCounts)
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """What a store has had at one moment."""
+
+    positions: dict[tuple[str, str], dict[Partition, Position]]
+    rows: dict[str, dict[str, Any]]
+    effects: list[Any]
 
 
 class MemoryStore:
@@ -63,6 +74,24 @@ class MemoryStore:
         self.refused: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
+
+    def standby(self) -> Standby:
+        """What a standby that gets nothing more from now on has."""
+        with self.lock:
+            positions = {
+                group: {key: replace(one) for key, one in all_.items()} for group, all_ in self.positions.items()
+            }
+            return Standby(positions, dict(self.rows), list(self.effects))
+
+    def fail_over(self, standby: Standby) -> None:
+        """Go on from a standby: what came after it is gone, and so is each claim."""
+        with self.lock:
+            self.rows, self.effects = standby.rows, standby.effects
+            for group, partitions in standby.positions.items():
+                for partition, one in partitions.items():
+                    # Beyond all that the former one has given.
+                    epoch = self.positions[group][partition].epoch + (1 << 40)
+                    self.positions[group][partition] = replace(one, epoch=epoch, failed_over=True)
 
     def check(self) -> None:
         """Raise `SinkError` while it is away."""
@@ -102,8 +131,18 @@ class MemorySink(Sink):
                 if halt is not None:
                     halted.append(halt)
                     continue
-                claimed.append(Claimed(log.partition, mine.topic_id, mine.next, mine.epoch, _totals(mine.outcomes)))
+                totals = _totals(mine.outcomes)
+                claimed.append(
+                    Claimed(log.partition, mine.topic_id, mine.next, mine.epoch, totals, failed_over=mine.failed_over)
+                )
+                mine.failed_over = False
         return claimed, halted
+
+    def note_rewound(self, records: Mapping[Partition, int]) -> None:
+        """See `Sink`."""
+        self.store.check()
+        for partition, count in records.items():
+            self.positions[partition].rewound += count
 
     def halted(self) -> set[Partition]:
         """See `Sink`."""
@@ -113,7 +152,7 @@ class MemorySink(Sink):
     def epochs(self) -> Mapping[Partition, int]:
         """See `Sink`."""
         self.store.check()
-        return {partition: one.epoch for partition, one in self.positions.items()}
+        return {partition: -1 if one.failed_over else one.epoch for partition, one in self.positions.items()}
 
     def has_rival(self, claimed: Collection[Partition]) -> bool:
         """See `Sink`."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("etld.stream")
 
+#: An epoch that a failover has ended: see `Sink.epochs`.
+_OVER = -1
 
 # The session stands still meanwhile, and is to tell within five seconds of a broker that is away.
 _CHECK_WITHIN = 1.0
@@ -34,6 +36,8 @@ class Assignments:
         self._report = report
         self.owned: dict[Partition, Owned] = {}
         self.halted: dict[Partition, Halted] = {}
+        #: Up to where partitions are read for the second time, after a failover of the sink.
+        self._again: dict[Partition, Offset] = {}
 
     def assign(
         self, partitions: Sequence[Partition], marks: Mapping[Partition, Watermarks]
@@ -58,10 +62,54 @@ class Assignments:
             self.owned[claim.partition] = Owned(claim.topic_id, claim.epoch, claim.next_offset)
             self._report.begun(claim.partition, claim.next_offset)
             self._resources.claimed.add(claim.partition)
+        self._note_rewound([claim for claim in claimed if claim.failed_over])
         self._report.totals({claim.partition: claim.totals for claim in claimed if claim.totals})
         self._report.only(self.owned)
         log.info("claimed %d partitions", len(claimed), extra={"topic": ",".join(sorted(topics))})
         return {claim.partition: claim.next_offset for claim in claimed}
+
+    def read_again(self) -> str | None:
+        """What is read for the second time now, after a failover of the sink; None when that is done."""
+        for partition in [key for key, end in self._again.items() if self._is_past(key, end)]:
+            del self._again[partition]
+        left = sum(end - self.owned[key].next for key, end in self._again.items())
+        if not left:
+            return None
+        title = self._resources.sink.title
+        return f"{title} went over to a server that was behind: {left} records are read again from Kafka"
+
+    def _is_past(self, partition: Partition, end: Offset) -> bool:
+        mine = self.owned.get(partition)
+        return mine is None or mine.next >= end
+
+    def _note_rewound(self, claims: Sequence[Claimed]) -> None:
+        """How far back are these? By what this process has written, and by what any told Kafka."""
+        if not claims:
+            return
+        resources = self._resources
+        reached = dict(resources.reached)
+        try:
+            told = resources.admin.committed(resources.group_in_kafka, [claim.partition for claim in claims])
+        except KafkaProblem as error:
+            log.warning("how far the group had come is not known: %s", error)
+            told = {}
+        back = {
+            claim.partition: (claim.next_offset, end)
+            for claim in claims
+            if (end := max(reached.get(claim.partition, 0), told.get(claim.partition, 0))) > claim.next_offset
+        }
+        for partition, (start, end) in back.items():
+            log.warning(
+                "%s went over to a server that was behind: %s goes back from offset %d to %d, and %d records are read"
+                " again",
+                resources.sink.title, partition, end, start, end - start,
+                extra={"topic": partition.topic, "partition": partition.number},
+            )  # fmt: skip
+            resources.reached[partition] = start
+        if back:
+            self._report.rewound({partition: end - start for partition, (start, end) in back.items()})
+            self._again |= {partition: end for partition, (_, end) in back.items()}
+            resources.sink.note_rewound({partition: end - start for partition, (start, end) in back.items()})
 
     def drop(self, partitions: Sequence[Partition]) -> None:
         """They are another member's now."""
@@ -111,7 +159,9 @@ class Assignments:
             return
         if not self.halted.keys() <= standing:
             raise ConsumerBroken("a halted partition may go on")
-        if any(epochs.get(partition, mine.epoch) > mine.epoch for partition, mine in self.owned.items()):
+        if any(epochs.get(partition) == _OVER for partition in self.owned):
+            raise ConsumerBroken(f"{sink.title} went over to another server")
+        if any(epochs.get(partition) != mine.epoch for partition, mine in self.owned.items()):
             raise ConsumerBroken("a partition was claimed by another, or rewound")
 
     def _claim(self, logs: list[PartitionLog]) -> tuple[list[Claimed], list[Halted]]:

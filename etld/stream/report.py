@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 class SessionReport:
     """Passes on what changed. `with_totals`: the counts of the positions are the daemon's totals.
 
-    `in_time` outlives a session: what waits does so while another begins.
+    `in_time` and `reached` outlive a session: what waits does so while another begins, and `reached` is how far each
+    partition was written.
     """
 
-    def __init__(self, worker: Worker, in_time: dict[Partition, LagInTime], *, with_totals: bool) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        in_time: dict[Partition, LagInTime],
+        reached: dict[Partition, Offset],
+        *,
+        with_totals: bool,
+    ) -> None:
         self._worker = worker
         self._in_time = in_time
+        self._reached = reached
         self._with_totals = with_totals
         self._faults: dict[str, str | None] = {}
         self._written: dict[Partition, Offset] = {}
@@ -68,8 +77,14 @@ class SessionReport:
     def written(self, batch: Batch) -> None:
         """A batch is in the sink."""
         for share in batch:
+            self._reached[share.partition] = share.next_offset
             if share.partition in self._written:  # else it was handed over meanwhile
                 self._written[share.partition] = self._to_commit[share.partition] = share.next_offset
+
+    def rewound(self, records: Mapping[Partition, int]) -> None:
+        """So many records of partitions are read again after a failover."""
+        for partition, count in records.items():
+            self._worker.count("rewound", count, topic=partition.topic, partition=partition.number)
 
     def totals(self, totals: Mapping[Partition, Mapping[str, int]]) -> None:
         """What became of all records of partitions since ever."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from etld.kafka.ports import ClusterPort
-    from etld.kafka.types import Partition
+    from etld.kafka.types import Offset, Partition
     from etld.sinks.registry import OpenSink
     from etld.stream.handler import BatchHandler
     from etld.worker import Worker
@@ -77,6 +77,7 @@ class Resources:
         open_sink: OpenSink | None = None,
     ) -> None:
         self.group = f"etld-{handler.group}"
+        self.group_in_kafka = worker.config.kafka.prefixed(self.group)
         self.cluster = cluster or KafkaCluster(client_settings(worker.config, worker.addresses))
         self.admin = self.cluster.admin()
         self.cluster_id = self.admin.cluster_id()
@@ -94,6 +95,8 @@ class Resources:
         self.first_claim = FirstClaim(self.admin, worker.config, handler.daemon(), known)
         #: Every partition that this process has ever claimed.
         self.claimed: set[Partition] = set()
+        #: How far it has written each, to tell after a failover of the sink how far back that is.
+        self.reached: dict[Partition, Offset] = {}
         #: For how long each partition has waited.
         self.in_time: dict[Partition, LagInTime] = {}
         #: When the work beside the batches was last done, monotonic.

@@ -57,7 +57,7 @@ class Session:
         self._timings = timings
         self._sink = resources.sink
         self._backlog: deque[Batch] = deque()
-        self._report = SessionReport(worker, resources.in_time, with_totals=handler.reports_totals)
+        self._report = SessionReport(worker, resources.in_time, resources.reached, with_totals=handler.reports_totals)
         self._assignments = Assignments(resources, self._report)
         self._next_check = time.monotonic() + self._timings.check_topics_every
         self._next_report = 0.0
@@ -73,7 +73,7 @@ class Session:
         self._writer = Writer(self._sink, handler, vetting.in_hand, timings.write_retry)
         self._consumer = resources.cluster.consumer(
             Membership(
-                worker.config.kafka.prefixed(resources.group),
+                resources.group_in_kafka,
                 _instance(worker, resources, handler.topics, handler.daemon()),
                 handler.topics,
                 worker.config.kafka.session_timeout,
@@ -256,6 +256,7 @@ class Session:
             self._report.lag(self._consumer, self._silence.ends, self._assignments.owned)
             halted = "; ".join(halt.text for halt in self._assignments.halted.values())
             self._report.fault("partitions", halted or None)
+            self._report.fault("failover", self._assignments.read_again())
         if now >= self._next_check:
             self._next_check = now + self._timings.check_topics_every
             self._assignments.check(broker_is_well=not self._consumer.broker_problem)

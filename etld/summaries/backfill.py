@@ -16,7 +16,7 @@ from etld.postgres.compose import SQL, Composable, Literal
 from etld.summaries import expired_totals, table_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from etld.postgres.connections import Connection
     from etld.summaries.model import Summary
@@ -86,8 +86,10 @@ def _cut(positions: _Positions, partition: Partition, noted_at: str) -> dict[str
     return {"offset": offset, "topic_id": life, "since": since}
 
 
-def fill(conn: Connection, stream: CountedStream, summary: Summary) -> bool | None:
-    """Add what lies before the cut to the summary's table, in one transaction.
+def fill(
+    conn: Connection, stream: CountedStream, summary: Summary, fence: Callable[[Connection], None] = lambda _conn: None
+) -> bool | None:
+    """Add what lies before the cut to the summary's table, in one transaction whose last statement is `fence`.
 
     True: done. False: the processors have not passed the cut yet. None: nothing to do, or another
     aggregator does it.
@@ -110,6 +112,7 @@ def fill(conn: Connection, stream: CountedStream, summary: Summary) -> bool | No
         filled = SQL("SELECT * FROM pg_temp.etld_backfill")
         conn.execute(table_sql.insert(summary, filled, table_sql.table(summary)))
         conn.execute(_SQL.live, {"name": summary.name})
+        fence(conn)
     return True
 
 

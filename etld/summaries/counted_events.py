@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from etld.config.names import AGGREGATOR
 from etld.postgres import statements
 from etld.postgres.compose import SQL, Identifier, Literal
 from etld.sinks.postgres.unwrap import connection_of, cursor_of
@@ -34,6 +35,13 @@ def days(conn: Connection) -> set[dt.date]:
     """The days that have a partition."""
     names = (_PARTITION.fullmatch(row[0]) for row in conn.execute(_SQL.partitions))
     return {dt.date.fromisoformat(match[1]) for match in names if match}
+
+
+def total(side: SideConnection) -> int:
+    """How many events the aggregators of all hosts have counted, in the present lives of their positions."""
+    row = connection_of(side).execute(_SQL.total, {"group": AGGREGATOR}).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def keep(side: SideConnection, day: dt.date, window: float) -> set[dt.date]:

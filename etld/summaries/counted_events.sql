@@ -5,6 +5,9 @@ JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'etld.counted_event'::regclass
 ORDER BY 1
 
+-- name: total
+SELECT coalesce(sum(stored), 0)::bigint FROM etld.kafka_position WHERE consumer_group = %(group)s
+
 -- name: lock
 SELECT pg_advisory_xact_lock(hashtext('etld.counted_event'))
 

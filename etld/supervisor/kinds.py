@@ -73,11 +73,11 @@ Kinds = Mapping[str, WorkerKind]
 
 
 def specs(kinds: Kinds, config: Config, scale: Mapping[str, int] | None = None) -> list[SlotSpec]:
-    """Every slot, by rank; `scale` overrides the number for a kind or "kind-event_type"."""
+    """Every slot of this host, by rank; `scale` overrides the number for a kind or "kind-event_type"."""
     scale = scale or {}
     found = []
     for kind in sorted(kinds.values(), key=lambda kind: kind.rank):
-        for event_type, number in kind.counts(config):
+        for event_type, number in kind.counts(config) if config.runs(kind.name) else ():
             count = scale.get(kind.group(event_type), number)
             found += [SlotSpec(kind.slot_name(event_type, i), kind.name, i, event_type) for i in range(count)]
     return found

@@ -64,6 +64,9 @@ _METRICS = (
         "end_to_end_seconds", "histogram", "From an event's acceptance to its commit in PostgreSQL.", SECONDS
     ),
     DeclaredMetric(
+        "rewound", "counter", "Records read again because PostgreSQL went over to a standby that was behind."
+    ),
+    DeclaredMetric(
         "killers", "counter", "Records, and letters, found to end the process that works on them, by topic."
     ),
     DeclaredMetric("event_partitions", "gauge", "Partitions of processed_events."),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from etld.config.rule_files import RuleInFile
 from etld.config.sections.base import (
@@ -68,6 +68,27 @@ class CorrectorSection(Section):
     rules: Annotated[tuple[RuleSection, ...], Field(strict=False)] = Field(
         (), description="Tried in order; the first whose result is valid wins."
     )
+
+
+Role = Literal["ingest", "processor", "aggregator", "corrector", "console", "alerts"]
+#: Every kind of worker that a host may leave to others.
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class RolesSection(Section):
+    """Which kinds of workers run on this host."""
+
+    run: Annotated[tuple[Role, ...], Field(strict=False, min_length=1)] = Field(
+        ROLES, description="The kinds of workers of this host; other hosts of the cluster run the rest."
+    )
+
+    @field_validator("run")
+    @classmethod
+    def _each_once(cls, run: tuple[Role, ...]) -> tuple[Role, ...]:
+        for role in run:
+            if run.count(role) > 1:
+                raise ValueError(f"{role!r} stands there twice")
+        return run
 
 
 class PythonSection(Section):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from etld.kafka.types import Partition
-from etld.postgres import statements
+from etld.postgres import lease, statements
 from etld.sinks import checks
-from etld.sinks.base import TOTALS, Claimed, Halted, RecordCounts
+from etld.sinks.base import TOTALS, Claimed, Fenced, Halted, RecordCounts, SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,6 +25,8 @@ log = logging.getLogger("etld.postgres")
 _SQL = statements.load(__package__, "positions")
 #: In the order of TOTALS; what follows there is not counted by lives.
 _COUNTS = ("stored", "duplicate", "filtered", "dead")
+#: An epoch is the timeline, 2^40 times, and a number: see etld.next_epoch.
+_TIMELINE_BITS = 40
 # Seconds until the backend of a former owner that holds its partitions is ended.
 _PATIENCE = 2.0
 
@@ -52,6 +54,8 @@ class Positions:
         self._ids = {"cluster": consumer.cluster_id, "group": consumer.group}
         self._owner = consumer.owner
         self._in_memory = consumer.in_memory_broker
+        #: The timeline of the last claim: see etld.next_epoch.
+        self._timeline = 0
         #: What was counted before the present life of each position that we claimed.
         self._before: dict[Partition, RecordCounts] = {}
 
@@ -90,10 +94,11 @@ class Positions:
                 "lows": [one.low for one in logs],
             },
         ).fetchall()
+        self._refuse_former_primary(conn)
         by_partition = {one.partition: one for one in logs}
         claimed: list[Claimed] = []
         halted: list[Halted] = []
-        for topic, number, topic_id, next_offset, epoch, was_halted, *lives in rows:
+        for topic, number, topic_id, next_offset, epoch, was_halted, failed_over, *lives in rows:
             ended, counts = RecordCounts(*lives[: len(_COUNTS)]), lives[len(_COUNTS) :]
             seen = by_partition[Partition(topic, number)]
             self._before[seen.partition] = ended
@@ -107,7 +112,7 @@ class Positions:
                 if was_halted:
                     self._set_halted(conn, seen.partition, "")
                 totals = _named(_added(ended, counts))
-                claimed.append(Claimed(seen.partition, topic_id, next_offset, epoch, totals))
+                claimed.append(Claimed(seen.partition, topic_id, next_offset, epoch, totals, failed_over=failed_over))
                 continue
             self._set_halted(conn, seen.partition, halt.reason)
             halted.append(halt)
@@ -136,6 +141,7 @@ class Positions:
         )
         rows = cur.fetchall()
         if len(rows) != len(advances):
+            self._explain_failover(cur, advances)
             raise checks.fenced(len(advances), len(advances) - len(rows))
         erasures = max((row[-3] for row in rows), default=0)
         table = EventTable(erasures, any(row[-2] for row in rows), any(row[-1] for row in rows))
@@ -168,6 +174,30 @@ class Positions:
     def epochs(self, conn: Connection) -> dict[Partition, int]:
         """The epoch of each position now."""
         return {Partition(topic, number): epoch for topic, number, epoch in conn.execute(_SQL.epochs, self._ids)}
+
+    def note_rewound(self, conn: Connection, records: Mapping[Partition, int]) -> None:
+        """So many records of partitions are read again after a failover."""
+        conn.execute(_SQL.note_rewound, {**self._ids, **_keys(records), "records": list(records.values())})
+
+    def _refuse_former_primary(self, conn: Connection) -> None:
+        timeline = lease.timeline(conn)
+        if timeline and timeline < self._timeline:
+            raise SinkError(
+                f"the server at this address writes timeline {timeline}, and this worker has written timeline"
+                f" {self._timeline}: it is a former primary that came back, and what is written to it is lost when it"
+                " becomes a standby. Lead postgres.dsn to the new primary; if this one is right all the same,"
+                " `etld restart`",
+                "stop",
+            )
+        self._timeline = timeline
+
+    def _explain_failover(self, cur: Cursor, advances: Sequence[Advance]) -> None:
+        timeline = lease.timeline(cur.connection)
+        if any(timeline not in (0, one.epoch >> _TIMELINE_BITS) for one in advances):
+            raise Fenced(
+                f"PostgreSQL went over to another server (timeline {timeline}); nothing of this batch was written, and"
+                " what that server has not got is read again"
+            )
 
     def _totals(self, rows: Iterable[Sequence[Any]]) -> dict[Partition, dict[str, int]]:
         found = {}

@@ -23,13 +23,17 @@ coalesce((SELECT sum(h.dead) FROM etld.kafka_position_history h
 -- name: claim
 INSERT INTO etld.kafka_position AS p
     (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner_epoch, owner)
-SELECT %(cluster)s, %(group)s, c.topic, c.partition, c.topic_id, c.low, c.low, 1, %(owner)s
+SELECT %(cluster)s, %(group)s, c.topic, c.partition, c.topic_id, c.low, c.low, etld.next_epoch(0), %(owner)s
 FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(lows)s::bigint[])
     AS c (topic, partition, topic_id, low)
 ORDER BY c.topic, c.partition
 ON CONFLICT (cluster_id, consumer_group, topic, partition) DO UPDATE
-    SET owner_epoch = p.owner_epoch + 1, owner = excluded.owner, updated_at = now()
-RETURNING topic, partition, topic_id, next_offset, owner_epoch, halted,
+    SET owner_epoch = etld.next_epoch(p.owner_epoch), owner = excluded.owner, updated_at = now(),
+        failed_over_at = CASE
+            WHEN p.owner_epoch >> 40 > 0 AND etld.timeline() > p.owner_epoch >> 40 THEN now()
+            ELSE p.failed_over_at
+        END
+RETURNING topic, partition, topic_id, next_offset, owner_epoch, halted, coalesce(failed_over_at = now(), false),
     -- include: ended_lives
     , stored, duplicate, filtered, dead,
     -- include: removed
@@ -47,6 +51,7 @@ WITH blocking AS MATERIALIZED (
 SELECT pid FROM blocking WHERE pg_terminate_backend(pid)
 
 -- name: advance
+-- A claim holds on the server on which it was made: one that was promoted since may have another that it knows nothing of.
 UPDATE etld.kafka_position p
 SET next_offset = m.next_offset,
     consumed = p.consumed + m.consumed,
@@ -62,6 +67,7 @@ FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(ids)s::text[], %(epochs
     AS m (topic, partition, topic_id, epoch, expected, next_offset, consumed, gaps, stored, duplicate, filtered, dead)
 WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = m.topic AND p.partition = m.partition
     AND p.topic_id = m.topic_id AND p.owner_epoch = m.epoch AND p.next_offset = m.expected
+    AND etld.timeline() IN (0, m.epoch >> 40)
 RETURNING p.topic, p.partition, p.stored, p.duplicate, p.filtered, p.dead,
     -- include: removed
     , p.erasures, (
@@ -90,6 +96,12 @@ SELECT topic, partition, owner_epoch, next_offset
 FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = ANY(%(topics)s)
 
+-- name: note_rewound
+UPDATE etld.kafka_position p
+SET rewound = p.rewound + m.records
+FROM unnest(%(topics)s::text[], %(partitions)s::int[], %(records)s::bigint[]) AS m (topic, partition, records)
+WHERE p.cluster_id = %(cluster)s AND p.consumer_group = %(group)s AND p.topic = m.topic AND p.partition = m.partition
+
 -- name: halt
 UPDATE etld.kafka_position
 SET halted = %(why)s, updated_at = now()
@@ -106,7 +118,7 @@ WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topi
 
 -- name: restart
 UPDATE etld.kafka_position
-SET topic_id = %(topic_id)s, start_offset = %(low)s, next_offset = %(low)s, owner_epoch = owner_epoch + 1,
+SET topic_id = %(topic_id)s, start_offset = %(low)s, next_offset = %(low)s, owner_epoch = etld.next_epoch(owner_epoch),
     stored = 0, duplicate = 0, filtered = 0, dead = 0, consumed = 0, gaps = 0, lost = 0, halted = '',
     updated_at = now()
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
@@ -114,7 +126,7 @@ RETURNING owner_epoch
 
 -- name: skip_lost
 UPDATE etld.kafka_position
-SET lost = lost + (%(low)s - next_offset), next_offset = %(low)s, owner_epoch = owner_epoch + 1, halted = '',
+SET lost = lost + (%(low)s - next_offset), next_offset = %(low)s, owner_epoch = etld.next_epoch(owner_epoch), halted = '',
     updated_at = now()
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = %(topic)s AND partition = %(partition)s
     AND next_offset < %(low)s
@@ -148,13 +160,14 @@ FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND halted <> ''
 
 -- name: epochs
-SELECT topic, partition, owner_epoch
+-- One of another server holds no more.
+SELECT topic, partition, CASE WHEN etld.timeline() IN (0, owner_epoch >> 40) THEN owner_epoch ELSE -1 END
 FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s
 
 -- name: all
 SELECT consumer_group, topic, partition, topic_id, start_offset, next_offset, consumed, stored, duplicate, filtered, dead,
-    gaps, lost, halted
+    gaps, lost, halted, rewound
 FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s
 ORDER BY consumer_group, topic, partition

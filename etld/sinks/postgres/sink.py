@@ -66,6 +66,11 @@ class PostgresSink(Sink):
         with as_sink_errors():
             return self._positions.claim(self._connection(), logs, self._unblock)
 
+    def note_rewound(self, records: Mapping[Partition, int]) -> None:
+        """See `Sink`."""
+        with as_sink_errors():
+            self._positions.note_rewound(self._connection(), records)
+
     def halted(self) -> set[Partition]:
         """See `Sink`."""
         with as_sink_errors():

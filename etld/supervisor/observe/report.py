@@ -113,6 +113,7 @@ class DaemonReport:
             "version": __version__,
             "config": str(self.active.config.source),
             "node_id": self.active.config.node_id,
+            "roles": list(self.active.config.roles.run),
             "addresses": self.active.addresses.as_dict(),
             "workers": [self._worker(slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
             "totals": self.workers.metrics.totals(),
@@ -148,7 +149,8 @@ class DaemonReport:
         refusing = {name for name, named in faults.items() if not _REFUSING.isdisjoint(named)}
         listening = [slot for slot in slots.listening() if slot.wanted]
         accepts = any(s.state is SlotState.RUNNING and not s.paused and s.name not in refusing for s in listening)
-        nothing_listens = not any(kind.listens for kind in slots.kinds.values())
+        runs = self.active.config.runs
+        nothing_listens = not any(kind.listens and runs(kind.name) for kind in slots.kinds.values())
         state = self.state()
         problems = policy.problems(slots, faults)
         if not (accepts or nothing_listens or problems or self.lifecycle.stopping):

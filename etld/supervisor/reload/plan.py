@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Only a stop and a start can change these.
 FIXED = ("state_dir", "kafka.prefix", "log.target", "log.format")
+#: The kinds that this host runs.
+_ROLES = "roles.run"
 #: Keys of counts: they start and stop workers, and touch none that stays.
 _COUNTS = ("workers",)
 #: Ends of the keys of files whose content no worker may inherit.
@@ -176,6 +178,8 @@ def _is_count(key: str) -> bool:
 
 def _group_keys(spec: SlotSpec, changed: Sequence[str]) -> tuple[str, ...]:
     """The keys that say how many of a kind there are."""
+    if _ROLES in changed:
+        return (_ROLES,)
     if spec.event_type is not None:
         prefix = f"event_types.{spec.event_type}"
         found = tuple(key for key in changed if _below(key, (prefix,)))

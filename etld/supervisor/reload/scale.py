@@ -35,6 +35,8 @@ def scale(parts: Parts, target: str, count: int, within: float | None = None) ->
 def _groups(active: ActiveConfig, target: str) -> list[str]:
     groups = []
     for kind in active.kinds.values():
+        if kind.name == target and not active.config.runs(target):
+            raise VerbError("refused", f"{target}: [roles] run leaves it to other hosts")
         for event_type, _ in kind.counts(active.config):
             if target in (kind.name, kind.group(event_type)):
                 if kind.only_one:

@@ -12,7 +12,7 @@ from etld.deadletters.decision import without_preamble
 from etld.util.text import cut_head, thousands
 
 NUMBERS = ("low", "high", "next", "stored", "duplicate", "filtered", "dead", "gaps", "lost")
-RARE = ("expired", "forgotten")
+RARE = ("expired", "forgotten", "rewound")
 
 
 def partition(topic: str, **numbers: int) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_a_wide_terminal_shows_everything() -> None:
 def test_what_is_gone_is_shown_where_something_is() -> None:
     """Between what came of records and what is no record."""
     head, row = partition_table([partition("event_purchase", stored=9, expired=2, forgotten=1)], 160)
-    assert head.split() == ["partition", *NUMBERS[:-2], *RARE, *NUMBERS[-2:]]
+    assert head.split() == ["partition", *NUMBERS[:-2], "expired", "forgotten", *NUMBERS[-2:]]
     assert row.split() == ["event_purchase:3", "0", "0", "0", "9", "0", "0", "0", "2", "1", "0", "0"]
 
 

@@ -221,6 +221,30 @@ def test_who_was_fenced_claims_anew(cluster: MemoryCluster, store: MemoryStore, 
     assert running.failure is None
 
 
+@pytest.mark.parametrize("more", [True, False])
+def test_what_a_standby_has_not_got_is_read_again(
+    cluster: MemoryCluster, store: MemoryStore, start: Start, caplog: pytest.LogCaptureFixture, more: bool
+) -> None:
+    """Be there more records or none: the position went back with the rows, which is said and counted."""
+    running = start()
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+    standby = store.standby()
+    cluster.append(FIRST, b"b")
+    cluster.append(FIRST, b"c")
+    stored(store, b"a", b"b", b"c")
+    wait_until(lambda: running.worker.metrics.lags.get(str(FIRST)) == 0, 5, interval=0.005)
+    store.fail_over(standby)
+    if more:
+        cluster.append(FIRST, b"d")
+    stored(store, b"a", b"b", b"c", *([b"d"] if more else []))
+    assert sum(one.rewound for found in store.positions.values() for one in found.values()) == 2
+    assert running.worker.metrics.counters[key("rewound", {"topic": TOPIC, "partition": 0})] == 2
+    assert "goes back from offset 3 to 1, and 2 records are read again" in caplog.text
+    wait_until(lambda: "failover" not in running.faults, 5, interval=0.005)
+    assert running.failure is None
+
+
 def test_refused_records_are_found_and_set_aside(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
     """After the refusal the batch goes again with the verdict."""
     for value in (b"a", b"bad", b"c"):

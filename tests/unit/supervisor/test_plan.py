@@ -58,6 +58,13 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
             [f"restart processor-{t}-0" for t in ("purchase", "order", "delivery")],
         ),
         (edit("keep = 20", "keep = 30"), ["restart aggregator-0"]),
+        (
+            edit('run = ["ingest", "processor", ', "run = ["),
+            [
+                *(f"stop processor-{t}-0" for t in ("purchase", "order", "delivery")),
+                "stop ingest-0",
+            ],
+        ),
         (edit("max_attempts = 3", "max_attempts = 4"), ["reload corrector-0"]),
         (edit('max_age = "0 s"', 'max_age = "1 h"'), ["reload corrector-0", "reload ingest-0"]),
         (edit("max_batch = 1000", "max_batch = 1001"), ["reload ingest-0"]),
@@ -74,6 +81,7 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
         "workers",
         "linger",
         "charts",
+        "roles",
         "corrector",
         "bounds of time",
         "ingest",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from etld.config import Config, parse
 from etld.supervisor.kinds import KINDS
 from etld.supervisor.lifecycle import Lifecycle
 from etld.supervisor.observe.disk import Disk
@@ -17,6 +21,13 @@ from etld.supervisor.observe.report import DaemonReport
 from etld.supervisor.slots.machine import SlotState
 from etld.supervisor.slots.table import SlotTable
 from etld.worker import Addresses, SlotSpec
+
+SOURCE = Path(__file__).parents[3] / "config" / "etld.toml"
+
+
+def config(*roles: str) -> Config:
+    """The one that ships, for a host of these roles."""
+    return parse(re.sub(r"(?m)^run = .*$", f"run = {json.dumps(roles)}", SOURCE.read_text()), SOURCE, {})
 
 
 @dataclass
@@ -57,7 +68,7 @@ def workers() -> Workers:
 @pytest.fixture
 def report(workers: Workers) -> DaemonReport:
     active: Any = SimpleNamespace(
-        config=SimpleNamespace(source="etld.toml", node_id="n"), addresses=Addresses("h", "k", "p", "embedded", "c")
+        config=config("processor", "ingest"), addresses=Addresses("h", "k", "p", "embedded", "c")
     )
     operations: Any = SimpleNamespace(current=None, last=None)
     return DaemonReport(Lifecycle(was_started=True), workers, active, operations, Disk())
@@ -142,3 +153,14 @@ def test_what_a_slow_start_does_comes_first(report: DaemonReport, workers: Worke
     workers.change("ingest-0", state=SlotState.STARTING)
     workers.children[2].progress = "waits for Kafka"
     assert report.line() == "starting: 1 of 2 workers run; ingest-0: waits for Kafka"
+
+
+def test_a_host_without_ingest_is_ready(report: DaemonReport, workers: Workers) -> None:
+    """Others take the events; one that is to take them, and has no worker for it, is not."""
+    workers.slots.remove("ingest-0")
+    assert report.health()["problems"] == ["ingest has no worker"]
+    active: Any = SimpleNamespace(config=config("processor"), addresses=report.active.addresses)
+    elsewhere = replace(report, active=active)
+    health = elsewhere.health()
+    assert (health["ready"], health["problems"]) == (True, [])
+    assert elsewhere.status()["roles"] == ["processor"]
