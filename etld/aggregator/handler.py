@@ -20,7 +20,7 @@ from etld.erasure.arrival import Coordinates, Erasures
 from etld.erasure.records import place
 from etld.frames import ACCEPTED_AT, accepted, load_transform, ready
 from etld.isolation.program import Program, memory_for
-from etld.postgres import lease
+from etld.postgres import hosts, lease
 from etld.postgres.errors import DatabaseError
 from etld.postgres.lease import LeaseLost, Leases
 from etld.postgres.node_lease import NodeLease
@@ -49,6 +49,7 @@ log = logging.getLogger("etld.aggregator")
 # After a duplicate was met, so many batches look for ids of the same day before they write.
 _CAREFUL_BATCHES = 20
 _PARTITIONS_EVERY = 600.0
+_HOSTS_EVERY = 5.0
 # Seconds that nobody is behind, as long as no batch tells better.
 _UNTOLD = 400 * 86_400.0
 
@@ -77,10 +78,11 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         holder = f"{config.node_id}/{worker.name}#{secrets.token_hex(4)}"
         self._leases = Leases(holder, config.node_id, (lease.CHARTS, lease.STORAGE, lease.SUMMARIES, lease.HOSTS))
         self._side: SideConnection | None = None
+        self._look_after_hosts = 0.0
         self._tables = SummaryTables(worker, self._summaries, self._leases)
         self._drawer = ChartDrawer(worker, self._summaries, self._leases)
         self._storage = StorageKeeper(worker, self._summaries, self._leases)
-        self._lease = NodeLease(config)
+        self._lease = NodeLease(worker)
         self._erasures = Erasures(config.erasure_key_path)
 
     def start(self, side: SideConnection) -> None:
@@ -210,6 +212,10 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         """Those that beat in the database."""
         return self._lease.known(connection_of(side), self.cluster_id)
 
+    def left(self, side: SideConnection) -> None:
+        """Note it in the daemon's row."""
+        self._lease.leave(connection_of(side), self.cluster_id)
+
     def idle(self, side: SideConnection) -> None:
         """Partitions for tomorrow, tables that were held back, charts."""
         self._lease.beat(connection_of(side), self.cluster_id)
@@ -236,6 +242,11 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
     def _keep_leases(self, side: SideConnection) -> None:
         self._side = side
         self._leases.keep(connection_of(side))
+        if not self._leases.holds(lease.HOSTS):
+            self._worker.fault("hosts", None)
+        elif time.monotonic() >= self._look_after_hosts:
+            self._look_after_hosts = time.monotonic() + _HOSTS_EVERY
+            self._worker.fault("hosts", hosts.away(connection_of(side), self.cluster_id))
 
     def _kept(self) -> float:
         """For how many seconds an id is kept after it was counted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,29 +16,31 @@ from etld.errors import Unreachable
 
 
 @click.command()
+@click.option("--cluster", is_flag=True, help="All hosts of the database instead of this daemon alone.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--watch", is_flag=True, help="Again and again, until interrupted.")
 @click.option("--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds, with --watch.")
 @click.pass_obj
-def command(config_path: Path | None, as_json: bool, watch: bool, interval: float) -> int:
+def command(config_path: Path | None, cluster: bool, as_json: bool, watch: bool, interval: float) -> int:
     """Show workers, addresses, totals, and what is wrong."""
+    text = partial(_hosts if cluster else _text, config_path, as_json)
     if not watch:
-        click.echo(_text(config_path, as_json))
+        click.echo(text())
         return 0
     screen = sys.stdout.isatty() and not as_json
     last = ""
     try:
         while True:
             try:
-                text = last = _text(config_path, as_json)
+                shown = last = text()
             except Unreachable as away:  # it may come back: what it said last stays in sight
-                text = f"{last}\n\n! {away}".lstrip() if screen else ""
+                shown = f"{last}\n\n! {away}".lstrip() if screen else ""
                 if not screen:
                     click.echo(f"etld: {away}", err=True)
             if screen:
                 click.echo("\033[H\033[2J", nl=False)
-            if text:
-                click.echo(text)
+            if shown:
+                click.echo(shown)
             sys.stdout.flush()
             time.sleep(interval)
     except KeyboardInterrupt:
@@ -48,3 +51,14 @@ def _text(config_path: Path | None, as_json: bool) -> str:
     reply = ask(config_path, "status")
     reply.pop("ok")
     return json.dumps(reply) if as_json else status_text.render(reply, color=sys.stdout.isatty())
+
+
+def _hosts(config_path: Path | None, as_json: bool) -> str:
+    from etld.cli.target import find
+    from etld.postgres import hosts
+
+    with find(config_path).connect("status") as conn:
+        found = hosts.read(conn)
+    if as_json:
+        return json.dumps({"hosts": [one.as_json() for one in found]})
+    return status_text.render_hosts(found, color=sys.stdout.isatty())

@@ -6,10 +6,13 @@ Without rich, whose import alone takes half of the 150 ms in which `etld status`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etld.logs import indented
 from etld.util.text import span, thousands
+
+if TYPE_CHECKING:
+    from etld.postgres.hosts import Host
 
 _COLORS = {
     "ready": "32",
@@ -21,6 +24,7 @@ _COLORS = {
     "degraded": "31",
     "backoff": "31",
     "fatal": "31",
+    "away": "31",
 }
 _LEFT_COLUMNS = 2
 
@@ -50,6 +54,28 @@ def render(reply: Mapping[str, Any], *, color: bool) -> str:
     if reply["faults"]:
         lines += ["", *(f"! {indented(fault)}" for fault in reply["faults"])]
     return "\n".join(lines)
+
+
+def render_hosts(hosts: Sequence[Host], *, color: bool) -> str:
+    """A line for each host, and what is wrong on it."""
+    rows = [
+        (
+            host.node,
+            host.state,
+            host.version or "-",
+            str(len(host.workers) or "-"),
+            str(host.partitions),
+            "-" if host.lag is None else thousands(host.lag),
+            span(host.seen_s),
+            ", ".join(host.leases) or "-",
+        )
+        for host in hosts
+    ]
+    head = ("host", "state", "version", "workers", "partitions", "lag", "seen ago", "leases")
+    lines = table(head, rows, color=color)
+    wrong = [f"! {host.node}: {indented(fault)}" for host in hosts for fault in host.faults]
+    wrong += [f"! {host.node} ({host.place}) is silent" for host in hosts if host.state == "away"]
+    return "\n".join([*lines, *(["", *wrong] if wrong else [])])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool) -> list[str]:

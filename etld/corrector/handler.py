@@ -61,7 +61,7 @@ class CorrectorHandler(BatchHandler[Arrivals]):
         self._retention = retention
         self.topics = (worker.config.kafka.dead_letter_topic,)
         self._resumes = worker.resumes
-        self._lease = NodeLease(worker.config)
+        self._lease = NodeLease(worker)
 
     def start(self, side: SideConnection) -> None:
         """Know who was forgotten."""
@@ -109,6 +109,10 @@ class CorrectorHandler(BatchHandler[Arrivals]):
     def daemons(self, side: SideConnection) -> Collection[str]:
         """Those that beat in the database."""
         return self._lease.known(connection_of(side), self.cluster_id)
+
+    def left(self, side: SideConnection) -> None:
+        """Note it in the daemon's row."""
+        self._lease.leave(connection_of(side), self.cluster_id)
 
     def idle(self, side: SideConnection) -> None:
         """See that the repair loop is alive."""

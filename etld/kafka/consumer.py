@@ -48,6 +48,7 @@ _READING: Mapping[str, Any] = {
     "fetch.queue.backoff.ms": 2,
 }
 _CHUNK = 1000
+_LEAVE_POLL = 0.05
 # The session stands still while it asks where partitions begin and end: if longer, nobody would hear in time of it.
 _ASSIGN_WITHIN = 3.0
 _TRANSIENT = frozenset(
@@ -173,6 +174,20 @@ class GroupConsumer:
         closer = threading.Thread(target=self._close, daemon=True, name="kafka-close")
         closer.start()
         closer.join(timeout)
+
+    def leave(self, timeout: float) -> None:
+        """Give up the membership before `close`, within `timeout` seconds: others have the partitions at once.
+
+        A static member says nothing when it closes (KIP-345), and a LeaveGroup when it subscribes to nothing any more.
+        """
+        until = time.monotonic() + timeout
+        try:
+            self._consumer.unsubscribe()
+            while self._assigned and time.monotonic() < until:
+                self._consumer.poll(_LEAVE_POLL)
+            self._consumer.poll(_LEAVE_POLL)
+        except (KafkaException, RuntimeError) as error:
+            log.debug("leaving the group: %s", error)
 
     def _close(self) -> None:
         try:

@@ -131,6 +131,9 @@ class MemoryConsumer:
         """See `ports.ConsumerPort`."""
         return self._cluster.marks(partition).high if partition in self._ended else None
 
+    def leave(self, timeout: float) -> None:
+        """See `ports.ConsumerPort`: `close` does."""
+
     def close(self, timeout: float) -> None:
         """See `ports.ConsumerPort`: without waiting for the session's end."""
         del timeout

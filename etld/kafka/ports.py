@@ -84,8 +84,11 @@ class ConsumerPort(Protocol):
     def high(self, partition: Partition) -> Offset | None:
         """The high watermark seen by the last fetch, or None before the first."""
 
+    def leave(self, timeout: float) -> None:
+        """Give up the membership before `close`, within `timeout` seconds: others have the partitions at once."""
+
     def close(self, timeout: float) -> None:
-        """Leave, within `timeout` seconds. A static member keeps its partitions until its session ends."""
+        """End, within `timeout` seconds. A static member keeps its partitions until its session ends."""
 
 
 class AdminPort(Protocol):

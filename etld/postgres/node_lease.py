@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from etld import __version__
 from etld.errors import EtldError
 from etld.postgres import statements
+from etld.postgres.compose import Jsonb
 from etld.util.files import locked, write_atomically
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from etld.config import Config
     from etld.postgres.connections import Connection
+    from etld.worker import Worker
 
 _SQL = statements.load(__package__, "node_lease")
 #: Seconds: so often a daemon beats, and after so long without a beat its place is free.
@@ -47,6 +50,8 @@ class Node:
     node: str
     identity: str
     place: str
+    #: The kinds of workers that it runs.
+    roles: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: Config) -> Node:
@@ -60,7 +65,8 @@ class Node:
                 if not file.exists():
                     write_atomically(file, f"{secrets.token_hex(8)}\n".encode())
             own = file.read_text().strip()
-        return cls(config.node_id, f"{own}/{_BOOT.read_text().strip()}", f"{socket.gethostname()}:{config.state_dir}")
+        identity, place = f"{own}/{_BOOT.read_text().strip()}", f"{socket.gethostname()}:{config.state_dir}"
+        return cls(config.node_id, identity, place, tuple(config.roles.run))
 
     @property
     def daemon(self) -> str:
@@ -74,7 +80,7 @@ def take(conn: Connection, cluster_id: str, node: Node, wait: Callable[[float], 
     `wait(seconds)` is called between two looks.
     """
     first: object = None
-    while not _try(conn, cluster_id, node):
+    while not _try(conn, cluster_id, node, begins=True):
         holder = conn.execute(_SQL.holder, _named(cluster_id, node)).fetchone()
         if holder is not None:
             _, place, beat = holder
@@ -113,21 +119,24 @@ def _number(identity: str, place: str) -> str:
     return hashlib.sha256(f"{identity} {directory}".encode()).hexdigest()[:12]
 
 
-def _try(conn: Connection, cluster_id: str, node: Node) -> bool:
-    return conn.execute(_SQL.take, _named(cluster_id, node)).fetchone() is not None
+def _try(conn: Connection, cluster_id: str, node: Node, *, begins: bool) -> bool:
+    return conn.execute(_SQL.take, {**_named(cluster_id, node), "begins": begins}).fetchone() is not None
 
 
 def _named(cluster_id: str, node: Node) -> dict[str, object]:
     named = {"cluster": cluster_id, "node": node.node, "identity": node.identity, "place": node.place}
-    return {**named, "stale": STALE}
+    return {**named, "stale": STALE, "version": __version__, "roles": list(node.roles)}
 
 
 class NodeLease:
-    """Keeps the row fresh."""
+    """Keeps the row of a worker's daemon fresh."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._config = worker.config
         self._next = 0.0
+        #: What the row says of the daemon's state.
+        self._told: object = None
 
     @property
     def daemon(self) -> str:
@@ -144,7 +153,14 @@ class NodeLease:
         if now < self._next:
             return
         node = Node.of(self._config)
-        if not _try(conn, cluster_id, node):
+        if not _try(conn, cluster_id, node, begins=False):
             holder = conn.execute(_SQL.holder, _named(cluster_id, node)).fetchone()
             raise NodeIdTaken(node.node, holder[1] if holder is not None else "it has gone since")
+        if self._worker.host is not self._told:
+            self._told = self._worker.host
+            conn.execute(_SQL.report, {**_named(cluster_id, node), "report": Jsonb(self._told)})
         self._next = now + BEAT_EVERY
+
+    def leave(self, conn: Connection, cluster_id: str) -> None:
+        """The daemon stops; until it takes the node_id again, nobody waits for its beats."""
+        conn.execute(_SQL.leave, _named(cluster_id, Node.of(self._config)))

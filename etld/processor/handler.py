@@ -87,7 +87,7 @@ class ProcessorHandler(BatchHandler[Rows]):
         self._breaker = CircuitBreaker(limits.ratio, limits.window, limits.retry_after)
         self._swallowed = Swallowed()
         self._resumes = worker.resumes
-        self._lease = NodeLease(config)
+        self._lease = NodeLease(worker)
         self._look_after_partitions = time.monotonic() + _PARTITIONS_EVERY
         self._filters = FilterThread(worker)
         self._forgotten = Forgotten(worker.event_type, Erasures(config.erasure_key_path))
@@ -195,6 +195,10 @@ class ProcessorHandler(BatchHandler[Rows]):
     def daemons(self, side: SideConnection) -> Collection[str] | None:
         """Those that beat in the database."""
         return self._lease.known(connection_of(side), self.cluster_id)
+
+    def left(self, side: SideConnection) -> None:
+        """Note it in the daemon's row."""
+        self._lease.leave(connection_of(side), self.cluster_id)
 
     def idle(self, side: SideConnection) -> None:
         """Relay the outbox."""

@@ -93,6 +93,9 @@ class BatchHandler(Generic[W]):
         """After `prepare`: write only so many records of it at once, or None for all."""
         return None
 
+    def left(self, side: SideConnection) -> None:
+        """The daemon stops: say so to the others."""
+
     def idle(self, side: SideConnection) -> None:
         """Something to do beside the batches, a few milliseconds long.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -70,10 +71,18 @@ def run(
             # While strangers are waited for, each try joins the group.
             _pause(worker, max(backoff.next(), _JOIN_EVERY if fault == strangers.FAULT else 0.0), fault)
     finally:
+        _say_good_bye(worker, handler, resources)
         handler.close()
         vetting.close()
         if resources is not None:
             resources.sink.disconnect()
+
+
+def _say_good_bye(worker: Worker, handler: BatchHandler[Any], resources: Resources | None) -> None:
+    # A sink that is away keeps no daemon from ending: then the others find out by its silence.
+    if worker.leaves == "daemon" and resources is not None and resources.sink.problem is None:
+        with contextlib.suppress(SinkError), resources.sink.beside() as side:
+            handler.left(side)
 
 
 def _pause(worker: Worker, seconds: float, fault: str | None) -> None:

@@ -12,7 +12,7 @@ from etld.errors import EtldError
 from etld.isolation.in_hand import PREPARING
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.ports import Membership
-from etld.kafka.static_id import static_id
+from etld.kafka.static_id import daemon_of, static_id
 from etld.sinks.base import SinkError
 from etld.stream.assignments import Assignments
 from etld.stream.batch import next_batch, up_to
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.stream")
 
 _CLOSE_WITHIN = 8.0
-_HAND_OVER_WITHIN = 1.0
+_HAND_OVER_WITHIN, _LEAVE_WITHIN = 1.0, 2.0
 
 
 class Session:
@@ -71,10 +71,11 @@ class Session:
         with self._sink.beside() as side:
             handler.start(side)
         self._writer = Writer(self._sink, handler, vetting.in_hand, timings.write_retry)
+        self._instance = _instance(worker, resources, handler.topics, handler.daemon())
         self._consumer = resources.cluster.consumer(
             Membership(
                 resources.group_in_kafka,
-                _instance(worker, resources, handler.topics, handler.daemon()),
+                self._instance,
                 handler.topics,
                 worker.config.kafka.session_timeout,
                 worker.config.kafka.max_poll_interval,
@@ -309,9 +310,29 @@ class Session:
             self._report.totals(written.totals)
             self._handler.committed(written.work)
         self._report.commit(self._consumer)
+        if self._worker.stopping and self._is_missed():
+            self._consumer.leave(_LEAVE_WITHIN)
         self._consumer.close(_CLOSE_WITHIN)
         if self._worker.stopping:
             self._report.clear_faults()
+
+    def _is_missed(self) -> bool:
+        """Does it go for good, and is there somebody who would read its partitions?
+
+        Where all go together they are to find them as they were: an empty group waits for its members at first.
+        """
+        self._worker.receive()  # SIGTERM may have come before the message that says why
+        leaves = self._worker.leaves
+        if leaves is None:
+            return False
+        try:
+            members = self._resources.admin.members([self._resources.group_in_kafka])
+        except KafkaProblem:
+            return False
+        others = {one.instance for one in members} - {self._instance}
+        if leaves == "daemon":
+            others = {one for one in others if daemon_of(one) != self._handler.daemon()}
+        return bool(others)
 
 
 def _instance(worker: Worker, resources: Resources, topics: Sequence[str], daemon: str) -> str:

@@ -42,12 +42,12 @@ class Shutdown:
         tree = self._tree
         for slot in tree.slots:
             if not slot.alive:
-                tree.stop(slot.name, now, 0.0)
+                tree.stop(slot.name, now, 0.0, "daemon")
         for process in tree.children:
             tree.release(process.name)
         for slot in policy.next_to_stop(tree.slots):
             if slot.wanted:
-                tree.stop(slot.name, now, self._deadline_of(slot) - now)
+                tree.stop(slot.name, now, self._deadline_of(slot) - now, "daemon")
 
     def hasten(self, now: float) -> None:
         """Asked a second time: end soon."""

@@ -32,6 +32,7 @@ from etld.supervisor.reload.parts import Parts
 from etld.supervisor.shutdown import Shutdown
 from etld.supervisor.slots import policy
 from etld.supervisor.slots.limits import WorkerLimits
+from etld.supervisor.slots.machine import SlotState
 from etld.supervisor.upgrade import takeover
 from etld.supervisor.upgrade.handover import Handed, Running
 from etld.supervisor.upgrade.restart import after_upgrade
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("etld.supervisor")
 
 _TICK = 1.0
+#: Kinds that have a connection to the database as long as they run.
+_TELLERS = ("aggregator", "processor", "corrector")
 _OPERATION_TICK = 0.02
 # Seconds in which a daemon may find out that another one has its place; an older one goes on with what it can do.
 _NEWCOMER = 120.0
@@ -168,6 +171,7 @@ class Supervisor:
         recycle.measure(self.tree, config.supervisor.max_memory, config.supervisor.max_events, now)
         self._disk.look((config.state_dir, config.log_dir, config.charts.dir))
         self._broadcast()
+        self.tree.children.broadcast({"type": "host", "report": self.report.for_hosts()}, self._teller())
         if not self.lifecycle.stopping and not self.operations.current:
             self.service_manager.status(self.report.line())
 
@@ -176,6 +180,11 @@ class Supervisor:
         public = self.report.public()
         self._broadcast_state = public["state"]
         self.tree.children.broadcast({"type": "daemon", **public}, [s.pid for s in self.tree.slots.listening()])
+
+    def _teller(self) -> list[int]:
+        """The worker that tells the other hosts of this one, by way of the database."""
+        slots = [slot for slot in self.tree.slots if slot.kind in _TELLERS and slot.state is SlotState.RUNNING]
+        return [slot.pid for slot in slots[:1] if slot.pid is not None]
 
     def _announce(self) -> None:
         """Tell whoever started the daemon how that goes, until it is decided; end one that is one too many."""

@@ -4,8 +4,9 @@ Worker to supervisor, `type` is "ready", "beat" (changed values, absolute; see m
 (nothing is in hand any more; {positions} where they were asked for: [topic, partition, offset] each),
 "reloaded" (the configuration is taken, or refused), "progress" ({text}), "metrics" (it wants those of the daemon),
 "fatal" ({reason, daemon}) or "error" ({message}).
-Supervisor to worker: "stop", "pause" ({until}: positions up to which it still goes, and asks for those at
-which it rests), "resume", "daemon" ({state, problems}), "metrics" ({text, fresh}: zlib in a pickle,
+Supervisor to worker: "stop" ({leaves}: "slot" or "daemon" when that does not come back), "pause" ({until}: positions up
+to which it still goes, and asks for those at which it rests), "resume", "daemon" ({state, problems}), "host" ({report}:
+how the daemon is, for the other hosts; to one worker that reads topics), "metrics" ({text, fresh}: zlib in a pickle,
 and for how many seconds), or "reload" ({config}: base64 of a pickle; both ends are one program in one process tree).
 """
 

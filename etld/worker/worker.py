@@ -57,6 +57,10 @@ class Worker:
         self.addresses = addresses
         self.sockets = list(sockets)
         self.stopping = False
+        #: When it stops: "slot" or "daemon" for what of it does not come back, None when it is only replaced.
+        self.leaves: str | None = None
+        #: How the daemon is, for the other hosts, as the supervisor said last; told to one worker that reads topics.
+        self.host: dict[str, Any] | None = None
         self.paused = False
         #: Offsets by (topic, partition), up to which a paused role still goes, and no further.
         self.until: Positions = {}
@@ -258,6 +262,7 @@ class Worker:
         what = message.get("type")
         if what == "stop":
             self.stopping = True
+            self.leaves = message.get("leaves")
         elif what == "begin":
             self._may_begin = True
         elif self._early is not None:
@@ -270,13 +275,20 @@ class Worker:
             self._tells_positions = "until" in message
             if not self.comes_to_rest:
                 self.at_rest()
-        elif what == "daemon":
-            self.daemon = (time.monotonic(), str(message["state"]), list(message["problems"]))
-        elif what == "metrics":
-            if self.on_metrics is not None:
-                self.on_metrics(zlib.decompress(wire.unpack(message["text"])), float(message["fresh"]))
         elif what == "reload":
             self._reload(wire.unpack(message["config"]))
+        else:
+            self._take_news(message)
+
+    def _take_news(self, message: dict[str, Any]) -> None:
+        """How the whole daemon is."""
+        what = message.get("type")
+        if what == "host":
+            self.host = message["report"]
+        elif what == "daemon":
+            self.daemon = (time.monotonic(), str(message["state"]), list(message["problems"]))
+        elif what == "metrics" and self.on_metrics is not None:
+            self.on_metrics(zlib.decompress(wire.unpack(message["text"])), float(message["fresh"]))
 
     def _reload(self, config: Config) -> None:
         self.config = config

@@ -10,6 +10,8 @@ from etld.console.page import REASON, Field, Page, PageAction
 from etld.console.render import texts
 from etld.control.log_source import LEVELS
 from etld.errors import EtldError
+from etld.postgres import hosts
+from etld.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +41,18 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
         "kinds": sorted({one["kind"] for one in status["workers"]}),
         "groups": _groups(status["workers"]),
         "faults": status["faults"],
+        "hosts": _hosts(sources),
     }
+
+
+def _hosts(sources: Sources) -> list[dict[str, Any]]:
+    """All hosts of the database; none while it is away, or when this is the only one."""
+    try:
+        with sources.reading() as conn:
+            found = hosts.read(conn)
+    except DatabaseError:
+        return []
+    return [one.as_json() for one in found] if len(found) > 1 else []
 
 
 def _log(sources: Sources, view: View) -> dict[str, Any]:

@@ -45,7 +45,7 @@ INSERT INTO etld.lease (name) VALUES ('charts'), ('storage'), ('summaries'), ('h
 
 -- What each daemon tells of itself, for `etld status --cluster`.
 ALTER TABLE etld.daemon
-    ADD COLUMN version     text,
-    ADD COLUMN roles       text[],
-    ADD COLUMN report      jsonb,
-    ADD COLUMN reported_at timestamptz;
+    ADD COLUMN version text,
+    ADD COLUMN roles   text[],
+    ADD COLUMN report  jsonb,
+    ADD COLUMN left_at timestamptz;

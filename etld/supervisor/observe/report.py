@@ -122,6 +122,13 @@ class DaemonReport:
             "last_operation": self.operations.last,
         }
 
+    def for_hosts(self) -> dict[str, Any]:
+        """What other hosts are told of this one: what changes often is left to whoever asks it itself."""
+        status = self.status()
+        shown = ("name", "kind", "state", "lag", "last_error")
+        workers = [{name: one[name] for name in shown} for one in status["workers"]]
+        return {"state": status["state"], "workers": workers, "faults": status["faults"]}
+
     def _worker(self, slot: WorkerSlot, now: float) -> dict[str, Any]:
         account = self.workers.metrics.account(slot.pid)
         process = self.workers.children.get(slot.pid)

@@ -73,11 +73,11 @@ class Children:
             self._channels.send(process, {"type": "reload", "config": config})
         return process
 
-    def ask_to_stop(self, pid: int | None) -> None:
-        """By a message and by SIGTERM: one of the two is noticed first."""
+    def ask_to_stop(self, pid: int | None, leaves: str | None = None) -> None:
+        """By a message and by SIGTERM: one of the two is noticed first. `leaves`: see `etld.worker.channel`."""
         process = self.get(pid)
         if process is not None:
-            self._channels.send(process, {"type": "stop"})
+            self._channels.send(process, {"type": "stop", "leaves": leaves})
             process.signal(signal.SIGTERM)
 
     def kill(self, pid: int | None, number: signal.Signals) -> None:

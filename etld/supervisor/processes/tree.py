@@ -59,14 +59,14 @@ class ProcessTree:
 
     # -- what is wanted
 
-    def stop(self, name: str, now: float, grace: float | None = None) -> None:
-        """Let a slot go, gently."""
+    def stop(self, name: str, now: float, grace: float | None = None, leaves: str = "slot") -> None:
+        """Let a slot go, gently; `leaves` is "daemon" when all go."""
         slot = self.slots[name]
         if slot.state is SlotState.STOPPING and not slot.wanted:
             return
         grace = self.limits.grace if grace is None else grace
         self.slots.put(machine.stop(slot, now, grace))
-        self.children.ask_to_stop(slot.pid)
+        self.children.ask_to_stop(slot.pid, leaves)
         for process in self.children.named(name):
             if process.pid in self.retiring:
                 self._retire(process.pid, now, grace)
