@@ -1,4 +1,9 @@
-"""Numbered migrations, each in one transaction, under one advisory lock."""
+"""Numbered migrations, each in one transaction, under one advisory lock.
+
+While hosts are upgraded one after the other, an etld of the version before works on a database that the next version has
+migrated. So a migration only adds: columns with a default, tables, views, functions. One after which etld of an earlier
+version cannot go on says so in its first line, `-- Breaks earlier versions.`; then those refuse the database.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,8 @@ LOCK = 0x65746C64
 # The first migration says this, and it is there by then.
 _SCHEMA = "CREATE SCHEMA IF NOT EXISTS etld;"
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
+_HAS_NEEDS = "SELECT FROM pg_attribute WHERE attrelid = 'etld.migration'::regclass AND attname = 'needs'"
+_BREAKS = "-- Breaks earlier versions."
 
 
 def available() -> list[tuple[int, str, str]]:
@@ -32,8 +39,8 @@ def available() -> list[tuple[int, str, str]]:
 def migrate(conn: Connection) -> list[str]:
     """Bring the database to this version's tables; the names of the migrations that ran.
 
-    Safe when several daemons start at once. Raises `DatabaseProblem` when the database was already
-    migrated by a newer etld.
+    Safe when several daemons start at once. Raises `DatabaseProblem` when a newer etld has migrated the database in a
+    way that this one cannot work with.
     """
     migrations = available()
     ran = []
@@ -47,17 +54,23 @@ def migrate(conn: Connection) -> list[str]:
             "CREATE TABLE IF NOT EXISTS etld.migration (number integer PRIMARY KEY, name text NOT NULL,"
             " applied_at timestamptz NOT NULL DEFAULT now())"
         )
+        if conn.execute(_HAS_NEEDS).fetchone() is None:
+            # The number of the last migration that an etld has to know to work with this one; 0: any.
+            conn.execute("ALTER TABLE etld.migration ADD COLUMN needs integer NOT NULL DEFAULT 0")
         current = _refuse_newer(conn)
         for number, name, text in migrations:
             if number > current:
                 conn.execute(SQL(text.replace(_SCHEMA, "")))
-                conn.execute("INSERT INTO etld.migration (number, name) VALUES (%s, %s)", (number, name))
+                needs = number if text.startswith(_BREAKS) else 0
+                conn.execute(
+                    "INSERT INTO etld.migration (number, name, needs) VALUES (%s, %s, %s)", (number, name, needs)
+                )
                 ran.append(name)
     return ran
 
 
 def refuse_newer(conn: Connection) -> None:
-    """Change nothing; raises `DatabaseProblem` when the database was already migrated by a newer etld."""
+    """Change nothing; raises `DatabaseProblem` as `migrate` does."""
     row = conn.execute("SELECT to_regclass('etld.migration')").fetchone()
     if row and row[0] is not None:
         _refuse_newer(conn)
@@ -65,11 +78,15 @@ def refuse_newer(conn: Connection) -> None:
 
 def _refuse_newer(conn: Connection) -> int:
     """The number of the database's last migration."""
-    row = conn.execute("SELECT coalesce(max(number), 0) FROM etld.migration").fetchone()
-    current, newest = int(row[0]) if row else 0, available()[-1][0]
-    if current > newest:
+    # By way of JSON: before this version the column was not there.
+    row = conn.execute(
+        "SELECT coalesce(max(number), 0), coalesce(max((to_jsonb(m) ->> 'needs')::int), 0) FROM etld.migration m"
+    ).fetchone()
+    assert row is not None
+    current, needs, newest = int(row[0]), int(row[1]), available()[-1][0]
+    if needs > newest:
         raise DatabaseProblem(
-            f"the database is at migration {current}, and this etld knows migrations up to {newest}:"
-            " a newer etld has used it. Upgrade this one."
+            f"the database is at migration {current}, and this etld knows migrations up to {newest}: a newer etld has"
+            f" changed it in a way that needs migration {needs}. Upgrade this one."
         )
     return current

@@ -6,6 +6,8 @@ import json
 from typing import Literal
 
 Level = Literal["BACKWARD", "FORWARD", "FULL", "NONE"]
+#: Begins the reason where one of the two cannot be read.
+NO_SCHEMA = "not an Avro schema"
 
 
 def reasons(new: str, old: str, level: Level) -> list[str]:
@@ -37,7 +39,7 @@ def _unreadable(*, reader: str, writer: str) -> list[str]:
             avro.schema.parse(reader), avro.schema.parse(writer)
         )
     except avro.errors.AvroException as error:
-        return [f"not an Avro schema: {error}"]
+        return [f"{NO_SCHEMA}: {error}"]
     if result.compatibility is SchemaCompatibilityType.compatible:
         return []
     where = sorted(_place(json.loads(reader), location) for location in result.locations)

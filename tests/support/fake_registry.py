@@ -33,6 +33,8 @@ class FakeRegistry(ThreadingHTTPServer):
         self.delay = 0.0
         self.asked = 0
         self.conflict = False
+        #: Does it say why a schema is incompatible?
+        self.names_reasons = True
         self.broken = 0
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -163,7 +165,7 @@ def _check(server: FakeRegistry, body: Any, subject: str) -> Answer:
     if subject not in server.subjects:
         return _NO_SUBJECT
     reasons = _reasons(server, subject, body["schema"])
-    return 200, {"is_compatible": not reasons, "messages": reasons}
+    return 200, {"is_compatible": not reasons, **({"messages": reasons} if server.names_reasons else {})}
 
 
 def _reasons(server: FakeRegistry, subject: str, schema: str) -> list[str]:

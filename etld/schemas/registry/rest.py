@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from uuid import UUID
 
 from etld.errors import EtldError
+from etld.schemas import compatibility
 from etld.schemas.registry import parallel, references
 from etld.schemas.registry.base import Incompatible, RegistryUnavailable, Version
 from etld.schemas.registry.http_client import DeadlineConnection
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _MIME = "application/vnd.schemaregistry.v1+json"
 _INT_MAX = 2**31 - 1
 _SHOWN = 300
+_NO_REASON = "the registry says that it is incompatible with the latest version"
 #: More versions of a subject are no registry's answer: each is a call.
 _MOST_VERSIONS = 10_000
 
@@ -152,8 +154,16 @@ class RestRegistry:
             return [said.message or "the registry says that it is no valid schema"]
         if said.get("is_compatible", bool):
             return []
-        messages = [printable(one, _SHOWN) for one in said.get("messages", list, [])]
-        return messages or ["the registry says that it is incompatible with the latest version"]
+        messages = [printable(one, _SHOWN) for one in said.get("messages", list, []) if one]
+        return messages or self._own_reasons(call, subject, schema) or [_NO_REASON]
+
+    def _own_reasons(self, call: RestCalls, subject: str, schema: str) -> list[str]:
+        """Of a registry that names none, as Apicurio's; [] where we see none either, and for a schema with references."""
+        latest = _version(call, subject, "latest")
+        if latest is None:
+            return []
+        found = compatibility.reasons(schema, latest.schema, self._level)
+        return [] if any(one.startswith(compatibility.NO_SCHEMA) for one in found) else found
 
     @contextmanager
     def _calls(self) -> Iterator[RestCalls]:

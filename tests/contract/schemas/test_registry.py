@@ -134,6 +134,19 @@ def test_an_incompatible_change_is_refused_with_its_field(registry: Registry) ->
     assert len(registry.versions("event_purchase-value")) == 1
 
 
+def test_a_registry_that_names_no_reason_is_not_left_at_that(fake: FakeRegistry) -> None:
+    """As Apicurio's: the reason is our own."""
+    fake.names_reasons = False
+    registry = RestRegistry(fake.url, timeout=5)
+    registry.register("event_purchase-value", _PURCHASE)
+    changed = _changed(name="coupon", type="string")
+    (reason,) = registry.check("event_purchase-value", changed)
+    assert "event_details.coupon" in reason
+    assert "old events could not be read" in reason
+    with pytest.raises(Incompatible, match=r"event_details\.coupon"):
+        registry.register("event_purchase-value", changed)
+
+
 def test_subjects_are_apart(registry: Registry) -> None:
     """Another subject has its own versions; its name may hold any character."""
     registry.register("event_purchase-value", _PURCHASE)

@@ -200,6 +200,18 @@ def test_waits_while_the_database_is_away(place: Place) -> None:
     assert not worker.ready_event.is_set()
 
 
+def test_an_older_program_works_beside_a_newer_one(place: Place) -> None:
+    """On a database that the newer one has migrated, as long as that only added something."""
+    main.run(place.worker())
+    assert place.addresses.postgres is not None
+    with connections.connect(place.addresses.postgres, application_name="test") as conn:
+        conn.execute("INSERT INTO etld.migration (number, name) VALUES (9999, '9999_of_tomorrow.sql')")
+    worker = place.worker()
+    main.run(worker)
+    assert worker.ready_event.is_set()
+    check.run(place.config(), place.addresses)
+
+
 def test_an_older_program_refuses_a_newer_database(place: Place) -> None:
     """At once, for good, and in words; nothing is changed. The check before an upgrade says so too."""
     check.run(place.config(), place.addresses)  # nothing is there yet
@@ -207,7 +219,7 @@ def test_an_older_program_refuses_a_newer_database(place: Place) -> None:
     check.run(place.config(), place.addresses)
     assert place.addresses.postgres is not None
     with connections.connect(place.addresses.postgres, application_name="test") as conn:
-        conn.execute("INSERT INTO etld.migration (number, name) VALUES (9999, '9999_of_tomorrow.sql')")
+        conn.execute("INSERT INTO etld.migration (number, name, needs) VALUES (9999, '9999_of_tomorrow.sql', 9999)")
     place.config().schemas_path.unlink()
     worker = place.worker()
     with pytest.raises(SystemExit):
