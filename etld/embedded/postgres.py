@@ -9,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 from etld.embedded import identity, probe, process, wheel
@@ -51,6 +53,7 @@ class PostgresServer(EmbeddedServer):
 
     what = "PostgreSQL"
     port_key = "postgres.embedded_port"
+    settings: ClassVar[Mapping[str, str]] = _SETTINGS
     # Fast shutdown, then immediate.
     stop_steps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
 
@@ -81,7 +84,7 @@ class PostgresServer(EmbeddedServer):
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the postmaster. SIGQUIT on our death: unlike SIGKILL it leaves no backend at work."""
         settings = {
-            **_SETTINGS,
+            **self.settings,
             "port": str(self.port),
             "unix_socket_directories": self._socket_dir(),
         }

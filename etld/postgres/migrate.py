@@ -1,8 +1,8 @@
 """Numbered migrations, each in one transaction, under one advisory lock.
 
-While hosts are upgraded one after the other, an etld of the version before works on a database that the next version has
-migrated. So a migration only adds: columns with a default, tables, views, functions. One after which etld of an earlier
-version cannot go on says so in its first line, `-- Breaks earlier versions.`; then those refuse the database.
+While hosts are upgraded one after the other, an etld of the version before works on a database that the next version
+has migrated. So a migration only adds: columns with a default, tables, views, functions. One after which etld of an
+earlier version cannot go on says so in its first line, `-- Breaks earlier versions.`; then those refuse the database.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ LOCK = 0x65746C64
 _SCHEMA = "CREATE SCHEMA IF NOT EXISTS etld;"
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
 _HAS_NEEDS = "SELECT FROM pg_attribute WHERE attrelid = 'etld.migration'::regclass AND attname = 'needs'"
+_NOTE = "INSERT INTO etld.migration (number, name, needs) VALUES (%s, %s, %s)"
 _BREAKS = "-- Breaks earlier versions."
 
 
@@ -62,9 +63,7 @@ def migrate(conn: Connection) -> list[str]:
             if number > current:
                 conn.execute(SQL(text.replace(_SCHEMA, "")))
                 needs = number if text.startswith(_BREAKS) else 0
-                conn.execute(
-                    "INSERT INTO etld.migration (number, name, needs) VALUES (%s, %s, %s)", (number, name, needs)
-                )
+                conn.execute(_NOTE, (number, name, needs))
                 ran.append(name)
     return ran
 

@@ -158,7 +158,7 @@ class RestRegistry:
         return messages or self._own_reasons(call, subject, schema) or [_NO_REASON]
 
     def _own_reasons(self, call: RestCalls, subject: str, schema: str) -> list[str]:
-        """Of a registry that names none, as Apicurio's; [] where we see none either, and for a schema with references."""
+        """Of a registry that names none, as Apicurio's; [] where we see none either, as with references."""
         latest = _version(call, subject, "latest")
         if latest is None:
             return []

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from etld.kafka.types import Partition
 from etld.postgres import lease, statements
 from etld.sinks import checks
-from etld.sinks.base import TOTALS, Claimed, Fenced, Halted, RecordCounts, SinkError
+from etld.sinks.base import TOTALS, Claimed, Fenced, Halted, RecordCounts
+from etld.sinks.postgres.seen_timelines import SeenTimelines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -50,12 +51,11 @@ UNKNOWN_TABLE: Final = EventTable(0, triggers=False, partitioned=False)
 class Positions:
     """The positions of one consumer group on one cluster."""
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumer, seen: SeenTimelines | None = None) -> None:
+        self._seen = seen or SeenTimelines()
         self._ids = {"cluster": consumer.cluster_id, "group": consumer.group}
         self._owner = consumer.owner
         self._in_memory = consumer.in_memory_broker
-        #: The timeline of the last claim: see etld.next_epoch.
-        self._timeline = 0
         #: What was counted before the present life of each position that we claimed.
         self._before: dict[Partition, RecordCounts] = {}
 
@@ -66,10 +66,11 @@ class Positions:
 
         Waits for an open transaction of the former owner, and returns the offsets after it. When that
         takes longer than 2 s, `unblock(backend pid)` is called from another thread, to end the backend
-        of a frozen owner. Raises psycopg errors.
+        of a frozen owner. Raises psycopg errors, and `SinkError` where the server is a former primary.
         """
         if not logs:
             return [], []
+        self._seen.check(conn)
         timer: threading.Timer | None = None
         try:
             with conn.transaction():
@@ -94,7 +95,6 @@ class Positions:
                 "lows": [one.low for one in logs],
             },
         ).fetchall()
-        self._refuse_former_primary(conn)
         by_partition = {one.partition: one for one in logs}
         claimed: list[Claimed] = []
         halted: list[Halted] = []
@@ -178,18 +178,6 @@ class Positions:
     def note_rewound(self, conn: Connection, records: Mapping[Partition, int]) -> None:
         """So many records of partitions are read again after a failover."""
         conn.execute(_SQL.note_rewound, {**self._ids, **_keys(records), "records": list(records.values())})
-
-    def _refuse_former_primary(self, conn: Connection) -> None:
-        timeline = lease.timeline(conn)
-        if timeline and timeline < self._timeline:
-            raise SinkError(
-                f"the server at this address writes timeline {timeline}, and this worker has written timeline"
-                f" {self._timeline}: it is a former primary that came back, and what is written to it is lost when it"
-                " becomes a standby. Lead postgres.dsn to the new primary; if this one is right all the same,"
-                " `etld restart`",
-                "stop",
-            )
-        self._timeline = timeline
 
     def _explain_failover(self, cur: Cursor, advances: Sequence[Advance]) -> None:
         timeline = lease.timeline(cur.connection)

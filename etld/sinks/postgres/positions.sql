@@ -96,6 +96,12 @@ SELECT topic, partition, owner_epoch, next_offset
 FROM etld.kafka_position
 WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND topic = ANY(%(topics)s)
 
+-- name: server
+SELECT etld.timeline(), system_identifier FROM pg_control_system()
+
+-- name: timeline
+SELECT etld.timeline(), ''
+
 -- name: note_rewound
 UPDATE etld.kafka_position p
 SET rewound = p.rewound + m.records

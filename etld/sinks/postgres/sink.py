@@ -14,6 +14,7 @@ from etld.sinks.base import Sink, SinkError, SinkWriter
 from etld.sinks.postgres.deduplication.filters import Filters, directory_of
 from etld.sinks.postgres.deduplication.known_ids import DEDUP_WINDOW, KnownIds
 from etld.sinks.postgres.positions import Positions, end_blockers
+from etld.sinks.postgres.seen_timelines import SeenTimelines, path_of
 from etld.sinks.postgres.unwrap import PostgresSide, PostgresTransaction, as_sink_errors
 
 if TYPE_CHECKING:
@@ -52,11 +53,12 @@ class PostgresSink(Sink):
         beat: Callable[[], object] = lambda: None,
         window: float = DEDUP_WINDOW,
         filters: Path | None = None,
+        timelines: Path | None = None,
     ) -> None:
         self._connect = connect
         self._window = window
         self._filters = filters
-        self._positions = Positions(consumer)
+        self._positions = Positions(consumer, SeenTimelines(timelines))
         self._beat = beat
         self._conn: Connection | None = None
         self._not_before = 0.0
@@ -203,4 +205,6 @@ def open_sink(worker: Worker, consumer: Consumer) -> PostgresSink:
         )
 
     storage = worker.config.storage
-    return PostgresSink(connect, consumer, worker.beat, storage.dedup_window, directory_of(worker.config))
+    return PostgresSink(
+        connect, consumer, worker.beat, storage.dedup_window, directory_of(worker.config), path_of(worker.config)
+    )

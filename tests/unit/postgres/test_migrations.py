@@ -11,7 +11,8 @@ from etld.postgres import migrate
 # The first version that goes on with a newer database.
 _FIRST = 24
 _TAKES_AWAY = re.compile(
-    r"\b(DROP (TABLE|COLUMN|VIEW|FUNCTION)|RENAME|ALTER COLUMN \w+ (TYPE|SET NOT NULL)|ADD COLUMN [^,;]*NOT NULL(?! DEFAULT))\b",
+    r"\b(DROP (TABLE|COLUMN|VIEW|FUNCTION)|RENAME|ALTER COLUMN \w+ (TYPE|SET NOT NULL)"
+    r"|ADD COLUMN [^,;]*NOT NULL(?! DEFAULT))\b",
     re.IGNORECASE,
 )
 
