@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import logging
-import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import polars as pl
 
 from etld.aggregator.batch_totals import totals
 from etld.aggregator.chart_drawer import ChartDrawer
+from etld.aggregator.cluster_duties import ClusterDuties
 from etld.aggregator.distinct import BatchTotals, counted_before, distinct, is_in
 from etld.aggregator.storage_keeper import StorageKeeper
 from etld.aggregator.summary_tables import SummaryTables
@@ -20,9 +19,7 @@ from etld.erasure.arrival import Coordinates, Erasures
 from etld.erasure.records import place
 from etld.frames import ACCEPTED_AT, accepted, load_transform, ready
 from etld.isolation.program import Program, memory_for
-from etld.postgres import hosts, lease
-from etld.postgres.errors import DatabaseError
-from etld.postgres.lease import LeaseLost, Leases
+from etld.postgres.lease import LeaseLost
 from etld.postgres.node_lease import NodeLease
 from etld.schemas.registry import open_schemas
 from etld.schemas.registry.asked import schema_texts
@@ -49,7 +46,6 @@ log = logging.getLogger("etld.aggregator")
 # After a duplicate was met, so many batches look for ids of the same day before they write.
 _CAREFUL_BATCHES = 20
 _PARTITIONS_EVERY = 600.0
-_HOSTS_EVERY = 5.0
 # Seconds that nobody is behind, as long as no batch tells better.
 _UNTOLD = 400 * 86_400.0
 
@@ -75,25 +71,22 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._careful = 0
         #: How old records are that were read since the last look at the days: so much longer ids are kept.
         self._behind: float | None = None
-        holder = f"{config.node_id}/{worker.name}#{secrets.token_hex(4)}"
-        self._leases = Leases(holder, config.node_id, (lease.CHARTS, lease.STORAGE, lease.SUMMARIES, lease.HOSTS))
-        self._side: SideConnection | None = None
-        self._look_after_hosts = 0.0
-        self._tables = SummaryTables(worker, self._summaries, self._leases)
-        self._drawer = ChartDrawer(worker, self._summaries, self._leases)
-        self._storage = StorageKeeper(worker, self._summaries, self._leases)
+        self._duties = ClusterDuties(worker)
+        self._tables = SummaryTables(worker, self._summaries, self._duties.leases)
+        self._drawer = ChartDrawer(worker, self._summaries, self._duties.leases)
+        self._storage = StorageKeeper(worker, self._summaries, self._duties.leases)
         self._lease = NodeLease(worker)
         self._erasures = Erasures(config.erasure_key_path)
 
     def start(self, side: SideConnection) -> None:
         """Make tables and partitions before the first record is read."""
-        self._keep_leases(side)
+        self._duties.keep(side, self.cluster_id)
         self._erasures.load(connection_of(side))
         if self._schemas is None:
             self._schemas = open_schemas(self._worker.config, self._worker.addresses, self._worker.beat)
         self._keep_days(side)
         counted = CountedStream(self.cluster_id, f"etld-{self.group}", self._types)
-        self._tables.start(side, counted)
+        self._tables.start(side, counted, again=self._duties.have_failed_over(side))
         self._storage.start(counted)
 
     def prepare(self, batch: Batch) -> BatchTotals:
@@ -219,7 +212,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
     def idle(self, side: SideConnection) -> None:
         """Partitions for tomorrow, tables that were held back, charts."""
         self._lease.beat(connection_of(side), self.cluster_id)
-        self._keep_leases(side)
+        self._duties.keep(side, self.cluster_id)
         if time.monotonic() >= self._look_after_days:
             self._keep_days(side)
         self._tables.idle(side)
@@ -235,18 +228,7 @@ class AggregatorHandler(BatchHandler[BatchTotals]):
         self._storage.close()
         self._tables.close()
         self._drawer.close()
-        if self._side is not None:
-            with contextlib.suppress(DatabaseError):  # then their time runs out
-                self._leases.release(connection_of(self._side))
-
-    def _keep_leases(self, side: SideConnection) -> None:
-        self._side = side
-        self._leases.keep(connection_of(side))
-        if not self._leases.holds(lease.HOSTS):
-            self._worker.fault("hosts", None)
-        elif time.monotonic() >= self._look_after_hosts:
-            self._look_after_hosts = time.monotonic() + _HOSTS_EVERY
-            self._worker.fault("hosts", hosts.away(connection_of(side), self.cluster_id))
+        self._duties.close()
 
     def _kept(self) -> float:
         """For how many seconds an id is kept after it was counted."""

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from etld.aggregator.backfill_thread import BackfillThread
-from etld.postgres import lease, privileges
+from etld.postgres import privileges
 from etld.sinks.postgres.unwrap import connection_of
 from etld.summaries import tables
 
@@ -38,18 +38,15 @@ class SummaryTables:
         self._definitions = {summary.name: summary.definition() for summary in summaries}
         self._held_back: dict[str, HeldBack] = {}
         self._stream: CountedStream | None = None
-        self._timeline = 0
         self._look_at = 0.0
         self._backfill = BackfillThread(worker, summaries, leases)
 
-    def start(self, side: SideConnection, stream: CountedStream) -> None:
+    def start(self, side: SideConnection, stream: CountedStream, *, again: bool = False) -> None:
         """Make what is new or changed; once a process, lest two daemons with other summaries undo each other's.
 
-        Once more when PostgreSQL went over to another server, which may not have what was made last.
+        `again`: once more, for what was made may be gone.
         """
-        timeline = lease.timeline(connection_of(side))
-        if self._stream is None or timeline != self._timeline:
-            self._timeline = timeline
+        if self._stream is None or again:
             self.sync(side, stream)
             self._look(side, stream)
 

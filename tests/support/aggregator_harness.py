@@ -76,7 +76,7 @@ class AggregatorHarness:
     def sync(self) -> list[str]:
         """What `start` does to the tables, filling left to `fill`."""
         self.handler._summaries = self.summaries
-        self.handler._tables = SummaryTables(self.worker, self.summaries, self.handler._leases)
+        self.handler._tables = SummaryTables(self.worker, self.summaries, self.handler._duties.leases)
         made = self.handler._tables.sync(self.side, self.stream)
         self.handler._keep_days(self.side)
         return made

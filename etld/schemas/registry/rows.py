@@ -62,3 +62,12 @@ def add(conn: Connection, subject: str, version: int, schema: str, fingerprint: 
     if row is None:
         raise DatabaseProblem(f"PostgreSQL gave no id for the schema of {subject}")
     return int(row[0])
+
+
+def put_back(conn: Connection, schema_id: int, subject: str, schema: str, fingerprint: str) -> bool:
+    """A version that was there, under its id; False where another has that id by now."""
+    values = {"id": schema_id, "subject": subject, "schema": schema, "fingerprint": fingerprint}
+    found = conn.execute(_SQL.put_back, values).fetchone() is not None
+    if found:
+        conn.execute(_SQL.pass_over)
+    return found

@@ -19,3 +19,16 @@ SELECT id, subject, version, schema FROM etld.schema_version WHERE subject = %(s
 -- name: add
 INSERT INTO etld.schema_version (subject, version, schema, fingerprint)
 VALUES (%(subject)s, %(version)s, %(schema)s, %(fingerprint)s) RETURNING id
+
+-- name: put_back
+INSERT INTO etld.schema_version (id, subject, version, schema, fingerprint) OVERRIDING SYSTEM VALUE
+SELECT %(id)s, %(subject)s, coalesce(max(version), 0) + 1, %(schema)s, %(fingerprint)s
+FROM etld.schema_version WHERE subject = %(subject)s
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: pass_over
+-- No id that is in use is given again.
+WITH next AS MATERIALIZED (SELECT nextval(pg_get_serial_sequence('etld.schema_version', 'id')) AS id)
+SELECT max(nextval(pg_get_serial_sequence('etld.schema_version', 'id')))
+FROM next, generate_series(next.id + 1, (SELECT max(id) FROM etld.schema_version))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,12 +16,14 @@ from etld.schemas.tree import SchemaError
 from etld.util.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from etld.postgres.connections import Connection
     from etld.schemas.compatibility import Level
     from etld.schemas.reference import SchemaRef
+    from etld.schemas.registered import RegisteredSchema
 
+log = logging.getLogger("etld.schemas")
 # Ids that one query asks for.
 _AT_ONCE = 1000
 _NO_GUIDS = "etld's own registry gives no GUIDs; [schema_registry] url names one that does"
@@ -95,6 +98,27 @@ class TableRegistry:
             if isinstance(error, RegistryUnavailable) or classify(error) != "retry":
                 raise
             raise RegistryUnavailable(f"the schema registry (PostgreSQL) does not answer: {one_line(error)}") from error
+
+
+def put_back(conn: Connection, known: Iterable[RegisteredSchema]) -> None:
+    """Have schemas again, under their ids, that were registered just before a failover to a server that was behind.
+
+    Records in Kafka name those ids. Raises the database's errors.
+    """
+    for one in known:
+        with conn.transaction():
+            rows.lock(conn, one.subject)
+            if rows.by_fingerprint(conn, one.subject, _fingerprint(one.text)) is not None:
+                continue
+            if rows.put_back(conn, one.schema_id, one.subject, one.text, _fingerprint(one.text)):
+                log.warning("put back the schema of %s, id %d, which PostgreSQL had lost", one.subject, one.schema_id)
+            else:
+                log.error(
+                    "PostgreSQL had lost the schema of %s, and has given its id %d to another: events that were written"
+                    " with it cannot be read; `etld restart` registers it anew",
+                    one.subject,
+                    one.schema_id,
+                )
 
 
 def _fingerprint(schema: str) -> str:

@@ -17,10 +17,11 @@ import pytest
 from etld.postgres import connections
 from etld.postgres.migrate import migrate
 from etld.schemas.reference import LongId
+from etld.schemas.registered import RegisteredSchema
 from etld.schemas.registry import Incompatible, Registry, RegistryUnavailable, UnknownSchema
 from etld.schemas.registry.cache import SchemaCache
 from etld.schemas.registry.rest import RestRegistry
-from etld.schemas.registry.table import TableRegistry
+from etld.schemas.registry.table import TableRegistry, put_back
 from etld.schemas.tree import SchemaError
 from support.fake_registry import FakeRegistry, guid_of
 from support.registries import schema_of
@@ -109,6 +110,21 @@ def test_the_table_has_no_guids(database: str) -> None:
             cache(UUID(int=7))
         with pytest.raises(UnknownSchema):
             cache(LongId(7))
+
+
+def test_a_schema_that_a_failover_lost_is_put_back(database: str) -> None:
+    """Under its id, which records in Kafka name, and which no other schema is given then."""
+    with connections.connect(database, application_name="test") as conn:
+        migrate(conn)
+        registry = TableRegistry(lambda: conn, connection=conn)
+        kept = RegisteredSchema(registry.register("a-value", _PURCHASE), "a", "a-value", _PURCHASE)
+        lost = RegisteredSchema(kept.schema_id + 3, "b", "b-value", _PURCHASE)
+        put_back(conn, [kept, lost])
+        assert json.loads(schema_of(registry, lost.schema_id) or "") == json.loads(_PURCHASE)
+        assert [one.version for one in registry.versions("a-value")] == [1]
+        changed = _changed(name="coupon", type=["null", "string"], default=None)
+        ids = [registry.register(f"{name}-value", changed) for name in "abcde"]
+        assert len({kept.schema_id, lost.schema_id, *ids}) == 7
 
 
 def test_a_compatible_change_is_a_new_version(registry: Registry) -> None:
