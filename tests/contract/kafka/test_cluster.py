@@ -259,6 +259,33 @@ def test_who_has_the_same_instance_fences_the_former(join: Join) -> None:
         poll_in_vain(second, first)
 
 
+def test_who_leaves_frees_its_partitions_at_once(join: Join) -> None:
+    """A static member that only ends holds them until its session is over, 6 s later."""
+    first, second = join("one"), join("two")
+
+    def shared() -> bool:
+        first.poll(1, 1, 0, 0.1)
+        second.poll(1, 1, 0, 0.1)
+        return len(first.assigned) == len(second.assigned) == 1
+
+    wait_until(shared, 30)
+    first.leave(5.0)
+    first.close(5.0)
+    began = time.monotonic()
+    wait_until(lambda: second.poll(1, 1, 0, 0.1) and len(second.assigned) == 2, 30)
+    assert time.monotonic() - began < 4.0
+
+
+def test_what_was_committed_is_told(cluster: ClusterPort, topic: str, join: Join) -> None:
+    """For lag tools; of a partition that nobody told of, nothing."""
+    one = join()
+    wait_until(lambda: one.poll(1, 1, 0, 0.1) and len(one.assigned) == 2, 30)
+    first, second = Partition(topic, 0), Partition(topic, 1)
+    one.commit({first: 7})
+    told = cluster.admin().committed
+    wait_until(lambda: told(f"group-{topic}", [first, second]) == {first: 7}, 20)
+
+
 def test_a_record_that_the_topic_does_not_take_is_told(cluster: ClusterPort, topic: str) -> None:
     assert send(cluster, topic, os.urandom(200_000)).oversized
     assert send(cluster, topic, b"x").failed is None
