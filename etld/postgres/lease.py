@@ -30,7 +30,9 @@ class LeaseLost(EtldError):
 
 
 class Leases:
-    """Those of `names` that this process holds; `holder` names it among all, `node` is the host's node_id.
+    """Those of `names` that this process holds; `node` is the host's node_id.
+
+    `holder` is "NAME#TOKEN": the token tells this process from the one before it of that name, which has ended.
 
     `keep` is called in one thread; the rest is asked in any. `clock` is monotonic, in seconds.
     """

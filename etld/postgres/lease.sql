@@ -5,12 +5,14 @@ WHERE holder = %(holder)s AND name = ANY(%(names)s::text[])
 RETURNING name, epoch
 
 -- name: take
--- What nobody holds: its time is over, or is so far ahead that a server with another clock has set it. One that its holder
--- is about to write under is passed over.
+-- What nobody holds: its time is over, or is so far ahead that a server with another clock has set it, or its holder was the
+-- process before this one. One that its holder is about to write under is passed over.
 WITH free AS (
     SELECT name FROM etld.lease
-    WHERE name = ANY(%(names)s::text[]) AND holder <> %(holder)s
-        AND NOT expires_at BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => %(lasts)s + 1)
+    WHERE name = ANY(%(names)s::text[]) AND holder <> %(holder)s AND (
+        NOT expires_at BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => %(lasts)s + 1)
+        OR split_part(holder, '#', 1) = split_part(%(holder)s, '#', 1)
+    )
     ORDER BY name
     FOR UPDATE SKIP LOCKED
 )

@@ -79,6 +79,17 @@ def test_one_holds_a_lease_until_its_time_is_over(hosts: tuple[Host, Host]) -> N
     assert one.leases.holds("charts")
 
 
+def test_the_process_before_is_not_waited_for(hosts: tuple[Host, Host]) -> None:
+    """It was killed, and another has its place; should it live, it writes nothing more."""
+    one, _ = hosts
+    one.keep()
+    successor = Leases("one/aggregator-0#2", "one", NAMES)
+    successor.keep(one.conn)
+    assert successor.holds("storage")
+    with pytest.raises(LeaseLost):
+        one.write(1)
+
+
 def test_a_clock_that_was_ahead_keeps_nobody_out(hosts: tuple[Host, Host]) -> None:
     """PostgreSQL went over to a server whose clock is a minute behind, and the holder ended with the first one."""
     one, other = hosts
