@@ -156,7 +156,7 @@ class NodeLease:
         if not _try(conn, cluster_id, node, begins=False):
             holder = conn.execute(_SQL.holder, _named(cluster_id, node)).fetchone()
             raise NodeIdTaken(node.node, holder[1] if holder is not None else "it has gone since")
-        if self._worker.host is not self._told:
+        if self._worker.host != self._told:
             self._told = self._worker.host
             conn.execute(_SQL.report, {**_named(cluster_id, node), "report": Jsonb(self._told)})
         self._next = now + BEAT_EVERY

@@ -171,7 +171,8 @@ class Supervisor:
         recycle.measure(self.tree, config.supervisor.max_memory, config.supervisor.max_events, now)
         self._disk.look((config.state_dir, config.log_dir, config.charts.dir))
         self._broadcast()
-        self.tree.children.broadcast({"type": "host", "report": self.report.for_hosts()}, self._teller())
+        if tellers := self._tellers():
+            self.tree.children.broadcast({"type": "host", "report": self.report.for_hosts()}, tellers)
         if not self.lifecycle.stopping and not self.operations.current:
             self.service_manager.status(self.report.line())
 
@@ -181,7 +182,7 @@ class Supervisor:
         self._broadcast_state = public["state"]
         self.tree.children.broadcast({"type": "daemon", **public}, [s.pid for s in self.tree.slots.listening()])
 
-    def _teller(self) -> list[int]:
+    def _tellers(self) -> list[int]:
         """The worker that tells the other hosts of this one, by way of the database."""
         slots = [slot for slot in self.tree.slots if slot.kind in _TELLERS and slot.state is SlotState.RUNNING]
         return [slot.pid for slot in slots[:1] if slot.pid is not None]
