@@ -74,10 +74,8 @@ class ChartDrawer:
         self._follow(side)
         if self._schedule.due(now):
             shown = self._schedule.events
-            conn = connection_of(side)
-            with conn.transaction():
-                charts = read_charts(side, summaries, self._worker.config.summaries)
-                self._leases.fence(conn, CHARTS)
+            charts = read_charts(side, summaries, self._worker.config.summaries)
+            self._leases.fence(connection_of(side), CHARTS)
             self._began, self._shown = now, shown
             self._thread = threading.Thread(target=self._draw, args=(charts,), name="drawing", daemon=True)
             self._thread.start()
