@@ -50,7 +50,8 @@ def test_hosts_share_the_work_and_take_over(hosts: dict[str, Daemon]) -> None:
     """Who is killed is missed, and what it did for all goes over within 10 s; who stops is missed by nobody."""
     a, b, front = hosts["a"], hosts["b"], hosts["front"]
     wait_until(lambda: all(one["partitions"] for one in seen(a).values()), 30, "both read")
-    assert {name: one["state"] for name, one in seen(b).items()} == {"a": "ready", "b": "ready"}
+    states = {"a": "ready", "b": "ready"}
+    wait_until(lambda: {name: one["state"] for name, one in seen(b).items()} == states, 10, "both are known to be well")
     assert leases(a) == {"a": LEASES, "b": set()}
     ids = [str(uuid.uuid4()) for _ in range(400)]
     EtldClient(a).send([{**purchase(), "event_id": one} for one in ids[:200]])
