@@ -177,8 +177,8 @@ def _prose(text: str) -> str:
 
 _HTTP = """# HTTP
 
-What ingest and the console answer, made from their own OpenAPI documents. `/openapi.json` and `/api/v1/openapi.json` of a
-running daemon have the schemas of your event types too. [Take events](../ingest.md) explains the first, [the
+What ingest and the console answer, made from their own OpenAPI documents. `/openapi.json` and `/api/v1/openapi.json` of
+a running daemon have the schemas of your event types too. [Take events](../ingest.md) explains the first, [the
 console](../console.md) the second.
 """
 
