@@ -51,6 +51,8 @@ class Admin:
         except confluent_kafka.KafkaException as error:
             raise SettingsRefused(f"[kafka]: the client library refuses the settings: {_text(error)}") from error
         self._timeout = timeout
+        # Does the client wait for word of partitions' leaders that will never come?
+        self._leaders_unknown = False
 
     def cluster_id(self) -> str:
         """The id that the cluster was formatted with."""
@@ -137,8 +139,12 @@ class Admin:
         One that a broker will not tell of is left out.
         """
         wanted = {confluent_kafka.TopicPartition(*one): OffsetSpec.latest() for one in partitions}
-        if not wanted:
+        if not wanted or self._leaders_unknown:
+            # After a request for leaders that was not answered in time the client library asks for them no more and
+            # waits, each time anew. All metadata at once end that.
             self._metadata(timeout)
+            self._leaders_unknown = False
+        if not wanted:
             return {}
         committed = confluent_kafka.IsolationLevel.READ_COMMITTED
         found: dict[Partition, Offset] = {}
@@ -149,6 +155,7 @@ class Admin:
                 found[Partition(one.topic, one.partition)] = told.result(timeout).offset
             except Exception as error:
                 if not (isinstance(error, confluent_kafka.KafkaException) and error.args[0].code() > 0):
+                    self._leaders_unknown = True
                     raise KafkaProblem(f"Kafka does not tell where partitions end: {_text(error)}") from error
                 is_stale = True  # a broker has answered: a partition has another leader, or another epoch of it
         if is_stale:

@@ -17,6 +17,9 @@ import pytest
 
 from etld.control.client import ControlConnection
 from etld.embedded import probe
+from etld.kafka.admin import Admin
+from etld.kafka.errors import KafkaProblem
+from etld.kafka.types import Partition
 from support.daemon import Daemon
 from support.waiting import wait_until
 
@@ -129,6 +132,35 @@ def test_an_idle_consumer_tells_of_a_broker_that_hangs(frail: Daemon) -> None:
     finally:
         signal_all(pids, signal.SIGCONT)
     all_is_well(frail, 30)
+
+
+def test_a_broker_that_hangs_for_a_moment(frail: Daemon) -> None:
+    """Also when it is not long enough for anybody to lose a partition: what was told of it ends by itself.
+
+    The client library waits for ever for partitions' leaders when it was not told of them in time.
+    """
+    admin = Admin(frail.kafka_client())
+    topics = [Partition(topic, 0) for topic in ("event_order", "event_purchase", "event_delivery")]
+    pids = below(frail, "embedded-kafka")
+    for seconds in (2.0, 3.0, 4.0):
+        wait_until(lambda: answered(admin, topics), 10, "the broker tells where partitions end")
+        signal_all(pids, signal.SIGSTOP)
+        try:
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                assert not answered(admin, topics)
+        finally:
+            signal_all(pids, signal.SIGCONT)
+        wait_until(lambda: answered(admin, topics), 10, "the broker tells it again")
+        all_is_well(frail, 15)
+
+
+def answered(admin: Admin, partitions: list[Partition]) -> bool:
+    """Asked as a worker does while nothing comes."""
+    try:
+        return admin.ends(partitions, 1.0).keys() == set(partitions)
+    except KafkaProblem:
+        return False
 
 
 @pytest.mark.parametrize(
