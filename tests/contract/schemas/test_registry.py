@@ -1,4 +1,4 @@
-"""One suite for every registry: the table, the REST client against the documented exchanges, a real one."""
+"""One suite for every registry: the table, the REST client against the documented exchanges, and real ones."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from etld.schemas.registry.cache import SchemaCache
 from etld.schemas.registry.rest import RestRegistry
 from etld.schemas.registry.table import TableRegistry, put_back
 from etld.schemas.tree import SchemaError
+from support.apicurio import Apicurio, missing, running
 from support.fake_registry import FakeRegistry, guid_of
 from support.registries import schema_of
 
@@ -45,7 +46,17 @@ def fake() -> Iterator[FakeRegistry]:
     server.stop()
 
 
-@pytest.fixture(params=["table", "rest", "real"])
+@pytest.fixture(scope="module")
+def apicurio() -> Iterator[Apicurio]:
+    """A real one, for all tests of this file."""
+    lacks = missing()
+    if lacks:
+        pytest.skip(f"a real Apicurio: {lacks}")
+    with running() as made:
+        yield made
+
+
+@pytest.fixture(params=["table", "rest", "confluent", "apicurio"])
 def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
     """Each implementation in turn, empty."""
     if request.param == "table":
@@ -55,19 +66,23 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
         yield TableRegistry(lambda: connections.connect(dsn, application_name="test"))
     elif request.param == "rest":
         yield RestRegistry(request.getfixturevalue("fake").url, timeout=5)
+    elif request.param == "apicurio":
+        real = request.getfixturevalue("apicurio")
+        real.empty()
+        yield RestRegistry(real.url, timeout=10)
     else:
-        with _real_registry() as url:
+        with _confluent() as url:
             yield RestRegistry(url, timeout=10)
 
 
-def _real_registry() -> Any:
+def _confluent() -> Any:
     """A real Confluent registry in containers."""
     docker = shutil.which("docker")
     if not docker or subprocess.run([docker, "info"], capture_output=True, check=False, timeout=30).returncode:
         pytest.skip("a real registry needs a Docker engine, and none answers here")
-    from support.real_registry import running
+    from support import confluent
 
-    return running()
+    return confluent.running()
 
 
 def test_registers_and_reads_back(registry: Registry) -> None:
