@@ -9,7 +9,8 @@ DEV = constraints.txt
 STAMP = $(VENV)/.etld-run-$(shell cat pyproject.toml $(RUN) | cksum | tr -d ' ')
 DEV_STAMP = $(VENV)/.etld-dev-$(shell cat pyproject.toml $(DEV) | cksum | tr -d ' ')
 
-.PHONY: run bi stop setup setup-dev test test-unit test-bi lint docs audit lock dist bench faults clean help
+.PHONY: run bi stop setup setup-dev test test-unit test-bi test-registries lint docs audit lock dist bench faults cluster scale \
+  clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -47,6 +48,9 @@ test-unit: setup-dev ## The tests that need no broker, no database, no daemon an
 
 test-bi: setup-dev ## The tests with a real Superset, dbt and a browser, which `make test` leaves out (10 minutes, 1.2 GB once).
 	@ETLD_TEST_BI=1 $(VENV)/bin/python -m pytest -n 0 tests/bi $(ARGS)
+
+test-registries: setup-dev ## The registries' tests with a real Apicurio, which `make test` leaves out (Java 25, Maven; 160 MB once).
+	@ETLD_TEST_REGISTRIES=1 $(VENV)/bin/python -m pytest -n 0 tests/contract/schemas/test_registry.py $(ARGS)
 
 lint: setup-dev ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff check
@@ -88,6 +92,12 @@ bench: setup-dev ## Measure etld against the physical limit of this machine (ARG
 
 faults: setup-dev ## Kill, freeze and cut a real etld, and count every event (ARGS=--help).
 	@PYTHONPATH=tests $(VENV)/bin/python -m faults $(ARGS)
+
+cluster: setup-dev ## The same to many hosts, three brokers, a primary and a standby, on a network of its own (root; ARGS=--help).
+	@PYTHONPATH=tests $(VENV)/bin/python -m cluster $(ARGS)
+
+scale: setup-dev ## How much more two and three hosts do than one, each with a share of a core (root; ARGS=--help).
+	@PYTHONPATH=tests $(VENV)/bin/python -m cluster.scale $(ARGS)
 
 clean: stop ## Stop, and remove the daemon's data, charts and caches (asks nothing).
 	rm -rf var event_summary_charts .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-import random
-import signal
 import sys
-from pathlib import Path
 
-from etld.config import load
-from etld.embedded import choice
-from faults import report
-from faults.run import Options
-from faults.runner import Row, Runner
+from faults.command import Suite, main
 from faults.scenarios import load_all
+<<<<<<< HEAD
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "var" / "faults"
@@ -72,6 +65,9 @@ def _arguments(names: list[str]) -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=40, help="how many go by in forty-days (40)")
     return parser.parse_args()
 
+=======
+from faults.system import System
+>>>>>>> 6b630428 (A cluster to hurt: hosts, brokers and databases on a network of their own)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Suite("faults", "Hurt a real etld and count every event.", load_all(), System)))

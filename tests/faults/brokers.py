@@ -7,6 +7,7 @@ import signal
 import uuid
 from pathlib import Path
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from etld.embedded import jars, process
@@ -94,7 +95,14 @@ class Brokers:
         for one in self.brokers:
             one.wait_ready(90)
         admin = self._admin()
-        wait_until(lambda: len(admin.list_topics(timeout=5).brokers) == len(self.brokers), 60, "all brokers are there")
+
+        def all_there() -> bool:
+            try:
+                return len(admin.list_topics(timeout=5).brokers) == len(self.brokers)
+            except KafkaException:
+                return False
+
+        wait_until(all_there, 60, "all brokers are there")
 
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.address, "log_level": 0})

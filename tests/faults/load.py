@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import threading
 import time
 import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -70,10 +72,14 @@ def event(rng: random.Random, event_type: str, kind: Kind) -> dict[str, Any]:
 
 
 class Load:
-    """A context: sends from entry to exit, from a thread of its own; then waits for the last answers."""
+    """A context: sends from entry to exit, from a thread of its own; then waits for the last answers.
 
-    def __init__(self, url: str, ledger: Ledger, plan: Plan, seed: int) -> None:
-        self._url = url
+    To each of `urls` in turn, as a load balancer does.
+    """
+
+    def __init__(self, urls: Callable[[], Sequence[str]], ledger: Ledger, plan: Plan, seed: int) -> None:
+        self._urls = urls
+        self._turns = itertools.count()
         self._ledger = ledger
         self._plan = plan
         self._rng = random.Random(seed)
@@ -149,12 +155,14 @@ class Load:
 
     async def _post(self, http: aiohttp.ClientSession, events: list[dict[str, Any]]) -> list[int | None]:
         """A status for each event; None where no answer came."""
+        urls = self._urls()
+        url = urls[next(self._turns) % len(urls)]
         with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError, OSError):
             if self._plan.batch == 1:
-                async with http.post(f"{self._url}/track", json=events[0]) as answer:
+                async with http.post(f"{url}/track", json=events[0]) as answer:
                     await answer.read()
                     return [answer.status]
-            async with http.post(f"{self._url}/v1/batch", json={"batch": events}) as answer:
+            async with http.post(f"{url}/v1/batch", json={"batch": events}) as answer:
                 document = await answer.json(content_type=None)
                 if answer.status == 207:
                     return [item["code"] for item in document["results"]]

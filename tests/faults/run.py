@@ -55,7 +55,7 @@ class Run:
     def load(self, **plan: Any) -> Iterator[Load]:
         """Events while inside; entered when the first hundred are in the table."""
         given = {"rate": self.options.rate, "batch": self.options.batch, **plan}
-        with Load(self.system.daemon.http, self.ledger, Plan(**given), self.rng.randrange(2**32)) as load:
+        with Load(lambda: self.system.urls, self.ledger, Plan(**given), self.rng.randrange(2**32)) as load:
             self.flowing(100)
             yield load
 

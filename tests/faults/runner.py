@@ -54,8 +54,9 @@ class Row:
 class Runner:
     """Keeps the shared system between faults, and makes another when one has left it unwell."""
 
-    def __init__(self, options: Options, logs: Path | None = None) -> None:
+    def __init__(self, options: Options, logs: Path | None = None, make: Callable[[], System] = System) -> None:
         self.options = options
+        self._make = make
         self._logs = logs
         self._shared: System | None = None
 
@@ -102,7 +103,7 @@ class Runner:
     def _system(self, fault: Fault) -> System:
         if fault.make is None and self._shared is not None:
             return self._shared
-        system = System() if fault.make is None else fault.make()
+        system = (fault.make or self._make)()
         try:
             system.start()
         except BaseException:

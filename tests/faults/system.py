@@ -54,7 +54,7 @@ class System:
             data or self.directory / "pg", free_port(), self.directory / "pg.log", self._passfile
         )
         self._proxy: Proxy | None = None
-        self._brokers = Brokers(self.directory, brokers) if brokers else None
+        self._brokers: Brokers | None = Brokers(self.directory, brokers) if brokers else None
 
     @property
     def proxy(self) -> Proxy:
@@ -76,6 +76,11 @@ class System:
     def kafka_client(self, **more: Any) -> dict[str, Any]:
         """What a client of librdkafka needs for Kafka; see `Daemon.kafka_client`."""
         return self.daemon.kafka_client(**more) | {"bootstrap.servers": self.kafka}
+
+    @property
+    def urls(self) -> list[str]:
+        """Where events are sent to."""
+        return [self.daemon.http]
 
     @property
     def dsn(self) -> str:
@@ -205,18 +210,7 @@ class System:
 
     def said(self, *texts: str, since: int = 0, worker: str | None = None) -> list[str]:
         """Messages of the log after byte `since` that contain one of the texts."""
-        found = []
-        with self._log.open("rb") as file:
-            file.seek(since)
-            for line in file.read().decode(errors="replace").splitlines():
-                if any(text in line for text in texts):
-                    try:
-                        told = json.loads(line)
-                    except ValueError:
-                        continue
-                    if worker is None or told.get("worker") == worker:
-                        found.append(str(told.get("msg")))
-        return found
+        return said_in(self._log, *texts, since=since, worker=worker)
 
     def dumped(self, text: str, since: int) -> bool:
         """Is this in the log after byte `since`, in whatever form? A stack is no JSON."""
@@ -240,19 +234,43 @@ class System:
         until = time.monotonic() + patience
         while True:
             report = self.reconcile()
-            problems = unsettled(report)
+            problems = unsettled(report) or self.unready()
             if not problems:
-                state = self.status()
-                if state.get("state") == "ready":
-                    return report, []
-                problems = [f"the daemon is {state.get('state', 'away')}: {'; '.join(state.get('faults', []))}"]
+                return report, []
             if time.monotonic() > until:
                 return report, problems
             time.sleep(0.5)
 
+    def unready(self) -> list[str]:
+        """Why what is settled is not the end yet: a daemon that is not ready."""
+        return not_ready(self.status())
+
     @property
     def _log(self) -> Path:
         return self.daemon.state_dir / "log" / "foreground.log"
+
+
+def said_in(log: Path, *texts: str, since: int = 0, worker: str | None = None) -> list[str]:
+    """Messages of a daemon's log after byte `since` that contain one of the texts."""
+    found = []
+    with log.open("rb") as file:
+        file.seek(since)
+        for line in file.read().decode(errors="replace").splitlines():
+            if any(text in line for text in texts):
+                try:
+                    told = json.loads(line)
+                except ValueError:
+                    continue
+                if worker is None or told.get("worker") == worker:
+                    found.append(str(told.get("msg")))
+    return found
+
+
+def not_ready(state: dict[str, Any]) -> list[str]:
+    """What a daemon's status says of why it is not ready; [] when it is."""
+    if state.get("state") == "ready":
+        return []
+    return [f"the daemon is {state.get('state', 'away')}: {'; '.join(state.get('faults', []))}"]
 
 
 def unsettled(report: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ import tomli_w
 from etld.control.client import ControlConnection
 from etld.embedded import process
 from etld.errors import EtldError
-from etld.util.ports import free_port
+from etld.util.ports import LOOPBACK, free_port
 from etld.worker import KAFKA_USER
 from support import warm_cli
 from support.prepared import PreparedData
@@ -42,6 +42,9 @@ class Daemon:
         self.config_path = directory / "config" / "etld.toml"
         self.state_dir = directory / "var"
         self.started_in = directory
+        #: Where ingest is reached, and what its process enters first (a network of its own).
+        self.address = LOOPBACK
+        self.become: process.Preexec | None = None
         own = ("ETLD_", "COLUMNS")  # the tests' own configuration, and the width that a test runner sets
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         self.env["ETLD_CONFIG"] = str(self.config_path)
@@ -95,6 +98,11 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start it."""
         if self.prepared is not None and not self.state_dir.exists():
             embedded = {name: self.settings()[table][key] == "embedded" for name, table, key in _SERVERS}
             self.prepared.copy(self.state_dir, **embedded)
@@ -105,9 +113,13 @@ class Daemon:
             cwd=self.started_in,
             env=self.env,
             death_signal=signal.SIGTERM,
+            become=self.become,
         )
         # Reaped at once: `etld stop` waits until the process is gone.
         threading.Thread(target=self._child.wait, daemon=True).start()
+
+    def wait_ready(self) -> None:
+        """Wait until it is ready; when it does not come up it is stopped, and the error shows its logs."""
 
         def ready() -> bool:
             assert self._child is not None
@@ -160,7 +172,7 @@ class Daemon:
     @property
     def http(self) -> str:
         """The base URL of ingest."""
-        return f"http://127.0.0.1:{self.settings()['ingest']['port']}"
+        return f"http://{self.address}:{self.settings()['ingest']['port']}"
 
     @property
     def kafka(self) -> str:

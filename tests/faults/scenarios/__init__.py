@@ -45,14 +45,23 @@ class Fault:
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(name: str, about: str, **more: Any) -> Callable[[Callable[[Run], None]], Callable[[Run], None]]:
-    """Register a scenario."""
+Scenario = Callable[["Run"], None]
 
-    def register(function: Callable[[Run], None]) -> Callable[[Run], None]:
-        FAULTS[name] = Fault(name, about, function, **more)
-        return function
 
-    return register
+def register_in(table: dict[str, Fault]) -> Callable[..., Callable[[Scenario], Scenario]]:
+    """The decorator that puts a scenario into this table: name, what it is, and what else `Fault` has."""
+
+    def fault(name: str, about: str, **more: Any) -> Callable[[Scenario], Scenario]:
+        def register(function: Scenario) -> Scenario:
+            table[name] = Fault(name, about, function, **more)
+            return function
+
+        return register
+
+    return fault
+
+
+fault = register_in(FAULTS)
 
 
 def load_all() -> dict[str, Fault]:

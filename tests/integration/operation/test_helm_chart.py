@@ -38,7 +38,8 @@ workers:
   nodeSelector: { disk: ssd }
 console: { expose: true }
 metrics:
-  serviceMonitor: { enabled: true, labels: { release: prometheus }, credentials: { name: m, key: k }, tlsConfig: { serverName: e } }
+  serviceMonitor:
+    { enabled: true, labels: { release: prometheus }, credentials: { name: m, key: k }, tlsConfig: { serverName: e } }
 networkPolicy:
   clients: [{ namespaceSelector: { matchLabels: { name: shop } } }]
 secrets:
@@ -140,7 +141,7 @@ def test_selectors_and_ports_lead_to_pods(helm: str, values: Path) -> None:
 
 
 def test_etld_takes_the_configuration(helm: str, values: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each container's file and environment are a good configuration, with the roles and the names of that container."""
+    """Each container's file and environment are a good configuration, with the roles and names of that container."""
     manifests = rendered(helm, "--values", str(values))
     (files,) = (one["data"] for one in of_kind(manifests, "ConfigMap"))
     (rules,) = {"rules.10-trim.toml"} & files.keys() or {None}

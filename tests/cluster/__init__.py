@@ -1,0 +1,1 @@
+"""`make cluster`: many hosts, three brokers, two databases, and the network between them."""

@@ -1,0 +1,88 @@
+"""Hosts die, freeze, come and go; their clocks differ."""
+
+from __future__ import annotations
+
+import time
+
+from cluster import network
+from cluster.scenarios import fault
+from cluster.system import ClusterSystem
+from cluster.watch import Pauses, everywhere, owned, system_of, watching
+from faults import clock
+from faults.run import Run
+
+#: What the work of the others may stand still for while a host joins or leaves, in seconds.
+PAUSE = 2.0
+
+
+@fault("kill-host", "a host goes dark: the others take its partitions, and it comes back")
+def kill_host(run: Run) -> None:
+    _kill(run, max(1, run.options.kills // 2))
+
+
+def _kill(run: Run, times: int) -> None:
+    system = system_of(run)
+    victim = system.hosts[-1]
+    with run.load():
+        for _ in range(times):
+            had = run.until(lambda: owned(system, victim.name), f"{victim.name} has partitions")
+            run.hold(run.rng.uniform(0, 1))
+            began = time.monotonic()
+            victim.die()
+            everywhere(run, began)
+            run.expect(not owned(system, victim.name), f"partitions are still {victim.name}'s, and go on")
+            run.fired += bool(had)
+            victim.come_back()
+
+
+@fault("freeze-host", "every process of a host stands still for a while, and goes on as if nothing had been")
+def freeze_host(run: Run) -> None:
+    system = system_of(run)
+    with run.load():
+        for victim in reversed(system.hosts):
+            had = run.until(lambda victim=victim: owned(system, victim.name), f"{victim.name} has partitions")
+            began = time.monotonic()
+            with victim.frozen():
+                everywhere(run, began)
+                run.hold(max(0.0, run.options.outage - (time.monotonic() - began)))
+                run.fired += bool(had) and not owned(system, victim.name)
+            run.until(lambda: not system.unready(), "all hosts are well again", 90)
+            run.flowing(200)
+
+
+@fault("join-leave", "a host joins, works, and leaves for good: the others stop for no longer than two seconds")
+def join_leave(run: Run) -> None:
+    system = system_of(run)
+    extra = system.add()
+    with run.load():
+        for _ in range(max(1, run.options.kills // 2)):
+            with watching(system) as pauses:
+                extra.start()
+                run.until(lambda: owned(system, extra.name), f"{extra.name} has partitions")
+                run.flowing(200)
+            _short(run, pauses, f"{extra.name} joins")
+            with watching(system) as pauses:
+                began = time.monotonic()
+                extra.leave()
+                everywhere(run, began)
+            _short(run, pauses, f"{extra.name} leaves")
+            run.fired += 1
+
+
+def _short(run: Run, pauses: Pauses, when: str) -> None:
+    longest = max(pauses.longest.values())
+    run.expect(longest <= PAUSE, f"{when}: a partition stands still for {longest:.1f} s")
+
+
+def _apart() -> ClusterSystem:
+    return ClusterSystem(clocks=(0, 60))
+
+
+@fault(
+    "clocks-apart",
+    "the clocks of two hosts are a minute apart, and one host dies",
+    make=_apart,
+    impossible=lambda: network.missing() or clock.missing(),
+)
+def clocks_apart(run: Run) -> None:
+    _kill(run, 1)
