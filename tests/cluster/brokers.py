@@ -34,8 +34,8 @@ from support.certificates import Pair
 ADMIN, ETLD = "admin", "etld"
 _CLIENTS, _BROKERS, _CONTROLLERS = 9092, 9091, 9093
 _HEAP = "-Xmx320m"
-# Later lines of a properties file win. Clients log in by SCRAM over TLS; the brokers know each other by certificates of a
-# CA of their own.
+# Later lines of a properties file win. Clients log in by SCRAM over TLS; the brokers know each other by certificates of
+# a CA of their own.
 _SECURED = """\
 node.id={node}
 controller.quorum.voters={voters}

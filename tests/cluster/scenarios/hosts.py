@@ -11,6 +11,8 @@ from cluster.watch import Pauses, everywhere, owned, system_of, watching
 from faults import clock
 from faults.run import Run
 
+#: What is done once in a cluster is done by another after so many seconds.
+TAKEN_OVER = 10.0
 #: What the work of the others may stand still for while a host joins or leaves, in seconds.
 PAUSE = 2.0
 
@@ -42,12 +44,21 @@ def freeze_host(run: Run) -> None:
         for victim in reversed(system.hosts):
             had = run.until(lambda victim=victim: owned(system, victim.name), f"{victim.name} has partitions")
             began = time.monotonic()
+            leases = _leases(run, victim.name)
             with victim.frozen():
                 everywhere(run, began)
+                run.until(lambda victim=victim: not _leases(run, victim.name), "its leases are another's", TAKEN_OVER)
+                run.expect(time.monotonic() - began < TAKEN_OVER, f"the leases {leases} were taken over too late")
                 run.hold(max(0.0, run.options.outage - (time.monotonic() - began)))
                 run.fired += bool(had) and not owned(system, victim.name)
             run.until(lambda: not system.unready(), "all hosts are well again", 90)
             run.flowing(200)
+
+
+def _leases(run: Run, host: str) -> list[str]:
+    """What this host does for all."""
+    rows = run.system.sql("SELECT name FROM etld.lease WHERE node_id = %s AND expires_at > now() ORDER BY 1", (host,))
+    return [name for (name,) in rows]
 
 
 @fault("join-leave", "a host joins, works, and leaves for good: the others stop for no longer than two seconds")
