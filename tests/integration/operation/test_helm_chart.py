@@ -90,7 +90,9 @@ def rendered(helm: str, *arguments: str) -> list[dict[str, Any]]:
 def run(helm: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Helm without a cluster."""
     env = {**os.environ, "KUBECONFIG": os.devnull}
-    return subprocess.run([helm, *arguments], capture_output=True, text=True, check=False, env=env, timeout=60)
+    # A helm that `go install` made takes the cluster that is not there for an old one.
+    command = [helm, *arguments, "--kube-version", f"v{VERSIONS[-1]}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=60)
 
 
 def of_kind(manifests: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -131,10 +133,8 @@ def test_selectors_and_ports_lead_to_pods(helm: str, values: Path) -> None:
     for one in of_kind(manifests, "Service"):
         found = chosen(one["spec"]["selector"])
         assert len(found) == 1, one["metadata"]["name"]
-        for port in one["spec"]["ports"]:
-            ports = found[0]["spec"]["containers"][0].get("ports", [])
-            named = {str(known) for given in ports for known in (given["name"], given["containerPort"])}
-            assert str(port["targetPort"]) in named or not ports, one["metadata"]["name"]
+        named = {given["name"] for given in found[0]["spec"]["containers"][0].get("ports", [])}
+        assert {port["targetPort"] for port in one["spec"].get("ports", [])} <= named, one["metadata"]["name"]
     for kind, path in (("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")):
         for one in of_kind(manifests, kind):
             assert len(chosen(one["spec"][path]["matchLabels"])) == 1, one["metadata"]["name"]

@@ -32,7 +32,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* Everything below /etc/etld: path to text, as YAML. */}}
+{{/* Everything below /etc/etld: path to text, as JSON. */}}
 {{- define "etld.files" -}}
 {{- $files := dict -}}
 {{- if .Values.config -}}
@@ -46,7 +46,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range $name, $text := .Values.schemas -}}{{- $_ := set $files (printf "schemas/%s" $name) $text -}}{{- end -}}
 {{- end -}}
 {{- range $name, $text := .Values.rules -}}{{- $_ := set $files (printf "rules/%s" $name) $text -}}{{- end -}}
-{{- toYaml $files -}}
+{{- toJson $files -}}
 {{- end -}}
 
 {{/* What is alike in the pods of ingest and of the workers. */}}
@@ -107,7 +107,7 @@ securityContext:
   configMap:
     name: {{ include "etld.fullname" . }}
     items:
-      {{- range $path, $_ := include "etld.files" . | fromYaml }}
+      {{- range $path, $_ := include "etld.files" . | fromJson }}
       - { key: {{ replace "/" "." $path | quote }}, path: {{ $path | quote }} }
       {{- end }}
 - name: secrets
