@@ -192,7 +192,8 @@ class SecuredBrokers(Brokers):
 
     def allow(self) -> None:
         """Give etld what it needs."""
-        for future in self._admin().create_acls(list(acls())).values():
+        admin = self._admin()
+        for future in admin.create_acls(list(acls())).values():
             future.result(30)
 
     def forbid(self, topic: str) -> None:
@@ -206,7 +207,8 @@ class SecuredBrokers(Brokers):
             AclOperation.ANY,
             AclPermissionType.ANY,
         )
-        for future in self._admin().delete_acls([which]).values():
+        admin = self._admin()
+        for future in admin.delete_acls([which]).values():
             assert future.result(30), f"there was nothing to take from {topic}"
 
     def _admin(self) -> AdminClient:

@@ -79,8 +79,9 @@ class PlacedPostgres(PostgresServer):
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it in its place."""
-        settings = {**_SETTINGS, **_MORE, "port": str(_PORT), "unix_socket_directories": self._socket_dir()}
-        settings["listen_addresses"] = "*"
+        # A copy of the data would find the socket of its original in use.
+        more = {**_MORE, "port": str(_PORT), "listen_addresses": "*", "unix_socket_directories": ""}
+        settings = {**_SETTINGS, **more}
         return process.spawn(
             [_program("postgres"), "-D", str(self._data), *(f"-c{name}={value}" for name, value in settings.items())],
             log=self.log,
