@@ -14,7 +14,7 @@ import psycopg
 
 from cluster.network import Network, Place
 from etld.embedded import identity, process
-from etld.embedded.postgres import _SETTINGS, DATABASE, USER, PostgresServer, _environment, _program
+from etld.embedded.postgres import DATABASE, USER, PostgresServer, _environment, _program
 from etld.embedded.server import Tick
 from support.waiting import wait_until
 
@@ -81,7 +81,7 @@ class PlacedPostgres(PostgresServer):
         """Start it in its place."""
         # A copy of the data would find the socket of its original in use.
         more = {**_MORE, "port": str(_PORT), "listen_addresses": "*", "unix_socket_directories": ""}
-        settings = {**_SETTINGS, **more}
+        settings = {**self.settings, **more}
         return process.spawn(
             [_program("postgres"), "-D", str(self._data), *(f"-c{name}={value}" for name, value in settings.items())],
             log=self.log,

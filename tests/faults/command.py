@@ -79,7 +79,7 @@ def main(suite: Suite) -> int:
 def _arguments(suite: Suite) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"make {suite.name}", description=suite.about)
     parser.add_argument("--list", action="store_true", help="say what there is")
-    parser.add_argument("--markdown", action="store_true", help="print the last run as README.md shows it")
+    parser.add_argument("--markdown", action="store_true", help="print the last run as docs/faults.md shows it")
     parser.add_argument(
         "--only", action="append", choices=sorted(suite.faults), metavar="NAME", help="this fault; may be repeated"
     )
