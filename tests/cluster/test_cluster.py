@@ -18,7 +18,7 @@ from faults.runner import Runner
 pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.slow]
 
 FAULTS = load_all()
-CHOSEN = ("kill-host", "failover-behind")
+CHOSEN = ("kill-host",)
 
 
 @pytest.fixture(scope="module")
