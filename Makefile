@@ -69,7 +69,7 @@ audit: setup-dev ## Ask osv.dev for known vulnerabilities of what is installed, 
 LOCK = echo 'setuptools>=77' | uv pip compile pyproject.toml - --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --quiet $(ARGS)
 lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--upgrade for newer versions).
-	$(LOCK) --extra embedded --extra dev -o constraints.txt
+	$(LOCK) --extra embedded --extra lake --extra dev -o constraints.txt
 	$(LOCK) -c constraints.txt --extra embedded -o deploy/embedded.txt
 	$(LOCK) -c constraints.txt -o deploy/requirements.txt
 	echo 'uv>=0.9' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -66,6 +66,8 @@ def _show(report: Report) -> None:
     for summary in report.summaries:
         state = {True: "equal", False: "differs", None: "not caught up yet"}[summary["equal"]]
         click.echo(f"summary {summary['name']}: {state}")
+    for table in report.lake:
+        click.echo(f"rows in the lake's {table['table']}: {thousands(table['rows'])}")
     for difference in report.differences:
         click.secho(wrapped("difference: ", difference, 2), fg="red")
     if report.ok:

@@ -42,6 +42,20 @@ def check_words(config: Config) -> Iterator[Mistake]:
     yield from _servers(config)
     yield from _storage(config)
     yield from _alerts(config)
+    yield from _lake(config)
+
+
+def _lake(config: Config) -> Iterator[Mistake]:
+    lake, postgres = config.lake, config.postgres
+    if lake.is_embedded and lake.enabled and postgres.pooler == "transaction" and not postgres.direct_dsn:
+        yield Mistake(
+            ("lake", "catalog"), '"embedded" needs sessions, which the pooler does not keep: name postgres.direct_dsn'
+        )
+    if lake.catalog in ("rest", "hive", "sql") and "uri" not in lake.properties and lake.credentials_file is None:
+        yield Mistake(("lake", "catalog"), f"{lake.catalog!r} needs its uri in [lake.properties]")
+    scheme = lake.warehouse.partition("://")[0] if "://" in lake.warehouse else ""
+    if lake.warehouse and not scheme and not lake.warehouse.startswith("/"):
+        yield Mistake(("lake", "warehouse"), 'expected a URL such as "s3://bucket/path", or an absolute path')
 
 
 def _alerts(config: Config) -> Iterator[Mistake]:

@@ -18,6 +18,7 @@ from etld.config.sections.base import AnyPath, Matching, Section
 from etld.config.sections.console import ConsoleSection
 from etld.config.sections.events import BreakerSection, EventTypeSection, ProcessorSection, TypeName
 from etld.config.sections.ingest import IngestSection
+from etld.config.sections.lake import LakeSection
 from etld.config.sections.operation import (
     ROLES,
     CorrectorSection,
@@ -36,6 +37,7 @@ _SECRETS = {
     "kafka": "kafka.sasl_password_file",
     "kafka_key": "kafka.ssl_key_password_file",
     "kafka_oauth": "kafka.oauth_client_secret_file",
+    "lake": "lake.credentials_file",
     "postgres": "postgres.password_file",
     "schema_registry": "schema_registry.password_file",
 }
@@ -79,6 +81,7 @@ class Config(Section):
     processor: ProcessorSection = _section(ProcessorSection, "How large a batch is.")
     storage: StorageSection = _section(StorageSection, "How long events are kept, and in what partitions.")
     breaker: BreakerSection = _section(BreakerSection, "When most of what comes is dead, stop.")
+    lake: LakeSection = _section(LakeSection, "The events as tables of Apache Iceberg.")
     aggregator: AggregatorSection = _section(AggregatorSection, "Who keeps the running summaries.")
     charts: ChartsSection = _section(ChartsSection, "When charts are drawn, and where.")
     summaries: dict[SummaryName, SummarySection] = _section(
@@ -160,6 +163,7 @@ class Config(Section):
     def consumer_groups(self) -> list[str]:
         """Every consumer group that its workers may join, as Kafka knows it."""
         own = [*(f"{names.PROCESSOR}{name}" for name in self.event_types), names.AGGREGATOR, names.CORRECTOR]
+        own += [f"{names.LAKE}{name}" for name in self.event_types if self.lake.enabled]
         return [self.kafka.prefixed(name) for name in own]
 
     def runs(self, kind: str) -> bool:
@@ -237,6 +241,7 @@ class Config(Section):
         addresses = (postgres.dsn, postgres.migration_dsn, postgres.direct_dsn, self.schema_registry.url)
         found = [secret for address in addresses for secret in inside(address)]
         found += [str(value) for name, value in self.kafka.client.items() if is_secret(name)]
+        found += [str(value) for name, value in self.lake.properties.items() if is_secret(name)]
         if postgres.migration_password_file is not None:
             with contextlib.suppress(EtldError):
                 found.append(self.read_secret(_MIGRATION, postgres.migration_password_file))

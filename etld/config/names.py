@@ -9,6 +9,8 @@ from __future__ import annotations
 DEAD_LETTER_TOPIC, PARKED_TOPIC = "dead_letter_queue", "parked_events"
 #: Consumer groups; a processor's has the event type behind it.
 PROCESSOR, AGGREGATOR, CORRECTOR = "etld-processor-", "etld-aggregator", "etld-corrector"
+#: Likewise of the lake.
+LAKE = "etld-lake-"
 
 
 def event_topic(event_type: str) -> str:

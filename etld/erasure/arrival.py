@@ -89,7 +89,21 @@ class Erasures:
     def concern(self, transaction: Transaction, oldest: Callable[[], int]) -> bool:
         """May a batch whose oldest record was accepted then (milliseconds since 1970) have events of the forgotten?"""
         self._catch_up(transaction)
-        return self._known.latest > 0 and 0 < oldest() <= self._known.latest
+        return self._known.latest > 0 and self.may_take(oldest())
+
+    @property
+    def step(self) -> int:
+        """The number of the last change of what is on record, as far as was read."""
+        return self._known.step
+
+    @property
+    def latest(self) -> int:
+        """Nothing accepted after this, in milliseconds since 1970, is left out; 0 where nobody was forgotten."""
+        return self._known.latest
+
+    def may_take(self, oldest: int) -> bool:
+        """May events of which the oldest was accepted then be of the forgotten, as far as was read?"""
+        return 0 < oldest <= self._known.latest
 
     def concern_letters(self, transaction: Transaction) -> bool:
         """May a batch of dead letters have some of the forgotten?"""

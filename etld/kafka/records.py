@@ -141,6 +141,21 @@ class Records:
         return list(map(_SECOND, map(type(self._messages[0]).timestamp, self._messages)))
 
 
+class SpentRecords(Records):
+    """So many records of which nothing is needed any more but the first value: their memory is given back."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self, partition: Partition, count: int, first: bytes | None) -> None:
+        super().__init__(partition)
+        self._count = count
+        if count:
+            self.values = [first]
+
+    def __len__(self) -> int:
+        return self._count
+
+
 def _headers(message: Message) -> Headers | None:
     """The headers, None for none."""
     try:

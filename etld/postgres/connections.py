@@ -130,6 +130,11 @@ def connect(dsn: str, **options: Unpack[ConnectionOptions]) -> Connection:
     return conn
 
 
+def parameters(dsn: str) -> dict[str, str]:
+    """What a DSN in either spelling says, by libpq's names; for drivers that take no DSN. Raises psycopg's errors."""
+    return {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
+
+
 def notice_its_end(conn: Connection) -> None:
     """Have the server give up what this client has begun within a second of its end, also amid a long statement.
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from etld.deadletters import outbox
 from etld.deadletters.from_record import Source, letter, live, tell
 from etld.deadletters.relay import Relay
 from etld.erasure.arrival import Erasures
-from etld.frames import Transform, accepted, encoded, load_transform, ready
+from etld.frames import Transform, encoded, load_transform
 from etld.isolation.program import Program, memory_for
 from etld.kafka.settings import client_settings
 from etld.postgres.node_lease import NodeLease
@@ -26,12 +24,12 @@ from etld.processor.swallowed import Swallowed
 from etld.schemas.registry import open_schemas
 from etld.schemas.registry.asked import schema_texts
 from etld.schemas.registry.cache import SchemaCache
-from etld.serdes import formats
 from etld.serdes.base import BadRecord
 from etld.sinks.base import EventRows, RecordCounts
 from etld.sinks.postgres.partitions import making
 from etld.sinks.postgres.unwrap import connection_of
 from etld.stream import Batch, BatchHandler, Work
+from etld.stream.reading import by_partition, outcomes, read_events
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -46,7 +44,6 @@ log = logging.getLogger("etld.processor")
 _SAMPLES = 16
 #: Where no aggregator keeps them, or a batch waits for one.
 _PARTITIONS_EVERY = 60.0
-_PARTITION, _OFFSET = "kafka_partition", "kafka_offset"
 
 
 @dataclass
@@ -110,19 +107,10 @@ class ProcessorHandler(BatchHandler[Rows]):
     def prepare(self, batch: Batch) -> Rows:
         """Decode the whole batch natively, transform it, and make it ready for the sink."""
         assert self._schemas is not None
-        headers = batch.header(formats.SCHEMA_HEADER)
-        decoded = formats.decode_batch(self.killers.values_of(batch), self._schemas, headers=headers)
-        frames: list[pl.DataFrame] = []
-        filtered: list[int] = []
-        more: list[BadRecord] = []
-        for decoded_frame in decoded.frames:
-            frame, out, wrong = ready(decoded_frame, self._transform, self._event_type)
-            frames.append(_with_coordinates(frame, batch))
-            filtered += out["row"].to_list()
-            more += wrong
-        rows, unwritable = encoded(self.encode, frames)
-        bad = sorted([*self.killers.explained(batch, decoded.bad), *more, *unwritable], key=lambda b: b.row)
-        work = Rows(batch, _outcomes(batch, bad, filtered), rows, bad)
+        read = read_events(batch, self.killers, self._schemas, self._transform, self._event_type)
+        rows, unwritable = encoded(self.encode, read.frames)
+        bad = sorted([*read.bad, *unwritable], key=lambda one: one.row)
+        work = Rows(batch, outcomes(batch, bad, read.filtered), rows, bad)
         work.letters = [self._letter(batch, one, None) for one in bad]
         return work
 
@@ -230,36 +218,9 @@ class ProcessorHandler(BatchHandler[Rows]):
                 self._worker.observe("end_to_end_seconds", max(0.0, now - accepted), end - begin)
 
 
-def _with_coordinates(frame: pl.DataFrame, batch: Batch) -> pl.DataFrame:
-    """Add the Kafka partition and offset of each row, and when Kafka took it."""
-    times = pl.concat([pl.Series("", share.records.all_milliseconds(), pl.Int64) for share in batch])
-    offsets = pl.concat([pl.Series(_OFFSET, share.records.offsets, pl.Int64) for share in batch])
-    partitions = pl.concat(
-        [pl.repeat(share.partition.number, share.count, dtype=pl.Int32, eager=True) for share in batch]
-    )
-    added = [partitions.alias(_PARTITION), offsets, accepted(times)]
-    if frame.height != batch.count:
-        added = [one.gather(frame["row"]) for one in added]
-    return frame.with_columns(added)
-
-
-def _outcomes(batch: Batch, bad: list[BadRecord], filtered: list[int]) -> dict[Partition, RecordCounts]:
-    """What is expected to become of each partition's records."""
-    dead = _by_partition(batch, (one.row for one in bad))
-    out = _by_partition(batch, filtered)
-    return {
-        share.partition: RecordCounts(
-            stored=share.count - dead[share.partition] - out[share.partition],
-            filtered=out[share.partition],
-            dead=dead[share.partition],
-        )
-        for share in batch
-    }
-
-
 def changes(work: Rows, found: StoredRows) -> dict[Partition, RecordCounts]:
     """What the sink found makes of the expected outcomes."""
-    dead = _by_partition(work.batch, (one.row for one in found.refused))
+    dead = by_partition(work.batch, (one.row for one in found.refused))
     found_out = {}
     for share in work.batch:
         expected = work.outcomes[share.partition].stored
@@ -270,7 +231,3 @@ def changes(work: Rows, found: StoredRows) -> dict[Partition, RecordCounts]:
         work.refused += died
         found_out[share.partition] = RecordCounts(stored=new - expected, duplicate=twice, dead=died)
     return found_out
-
-
-def _by_partition(batch: Batch, rows: Iterable[int]) -> Counter[Partition]:
-    return Counter(batch.locate(row)[0].partition for row in rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from etld.config.names import AGGREGATOR, CORRECTOR, PROCESSOR
+from etld.config.names import AGGREGATOR, CORRECTOR, LAKE, PROCESSOR
 from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare_letters import compare_letters
 from etld.reconcile.report import Report
@@ -56,15 +56,39 @@ def compare(
             report.partitions.append(_partition(row, low, high, gone))
         if row.consumer_group.startswith(PROCESSOR) or row.consumer_group == CORRECTOR:
             waiting += max(0, high - row.next_offset)
-    known = {Partition(row.topic, row.partition) for row in counts.positions if row.consumer_group != AGGREGATOR}
+    known = {
+        Partition(row.topic, row.partition)
+        for row in counts.positions
+        if row.consumer_group != AGGREGATOR and not row.consumer_group.startswith(LAKE)
+    }
     for partition, (low, high) in watermarks.items():
         if partition not in known and partition.topic != kafka.parked_topic and high > low:
             waiting += high - low
     open_letters = sum(report.dead_letters[state] for state in ("new", "repaired", "resent"))
     report.in_flight = waiting + counts.outbox + open_letters + counts.letters.unannounced
     report.differences += _table(counts)
+    report.differences += _lake(counts, report)
     report.differences += compare_letters(counts, watermarks, kafka, in_memory_broker=in_memory_broker)
     return report
+
+
+def _lake(counts: Counts, report: Report) -> Iterable[str]:
+    for one in counts.lake:
+        report.lake.append(
+            {
+                "table": one.table,
+                "event_type": one.event_type,
+                "rows": one.rows,
+                "files": one.files,
+                "bytes": one.bytes,
+                "committed_at": one.committed_at.isoformat(),
+            }
+        )
+        if one.rows != one.expected:
+            yield (
+                f"the lake's {one.table} has {one.rows} rows, and the positions of the same snapshot account for"
+                f" {one.expected} ({one.rows - one.expected:+d}): rows were added or deleted by somebody else"
+            )
 
 
 def _table(counts: Counts) -> Iterable[str]:

@@ -12,6 +12,7 @@ from etld.sinks.postgres import read_rows, removed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from etld.postgres.connections import Connection
     from etld.reconcile.positions import PositionCounts
@@ -38,6 +39,19 @@ class LetterCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class LakeCounts:
+    """A table of the lake as of a snapshot: its rows, and as many as the positions in that snapshot account for."""
+
+    event_type: str
+    table: str
+    rows: int
+    expected: int
+    files: int
+    bytes: int
+    committed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """All counts of one moment.
 
@@ -52,6 +66,7 @@ class Counts:
     letters_by_state: dict[str, int]
     outbox: int
     letters: LetterCounts
+    lake: Sequence[LakeCounts] = ()
 
 
 def read_counts(conn: Connection, cluster_id: str) -> Counts:
@@ -69,6 +84,7 @@ def read_counts(conn: Connection, cluster_id: str) -> Counts:
             {state: int(count) for state, count in states},
             int(outbox[0]) if outbox else 0,
             _read_letter_counts(conn),
+            [LakeCounts(*row) for row in conn.execute(_SQL.lake)],
         )
 
 

@@ -1,3 +1,8 @@
+-- name: lake
+SELECT event_type, name, row_count, expected_rows, file_count, byte_count, committed_at
+FROM etld.lake_table
+ORDER BY event_type
+
 -- name: letters_by_state
 SELECT state, count(*) FROM etld.dead_letter GROUP BY 1
 

@@ -10,7 +10,8 @@ from typing import Any
 class Report:
     """The state of every partition, and what does not add up; `differences` are sentences.
 
-    `summaries`: [{"name", "equal"}], where None stands for "not caught up yet".
+    `summaries`: [{"name", "equal"}], where None stands for "not caught up yet". `lake`: the tables, as their workers
+    have last committed them: [{"table", "event_type", "rows", "files", "bytes", "committed_at"}].
     """
 
     partitions: list[dict[str, Any]] = field(default_factory=list)
@@ -18,6 +19,7 @@ class Report:
     dead_letters: dict[str, int] = field(default_factory=dict)
     in_flight: int = 0
     summaries: list[dict[str, Any]] = field(default_factory=list)
+    lake: list[dict[str, Any]] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -34,5 +36,6 @@ class Report:
             "dead_letters": self.dead_letters,
             "in_flight": self.in_flight,
             "summaries": self.summaries,
+            "lake": self.lake,
             "differences": self.differences,
         }

@@ -124,6 +124,14 @@ class RecordCounts:
     filtered: int = 0
     dead: int = 0
 
+    def __add__(self, other: RecordCounts) -> RecordCounts:
+        return RecordCounts(
+            self.stored + other.stored,
+            self.duplicate + other.duplicate,
+            self.filtered + other.filtered,
+            self.dead + other.dead,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -143,16 +151,22 @@ class EventRows:
     """Events for the table of events, as the sink's `encode` made them ready.
 
     The frames have the columns of an event, `row` (its number in the batch), `accepted_at`, `kafka_partition` and
-    `kafka_offset`. `payload` is the sink's own.
+    `kafka_offset`. `payload` is the sink's own, of `size` bytes.
     """
 
     frames: Sequence[pl.DataFrame]
     payload: Any = None
+    size: int = 0
 
     @property
     def height(self) -> int:
         """How many events."""
         return sum(frame.height for frame in self.frames)
+
+
+def joined(parts: Sequence[EventRows]) -> EventRows:
+    """Several as one, for a sink that makes nothing of them ahead of the write."""
+    return EventRows([frame for one in parts for frame in one.frames])
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +243,9 @@ class Sink(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
 
+    #: A write may take so many seconds; None: as long as [postgres] lets a statement and a connection take.
+    write_within: ClassVar[float | None] = None
+
     #: Why it is out of reach at the moment, or None.
     problem: str | None = None
 
@@ -275,3 +292,11 @@ class Sink(ABC):
     def encode(self, frames: Sequence[pl.DataFrame]) -> EventRows:
         """Make events ready for `Transaction.write_events`, ahead of the write."""
         return EventRows(frames)
+
+    def join(self, parts: Sequence[EventRows]) -> EventRows:
+        """One of several that `encode` made, in this order."""
+        return joined(parts)
+
+    def leave_out(self, rows: EventRows, numbers: Collection[int]) -> EventRows:
+        """What `encode` or `join` made, without the events of some partitions of the topic, by number."""
+        return EventRows([frame.filter(~frame["kafka_partition"].is_in(list(numbers))) for frame in rows.frames])

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     OpenSink = Callable[[Worker, Consumer], Sink]
 
+
+def _open_lake(worker: Worker, consumer: Consumer) -> Sink:
+    # What speaks Iceberg is large, and only the lake's own worker needs it.
+    from etld.sinks.iceberg.opening import open_sink
+
+    return open_sink(worker, consumer)
+
+
 SINKS: Mapping[str, OpenSink] = {
+    "lake": _open_lake,
     "memory": memory.open_sink,
     "postgres": postgres.open_sink,
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from etld.kafka.records import Records
+from etld.kafka.records import Records, SpentRecords
 from etld.sinks.base import Advance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from etld.kafka.ports import Polled
     from etld.kafka.types import Offset, Partition
@@ -75,7 +75,7 @@ class Batch:
     @property
     def count(self) -> int:
         """The records of all partitions."""
-        return len(self.values)
+        return sum(share.count for share in self.shares)
 
     @property
     def advances(self) -> list[Advance]:
@@ -133,6 +133,19 @@ class Batch:
         gone = set(partitions)
         kept = tuple(share for share in self.shares if share.partition not in gone)
         return Batch(kept) if kept else None
+
+
+def spent(batches: Sequence[Batch]) -> Batch:
+    """Batches that follow each other as one step, whose records are needed no more."""
+    shares: dict[Partition, PartitionBatch] = {}
+    for batch in batches:
+        for share in batch:
+            first = shares.get(share.partition, share)
+            count = share.count + (first.count if first is not share else 0)
+            some = first if first.count else share
+            records = SpentRecords(share.partition, count, some.records.values[0] if some.count else None)
+            shares[share.partition] = replace(first, next_offset=share.next_offset, records=records)
+    return Batch(tuple(shares[partition] for partition in sorted(shares)))
 
 
 def up_to(polled: Polled, until: Mapping[Partition, Offset]) -> Polled:

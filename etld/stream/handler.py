@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from etld.sinks.base import EventRows, RecordCounts
+from etld.sinks.base import EventRows, RecordCounts, joined
 from etld.stream.killers import Killers
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ class Work:
 W = TypeVar("W", bound=Work)
 
 
+@dataclass(frozen=True, slots=True)
+class Gathers:
+    """Prepared batches wait for each other, the oldest for so many `seconds`, until they are `size` bytes together."""
+
+    seconds: float
+    size: int
+
+
 class BatchHandler(Generic[W]):
     """One role's part in the loop.
 
@@ -55,11 +63,29 @@ class BatchHandler(Generic[W]):
     owned: Container[Partition] = ()
     #: Makes events ready for `Transaction.write_events`, in the way of the sink.
     encode: Callable[[Sequence[pl.DataFrame]], EventRows] = EventRows
+    #: Makes one of several of those.
+    join: Callable[[Sequence[EventRows]], EventRows] = joined
+    #: Leaves the events of some partitions out of those, by number.
+    leave_out: Callable[[EventRows, Collection[int]], EventRows]
     #: Records that `prepare` has to leave out.
     killers: Killers = Killers()
+    #: For how much company a prepared batch waits; None: each is written by itself.
+    gathers: Gathers | None = None
 
     def prepare(self, batch: Batch) -> W:
         """Decode and transform; nothing of the sink. What it raises is retried for ever, with an alarm."""
+        raise NotImplementedError
+
+    def gathered(self, works: Sequence[W]) -> W:
+        """One work of several that follow each other, with a batch of spent records: for a role that `gathers`."""
+        raise NotImplementedError
+
+    def without(self, work: W, partitions: Collection[Partition]) -> W | None:
+        """A gathered work without some partitions; None when nothing is left."""
+        raise NotImplementedError
+
+    def size(self, work: W) -> int:
+        """The bytes of a gathered work."""
         raise NotImplementedError
 
     def write(self, transaction: Transaction, work: W, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:

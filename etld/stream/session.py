@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import zlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,11 @@ from etld.errors import EtldError
 from etld.isolation.in_hand import PREPARING
 from etld.kafka.errors import KafkaProblem
 from etld.kafka.ports import Membership
-from etld.kafka.static_id import daemon_of, static_id
 from etld.sinks.base import SinkError
 from etld.stream.assignments import Assignments
 from etld.stream.batch import next_batch, up_to
+from etld.stream.gathering import Gathering
+from etld.stream.member import instance, is_missed
 from etld.stream.report import SessionReport
 from etld.stream.silence import Silence
 from etld.stream.writer import Writer
@@ -57,6 +57,7 @@ class Session:
         self._timings = timings
         self._sink = resources.sink
         self._backlog: deque[Batch] = deque()
+        self._gathering = Gathering(handler)
         self._report = SessionReport(worker, resources.in_time, resources.reached, with_totals=handler.reports_totals)
         self._assignments = Assignments(resources, self._report)
         self._next_check = time.monotonic() + self._timings.check_topics_every
@@ -67,11 +68,11 @@ class Session:
         vetting.drop()
         handler.cluster_id = resources.cluster_id
         handler.owned = self._assignments.owned
-        handler.encode = self._sink.encode
+        handler.encode, handler.join, handler.leave_out = self._sink.encode, self._sink.join, self._sink.leave_out
         with self._sink.beside() as side:
             handler.start(side)
         self._writer = Writer(self._sink, handler, vetting.in_hand, timings.write_retry)
-        self._instance = _instance(worker, resources, handler.topics, handler.daemon())
+        self._instance = instance(worker, resources.admin, handler)
         self._consumer = resources.cluster.consumer(
             Membership(
                 resources.group_in_kafka,
@@ -118,7 +119,8 @@ class Session:
         self._take_back()
         if self._vetting.partitions:
             self._take_vetted()
-        if self._writer.full:
+        self._hand_over(self._gathering.is_due)
+        if self._writer.full or self._gathering.is_full:
             # One batch being written and one in waiting keep the sink busy: a third would only take memory.
             self._wait_for_writer()
             return
@@ -171,7 +173,17 @@ class Session:
             head, tail = batch.split(few)
             self._backlog.appendleft(tail)
             work = self._handler.prepare(head)
-        self._writer.submit(work)
+        if self._gathering.is_on:
+            self._gathering.add(work)
+        else:
+            self._writer.submit(work)
+
+    def _hand_over(self, wanted: bool) -> None:
+        """Have the writer take what was gathered, if that is wanted: not while it is at the last one."""
+        if wanted and self._gathering and not self._writer.busy and self._writer.idle:
+            work = self._gathering.take()
+            work.note = self._vetting.note(work.batch)
+            self._writer.submit(work)
 
     def _cannot_prepare(self, batch: Batch, error: Exception) -> None:
         told = isinstance(error, EtldError)
@@ -198,7 +210,10 @@ class Session:
         if self._stalled_since is None:
             self._stalled_since = now
         if now - self._stalled_since < 1.0:
-            self._writer.wait_room(0.05)
+            if self._gathering.is_on:
+                self._writer.wait_idle(0.05)
+            else:
+                self._writer.wait_room(0.05)
             return
         # The sink is slow or away: keep the membership alive without reading on.
         self._stand_still()
@@ -209,7 +224,9 @@ class Session:
         while True:
             self._read(self._timings.still_poll)
             self._settle()
-            if self._is_to_rest() and self._writer.idle and self._handler.at_rest():
+            resting = self._is_to_rest()
+            self._hand_over(resting or self._gathering.is_due)
+            if resting and self._writer.idle and not self._gathering and self._handler.at_rest():
                 self._rest()
             if time.monotonic() >= deadline or self._worker.stopping:
                 break
@@ -243,8 +260,7 @@ class Session:
         self._take_done()
         if self._writer.failure is not None:
             raise self._writer.failure
-        limits = self._worker.config.postgres
-        if self._writer.stuck_for() < limits.statement_timeout + limits.connect_timeout + 5:
+        if self._writer.stuck_for() < self._write_within():
             self._worker.beat()
         self._report.fault(self._sink.name, self._writer.problem or self._sink.problem)
         now = time.monotonic()
@@ -261,6 +277,10 @@ class Session:
         if now >= self._next_check:
             self._next_check = now + self._timings.check_topics_every
             self._assignments.check(broker_is_well=not self._consumer.broker_problem)
+
+    def _write_within(self) -> float:
+        limits = self._worker.config.postgres
+        return self._sink.write_within or limits.statement_timeout + limits.connect_timeout + 5
 
     def _take_done(self) -> None:
         while self._writer.done:
@@ -297,6 +317,7 @@ class Session:
         self._writer.wait_idle(_HAND_OVER_WITHIN)
         self._assignments.drop(partitions)
         self._vetting.drop(partitions)
+        self._gathering.drop(partitions)
         kept = (batch.without(partitions) for batch in self._backlog)
         self._backlog = deque(batch for batch in kept if batch is not None)
 
@@ -310,38 +331,8 @@ class Session:
             self._report.totals(written.totals)
             self._handler.committed(written.work)
         self._report.commit(self._consumer)
-        if self._worker.stopping and self._is_missed():
+        if self._worker.stopping and is_missed(self._worker, self._resources, self._handler, self._instance):
             self._consumer.leave(_LEAVE_WITHIN)
         self._consumer.close(_CLOSE_WITHIN)
         if self._worker.stopping:
             self._report.clear_faults()
-
-    def _is_missed(self) -> bool:
-        """Does it go for good, and is there somebody who would read its partitions?
-
-        Where all go together they are to find them as they were: an empty group waits for its members at first.
-        """
-        self._worker.receive()  # SIGTERM may have come before the message that says why
-        leaves = self._worker.leaves
-        if leaves is None:
-            return False
-        try:
-            members = self._resources.admin.members([self._resources.group_in_kafka])
-        except KafkaProblem:
-            return False
-        others = {one.instance for one in members} - {self._instance}
-        if leaves == "daemon":
-            others = {one for one in others if daemon_of(one) != self._handler.daemon()}
-        return bool(others)
-
-
-def _instance(worker: Worker, resources: Resources, topics: Sequence[str], daemon: str) -> str:
-    """The static id of this slot, for this set of topics.
-
-    A static member that comes back is given its old partitions without a rebalance. With other topics it would wait
-    for ever for the new ones, and of a topic that was made anew with fewer partitions it would get some that are no
-    more: so with other topics, or topic ids, it is another member.
-    """
-    there = resources.admin.topics(topics)
-    named = ",".join(f"{topic}={there[topic].topic_id if topic in there else ''}" for topic in sorted(topics))
-    return static_id(worker.config.node_id, worker.name, zlib.crc32(named.encode()), daemon)

@@ -122,6 +122,16 @@ def _aggregator_restart(config: Config, _event_type: str | None) -> Iterable[str
     return (*_SERVERS, "aggregator", "charts", "summaries", *used)
 
 
+def _lake(config: Config) -> Counts:
+    return [(name, config.lake.workers) for name in config.event_types] if config.lake.enabled else []
+
+
+def _lake_restart(_config: Config, event_type: str | None) -> Iterable[str]:
+    own = ("topic", "transform", "schema", "unknown_fields")
+    more = ("storage.dedup_window", "storage.erasure_key_file", "state_dir")
+    return (*_SERVERS, "lake", *more, *(f"event_types.{event_type}.{key}" for key in own))
+
+
 def _records_processor(_config: Config, event_type: str | None) -> Iterable[str]:
     return [f"event_types.{event_type}.{key}" for key in ("topic", "transform")]
 
@@ -142,7 +152,7 @@ def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
 #: What the console works with: its pages read events, summaries and letters as the others do.
 _CONSOLE_USES = "event_types summaries charts.dir storage aggregator.dedup_window corrector alerts ingest.keys_file"
 #: What it only shows on its page of the configuration.
-_CONSOLE_SHOWS = "state_dir ingest processor breaker aggregator charts python supervisor log"
+_CONSOLE_SHOWS = "state_dir ingest processor breaker lake aggregator charts python supervisor log"
 
 
 _ALL: tuple[WorkerKind, ...] = (
@@ -208,6 +218,15 @@ _ALL: tuple[WorkerKind, ...] = (
             "event_types",
             *(f"ingest.{name}" for name in ("timezone", "max_age", "max_ahead")),
         ),
+    ),
+    WorkerKind(
+        "lake",
+        3,
+        "etld.lake.main:run",
+        "events from Kafka into the lake",
+        _lake,
+        restart=_lake_restart,
+        together=_records_processor,
     ),
     WorkerKind(
         "ingest",

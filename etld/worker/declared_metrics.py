@@ -84,6 +84,17 @@ _METRICS = (
         "dead_letters", "gauge", "Dead letters of the database by their state now; one daemon of all tells them."
     ),
     DeclaredMetric("dead_letters_received", "counter", "Records read from the dead letter queue."),
+    # The lake.
+    DeclaredMetric("lake_rows", "gauge", "Rows of a table of the lake."),
+    DeclaredMetric("lake_files", "gauge", "Data files of a table of the lake."),
+    DeclaredMetric("lake_bytes", "gauge", "Bytes of those files."),
+    DeclaredMetric(
+        "lake_newest_timestamp_seconds", "gauge", "When Kafka took the newest event that this worker has committed."
+    ),
+    DeclaredMetric("lake_commit_seconds", "histogram", "Time to write and commit a snapshot of the lake.", SECONDS),
+    DeclaredMetric(
+        "lake_commit_conflicts", "counter", "Commits to the lake that another's came before; they go again."
+    ),
     # The console.
     DeclaredMetric("console_requests", "counter", "Requests to the console, by its path and the status of the answer."),
     DeclaredMetric("console_request_seconds", "histogram", "Time to answer a request to the console.", SECONDS),

@@ -70,7 +70,7 @@ class CorrectorSection(Section):
     )
 
 
-Role = Literal["ingest", "processor", "aggregator", "corrector", "console", "alerts"]
+Role = Literal["ingest", "processor", "aggregator", "corrector", "lake", "console", "alerts"]
 #: Every kind of worker that a host may leave to others.
 ROLES: tuple[Role, ...] = get_args(Role)
 

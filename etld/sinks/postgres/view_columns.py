@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from etld.schemas.fields import DETAILS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from etld.schemas.tree import Type
 
@@ -94,12 +94,15 @@ class ViewColumns:
         return tuple(column for column in self.columns if column.name != column.field)
 
 
-def columns_of(top: Type, before: Sequence[ViewColumn] = ()) -> ViewColumns:
-    """The columns for a schema, beginning with those that the view has, unless one has another type now."""
+def columns_of(top: Type, before: Sequence[ViewColumn] = (), taken: Iterable[str] = ()) -> ViewColumns:
+    """The columns for a schema, beginning with those that the view has, unless one has another type now.
+
+    `taken` are more names that no field may have.
+    """
     wanted = dict(_fields(top))
     changed = any(wanted.get((one.details, one.field), one.type) != one.type for one in before)
     found = [] if changed else list(before)
-    taken = {*OF_EVERY_EVENT, *(one.name for one in found)}
+    taken = {*OF_EVERY_EVENT, *taken, *(one.name for one in found)}
     there = {(one.details, one.field) for one in found}
     left_out = []
     for (details, field), kind in wanted.items():

@@ -6,23 +6,31 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from etld.postgres.connections import Connection, TimedConnection, configure, conninfo
 from etld.postgres.errors import OperationalError
 from etld.postgres.migrate import migrate
+from etld.schemas.event_schema import EventSchema
 from etld.sinks.base import Consumer, Sink
+from etld.sinks.iceberg.known_ids import TableIds
+from etld.sinks.iceberg.layout import Layout
+from etld.sinks.iceberg.sink import IcebergSink
+from etld.sinks.iceberg.table import LakeTable
 from etld.sinks.memory import MemorySink, MemoryStore
 from etld.sinks.postgres.sink import PostgresSink
+from support.source_checks import ROOT
 
 
 class SinkUnderTest(ABC):
     """One place where rows go, opened by several consumers."""
 
-    #: An event that the sink refuses as data, by what is changed in a good one.
-    refused: dict[str, Any]
+    #: An event that the sink refuses as data, by what is changed in a good one; None: it takes all that is storable.
+    refused: dict[str, Any] | None
 
     @abstractmethod
     def open(self, owner: str, group: str = "group") -> Sink:
@@ -110,9 +118,61 @@ class InPostgres(SinkUnderTest):
         return conn
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.integration)])
-def under_test(request: pytest.FixtureRequest) -> SinkUnderTest:
+class BreakingCatalog(SqlCatalog):
+    """A catalog that is away, or whose answers are lost, by order."""
+
+    def __init__(self, orders: InLake, **properties: str) -> None:
+        super().__init__("etld", **properties)
+        self._orders = orders
+
+    def commit_table(self, table: Any, requirements: Any, updates: Any) -> Any:
+        lost = self._orders.lost.pop(0) if self._orders.lost else None
+        answer = None if lost is False else super().commit_table(table, requirements, updates)
+        if lost is not None:
+            raise ConnectionResetError("the catalog went away before its answer came")
+        return answer
+
+
+class InLake(SinkUnderTest):
+    """Iceberg, with its catalog in SQLite and its files in a folder."""
+
+    refused = None
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._away = False
+        self.lost: list[bool] = []
+        schema = EventSchema.parse((ROOT / "schemas/purchase.avsc").read_text()).tree
+        self._table = LakeTable(self._catalog, ("etld", "event_purchase"), Layout.of(schema), {})
+
+    def open(self, owner: str, group: str = "group") -> Sink:
+        consumer = Consumer("cluster", group, owner)
+        return IcebergSink(self._table.again(), consumer, lambda: TableIds(30 * 86_400, self._folder / "ids"))
+
+    def rows(self) -> set[str]:
+        found = self._table.load().scan(selected_fields=("event_id",)).to_arrow()["event_id"].to_pylist()
+        assert len(found) == len(set(found))
+        return {str(one) for one in found}
+
+    def lose_answer(self, *, happened: bool) -> None:
+        self.lost.append(happened)
+
+    def cut(self, *, away: bool) -> None:
+        self._away = away
+
+    def _catalog(self) -> SqlCatalog:
+        if self._away:
+            raise ConnectionRefusedError("connection refused")
+        return BreakingCatalog(
+            self, uri=f"sqlite:///{self._folder}/catalog.db", warehouse=f"file://{self._folder}/warehouse"
+        )
+
+
+@pytest.fixture(params=["memory", "lake", pytest.param("postgres", marks=pytest.mark.integration)])
+def under_test(request: pytest.FixtureRequest, tmp_path: Path) -> SinkUnderTest:
     """Each sink in its turn."""
     if request.param == "memory":
         return InMemory()
+    if request.param == "lake":
+        return InLake(tmp_path)
     return InPostgres(request.getfixturevalue("database"))

@@ -180,15 +180,15 @@ def test_after_another_claim_nobody_says_whether_it_happened(under_test: SinkUnd
 
 
 def test_an_event_that_is_stored_is_a_duplicate(under_test: SinkUnderTest) -> None:
-    """First refused as a whole, then told apart."""
+    """Told apart at once, or after the sink has refused the batch as a whole."""
     sink = under_test.open("one#1")
     known, new = event(), event()
     Step(sink, claim(sink)[0], [known]).write()
     step = Step(sink, claim(sink)[0], [known, new])
-    with pytest.raises(SinkError) as caught:
-        step.write()
-    assert caught.value.verdict == "conflict"
-    totals = step.write("conflict")
+    try:
+        totals = step.write()
+    except SinkError:
+        totals = step.write("conflict")
     assert step.found is not None
     assert (step.found.stored, list(step.found.refused)) == ({0: 1}, [])
     assert (totals[KEY]["stored"], totals[KEY]["duplicate"]) == (2, 1)
@@ -208,6 +208,8 @@ def test_an_event_that_a_batch_has_twice_is_stored_once(under_test: SinkUnderTes
 
 
 def test_a_refused_event_is_told_apart_from_the_good_ones(under_test: SinkUnderTest) -> None:
+    if under_test.refused is None:
+        pytest.skip("it takes all that is storable")
     sink = under_test.open("one#1")
     good = [event(), event()]
     step = Step(sink, claim(sink)[0], [good[0], event(**under_test.refused), good[1]])

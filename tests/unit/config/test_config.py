@@ -57,6 +57,18 @@ def broken(*changes: tuple[str, str]) -> str:
         ("cors_origins = []", 'cors_origins = "*"', "ingest.cors_origins", "expected a list, got '*'"),
         ("cors_origins = []", "cors_origins = [1]", "ingest.cors_origins[0]", "expected text in quotes, got 1"),
         ("max_batch = 1000", "max_bach = 1000", "ingest.max_bach", 'unknown key; did you mean "max_batch"?'),
+        (
+            'catalog = "embedded"',
+            'catalog = "rest"',
+            "lake.catalog",
+            "'rest' needs its uri in [lake.properties]",
+        ),
+        (
+            'warehouse = ""',
+            'warehouse = "lake"',
+            "lake.warehouse",
+            'expected a URL such as "s3://bucket/path", or an absolute path',
+        ),
         ("window = 1000", "zzz = 1000", "breaker.zzz", "unknown key; known: ratio, retry_after, window"),
         ("[breaker]", "[braker]", "braker", 'unknown key; did you mean "breaker"?'),
         ('max_body = "1 MiB"', 'max_body = "1 parsec"', "ingest.max_body", "got '1 parsec'"),

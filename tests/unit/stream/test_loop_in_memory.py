@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from etld.sinks.base import (
     Verdict,
 )
 from etld.sinks.memory import MemorySink, MemoryStore, MemoryTransaction
-from etld.stream import Batch, BatchHandler, BatchLimits, Timings, Work
+from etld.stream import Batch, BatchHandler, BatchLimits, Gathers, Timings, Work
+from etld.stream.batch import spent
 from etld.worker import Addresses
 from etld.worker.metrics import key
 from etld.worker.testing import LocalWorker
@@ -104,11 +105,16 @@ class Running:
     """A loop in a thread of its own."""
 
     def __init__(
-        self, cluster: MemoryCluster, store: MemoryStore, name: str = "collector-0", limits: BatchLimits = LIMITS
+        self,
+        cluster: MemoryCluster,
+        store: MemoryStore,
+        name: str = "collector-0",
+        limits: BatchLimits = LIMITS,
+        handler: Collector | None = None,
     ) -> None:
         addresses = Addresses(http="", kafka="", postgres="", schema_registry="embedded", control="")
         self.worker = LocalWorker(SETTINGS, "collector", name, addresses)
-        self.handler = Collector()
+        self.handler = handler or Collector()
         self.sink: MemorySink | None = None
         self.failure: BaseException | None = None
         self.cluster, self.store, self.limits = cluster, store, limits
@@ -149,8 +155,8 @@ Start = Callable[..., Running]
 def start(cluster: MemoryCluster, store: MemoryStore) -> Iterator[Start]:
     made: list[Running] = []
 
-    def begin(name: str = "collector-0") -> Running:
-        one = Running(cluster, store, name)
+    def begin(name: str = "collector-0", handler: Collector | None = None) -> Running:
+        one = Running(cluster, store, name, handler=handler)
         made.append(one)
         one.thread.start()
         return one
@@ -192,6 +198,103 @@ def test_a_lost_connection_is_waited_out(cluster: MemoryCluster, store: MemorySt
     running = start()
     stored(store, b"a")
     wait_until(lambda: "memory" not in running.faults, 5, interval=0.005)
+
+
+class Gatherer(Collector):
+    """Has its batches gathered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gathers = Gathers(60.0, 5)
+        self.values: dict[int, list[tuple[Partition, bytes | None]]] = {}
+
+    def prepare(self, batch: Batch) -> GatheredWork:
+        outcomes = super().prepare(batch).outcomes
+        values = [(part.partition, value) for part in batch for value in part.records.values]
+        return GatheredWork(batch, outcomes, values)
+
+    def gathered(self, works: Sequence[Any]) -> GatheredWork:
+        sums: dict[Partition, RecordCounts] = {}
+        for work in works:
+            for partition, counts in work.outcomes.items():
+                sums[partition] = counts + sums.get(partition, RecordCounts())
+        return GatheredWork(spent([work.batch for work in works]), sums, [one for work in works for one in work.values])
+
+    def without(self, work: Any, partitions: Collection[Partition]) -> GatheredWork | None:
+        batch = work.batch.without(partitions)
+        if batch is None:
+            return None
+        outcomes = {key: counts for key, counts in work.outcomes.items() if key not in partitions}
+        return GatheredWork(batch, outcomes, [one for one in work.values if one[0] not in partitions])
+
+    def size(self, work: Any) -> int:
+        return len(work.values)
+
+    def write(self, transaction: Transaction, work: Any, verdict: Verdict | None) -> Mapping[Partition, RecordCounts]:
+        assert isinstance(transaction, MemoryTransaction)
+        self.sizes.append(work.batch.count)
+        for _, value in work.values:
+            transaction.add(value)
+        return {}
+
+
+@dataclass
+class GatheredWork(Work):
+    """Values that are kept without their records."""
+
+    values: list[tuple[Partition, bytes | None]] = field(default_factory=list)
+
+
+def test_prepared_batches_are_gathered_until_they_are_many(
+    cluster: MemoryCluster, store: MemoryStore, start: Start
+) -> None:
+    """Then they are one write, whose position is behind all of them."""
+    gatherer = Gatherer()
+    running = start(handler=gatherer)
+    for number in range(4):
+        cluster.append(FIRST, b"%d" % number)
+        wait_until(lambda: gatherer.prepared > number, 5, interval=0.005)  # noqa: B023  # called at once
+    assert store.effects == []
+    cluster.append(SECOND, b"4")
+    stored(store, b"0", b"1", b"2", b"3", b"4")
+    assert gatherer.sizes == [5]
+    assert positions(store) == {FIRST: 4, SECOND: 1}
+    assert not running.faults
+
+
+def test_a_pause_lets_go_of_what_was_gathered(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    """It is written, so that all stand at the same positions."""
+    gatherer = Gatherer()
+    running = start(handler=gatherer)
+    cluster.append(FIRST, b"a")
+    wait_until(lambda: gatherer.prepared == 1, 5, interval=0.005)
+    running.worker.paused = True
+    stored(store, b"a")
+
+
+def test_what_waits_too_long_is_written(cluster: MemoryCluster, store: MemoryStore, start: Start) -> None:
+    gatherer = Gatherer()
+    gatherer.gathers = Gathers(0.05, 1000)
+    start(handler=gatherer)
+    cluster.append(FIRST, b"a")
+    stored(store, b"a")
+
+
+def test_what_was_gathered_of_a_partition_that_is_taken_is_read_by_its_next_owner(
+    cluster: MemoryCluster, store: MemoryStore, start: Start
+) -> None:
+    """Once, whoever writes it."""
+    first, second = Gatherer(), Gatherer()
+    second.gathers = first.gathers = Gathers(60.0, 2)
+    start(handler=first)
+    cluster.append(FIRST, b"a")
+    wait_until(lambda: first.prepared == 1, 5, interval=0.005)
+    start("collector-1", handler=second)
+    wait_until(lambda: len(set(map(len, (first.owned, second.owned)))) == 1 and len(first.owned) == 1, 10, "shared")  # type: ignore[arg-type]
+    for partition in (FIRST, SECOND):
+        cluster.append(partition, b"%d1" % partition.number)
+        cluster.append(partition, b"%d2" % partition.number)
+    stored(store, b"a", b"01", b"02", b"11", b"12")
 
 
 @pytest.mark.parametrize("happened", [True, False])

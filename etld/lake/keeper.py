@@ -1,0 +1,136 @@
+"""The thread that looks after a table of the lake beside the batches: one of all workers of the table does it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from etld.erasure.arrival import Erasures
+from etld.errors import EtldError
+from etld.lake.forgotten import ForgottenRows
+from etld.postgres import beside, statements
+from etld.postgres.errors import DatabaseError
+from etld.sinks.iceberg.errors import is_of_the_world
+from etld.sinks.iceberg.opening import open_table
+from etld.sinks.iceberg.positions import topic_ids
+from etld.sinks.iceberg.table import columns_of
+from etld.sinks.iceberg.upkeep import Settings, Upkeep
+from etld.util.backoff import Backoff
+from etld.util.text import one_line
+
+if TYPE_CHECKING:
+    from etld.postgres.connections import Connection
+    from etld.sinks.iceberg.table import LakeTable
+    from etld.worker import Worker
+
+log = logging.getLogger("etld.lake")
+_SQL = statements.load(__package__, "keeper")
+
+# Seconds between two looks, at who was forgotten, at files, and for files that nobody needs.
+_LOOK_EVERY, _FILES_EVERY, _ORPHANS_EVERY = 5.0, 300.0, 86_400.0
+_LONGEST_PAUSE = 60.0
+# What was read before an erasure, and is committed after it, is so much later at most, beside commit_every.
+_SETTLE = 60.0
+_NICE = 10
+#: The table's property that says up to which change the erasures are carried out in it.
+ERASED = "etld.erasures"
+
+
+class LakeKeeper:
+    """Works while the worker does."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._erasures = Erasures(worker.config.erasure_key_path)
+        #: The change that was seen, and when (monotonic).
+        self._seen = (0, 0.0)
+        self._next_files = self._next_orphans = 0.0
+
+    def start(self) -> None:
+        """Begin, unless that is done."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop; what is under way is begun anew by the next keeper."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(3.0)
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        backoff = Backoff(_LOOK_EVERY, _LONGEST_PAUSE)
+        told: str | None = None
+        while not self._stop.is_set():
+            try:
+                table = open_table(self._worker)
+                try:
+                    with beside.connect(self._worker, "upkeep") as conn:
+                        self._keep(conn, table)
+                finally:
+                    table.close()
+                told = None
+                backoff.reset()
+            except Exception as error:
+                if not (isinstance(error, EtldError | DatabaseError) or is_of_the_world(error)):
+                    raise
+                text = one_line(error) or type(error).__name__
+                if text != told and not self._stop.is_set():
+                    log.warning("the upkeep of the lake failed, trying again: %s", text)
+                told = text
+                self._stop.wait(backoff.next())
+
+    def _keep(self, conn: Connection, table: LakeTable) -> None:
+        lake = self._worker.config.lake
+        upkeep = Upkeep(table, Settings(lake.target_file, lake.keep_snapshots), lambda: not self._stop.is_set())
+        while not self._stop.is_set():
+            row = conn.execute(_SQL.lock, {"table": table.title}).fetchone()
+            if row is not None and row[0]:
+                self._look(conn, table, upkeep)
+            self._stop.wait(_LOOK_EVERY)
+
+    def _look(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
+        self._forget(conn, table, upkeep)
+        now = time.monotonic()
+        if now >= self._next_files:
+            self._files(table, upkeep)
+            self._next_files = time.monotonic() + _FILES_EVERY
+        if now >= self._next_orphans:
+            swept = upkeep.sweep()
+            if swept:
+                log.info("deleted %d files of %s that no snapshot has", swept, table.title)
+            self._next_orphans = time.monotonic() + _ORPHANS_EVERY
+
+    def _files(self, table: LakeTable, upkeep: Upkeep) -> None:
+        retention = self._worker.config.lake.retention
+        gone = upkeep.drop_older(retention) if retention is not None else 0
+        less = upkeep.compact()
+        old = upkeep.expire_snapshots()
+        if gone or less or old:
+            log.info("%s: %d files less, %d rows and %d snapshots expired", table.title, less, gone, old)
+
+    def _forget(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
+        """Carry out erasures, once all that was read before them is committed."""
+        self._erasures.load(conn)
+        step = self._erasures.step
+        if not self._erasures.latest:
+            return
+        if self._seen[0] != step:
+            self._seen = (step, time.monotonic())
+        if time.monotonic() - self._seen[1] < self._worker.config.lake.commit_every + _SETTLE:
+            return
+        now = table.load()
+        if now.metadata.properties.get(ERASED) == str(step):
+            return
+        rows = ForgottenRows(self._erasures, columns_of(now), topic_ids(now))
+        gone = upkeep.rewrite(rows.kept, self._erasures.latest * 1000)
+        table.note({ERASED: str(step)})
+        log.info("%s: %d rows of forgotten subjects are gone; snapshots have them until they expire", table.title, gone)

@@ -1,0 +1,4 @@
+"""The lake as a sink: a table of Apache Iceberg for each event type, whose snapshots carry the positions.
+
+https://iceberg.apache.org/spec/
+"""

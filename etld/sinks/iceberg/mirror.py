@@ -1,0 +1,110 @@
+"""What a table of the lake says of itself, as rows of PostgreSQL: for `etld status`, `etld reconcile` and people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etld.kafka.types import Partition
+from etld.postgres import statements
+from etld.sinks.iceberg import positions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pyiceberg.table import Table
+
+    from etld.kafka.types import Offset
+    from etld.postgres.connections import Connection
+    from etld.sinks.base import Consumer
+    from etld.sinks.iceberg.positions import Book, LakePosition
+
+_SQL = statements.load(__package__, "mirror")
+_COLUMNS = (
+    *("topic_id", "start", "next", "epoch", "owner", "consumed", "stored", "duplicate", "filtered", "dead"),
+    *("gaps", "lost", "halted"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeState:
+    """A table as of one of its snapshots: rows, files and their bytes, and the positions that the snapshot carries.
+
+    `removed` rows have left it on purpose.
+    """
+
+    name: str
+    snapshot: int
+    sequence: int
+    rows: int
+    files: int
+    bytes: int
+    committed: int
+    removed: int
+    book: Book
+
+    @classmethod
+    def of(cls, name: str, table: Table, book: Book) -> LakeState:
+        """As the newest snapshot says."""
+        snapshot = table.current_snapshot()
+        assert snapshot is not None
+        told = {} if snapshot.summary is None else snapshot.summary.additional_properties
+        rows, files, size = (int(told.get(one, 0)) for one in ("total-records", "total-data-files", "total-files-size"))
+        sequence, gone = snapshot.sequence_number or 0, sum(positions.removed(table).values())
+        return cls(name, snapshot.snapshot_id, sequence, rows, files, size, snapshot.timestamp_ms, gone, book)
+
+    @property
+    def expected_rows(self) -> int:
+        """As many as the positions account for."""
+        return sum(one.stored + one.ended for one in self.book.values()) - self.removed
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A position that a person has changed: where the partition is to go on, of which topic."""
+
+    topic_id: str
+    next: Offset
+
+
+def write(conn: Connection, consumer: Consumer, event_type: str, state: LakeState, own: Collection[Partition]) -> None:
+    """Note the table, and the positions of partitions that are ours. Raises psycopg errors."""
+    mine = {partition: position for partition, position in state.book.items() if partition in own}
+    with conn.transaction():
+        conn.execute(_SQL.positions, {**_ids(consumer), **_arrays(mine)})
+        conn.execute(
+            _SQL.table,
+            {
+                "event_type": event_type,
+                "name": state.name,
+                "snapshot": state.snapshot,
+                "sequence": state.sequence,
+                "rows": state.rows,
+                "expected": state.expected_rows,
+                "files": state.files,
+                "bytes": state.bytes,
+                "committed": state.committed,
+            },
+        )
+
+
+def changed(conn: Connection, consumer: Consumer, book: Book) -> dict[Partition, Changed]:
+    """The halted positions that may go on, since a person has said from where. Raises psycopg errors."""
+    found = {}
+    for topic, number, topic_id, next_offset, epoch in conn.execute(_SQL.changed, _ids(consumer)):
+        mine = book.get(Partition(topic, number))
+        if mine is not None and mine.halted and epoch > mine.epoch:
+            found[Partition(topic, number)] = Changed(topic_id, next_offset)
+    return found
+
+
+def _ids(consumer: Consumer) -> dict[str, str]:
+    return {"cluster": consumer.cluster_id, "group": consumer.group}
+
+
+def _arrays(mine: Mapping[Partition, LakePosition]) -> dict[str, list[Any]]:
+    return {
+        "topic": [one.topic for one in mine],
+        "partition": [one.number for one in mine],
+        **{name: [getattr(one, name) for one in mine.values()] for name in _COLUMNS},
+    }

@@ -1,0 +1,33 @@
+-- What the lake says of itself, for all who ask the database: the truth is in the snapshots of its tables.
+
+-- name: positions
+-- A position whose epoch is higher was changed by a person since (`etld resume … --from low`): the next claim takes it.
+INSERT INTO etld.kafka_position AS p
+    (cluster_id, consumer_group, topic, partition, topic_id, start_offset, next_offset, owner_epoch, owner,
+    consumed, stored, duplicate, filtered, dead, gaps, lost, halted)
+SELECT %(cluster)s, %(group)s, m.*
+FROM unnest(%(topic)s::text[], %(partition)s::int[], %(topic_id)s::text[], %(start)s::bigint[], %(next)s::bigint[],
+    %(epoch)s::bigint[], %(owner)s::text[], %(consumed)s::bigint[], %(stored)s::bigint[], %(duplicate)s::bigint[],
+    %(filtered)s::bigint[], %(dead)s::bigint[], %(gaps)s::bigint[], %(lost)s::bigint[], %(halted)s::text[]) AS m
+ON CONFLICT (cluster_id, consumer_group, topic, partition) DO UPDATE
+SET topic_id = excluded.topic_id, start_offset = excluded.start_offset, next_offset = excluded.next_offset,
+    owner_epoch = excluded.owner_epoch, owner = excluded.owner, consumed = excluded.consumed, stored = excluded.stored,
+    duplicate = excluded.duplicate, filtered = excluded.filtered, dead = excluded.dead, gaps = excluded.gaps,
+    lost = excluded.lost, halted = excluded.halted, updated_at = now()
+WHERE p.owner_epoch <= excluded.owner_epoch
+
+-- name: changed
+SELECT topic, partition, topic_id, next_offset, owner_epoch
+FROM etld.kafka_position
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND halted = ''
+
+-- name: table
+INSERT INTO etld.lake_table AS t
+    (event_type, name, snapshot_id, sequence, row_count, expected_rows, file_count, byte_count, committed_at)
+VALUES (%(event_type)s, %(name)s, %(snapshot)s, %(sequence)s, %(rows)s, %(expected)s, %(files)s, %(bytes)s,
+    to_timestamp(%(committed)s / 1000.0))
+ON CONFLICT (event_type) DO UPDATE
+SET name = excluded.name, snapshot_id = excluded.snapshot_id, sequence = excluded.sequence,
+    row_count = excluded.row_count, expected_rows = excluded.expected_rows, file_count = excluded.file_count,
+    byte_count = excluded.byte_count, committed_at = excluded.committed_at
+WHERE t.sequence <= excluded.sequence OR t.name <> excluded.name

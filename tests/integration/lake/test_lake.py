@@ -1,0 +1,191 @@
+"""The lake of a whole daemon: every event once, whatever happens to its worker and its storage."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from support.daemon import Daemon
+from support.etld_client import EtldClient
+from support.lake import duck
+from support.object_storage import ObjectStorage
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+TYPES = ("purchase", "order", "delivery")
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[ObjectStorage]:
+    """Object storage, away from the daemon."""
+    made = ObjectStorage()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Callable[[], Daemon], storage: ObjectStorage) -> Iterator[Daemon]:
+    """A daemon whose lake is off, as shipped, and ready to be turned on."""
+    made = make_daemon()
+    secret = made.directory / "lake.credentials"
+    secret.write_text("# of the object storage\ns3.secret-access-key = word\n")
+    made.configure(
+        {
+            "lake.warehouse": "s3://lake/warehouse",
+            "lake.properties": storage.properties,
+            "lake.credentials_file": str(secret),
+            "lake.commit_every": "500 ms",
+        }
+    )
+    with made.running():
+        yield made
+
+
+class Lake:
+    """What DuckDB finds, by the catalog in PostgreSQL."""
+
+    def __init__(self, daemon: Daemon, storage: ObjectStorage) -> None:
+        self.daemon, self.storage = daemon, storage
+        self.etld = EtldClient(daemon)
+
+    def ask(self, event_type: str, query: str) -> list[tuple[Any, ...]]:
+        """`lake` is the table of an event type."""
+        found = self.etld.sql(
+            f"SELECT metadata_location FROM etld.iceberg_tables WHERE table_name = 'event_{event_type}'"
+        )
+        if not found:
+            return []
+        with duck() as connection:
+            self.storage.query(connection)
+            connection.execute(f"CREATE VIEW lake AS SELECT * FROM iceberg_scan('{found[0][0]}')")
+            return connection.execute(query).fetchall()
+
+    def rows(self) -> dict[str, int]:
+        """Rows by event type, as the workers told PostgreSQL."""
+        return dict(self.etld.sql("SELECT event_type, row_count FROM etld.lake_table WHERE row_count > 0"))
+
+    def has(self, wanted: Counter[str]) -> None:
+        """Wait until it has as many rows of each type as were sent; then count them by DuckDB, and compare them all."""
+        wait_until(lambda: self.rows() == dict(wanted), 60, f"{dict(wanted)} in the lake", interval=0.2)
+        for event_type in wanted:
+            of_type = f"FROM processed_events WHERE event_type = '{event_type}'"
+            stored = self.etld.sql(f"SELECT event_id::text, kafka_partition, kafka_offset {of_type} ORDER BY 1")
+            found = self.ask(
+                event_type, "SELECT event_id::text, kafka_partition, kafka_offset FROM lake ORDER BY event_id::text"
+            )
+            assert found == stored
+
+
+@pytest.fixture(scope="module")
+def lake(daemon: Daemon, storage: ObjectStorage) -> Lake:
+    return Lake(daemon, storage)
+
+
+@pytest.fixture(scope="module")
+def sent() -> Counter[str]:
+    """What was sent until now, by event type."""
+    return Counter()
+
+
+def send(daemon: Daemon, sent: Counter[str], count: int, *more: str) -> None:
+    """Send sample events."""
+    sent.update(daemon.json("generate", "--count", str(count), *more)["by_event_type"])
+
+
+def worker_pid(daemon: Daemon, event_type: str = "purchase") -> int:
+    """The lake's worker of an event type."""
+    pid = daemon.worker(f"lake-{event_type}-0")["pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def test_it_is_turned_on_by_a_reload_and_begins_at_the_beginning(
+    daemon: Daemon, lake: Lake, sent: Counter[str]
+) -> None:
+    """Whatever the topics still have comes in, and is typed as the view is."""
+    send(daemon, sent, 300)
+    assert not [one for one in daemon.status()["workers"] if one["kind"] == "lake"]
+    daemon.configure({"lake.enabled": True})
+    daemon.cli("reload")
+    lake.has(sent)
+    columns = "event_id::text, item_id, price, user_id"
+    wanted = lake.etld.sql(f"SELECT {columns} FROM etld.event_purchase ORDER BY 1")
+    assert lake.ask("purchase", f"SELECT {columns} FROM lake ORDER BY event_id::text") == wanted
+
+
+def test_reconcile_and_status_tell_of_it(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    report = daemon.json("reconcile", "--wait", "20")
+    assert report["differences"] == []
+    assert {one["event_type"]: one["rows"] for one in report["lake"]} == dict(sent)
+    workers = {one["name"]: one for one in daemon.status()["workers"]}
+    assert {workers[f"lake-{one}-0"]["state"] for one in TYPES} == {"running"}
+    assert daemon.status()["totals"]["stored"] == sent.total(), "the lake does not count twice"
+    with urllib.request.urlopen(f"{daemon.http}/metrics") as answer:
+        text = answer.read().decode()
+    assert re.search(r'(?m)^etld_lake_rows\{[^}]*table="etld.event_purchase"[^}]*\} ' + str(sent["purchase"]), text)
+
+
+def test_a_worker_that_is_killed_again_and_again_leaves_every_event_once(
+    daemon: Daemon, lake: Lake, sent: Counter[str]
+) -> None:
+    for _ in range(2):
+        send(daemon, sent, 200)
+        os.kill(worker_pid(daemon), signal.SIGKILL)
+        wait_until(lambda: daemon.worker("lake-purchase-0")["state"] == "running", 30, "the worker is back")
+    lake.has(sent)
+
+
+@pytest.mark.parametrize("trouble", ["500", "503", "cut", "hang"])
+def test_storage_in_trouble_loses_and_doubles_nothing(
+    daemon: Daemon, lake: Lake, storage: ObjectStorage, sent: Counter[str], trouble: str
+) -> None:
+    """It is a fault that health tells, and PostgreSQL goes on meanwhile."""
+    storage.trouble, storage.troubled = trouble, 0
+    try:
+        send(daemon, sent, 100)
+        wait_until(lambda: storage.troubled > 0, 30, "a request was in trouble")
+        stored = "SELECT count(*) FROM processed_events"
+        wait_until(lambda: lake.etld.sql(stored) == [(sent.total(),)], 30, "PostgreSQL has them all the same")
+        if trouble == "500":
+            wait_until(lambda: "lake" in daemon.cli("health", check=False).stdout, 60, "health tells of the lake")
+    finally:
+        storage.trouble = ""
+    lake.has(sent)
+
+
+def test_the_database_may_restart(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    """The catalog is in it."""
+    send(daemon, sent, 100)
+    daemon.cli("restart", "embedded-postgres")
+    send(daemon, sent, 100)
+    lake.has(sent)
+
+
+def test_broken_records_are_left_out_and_come_once_they_are_repaired(
+    daemon: Daemon, lake: Lake, sent: Counter[str]
+) -> None:
+    """The processor's dead letters are the lake's too; what the corrector sends again arrives in both."""
+    send(daemon, sent, 200, "--invalid", "20")
+    wait_until(lambda: set(lake.etld.states()) <= {"resolved", "parked", "discarded"}, 60, "letters are settled")
+    counted = dict(lake.etld.sql("SELECT event_type, count(*) FROM processed_events GROUP BY 1"))
+    sent.clear()
+    sent.update(counted)
+    lake.has(sent)
+    assert daemon.json("reconcile", "--wait", "20")["differences"] == []
+
+
+def test_two_workers_share_a_topic(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    """By partitions; both commit to the same table."""
+    daemon.cli("scale", "lake-purchase", "2")
+    for _ in range(3):
+        send(daemon, sent, 200, "--event-type", "purchase")
+    lake.has(sent)
+    assert daemon.json("reconcile", "--wait", "20")["differences"] == []
