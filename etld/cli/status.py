@@ -12,7 +12,8 @@ import click
 
 from etld.cli import status_text
 from etld.control.client import ask
-from etld.errors import Unreachable
+from etld.errors import EtldError, Unreachable
+from etld.util.text import one_line
 
 
 @click.command()
@@ -56,9 +57,13 @@ def _text(config_path: Path | None, as_json: bool) -> str:
 def _hosts(config_path: Path | None, as_json: bool) -> str:
     from etld.cli.target import find
     from etld.postgres import hosts
+    from etld.postgres.errors import DatabaseError
 
     with find(config_path).connect("status") as conn:
-        found = hosts.read(conn)
+        try:
+            found = hosts.read(conn)
+        except DatabaseError as error:
+            raise EtldError(f"the database does not tell of its hosts: {one_line(error)}") from error
     if as_json:
         return json.dumps({"hosts": [one.as_json() for one in found]})
     return status_text.render_hosts(found, color=sys.stdout.isatty())
