@@ -19,6 +19,7 @@ _SQL = statements.load(__package__, "hosts")
 WATCHED = ("processor", "aggregator", "corrector")
 #: Seconds of silence after which a host is told to be away, after which it counts as gone for good, and its row goes.
 AWAY, _GONE, _TIDIED = STALE, 3600.0, 7 * 86_400.0
+_UNWATCHED_TIDIED = 90 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,8 @@ def _host(row: Sequence[Any], held: Mapping[str, Sequence[str]]) -> Host:
 
 def away(conn: Connection, cluster_id: str) -> str | None:
     """Which hosts are silent, in words; None when none is. Rows of those that are gone for good are removed."""
-    conn.execute(_SQL.tidy, {"cluster": cluster_id, "most": _TIDIED})
-    rows = conn.execute(
-        _SQL.away, {"cluster": cluster_id, "watched": list(WATCHED), "least": AWAY, "most": _GONE}
-    ).fetchall()
+    given = {"cluster": cluster_id, "watched": list(WATCHED)}
+    conn.execute(_SQL.tidy, {**given, "most": _TIDIED, "unwatched": _UNWATCHED_TIDIED})
+    rows = conn.execute(_SQL.away, {**given, "least": AWAY, "most": _GONE}).fetchall()
     told = [f"host {node} ({place}) was last heard of {span(seconds)} ago" for node, place, seconds in rows]
     return "; ".join(told) or None

@@ -16,6 +16,7 @@ WHERE cluster_id = %(cluster)s AND left_at IS NULL AND roles && %(watched)s::tex
 ORDER BY node_id
 
 -- name: tidy
--- Of a host that is no more.
+-- Of a host that is no more; of one that is not watched nobody knows whether it is.
 DELETE FROM etld.daemon
-WHERE cluster_id = %(cluster)s AND coalesce(left_at, beat_at) < clock_timestamp() - make_interval(secs => %(most)s)
+WHERE cluster_id = %(cluster)s AND coalesce(left_at, beat_at) < clock_timestamp()
+    - make_interval(secs => CASE WHEN roles && %(watched)s::text[] THEN %(most)s ELSE %(unwatched)s END)
