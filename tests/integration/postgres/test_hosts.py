@@ -40,7 +40,7 @@ def test_who_is_silent_is_away_unless_it_has_left_or_is_not_watched(conn: Connec
     add(conn, "long", "2 h", "processor")
     states = {one.node: one.state for one in hosts.read(conn)}
     assert states == {"well": "starting", "silent": "away", "left": "stopped", "front": "not watched", "long": "away"}
-    assert hosts.away(conn, "c") == "host silent (/var) was last heard of 1 min 15 s ago"
+    assert hosts.away(conn, "c") == "host silent (/var) was last heard of 1m15s ago"
     assert hosts.away(conn, "another") is None
 
 
