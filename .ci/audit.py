@@ -21,21 +21,21 @@ _SERVICE = "https://api.osv.dev/v1/querybatch"
 _REFUSED = re.compile(r"\b(A?GPL|Affero|SSPL|BUSL)|(?<!Lesser )General Public License", re.IGNORECASE)
 
 
-def pins(name: str) -> dict[str, str]:
-    """Versions by name, of a file of pins."""
-    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", (ROOT / name).read_text(), re.MULTILINE))
+def pins(name: str) -> list[tuple[str, str]]:
+    """Names and versions, of a file of pins: a package may have several, for several versions of Python."""
+    return re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", (ROOT / name).read_text(), re.MULTILINE)
 
 
-def vulnerabilities(service: str, found: dict[str, str]) -> list[str]:
+def vulnerabilities(service: str, found: list[tuple[str, str]]) -> list[str]:
     """A line for each; raises OSError when the service does not answer, ValueError when it answers something else."""
-    asked = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in found.items()]
+    asked = [{"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in found]
     body = json.dumps({"queries": asked}).encode()
     request = urllib.request.Request(service, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         results: Any = json.load(answer)["results"]
     return [
         f"{name} {version}: {one['id']} (https://osv.dev/vulnerability/{one['id']})"
-        for (name, version), result in zip(found.items(), results, strict=True)
+        for (name, version), result in zip(found, results, strict=True)
         for one in result.get("vulns", ())
     ]
 
@@ -57,9 +57,9 @@ def main() -> int:
     parser.add_argument("--notice", action="store_true", help="a service that cannot be reached is no failure")
     parser.add_argument("--service", default=_SERVICE, help="where to ask (%(default)s)")
     chosen = parser.parse_args()
-    everything, own = pins("constraints.txt"), pins("deploy/requirements.txt")
+    everything, own = pins("constraints.txt"), {name for name, _ in pins("deploy/requirements.txt")}
     wrong = []
-    for name, version in everything.items():
+    for name, version in everything:
         found = licence(name)
         if found:
             print(f"{name:28} {version:16} {found}")
@@ -74,7 +74,7 @@ def main() -> int:
     for line in wrong:
         print(line, file=sys.stderr)
     if not wrong and not unreachable:
-        print(f"no vulnerability is known of {len(everything)} packages")
+        print(f"no vulnerability is known of {len(everything)} pins")
     return 1 if wrong else 3 if unreachable and not chosen.notice else 0
 
 
