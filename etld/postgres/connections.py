@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 from etld.postgres import dsn as dsn_parameters
 from etld.postgres import session_settings
 from etld.postgres.arrays import Array
+from etld.postgres.former_primaries import FORMER_PRIMARIES
 from etld.postgres.session_settings import ConnectionOptions
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ def notice_its_end(conn: Connection) -> None:
 def conninfo(dsn: str, options: ConnectionOptions) -> str:
     """The DSN with all that libpq and the server are to know from the first packet on."""
     given: dict[str, Any] = conninfo_to_dict(dsn)
+    FORMER_PRIMARIES.ask_last(given)
     if not options.get("pooled"):
         settings = session_settings.as_options(session_settings.wanted(options))
         theirs = given.get("options") or os.environ.get("PGOPTIONS", "")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SQL = statements.load(__package__, "hosts")
 #: A host that runs one of these beats: they have a connection to the database.
-WATCHED = ("processor", "aggregator", "corrector")
+WATCHED = ("processor", "aggregator", "corrector", "lake")
 #: Seconds of silence after which a host is told to be away, after which it counts as gone for good, and its row goes.
 AWAY, _GONE, _TIDIED = STALE, 3600.0, 7 * 86_400.0
 _UNWATCHED_TIDIED = 90 * 86_400.0

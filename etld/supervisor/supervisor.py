@@ -48,7 +48,7 @@ log = logging.getLogger("etld.supervisor")
 
 _TICK = 1.0
 #: Kinds that have a connection to the database as long as they run.
-_TELLERS = ("aggregator", "processor", "corrector")
+_TELLERS = ("aggregator", "processor", "corrector", "lake")
 _OPERATION_TICK = 0.02
 # Seconds in which a daemon may find out that another one has its place; an older one goes on with what it can do.
 _NEWCOMER = 120.0

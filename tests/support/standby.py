@@ -44,6 +44,11 @@ class StandbyPair:
         """The first one, whatever it is by now."""
         return dsn(self.first.port, self._passfile)
 
+    @property
+    def second_dsn(self) -> str:
+        """The second one."""
+        return dsn(self.second.port, self._passfile)
+
     def _server(self, name: str) -> _Replicating:
         return _Replicating(self._directory / name, free_port(), self._directory / f"{name}.log", self._passfile)
 

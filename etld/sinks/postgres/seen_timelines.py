@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from etld.postgres import statements
 from etld.postgres.errors import DatabaseError, classify
+from etld.postgres.former_primaries import FORMER_PRIMARIES
 from etld.sinks.base import SinkError
 from etld.util.files import write_atomically
 
@@ -44,11 +45,12 @@ class SeenTimelines:
             return
         newest = self._read().get(cluster, 0)
         if timeline < newest:
+            FORMER_PRIMARIES.note(conn.info.host, conn.info.port)
             raise SinkError(
                 f"the server at this address is a former primary that came back: it writes timeline {timeline}, and"
                 f" this host has seen timeline {newest}. What is written to it is lost when it becomes a standby, so"
-                " nothing is. Lead postgres.dsn to the new primary; if this server is the right one all the same,"
-                f" {self._way_out()}",
+                " nothing is. Other hosts of postgres.dsn are asked first from now on; where it has none, lead it to"
+                f" the new primary. If this server is the right one all the same, {self._way_out()}",
                 "stop",
             )
         if timeline > newest:

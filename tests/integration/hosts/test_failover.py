@@ -132,8 +132,12 @@ def test_what_the_standby_had_not_got_is_read_again(pair: StandbyPair, etld: Etl
         before = conn.execute("SELECT count(*) FROM processed_events").fetchone()
         for index in range(2):
             os.kill(etld.daemon.worker(f"processor-purchase-{index}")["pid"], signal.SIGKILL)
-        wait_until(lambda: "former primary" in str(etld.daemon.status()["faults"]), 30, "it is recognized")
+        wait_until(lambda: "a former primary that came back" in etld.daemon.logs(5000), 30, "it is recognized")
         traffic.send(50)
+        with psycopg.connect(pair.second_dsn, autocommit=True) as other:
+            asked = "SELECT count(*) FROM processed_events WHERE event_id = ANY(%s::uuid[])"
+            last = traffic.good[-50:]
+            wait_until(lambda: other.execute(asked, (last,)).fetchone() == (50,), 30, "the new primary has them")
         assert conn.execute("SELECT count(*) FROM processed_events").fetchone() == before
     pair.first.stop()
     report = etld.daemon.json("reconcile", "--wait", "60", check=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ class Server:
 
     def __init__(self, timeline: int, cluster: str = "7") -> None:
         self.row = (timeline, cluster)
+        self.info = SimpleNamespace(host="former.invalid", port=5432)
 
     def execute(self, _query: object) -> Server:
         return self
