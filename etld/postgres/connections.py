@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from etld.postgres import dsn as dsn_parameters
-from etld.postgres import session_settings
+from etld.postgres import servers, session_settings
 from etld.postgres.arrays import Array
 from etld.postgres.former_primaries import FORMER_PRIMARIES
 from etld.postgres.session_settings import ConnectionOptions
@@ -127,6 +127,7 @@ def connect(dsn: str, **options: Unpack[ConnectionOptions]) -> Connection:
     except psycopg.OperationalError as error:
         explain(error)
         raise
+    servers.answered(conninfo_to_dict(dsn), conn)
     configure(conn, options)
     return conn
 
@@ -149,6 +150,7 @@ def notice_its_end(conn: Connection) -> None:
 def conninfo(dsn: str, options: ConnectionOptions) -> str:
     """The DSN with all that libpq and the server are to know from the first packet on."""
     given: dict[str, Any] = conninfo_to_dict(dsn)
+    servers.last_first(given)
     FORMER_PRIMARIES.ask_last(given)
     if not options.get("pooled"):
         settings = session_settings.as_options(session_settings.wanted(options))

@@ -12,6 +12,8 @@ from cluster.watch import everywhere, owned, system_of
 from faults.run import PROCESSORS, Run
 
 _BEHIND = 5.0
+# What whoever watches the primary takes to be sure that it is gone: Patroni's default is thirty.
+_FOUND_OUT = 10.0
 
 
 @fault("switch-over", "PostgreSQL is moved to its standby as planned, and back")
@@ -40,6 +42,7 @@ def failover_behind(run: Run) -> None:
         _fall_behind(run, system)
         before = system.progress(PROCESSORS) or 0
         databases.primary.place.power_off()
+        run.hold(_FOUND_OUT)
         databases.promote()
         began = time.monotonic()
         after = system.progress(PROCESSORS) or 0

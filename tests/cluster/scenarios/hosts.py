@@ -44,11 +44,9 @@ def freeze_host(run: Run) -> None:
         for victim in reversed(system.hosts):
             had = run.until(lambda victim=victim: owned(system, victim.name), f"{victim.name} has partitions")
             began = time.monotonic()
-            leases = _leases(run, victim.name)
             with victim.frozen():
-                everywhere(run, began)
                 run.until(lambda victim=victim: not _leases(run, victim.name), "its leases are another's", TAKEN_OVER)
-                run.expect(time.monotonic() - began < TAKEN_OVER, f"the leases {leases} were taken over too late")
+                everywhere(run, began)
                 run.hold(max(0.0, run.options.outage - (time.monotonic() - began)))
                 run.fired += bool(had) and not owned(system, victim.name)
             run.until(lambda: not system.unready(), "all hosts are well again", 90)

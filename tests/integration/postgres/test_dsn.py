@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from etld.postgres.connections import Connection, connect
+from etld.util.ports import LOOPBACK
 from support import shared_broker
 from support.daemon import Daemon
 
@@ -44,6 +47,20 @@ def test_what_etld_sets_too_may_stand_in_it(database: str) -> None:
         reached = conn.info.get_parameters()
     assert (reached["tcp_user_timeout"], reached["keepalives_idle"]) == ("7000", "9")
     assert reached["connect_timeout"] == "3"
+
+
+def test_a_dark_server_is_waited_for_once(database: str) -> None:
+    """The first of two takes connections and says nothing: after one wait the second is asked first."""
+    there = conninfo_to_dict(database)
+    with socket.create_server((LOOPBACK, 0)) as dark:
+        servers = {"host": f"{LOOPBACK},{there['host']}", "port": f"{dark.getsockname()[1]},{there['port']}"}
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            with connect(make_conninfo(**{**there, **servers}, connect_timeout=2), application_name="etld test"):
+                took.append(time.monotonic() - began)
+    assert took[0] > 1.5
+    assert max(took[1:]) < 1.0
 
 
 def test_a_service_and_the_environment(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
