@@ -23,6 +23,9 @@ def client_settings(config: Config, addresses: Addresses) -> dict[str, Any]:
         "security.protocol": kafka.security_protocol,
         "client.id": f"etld-{config.node_id}",
         "socket.keepalive.enable": True,
+        # A broker whose machine is gone says nothing, and what was asked of it is waited for so long: a minute as
+        # librdkafka has it. A fetch of 2 MiB needs no more.
+        "socket.timeout.ms": 8000,
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1000,
         "log.connection.close": False,

@@ -29,7 +29,7 @@ def broker_dies(run: Run) -> None:
             run.until(lambda node=node: _led(run)[0] not in (node, -1), "another leads")
             run.fired += 1
             run.accepted_again(began)
-            everywhere(run, began)
+            everywhere(run, began, timeout=30)
             system.secured.revive(node)
             run.until(lambda: _in_sync(run), "all copies are in sync again", 90)
 

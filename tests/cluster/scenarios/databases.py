@@ -37,7 +37,7 @@ def switch_over(run: Run) -> None:
 def failover_behind(run: Run) -> None:
     system = system_of(run)
     databases = system.databases
-    rate = min(5000.0, 10 * run.options.rate)
+    rate = min(5000.0, 20 * run.options.rate)
     with run.load(rate=rate, batch=50):
         _fall_behind(run, system)
         before = system.progress(PROCESSORS) or 0
