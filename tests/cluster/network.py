@@ -7,11 +7,13 @@ and without a word to either end, as a broken cable or a firewall does it.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import random
 import re
 import shutil
 import signal
+import string
 import subprocess
 import time
 from pathlib import Path
@@ -22,6 +24,8 @@ _PREFIX = "etldc"
 _NAMESPACES = Path("/run/netns")
 _CLONE_NEWNET, _CLONE_NEWUTS = 0x40000000, 0x04000000
 _DRIVER, _FIRST = 1, 11
+#: Networks of one process, one after the other or at once.
+_LETTERS = itertools.cycle(string.ascii_lowercase)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -125,7 +129,7 @@ class Network:
 
     def __init__(self) -> None:
         remove_orphans()
-        self.tag = f"{_PREFIX}{os.getpid()}"
+        self.tag = f"{_PREFIX}{os.getpid()}{next(_LETTERS)}"
         self.bridge = f"{self.tag}b"
         self.places: dict[str, Place] = {}
         self._subnet = _free_subnet()
@@ -172,7 +176,7 @@ def remove_orphans() -> None:
             for pid in _run("ip", "netns", "pids", entry.name, check=False).stdout.split():
                 os.kill(int(pid), signal.SIGKILL)
             _run("ip", "netns", "del", entry.name, check=False)
-    for name, owner_pid in re.findall(rf"^\d+: ({_PREFIX}(\d+)b):", _run("ip", "link").stdout, re.MULTILINE):
+    for name, owner_pid in re.findall(rf"^\d+: ({_PREFIX}(\d+)[a-z]b):", _run("ip", "link").stdout, re.MULTILINE):
         if not alive(int(owner_pid)):
             _run("ip", "link", "del", name, check=False)
 

@@ -93,6 +93,7 @@ def _measured(system: Shared, events: int) -> Iterator[dict[str, Any]]:
         system.members = system.hosts[:count]
         _spread(system)
         row: dict[str, Any] = {"hosts": count, "events": events * count}
+        wal = _wal(system)
         for what, seconds, cpu in (_taken_in(system, events), _worked_off(system, events * count)):
             rate = row["events"] / seconds
             first.setdefault(what, rate)
@@ -101,8 +102,14 @@ def _measured(system: Shared, events: int) -> Iterator[dict[str, Any]]:
                 "linear": round(rate / (count * first[what]), 3),
                 "cpu_us_an_event": {name: round(1e6 * spent / row["events"], 2) for name, spent in cpu.items()},
             }
+        row["wal_bytes_an_event"] = round((_wal(system) - wal) / row["events"])
         print(json.dumps(row), flush=True)
         yield row
+
+
+def _wal(system: Shared) -> int:
+    """Bytes of write-ahead log so far: what the primary's disk and each standby get."""
+    return int(system.databases.primary.ask("SELECT (pg_current_wal_lsn() - '0/0')::bigint")[0][0])
 
 
 def _spread(system: Shared) -> None:

@@ -84,8 +84,8 @@ def certificates_renewed(run: Run) -> None:
         _reload_all(run)
         for one in brokers.secured:
             one.certify(brokers.certificate(one, signer))
-            began = time.monotonic()
             brokers.restart(one.node)
+            began = time.monotonic()
             run.accepted_again(began)
             everywhere(run, began)
             run.until(lambda: _in_sync(run), "all copies are in sync again", 90)
