@@ -60,7 +60,7 @@ lint: setup-dev ## ruff, mypy --strict, the import contract.
 
 docs: setup-dev ## The documentation as a site, in var/site/html.
 	@$(VENV)/bin/python deploy/site/reference.py var/site
-	@cd var/site && $(CURDIR)/$(VENV)/bin/zensical build --strict -f mkdocs.yml
+	@$(VENV)/bin/zensical build --strict -f var/site/mkdocs.yml
 
 audit: setup-dev ## Ask osv.dev for known vulnerabilities of what is installed, and list the licences.
 	@$(VENV)/bin/python .ci/audit.py $(ARGS)
