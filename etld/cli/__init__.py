@@ -35,6 +35,7 @@ COMMANDS = {
     "trace": ("etld.cli.trace", "Tell one event's life."),
     "forget": ("etld.cli.forget", "Erase a subject from every table, for good."),
     "reconcile": ("etld.cli.reconcile", "Compare topics, table, dead letters and summaries."),
+    "lake": ("etld.cli.lake", "Fill the lake with what only PostgreSQL has."),
     "schemas": ("etld.cli.schemas", "List, check and register schemas."),
     "summaries": ("etld.cli.summaries", "Fill summaries anew."),
     "database": ("etld.cli.database", "Say what the database has to grant."),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from etld.erasure.arrival import Erasures
 from etld.errors import EtldError
+from etld.lake.backfill import Backfill
 from etld.lake.forgotten import ForgottenRows
 from etld.postgres import beside, statements
 from etld.postgres.errors import DatabaseError
@@ -99,6 +100,7 @@ class LakeKeeper:
 
     def _look(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
         self._forget(conn, table, upkeep)
+        self._backfill(conn, table, upkeep)
         now = time.monotonic()
         if now >= self._next_files:
             self._files(table, upkeep)
@@ -108,6 +110,17 @@ class LakeKeeper:
             if swept:
                 log.info("deleted %d files of %s that no snapshot has", swept, table.title)
             self._next_orphans = time.monotonic() + _ORPHANS_EVERY
+
+    def _backfill(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
+        """Do what `etld lake backfill` has ordered."""
+        backfill = Backfill(self._worker, conn, self._stop.is_set)
+        try:
+            rows = backfill.run(table, upkeep)
+        except Exception as error:
+            backfill.failed(one_line(error) or type(error).__name__)
+            raise
+        if rows is not None:
+            log.info("%s: %d rows came from PostgreSQL", table.title, rows)
 
     def _files(self, table: LakeTable, upkeep: Upkeep) -> None:
         retention = self._worker.config.lake.retention

@@ -40,3 +40,18 @@ COMMENT ON COLUMN etld.lake_table.expected_rows IS 'Rows that the positions in t
 COMMENT ON COLUMN etld.lake_table.file_count IS 'Its data files.';
 COMMENT ON COLUMN etld.lake_table.byte_count IS 'Their bytes.';
 COMMENT ON COLUMN etld.lake_table.committed_at IS 'When that snapshot was committed.';
+
+CREATE TABLE etld.lake_backfill (
+    event_type    text        PRIMARY KEY,
+    accepted_from timestamptz NOT NULL,
+    requested_by  text        NOT NULL,
+    requested_at  timestamptz NOT NULL DEFAULT now(),
+    rows          bigint      NOT NULL DEFAULT 0,
+    told          text        NOT NULL DEFAULT '',
+    done_at       timestamptz
+);
+COMMENT ON TABLE etld.lake_backfill IS 'What `etld lake backfill` was asked for last, by event type.';
+COMMENT ON COLUMN etld.lake_backfill.accepted_from IS 'Events accepted from here on are still to be looked at.';
+COMMENT ON COLUMN etld.lake_backfill.rows IS 'Rows that went into the lake.';
+COMMENT ON COLUMN etld.lake_backfill.told IS 'Why it stands still, in words.';
+COMMENT ON COLUMN etld.lake_backfill.done_at IS 'When all was in the lake; NULL until then.';

@@ -21,7 +21,7 @@ from etld.sinks.postgres.columns import ACCEPTED_AT
 from etld.sinks.postgres.deduplication.id_filter import as_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
@@ -72,14 +72,13 @@ class Run:
 class TableIds:
     """The ids of a table as of one of its snapshots; `window` is how long one is known, in seconds.
 
-    Runs of `large` ids are files in `directory`. `beat` is called while the table's files are read.
+    Runs of `large` ids are files in `directory`.
     """
 
     def __init__(
         self,
         window: float,
         directory: Path | None = None,
-        beat: Callable[[], object] = lambda: None,
         large: int = LARGE,
     ) -> None:
         self._large = large
@@ -87,7 +86,6 @@ class TableIds:
         self._directory = directory
         # A writer that is given up may still be at its last batch.
         self._lock = threading.Lock()
-        self._beat = beat
         self._runs: list[Run] = []
         self._files: dict[int, Path] = {}
         self._snapshot: int | None = None
@@ -156,7 +154,6 @@ class TableIds:
     def _read(self, table: Table, found: Iterable[DataFile]) -> None:
         field_id = table.schema().find_field(ACCEPTED_AT).field_id
         for file in found:
-            self._beat()
             if self._since is not None and files.newest(file, field_id) < self._since:
                 continue
             octets, accepted = files.read_ids(table.io, file.file_path)

@@ -30,7 +30,7 @@ _COLUMNS = (
 class LakeState:
     """A table as of one of its snapshots: rows, files and their bytes, and the positions that the snapshot carries.
 
-    `removed` rows have left it on purpose.
+    `removed` rows have left it on purpose, less those that came from PostgreSQL.
     """
 
     name: str
@@ -50,7 +50,8 @@ class LakeState:
         assert snapshot is not None
         told = {} if snapshot.summary is None else snapshot.summary.additional_properties
         rows, files, size = (int(told.get(one, 0)) for one in ("total-records", "total-data-files", "total-files-size"))
-        sequence, gone = snapshot.sequence_number or 0, sum(positions.removed(table).values())
+        moved = positions.moved(table)
+        sequence, gone = snapshot.sequence_number or 0, moved["expired"] + moved["forgotten"] - moved["backfilled"]
         return cls(name, snapshot.snapshot_id, sequence, rows, files, size, snapshot.timestamp_ms, gone, book)
 
     @property

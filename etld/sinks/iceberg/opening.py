@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 def open_sink(worker: Worker, consumer: Consumer) -> IcebergSink:
     """The table of the worker's event type; raises `EtldError` before its schema is registered."""
-    config = worker.config
-
-    def known_ids() -> TableIds:
-        return TableIds(config.storage.dedup_window, config.state_dir / "lake-ids" / worker.name, worker.beat)
-
     side = Side(postgres.open_sink(worker, consumer), worker.event_type or "", worker.beat)
-    return IcebergSink(open_table(worker), consumer, known_ids, side, WorkerWatch(worker))
+    return IcebergSink(open_table(worker), consumer, lambda: known_ids(worker), side, WorkerWatch(worker))
+
+
+def known_ids(worker: Worker, purpose: str = "") -> TableIds:
+    """The memory of a worker's writer, or of another `purpose`; what an earlier process has left is put away."""
+    directory = worker.config.state_dir / "lake-ids" / f"{worker.name}{purpose and '-'}{purpose}"
+    for old in directory.glob("*.npy"):
+        old.unlink(missing_ok=True)
+    return TableIds(worker.config.storage.dedup_window, directory)
 
 
 class WorkerWatch(CommitWatch):

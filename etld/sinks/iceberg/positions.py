@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: The property of a snapshot's summary, and of the table.
 KEY: Final = "etld.positions"
 # Beside the groups, which all have a slash in their names.
-_REMOVED = "removed"
+_MOVED = "moved"
 
 
 class Snapshot(Protocol):
@@ -108,15 +108,15 @@ def written(table: Metadata, consumer: Consumer, book: Book) -> str:
     return _text({**_groups(table), _group(consumer): own})
 
 
-def removed(table: Metadata) -> dict[str, int]:
-    """How many rows have left the table on purpose: "expired" and "forgotten"."""
-    return {"expired": 0, "forgotten": 0, **_groups(table).get(_REMOVED, {})}
+def moved(table: Metadata) -> dict[str, int]:
+    """How many rows left the table on purpose, "expired" and "forgotten", or came from PostgreSQL, "backfilled"."""
+    return {"expired": 0, "forgotten": 0, "backfilled": 0, **_groups(table).get(_MOVED, {})}
 
 
-def carried(table: Metadata, **gone: int) -> str:
-    """What a snapshot of the upkeep is to carry: all as it was, and so many more rows removed."""
-    now = {name: count + gone.get(name, 0) for name, count in removed(table).items()}
-    return _text({**_groups(table), _REMOVED: now})
+def carried(table: Metadata, **more: int) -> str:
+    """What a snapshot of the upkeep is to carry: all as it was, and so many more rows moved."""
+    now = {name: count + more.get(name, 0) for name, count in moved(table).items()}
+    return _text({**_groups(table), _MOVED: now})
 
 
 def topic_ids(table: Metadata) -> dict[int, str]:
@@ -124,7 +124,7 @@ def topic_ids(table: Metadata) -> dict[int, str]:
     return {
         _partition(name).number: str(values["topic_id"])
         for group, positions in _groups(table).items()
-        if group != _REMOVED
+        if group != _MOVED
         for name, values in positions.items()
     }
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
+    from etld.sinks.iceberg.known_ids import TableIds
+    from etld.sinks.iceberg.rows import LakeRows
     from etld.sinks.iceberg.table import LakeTable
 
     #: Which rows of a part are to stay.
@@ -81,6 +83,26 @@ class Upkeep:
                     return less
                 less += self._put_together(table, some)
         return less
+
+    def add(self, rows: LakeRows, known_ids: TableIds) -> int:
+        """Add rows of events that the table does not have; how many those were."""
+        backoff = Backoff(0.05, 2.0)
+        for _ in range(_TRIES):
+            table = self._table.load()
+            known_ids.follow(table, int(rows.accepted.min()))
+            gone = known_ids.repeated(rows.ids, rows.accepted)
+            new = rows if gone is None else rows.where(~gone)
+            if not len(new):
+                return 0
+            made = list(files.write(table, new.table))
+            try:
+                self._table.commit(table, made, positions.carried(table, backfilled=len(new)))
+            except CommitFailedException:
+                files.delete(table.io, [one.file_path for one in made])
+                time.sleep(backoff.next())
+                continue
+            return len(new)
+        raise CommitFailedException(f"other commits to {self._table.title} come before all the time")
 
     def expire_snapshots(self) -> int:
         """Forget states of the table that are older than they are kept; how many."""

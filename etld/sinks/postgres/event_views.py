@@ -146,15 +146,15 @@ def _query(conn: Connection, event_type: str, columns: Sequence[ViewColumn]) -> 
     return _select(event_type, columns, SQL("coalesce(e.accepted_at, e.processed_at)"))
 
 
+def read(details: str, field: str, kind: str) -> Composable:
+    """A field of the details of an event `e` as a value of that type, or NULL."""
+    return _READ[kind].format(details=SQL("e.{}").format(Identifier(details)), field=Literal(field))
+
+
 def _select(event_type: str, columns: Sequence[ViewColumn], accepted: Composable) -> Composed:
     selected: list[Composable] = [SQL("e.event_id"), SQL("e.event_name"), SQL("e.triggered_at")]
     selected += [accepted + SQL(" AS accepted_at"), SQL("e.processed_at"), _REPAIRED]
-    selected += [
-        _READ[one.type].format(details=SQL("e.{}").format(Identifier(one.details)), field=Literal(one.field))
-        + SQL(" AS ")
-        + Identifier(one.name)
-        for one in columns
-    ]
+    selected += [read(one.details, one.field, one.type) + SQL(" AS ") + Identifier(one.name) for one in columns]
     return SQL("SELECT {} FROM public.processed_events e WHERE e.event_type = {}").format(
         _COMMA.join(selected), Literal(event_type)
     )

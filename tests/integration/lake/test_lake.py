@@ -189,3 +189,20 @@ def test_two_workers_share_a_topic(daemon: Daemon, lake: Lake, sent: Counter[str
         send(daemon, sent, 200, "--event-type", "purchase")
     lake.has(sent)
     assert daemon.json("reconcile", "--wait", "20")["differences"] == []
+
+
+def test_rows_that_only_the_database_has_are_filled_in(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    """As if the topic had not them any more; and again, which adds none."""
+    lake.etld.sql(
+        "INSERT INTO processed_events (event_id, event_name, event_type, user_details, event_details, triggered_at,"
+        " accepted_at, kafka_partition, kafka_offset) SELECT gen_random_uuid(), 'added_to_cart', 'purchase',"
+        ' \'{"user_id": 7}\', \'{"item_id": 1, "item_name": "old", "price": 2.5}\', now(), now() - interval \'3 days\','
+        " 0, -n FROM generate_series(1, 50) AS n RETURNING 1"
+    )
+    sent["purchase"] += 50
+    assert daemon.json("lake", "backfill", "purchase", "--from", "earliest")["rows"] == 50
+    lake.has(sent)
+    assert daemon.json("lake", "backfill", "purchase", "--from", "earliest")["rows"] == 0
+    old = "SELECT count(*), min(price), max(user_id) FROM lake WHERE item_name = 'old'"
+    assert lake.ask("purchase", old) == [(50, 2.5, 7)]
+    assert not [one for one in daemon.json("reconcile", check=False)["differences"] if "lake" in one]
