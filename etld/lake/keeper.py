@@ -33,6 +33,7 @@ _SQL = statements.load(__package__, "keeper")
 
 # Seconds between two looks, at who was forgotten, at files, and for files that nobody needs.
 _LOOK_EVERY, _FILES_EVERY, _ORPHANS_EVERY = 5.0, 300.0, 86_400.0
+_FIRST_FILES, _FIRST_ORPHANS = 60.0, 900.0
 _LONGEST_PAUSE = 60.0
 # What was read before an erasure, and is committed after it, is so much later at most, beside commit_every.
 _SETTLE = 60.0
@@ -51,7 +52,8 @@ class LakeKeeper:
         self._erasures = Erasures(worker.config.erasure_key_path)
         #: The change that was seen, and when (monotonic).
         self._seen = (0, 0.0)
-        self._next_files = self._next_orphans = 0.0
+        # A worker that begins has more urgent things to do.
+        self._next_files, self._next_orphans = time.monotonic() + _FIRST_FILES, time.monotonic() + _FIRST_ORPHANS
 
     def start(self) -> None:
         """Begin, unless that is done."""

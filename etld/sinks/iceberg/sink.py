@@ -11,7 +11,8 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 
@@ -31,6 +32,7 @@ from etld.sinks.iceberg.table import columns_of
 from etld.sinks.iceberg.writer import CommitWatch, IcebergWriter
 from etld.sinks.postgres.unwrap import connection_of
 from etld.util.backoff import Backoff
+from etld.util.patiently import TookTooLong, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -47,8 +49,10 @@ if TYPE_CHECKING:
     from etld.sinks.postgres.view_columns import ViewColumn
 
 log = logging.getLogger("etld.lake")
+Answer = TypeVar("Answer")
 
 _RECONNECT_EVERY = 2.0
+_ANSWER_WITHIN = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
@@ -101,14 +105,15 @@ class IcebergSink(Sink):
             return [], []
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
-            self._beat()
             with as_sink_errors():
-                table = self._table.ensure(log.info)
+                lake = self._table
+                table = self._ask(partial(lake.ensure, log.info))
                 self._opened()
                 book = positions.read(table, self._consumer)
                 claimed, halted = self._claimed(book, logs, self._changed(book))
+                carried = positions.written(table, self._consumer, book)
                 try:
-                    self._table.commit(table, (), positions.written(table, self._consumer, book))
+                    self._ask(partial(lake.commit, table, (), carried))
                 except CommitFailedException:
                     time.sleep(backoff.next())
                     continue
@@ -186,8 +191,7 @@ class IcebergSink(Sink):
                 return False
             try:
                 with as_sink_errors():
-                    self._beat()
-                    self._table.ensure(log.info)
+                    self._ask(partial(self._table.ensure, log.info))
                     self._opened()
             except SinkError as error:
                 self._not_before = time.monotonic() + _RECONNECT_EVERY
@@ -237,12 +241,19 @@ class IcebergSink(Sink):
             return mirror.changed(connection_of(side), self._consumer, book)
 
     def _positions(self) -> Book:
-        self._beat()
         with as_sink_errors():
             try:
-                return positions.read(self._table.load(), self._consumer)
+                return positions.read(self._ask(self._table.load), self._consumer)
             except NoSuchTableError:
                 return {}
+
+    def _ask(self, call: Callable[[], Answer]) -> Answer:
+        """What catalog and storage answer, while the loop's thread shows that it lives: they may take their time."""
+        try:
+            return patiently(call, self._beat, _ANSWER_WITHIN)
+        except TookTooLong:
+            self._table = self._table.again()
+            raise SinkError(f"no answer within {_ANSWER_WITHIN:g} s", "retry") from None
 
 
 def _event_rows(rows: LakeRows | None) -> EventRows:
