@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from etld.forget.run import SubjectCounts
 
 _SHOWN = 20
+# Days: so often files of the lake that no snapshot has are deleted.
+_SWEPT_WITHIN = 1
 
 
 def _told(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,10 +91,24 @@ def command(
             forget.close()
     except OperationalError as error:
         raise unreachable(error) from error
+    lake_until = _lake_until(target.config)
     if as_json:
-        click.echo(json.dumps({"erasures": [one.as_json() for one in receipts]}))
+        until = None if lake_until is None else lake_until.isoformat()
+        click.echo(json.dumps({"erasures": [one.as_json() for one in receipts], "lake_until": until}))
     else:
         _show(receipts)
+        if lake_until is not None:
+            click.echo(
+                "the lake's workers take its rows out within minutes; older snapshots have them until about"
+                f" {lake_until:%Y-%m-%d %H:%M} UTC"
+            )
+
+
+def _lake_until(config: Config) -> datetime | None:
+    """Until when older snapshots of the lake have rows of who is forgotten now, and their files are there."""
+    if not config.lake.enabled:
+        return None
+    return datetime.now(UTC) + timedelta(seconds=config.lake.keep_snapshots, days=_SWEPT_WITHIN)
 
 
 def _who() -> str:

@@ -225,8 +225,8 @@ _ALL: tuple[WorkerKind, ...] = (
         "etld.lake.main:run",
         "events from Kafka into the lake",
         _lake,
+        # Not together with the others: they must not wait for storage that is away.
         restart=_lake_restart,
-        together=_records_processor,
     ),
     WorkerKind(
         "ingest",
