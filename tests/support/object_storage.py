@@ -13,6 +13,10 @@ import boto3
 import duckdb
 from moto.server import ThreadedMotoServer
 
+_EXPECTS = re.compile(rb"(?i)\r\nexpect: *100-continue\r\n")
+_CHUNKED = re.compile(rb"(?i)\r\ntransfer-encoding: *chunked\r\n")
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)\r\n")
+
 
 class ObjectStorage:
     """S3 as moto has it, in this process, with one bucket; what asks it can be disturbed on its way.
@@ -59,8 +63,10 @@ class ObjectStorage:
         with socket.create_connection(self._upstream, 10) as upstream:
             upstream.settimeout(30)
             while head := _head(request.request):
-                length = _length(head)
-                body = _exactly(request.request, length)
+                if _EXPECTS.search(head):
+                    request.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    head = _EXPECTS.sub(b"\r\n", head)
+                body = _body(request.request, head)
                 trouble = self.trouble
                 if trouble:
                     self.troubled += 1
@@ -73,7 +79,7 @@ class ObjectStorage:
                     time.sleep(0.1)
                 upstream.sendall(head + body)
                 answer = _head(upstream)
-                content = b"" if head.startswith(b"HEAD ") else _exactly(upstream, _length(answer))
+                content = b"" if head.startswith(b"HEAD ") else _body(upstream, answer)
                 if trouble == "cut":
                     request.request.sendall((answer + content)[: len(answer) + len(content) // 2])
                     return
@@ -103,9 +109,28 @@ def _head(source: socket.socket) -> bytes:
     return found
 
 
-def _length(head: bytes) -> int:
-    found = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
-    return int(found[1]) if found else 0
+def _body(source: socket.socket, head: bytes) -> bytes:
+    """What follows a head, in chunks or of a length that it tells."""
+    if not _CHUNKED.search(head):
+        found = _LENGTH.search(head)
+        return _exactly(source, int(found[1])) if found else b""
+    body = b""
+    while True:
+        line = _line(source)
+        size = int(line.partition(b";")[0], 16)
+        body += line + (_exactly(source, size + 2) if size else b"")
+        if not size:
+            break
+    while (trailer := _line(source)) != b"\r\n":
+        body += trailer
+    return body + b"\r\n"
+
+
+def _line(source: socket.socket) -> bytes:
+    found = b""
+    while not found.endswith(b"\r\n"):
+        found += _exactly(source, 1)
+    return found
 
 
 def _exactly(source: socket.socket, count: int) -> bytes:
