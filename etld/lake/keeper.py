@@ -9,15 +9,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from etld.config import names
 from etld.erasure.arrival import Erasures
 from etld.errors import EtldError
 from etld.lake.backfill import Backfill
 from etld.lake.forgotten import ForgottenRows
 from etld.postgres import beside, statements
 from etld.postgres.errors import DatabaseError
+from etld.sinks.iceberg import mirror, positions
 from etld.sinks.iceberg.errors import is_of_the_world
 from etld.sinks.iceberg.opening import open_table
-from etld.sinks.iceberg.positions import topic_ids
 from etld.sinks.iceberg.table import columns_of
 from etld.sinks.iceberg.upkeep import Settings, Upkeep
 from etld.util.backoff import Backoff
@@ -106,6 +107,7 @@ class LakeKeeper:
         now = time.monotonic()
         if now >= self._next_files:
             self._files(table, upkeep)
+            self._tell(conn, table)
             self._next_files = time.monotonic() + _FILES_EVERY
         if now >= self._next_orphans:
             swept = upkeep.sweep()
@@ -123,6 +125,15 @@ class LakeKeeper:
             raise
         if rows is not None:
             log.info("%s: %d rows came from PostgreSQL", table.title, rows)
+            self._tell(conn, table)
+
+    def _tell(self, conn: Connection, table: LakeTable) -> None:
+        """Have PostgreSQL know how the table is now."""
+        now = table.load()
+        if now.current_snapshot() is not None:
+            event_type = self._worker.event_type or ""
+            book = positions.group(now, f"{names.LAKE}{event_type}")
+            mirror.write_table(conn, event_type, mirror.LakeState.of(table.title, now, book))
 
     def _files(self, table: LakeTable, upkeep: Upkeep) -> None:
         retention = self._worker.config.lake.retention
@@ -145,7 +156,8 @@ class LakeKeeper:
         now = table.load()
         if now.metadata.properties.get(ERASED) == str(step):
             return
-        rows = ForgottenRows(self._erasures, columns_of(now), topic_ids(now))
+        rows = ForgottenRows(self._erasures, columns_of(now), positions.topic_ids(now))
         gone = upkeep.rewrite(rows.kept, self._erasures.latest * 1000)
         table.note({ERASED: str(step)})
+        self._tell(conn, table)
         log.info("%s: %d rows of forgotten subjects are gone; snapshots have them until they expire", table.title, gone)

@@ -73,20 +73,25 @@ def write(conn: Connection, consumer: Consumer, event_type: str, state: LakeStat
     mine = {partition: position for partition, position in state.book.items() if partition in own}
     with conn.transaction():
         conn.execute(_SQL.positions, {**_ids(consumer), **_arrays(mine)})
-        conn.execute(
-            _SQL.table,
-            {
-                "event_type": event_type,
-                "name": state.name,
-                "snapshot": state.snapshot,
-                "sequence": state.sequence,
-                "rows": state.rows,
-                "expected": state.expected_rows,
-                "files": state.files,
-                "bytes": state.bytes,
-                "committed": state.committed,
-            },
-        )
+        write_table(conn, event_type, state)
+
+
+def write_table(conn: Connection, event_type: str, state: LakeState) -> None:
+    """Note the table alone. Raises psycopg errors."""
+    conn.execute(
+        _SQL.table,
+        {
+            "event_type": event_type,
+            "name": state.name,
+            "snapshot": state.snapshot,
+            "sequence": state.sequence,
+            "rows": state.rows,
+            "expected": state.expected_rows,
+            "files": state.files,
+            "bytes": state.bytes,
+            "committed": state.committed,
+        },
+    )
 
 
 def changed(conn: Connection, consumer: Consumer, book: Book) -> dict[Partition, Changed]:

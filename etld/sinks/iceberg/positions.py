@@ -119,6 +119,16 @@ def carried(table: Metadata, **more: int) -> str:
     return _text({**_groups(table), _MOVED: now})
 
 
+def group(table: Metadata, name: str) -> Book:
+    """The positions of a consumer group, on whatever cluster."""
+    return {
+        _partition(partition): LakePosition(**values)
+        for key, found in _groups(table).items()
+        if key.rpartition("/")[2] == name
+        for partition, values in found.items()
+    }
+
+
 def topic_ids(table: Metadata) -> dict[int, str]:
     """The id of the topic by number of the partition, whatever group has read it."""
     return {
