@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _NAMES = (lease.CHARTS, lease.STORAGE, lease.SUMMARIES, lease.HOSTS)
 _HOSTS_EVERY = 5.0
+#: Seconds: after a longer pause between two looks at the leases, silence of others says nothing.
+_INTERRUPTED = 2 * lease.RENEW_EVERY
 
 
 class ClusterDuties:
@@ -32,17 +34,23 @@ class ClusterDuties:
         self.leases = Leases(f"{node}/{worker.name}#{secrets.token_hex(4)}", node, _NAMES)
         self._side: SideConnection | None = None
         self._look_after_hosts = 0.0
+        self._kept_at = 0.0
         self._timeline = 0
 
     def keep(self, side: SideConnection, cluster_id: str) -> None:
         """Renew the leases, and tell of hosts that are away where that is ours to do. Raises the database's errors."""
         self._side = side
         conn = connection_of(side)
+        held, since = self.leases.holds(lease.HOSTS), time.monotonic() - self._kept_at
         self.leases.keep(conn)
+        now = self._kept_at = time.monotonic()
         if not self.leases.holds(lease.HOSTS):
             self._worker.fault("hosts", None)
-        elif time.monotonic() >= self._look_after_hosts:
-            self._look_after_hosts = time.monotonic() + _HOSTS_EVERY
+        elif not held or since > _INTERRUPTED:
+            # Perhaps the database was away, and nobody could beat: now all have the time to.
+            self._look_after_hosts = now + hosts.AWAY
+        elif now >= self._look_after_hosts:
+            self._look_after_hosts = now + _HOSTS_EVERY
             self._worker.fault("hosts", hosts.away(conn, cluster_id))
 
     def have_failed_over(self, side: SideConnection) -> bool:

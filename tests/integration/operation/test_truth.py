@@ -147,6 +147,7 @@ def test_a_broker_that_hangs_for_a_moment(frail: Daemon) -> None:
         signal_all(pids, signal.SIGSTOP)
         try:
             until = time.monotonic() + seconds
+            wait_until(lambda: not answered(admin, topics), 10, "the broker is silent")
             while time.monotonic() < until:
                 assert not answered(admin, topics)
         finally:
