@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from etld.kafka.errors import KafkaProblem, SettingsRefused
 from etld.kafka.types import GroupMember, Partition, Topic, Watermarks
+from etld.util.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +39,8 @@ _SOON = frozenset(
     }
 )
 _ASK_AGAIN = 0.1
+# Seconds that a new client has to connect, before another one takes its place.
+_PATIENCE, _LONGEST_PATIENCE = 2.0, 10.0
 
 
 class Admin:
@@ -46,6 +50,7 @@ class Admin:
     """
 
     def __init__(self, settings: Mapping[str, Any], timeout: float = TIMEOUT) -> None:
+        self._settings = dict(settings)
         try:
             self._client = AdminClient(dict(settings), logger=log)
         except confluent_kafka.KafkaException as error:
@@ -53,6 +58,8 @@ class Admin:
         self._timeout = timeout
         # Does the client wait for word of partitions' leaders that will never come?
         self._leaders_unknown = False
+        self._patience = Backoff(_PATIENCE, _LONGEST_PATIENCE)
+        self._renew_at = 0.0
 
     def cluster_id(self) -> str:
         """The id that the cluster was formatted with."""
@@ -156,8 +163,10 @@ class Admin:
             except Exception as error:
                 if not (isinstance(error, confluent_kafka.KafkaException) and error.args[0].code() > 0):
                     self._leaders_unknown = True
+                    self._renew()
                     raise KafkaProblem(f"Kafka does not tell where partitions end: {_text(error)}") from error
                 is_stale = True  # a broker has answered: a partition has another leader, or another epoch of it
+        self._patience.reset()
         if is_stale:
             self._metadata(timeout)  # so that the next question goes to who leads now
         return found
@@ -198,9 +207,24 @@ class Admin:
 
     def _metadata(self, timeout: float | None = None) -> Any:
         try:
-            return self._client.list_topics(timeout=self._timeout if timeout is None else timeout)
+            found = self._client.list_topics(timeout=self._timeout if timeout is None else timeout)
         except confluent_kafka.KafkaException as error:
+            self._renew()
             raise KafkaProblem(f"Kafka does not answer: {_text(error)}") from error
+        self._patience.reset()
+        return found
+
+    def _renew(self) -> None:
+        """Begin with another client when this one has had its time to connect.
+
+        After a broker was silent a client now and then has no connection any more, and makes none.
+        """
+        now = time.monotonic()
+        if now >= self._renew_at:
+            self._renew_at = now + self._patience.next()
+            with contextlib.suppress(confluent_kafka.KafkaException):  # such as a file that is being replaced
+                self._client = AdminClient(self._settings, logger=log)
+                self._leaders_unknown = False
 
 
 def _members(group: str, described: Any) -> list[GroupMember]:
