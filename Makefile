@@ -39,7 +39,7 @@ $(DEV_STAMP):
 	@sh deploy/install.sh $(PYTHON) $(VENV) $(DEV)
 	@rm -f $(VENV)/.etld-* && touch $@ $(STAMP)
 
-test: setup-dev ## Run every test, with a small part of `make faults`, two files at a time (about 30 minutes).
+test: setup-dev ## Run every test, with a small part of `make faults`, two files at a time (about 35 minutes).
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # A third process works while tests of the two others wait for a time to pass.
