@@ -153,7 +153,7 @@ def test_a_broker_that_hangs_for_a_moment(frail: Daemon) -> None:
         finally:
             signal_all(pids, signal.SIGCONT)
         wait_until(lambda: answered(admin, topics), 10, "the broker tells it again")
-        all_is_well(frail, 15)
+        all_is_well(frail, 30)
 
 
 def answered(admin: Admin, partitions: list[Partition]) -> bool:
