@@ -33,6 +33,8 @@ class Silence:
         self._unanswered = False
         self._read_at = time.monotonic()
         self._next_probe = self._read_at + timings.probe_every
+        #: When partitions were seen to be held back last.
+        self._held_at: dict[Partition, float] = {}
 
     def heard(self, *, of_all: bool) -> None:
         """The broker has sent something; `of_all`: no partition is held back, of which it sends nothing."""
@@ -50,6 +52,7 @@ class Silence:
         Raises `ConsumerBroken` when for `Timings.stalled_after` nothing came of what is there.
         """
         now = time.monotonic()
+        self._held_at.update(dict.fromkeys(held, now))
         if now < self._next_probe:
             return
         try:
@@ -65,9 +68,8 @@ class Silence:
         self._unanswered = False
         self._consumer.broker_problem = None
         self._next_probe = now + self._timings.probe_every
-        silent = now - self._read_at
-        for partition, mine in owned.items() if silent >= self._timings.stalled_after else ():
-            end = self.ends.get(partition, 0)
-            if partition not in held and end > mine.next:
-                text = f"{partition} was read to {mine.next} and ends at {end}, and nothing came"
+        for partition, mine in owned.items():
+            silent = now - max(self._read_at, self._held_at.get(partition, 0.0))
+            if silent >= self._timings.stalled_after and self.ends.get(partition, 0) > mine.next:
+                text = f"{partition} was read to {mine.next} and ends at {self.ends[partition]}, and nothing came"
                 raise ConsumerBroken(f"{text} for {silent:.0f} s")
