@@ -14,7 +14,7 @@ from etld.postgres import beside, statements
 from etld.postgres.compose import SQL, Composable, Composed, Identifier, Literal
 from etld.serdes.columns import JSON_TEXT
 from etld.sinks.iceberg import opening
-from etld.sinks.iceberg.rows import rows_of
+from etld.sinks.iceberg.rows import TYPES, rows_of
 from etld.sinks.iceberg.table import columns_of
 from etld.sinks.postgres import event_views
 from etld.sinks.postgres.columns import ACCEPTED_AT, EVENT_ID, OFFSET, PARTITION
@@ -34,24 +34,17 @@ _SQL = statements.load(__package__, "backfill")
 _COMMA = SQL(", ")
 _STEP = dt.timedelta(days=1)
 _AT_ONCE = 50_000
-_UTC = pl.Datetime("us", "UTC")
 _FRAME: dict[str, pl.DataType] = {
     "text": pl.String(),
     "uuid": pl.String(),
     "jsonb": JSON_TEXT,
-    "bigint": pl.Int64(),
-    "double precision": pl.Float64(),
-    "boolean": pl.Boolean(),
-    "date": pl.Date(),
-    "time": pl.Time(),
-    "timestamp": pl.Datetime("us"),
-    "timestamptz": _UTC,
+    **TYPES,
 }
 _HEAD: dict[str, pl.DataType] = {
     EVENT_ID: pl.String(),
     "event_name": pl.String(),
-    "triggered_at": _UTC,
-    ACCEPTED_AT: _UTC,
+    "triggered_at": TYPES["timestamptz"],
+    ACCEPTED_AT: TYPES["timestamptz"],
     PARTITION: pl.Int32(),
     OFFSET: pl.Int64(),
 }

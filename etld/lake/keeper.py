@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +20,7 @@ from etld.sinks.iceberg.table import columns_of
 from etld.sinks.iceberg.upkeep import Settings, Upkeep
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
+from etld.worker.beside_thread import BesideThread
 
 if TYPE_CHECKING:
     from etld.postgres.connections import Connection
@@ -38,39 +36,23 @@ _FIRST_FILES, _FIRST_ORPHANS = 60.0, 900.0
 _LONGEST_PAUSE = 60.0
 # What was read before an erasure, and is committed after it, is so much later at most, beside commit_every.
 _SETTLE = 60.0
-_NICE = 10
 #: The table's property that says up to which change the erasures are carried out in it.
 ERASED = "etld.erasures"
 
 
-class LakeKeeper:
+class LakeKeeper(BesideThread):
     """Works while the worker does."""
 
     def __init__(self, worker: Worker) -> None:
+        super().__init__("upkeep")
         self._worker = worker
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self._erasures = Erasures(worker.config.erasure_key_path)
         #: The change that was seen, and when (monotonic).
         self._seen = (0, 0.0)
         # A worker that begins has more urgent things to do.
         self._next_files, self._next_orphans = time.monotonic() + _FIRST_FILES, time.monotonic() + _FIRST_ORPHANS
 
-    def start(self) -> None:
-        """Begin, unless that is done."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
-            self._thread.start()
-
-    def close(self) -> None:
-        """Stop; what is under way is begun anew by the next keeper."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(3.0)
-
     def _run(self) -> None:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         backoff = Backoff(_LOOK_EVERY, _LONGEST_PAUSE)
         told: str | None = None
         while not self._stop.is_set():

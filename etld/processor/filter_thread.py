@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import threading
 from typing import TYPE_CHECKING
 
 from etld.postgres import beside
@@ -14,6 +11,7 @@ from etld.sinks.postgres.deduplication.builder import FilterBuilder
 from etld.sinks.postgres.deduplication.filters import directory_of
 from etld.util.backoff import Backoff
 from etld.util.text import one_line
+from etld.worker.beside_thread import BesideThread
 
 if TYPE_CHECKING:
     from etld.worker import Worker
@@ -22,32 +20,16 @@ log = logging.getLogger("etld.processor")
 _LOOK_EVERY, _LONGEST_PAUSE = 2.0, 30.0
 # Of the time that a piece takes at the server, this much is a rest before the next.
 _REST = 1.0
-_NICE = 10
 
 
-class FilterThread:
+class FilterThread(BesideThread):
     """Works while the worker does; of all processors of a host, one at a time makes a filter."""
 
     def __init__(self, worker: Worker) -> None:
+        super().__init__("filters")
         self._worker = worker
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin, unless that is done."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="filters", daemon=True)
-            self._thread.start()
-
-    def close(self) -> None:
-        """Stop; a filter that is being made is begun again by the next process."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(3.0)
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         config = self._worker.config
         directory = directory_of(config)
         builder = FilterBuilder(directory, config.storage.dedup_window, self._rest)

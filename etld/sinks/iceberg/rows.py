@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _UUID_BYTES = 16
 _UTC = pl.Datetime("us", "UTC")
-_CASTS: dict[str, pl.DataType] = {
+#: Polars' types of columns that are no text, by their types in PostgreSQL; a decimal has one of its own.
+TYPES: dict[str, pl.DataType] = {
     "bigint": pl.Int64(),
     "integer": pl.Int32(),
     "double precision": pl.Float64(),
@@ -131,7 +132,7 @@ def _as(values: pl.Series, kind: str) -> pl.Series:
         values = pl.repeat(None, len(values), dtype=pl.String, eager=True)
     if kind == "uuid":
         return _uuids(values.cast(pl.String))
-    wanted = _decimal(kind) or _CASTS[kind]
+    wanted = _decimal(kind) or TYPES[kind]
     try:
         return values.cast(wanted, strict=False)
     except pl.exceptions.PolarsError:  # such as a boolean for a date
