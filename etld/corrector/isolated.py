@@ -30,6 +30,8 @@ def opened(config: Config, _label: str, around: Surroundings) -> Work:
     hooks = [rule.hook for rule in repairer.rules if rule.hook is not None]
 
     def work(letters: Sequence[tuple[PendingLetter, Sequence[Attempt]]]) -> None:
+        around.stage(STAGE)
+        repairer.announce([letter for letter, _ in letters])
         for letter, earlier in letters:
             for hook in hooks:
                 hook.wake()  # what it is not called for is not tried
