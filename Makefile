@@ -9,8 +9,8 @@ DEV = constraints.txt
 STAMP = $(VENV)/.etld-run-$(shell cat pyproject.toml $(RUN) | cksum | tr -d ' ')
 DEV_STAMP = $(VENV)/.etld-dev-$(shell cat pyproject.toml $(DEV) | cksum | tr -d ' ')
 
-.PHONY: run bi stop setup setup-dev test test-unit test-bi test-registries lint docs audit lock dist bench faults cluster scale \
-  clean help
+.PHONY: run bi stop setup setup-dev test test-unit test-bi test-registries test-deb test-image test-upgrade lint docs audit \
+  lock dist deb image release bench faults cluster scale clean help
 .DEFAULT_GOAL := help
 
 help: ## This list.
@@ -52,6 +52,15 @@ test-bi: setup-dev ## The tests with a real Superset, dbt and a browser, which `
 test-registries: setup-dev ## The registries' tests with a real Apicurio, which `make test` leaves out (Java 25, Maven; 160 MB once).
 	@ETLD_TEST_REGISTRIES=1 $(VENV)/bin/python -m pytest -n 0 tests/contract/schemas/test_registry.py $(ARGS)
 
+test-deb: setup-dev ## The test of the Debian package, which `make test` leaves out (root, mmdebstrap; 3 minutes).
+	@ETLD_TEST_DEB=1 $(VENV)/bin/python -m pytest -n 0 tests/packages/test_deb.py $(ARGS)
+
+test-image: setup-dev ## The test of the image, which `make test` leaves out (docker, podman or buildah; 3 minutes).
+	@ETLD_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/packages/test_image.py $(ARGS)
+
+test-upgrade: setup-dev ## The last release, upgraded to this one and back while requests come (1 minute).
+	@ETLD_TEST_UPGRADE=1 $(VENV)/bin/python -m pytest -n 0 tests/packages/test_upgrade.py $(ARGS)
+
 lint: setup-dev ## ruff, mypy --strict, the import contract.
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -74,11 +83,25 @@ lock: ## Pin anew what pyproject.toml asks for, with hashes (needs uv; ARGS=--up
 	$(LOCK) -c constraints.txt -o deploy/requirements.txt
 	echo 'uv>=0.9' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --quiet $(ARGS) -o deploy/uv.txt
+	echo 'cyclonedx-bom>=7' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --quiet $(ARGS) -o deploy/sbom.txt
 	uv pip compile deploy/superset/superset.in --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --quiet $(ARGS) -o etld/bi/superset/requirements.txt
 
-dist: setup ## The wheel and the sdist in dist/: the same bytes from the same commit.
+dist: setup ## The wheel, the sdist and the list of their parts in dist/: the same bytes from the same commit.
 	@$(VENV)/bin/python deploy/dist.py dist
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/python deploy/sbom.py deploy/embedded.txt dist
+
+DEB_PYTHON ?= /usr/bin/python3
+deb: setup ## The Debian package in dist/, for the Debian or Ubuntu of this machine.
+	@rm -rf build/deb && $(VENV)/bin/python deploy/dist.py build/deb
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(DEB_PYTHON) deploy/deb.py build/deb/etld-*.whl dist
+
+image: ## The image, by docker, podman or buildah, and the list of its parts in dist/ (ARGS for the builder; IMAGE=name).
+	@IMAGE="$(IMAGE)" sh deploy/image.sh $(ARGS)
+
+release: setup ## A release: VERSION=x.y.z in changelog, code and tag, and `make dist` of it. Pushes nothing.
+	@$(VENV)/bin/python deploy/release.py "$(VERSION)"
 
 SECRET = $$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 .env: ## What docker compose reads, with passwords of its own.

@@ -225,6 +225,8 @@ class Config(Section):
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise EtldError(f"{key}: cannot read {path}: {reason}") from error
+        if not secret:
+            raise EtldError(f"{key}: {path} is empty, and should hold the secret in one line")
         logs.hide(secret)
         return secret
 

@@ -42,6 +42,8 @@ class Daemon:
         self.config_path = directory / "config" / "etld.toml"
         self.state_dir = directory / "var"
         self.started_in = directory
+        #: The etld that is started, and that commands are given to.
+        self.program = warm_cli.PROGRAM
         #: Where ingest is reached, and what its process enters first (a network of its own).
         self.address = LOOPBACK
         self.become: process.Preexec | None = None
@@ -79,7 +81,7 @@ class Daemon:
 
     def cli(self, *args: str, check: bool = True, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
         """Run `etld ARGS`; with `check` a failure is an AssertionError that shows its output."""
-        done = warm_cli.run(args, self.env, self.directory, timeout)
+        done = warm_cli.run(args, self.env, self.directory, timeout, self.program)
         if check and done.returncode != 0:
             raise AssertionError(f"etld {' '.join(args)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
@@ -108,7 +110,7 @@ class Daemon:
             self.prepared.copy(self.state_dir, **embedded)
         log = self.state_dir / "log" / "foreground.log"
         self._child = process.spawn(
-            [str(warm_cli.PROGRAM), "start", "--foreground"],
+            [str(self.program), "start", "--foreground"],
             log=log,
             cwd=self.started_in,
             env=self.env,

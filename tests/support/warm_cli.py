@@ -47,12 +47,12 @@ _LOADED = (
 
 
 def run(
-    arguments: Sequence[str], env: Mapping[str, str], directory: Path, timeout: float
+    arguments: Sequence[str], env: Mapping[str, str], directory: Path, timeout: float, program: Path = PROGRAM
 ) -> subprocess.CompletedProcess[str]:
     """As subprocess.run() does it, with the output as text; raises TimeoutExpired."""
-    command = [str(PROGRAM), *arguments]
-    # A path of its own may hold modules that the command is to load.
-    if not _is_warm(arguments) or env.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
+    command = [str(program), *arguments]
+    # A path of its own may hold modules that the command is to load, and another program is loaded nowhere.
+    if program != PROGRAM or not _is_warm(arguments) or env.get("PYTHONPATH") != os.environ.get("PYTHONPATH"):
         return subprocess.run(
             command,
             env=dict(env),

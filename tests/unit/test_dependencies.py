@@ -31,6 +31,7 @@ def _name(requirement: str) -> str:
         "deploy/embedded.txt",
         "deploy/requirements.txt",
         "deploy/uv.txt",
+        "deploy/sbom.txt",
         "etld/bi/superset/requirements.txt",
     ],
 )
