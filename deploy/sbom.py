@@ -31,8 +31,10 @@ def write(pins: Path, file: Path) -> None:
         environment.run(
             *(uv, "pip", "install", "--quiet", "--python", tools, "--no-deps", "--require-hashes", "-r", str(TOOLS))
         )
-        list_parts = (f"{tools}/bin/cyclonedx-py", "requirements", "--output-reproducible", "--output-file", str(file))
-        environment.run(*list_parts, "--pyproject", str(environment.ROOT / "pyproject.toml"), str(pins))
+        # It warns that a file of pins does not tell what needs what.
+        list_parts = (f"{tools}/bin/python", "-W", "ignore", "-m", "cyclonedx_py", "requirements")
+        options = ("--output-reproducible", "--output-file", str(file))
+        environment.run(*list_parts, *options, "--pyproject", str(environment.ROOT / "pyproject.toml"), str(pins))
     listed = json.loads(file.read_text())
     listed["metadata"]["component"]["version"] = version()  # which pyproject.toml does not tell
     file.write_text(json.dumps(listed, indent=1))

@@ -143,6 +143,23 @@ def test_it_says_what_it_is(image: Image) -> None:
     assert names & {"pip", "setuptools", "cyclonedx-bom", "binutils"} == set()
 
 
+def test_the_parts_of_the_wheel_are_listed(tmp_path: Path) -> None:
+    """With their versions and hashes, by `make dist`; the same bytes each time."""
+    for directory in ("first", "second"):
+        tmp_path.joinpath(directory).mkdir()
+        _said([sys.executable, "deploy/sbom.py", "deploy/embedded.txt", str(tmp_path / directory)])
+    made = tmp_path / f"first/etld-{__version__}.cdx.json"
+    assert made.read_bytes() == tmp_path.joinpath("second", made.name).read_bytes()
+    listed = json.loads(made.read_text())
+    about = listed["metadata"]["component"]
+    assert (about["name"], about["version"]) == ("etld", __version__)
+    parts = {part["name"]: part for part in listed["components"]}
+    pinned = re.findall(r"^(\S+)==", ROOT.joinpath("deploy/embedded.txt").read_text(), re.MULTILINE)
+    assert set(pinned) == set(parts)
+    assert parts["polars"]["purl"].startswith("pkg:pypi/polars@")
+    assert "SHA-256" in json.dumps(parts["polars"])
+
+
 def test_nobody_else_may_write_in_it(image: Image) -> None:
     """Only its state directory is its user's, and nothing runs with the rights of another."""
     found = []
