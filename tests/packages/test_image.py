@@ -1,7 +1,7 @@
 """The image: how large it is, what it says of itself, and that it works where nothing but its state can be written.
 
-`make test-image`. Docker or Podman build and run it where they work. Else buildah builds it without a container
-runtime, on a base that mmdebstrap makes where none can be pulled, and it is run by chroot.
+`make test-image`. Docker or Podman build and run it where they work and have the base. Else buildah builds it without a
+container runtime, on a base that mmdebstrap makes, and it is run by chroot.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST = 350_000_000
+(BASE,) = re.findall(r"^ARG BASE=(\S+)$", ROOT.joinpath("Dockerfile").read_text(), re.MULTILINE)
 
 pytestmark = [
     pytest.mark.integration,
@@ -70,19 +71,11 @@ def _works(*command: str) -> bool:
     )
 
 
-def _base(env: Mapping[str, str], directory: Path) -> list[str]:
-    """What to tell the builder of the base: nothing when it can be had, else one that is made here."""
-    (named,) = re.findall(r"^ARG BASE=(\S+)$", ROOT.joinpath("Dockerfile").read_text(), re.MULTILINE)
-    if (
-        subprocess.run(
-            ["buildah", "pull", "--quiet", named], env=dict(env), capture_output=True, check=False
-        ).returncode
-        == 0
-    ):
-        return []
+def _made_base(env: Mapping[str, str], directory: Path) -> list[str]:
+    """What to tell buildah of a base that is made here, since the one of the Dockerfile cannot be pulled."""
     if shutil.which("mmdebstrap") is None:
-        pytest.skip(f"{named} cannot be pulled here, and there is no mmdebstrap to make another")
-    (codename,) = re.findall(r"debian:(\w+)-", named)
+        pytest.skip(f"{BASE} cannot be pulled here, and there is no mmdebstrap to make another")
+    (codename,) = re.findall(r"debian:(\w+)-", BASE)
     tree = directory / "base.tar"
     _said(["mmdebstrap", "--quiet", "--variant=minbase", codename, str(tree)])
     container = _said(["buildah", "from", "scratch"], env).strip()
@@ -96,16 +89,16 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     """The image, by whatever builds images here."""
     directory = tmp_path_factory.mktemp("image")
     name, options = f"localhost/etld-test:{__version__}", list[str]()
-    builder = next((one for one in ("docker", "podman") if _works(one, "info")), "buildah")
+    builder = next((one for one in ("docker", "podman") if _works(one, "pull", "--quiet", BASE)), "buildah")
     env = dict(os.environ) | {"BUILDER": builder, "IMAGE": name}
     if builder == "buildah":
         if not _works("buildah", "--version") or os.geteuid() != 0:
-            pytest.skip("neither docker nor podman works here, and there is no buildah with root")
+            pytest.skip(f"neither docker nor podman can pull {BASE} here, and there is no buildah with root")
         storage = directory / "storage.conf"
         places = f'graphroot = "{directory}/graph"\nrunroot = "{directory}/run"\n'
         storage.write_text(f'[storage]\ndriver = "vfs"\n{places}')
         env |= {"BUILDAH_ISOLATION": "chroot", "CONTAINERS_STORAGE_CONF": str(storage)}
-        options = _base(env, directory)
+        options = _made_base(env, directory)
     _said(["sh", "deploy/image.sh", *options], env)
     root = directory / "root"
     root.mkdir()
