@@ -71,8 +71,13 @@ def _works(*command: str) -> bool:
     )
 
 
-def _made_base(env: Mapping[str, str], directory: Path) -> list[str]:
-    """What to tell buildah of a base that is made here, since the one of the Dockerfile cannot be pulled."""
+def _base(env: Mapping[str, str], directory: Path) -> list[str]:
+    """What to tell buildah of the base: nothing where the one of the Dockerfile can be pulled, else one made here."""
+    if (
+        subprocess.run(["buildah", "pull", "--quiet", BASE], env=dict(env), capture_output=True, check=False).returncode
+        == 0
+    ):
+        return []
     if shutil.which("mmdebstrap") is None:
         pytest.skip(f"{BASE} cannot be pulled here, and there is no mmdebstrap to make another")
     (codename,) = re.findall(r"debian:(\w+)-", BASE)
@@ -98,7 +103,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         places = f'graphroot = "{directory}/graph"\nrunroot = "{directory}/run"\n'
         storage.write_text(f'[storage]\ndriver = "vfs"\n{places}')
         env |= {"BUILDAH_ISOLATION": "chroot", "CONTAINERS_STORAGE_CONF": str(storage)}
-        options = _made_base(env, directory)
+        options = _base(env, directory)
     _said(["sh", "deploy/image.sh", *options], env)
     root = directory / "root"
     root.mkdir()
