@@ -65,8 +65,11 @@ def test_what_is_called_in_the_image_is_there() -> None:
 
 def test_compose_lets_it_write_to_its_volume_alone() -> None:
     service = yaml.safe_load(ROOT.joinpath("docker-compose.yml").read_text())["services"]["etld"]
-    assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"])
-    assert "etld:/var/lib/etld" in service["volumes"]
+    assert service["cap_drop"] == ["ALL"]
+    # Compose puts secrets of the environment into the container's own file system, and refuses one that is read only.
+    assert "read_only" not in service
+    # What is mounted from here belongs to whoever made the clone, whom etld does not trust.
+    assert service["volumes"] == ["etld:/var/lib/etld"]
     for place in re.findall(r"=(/var/\S+)", _values("ENV")):
         assert place.startswith("/var/lib/etld"), place
 
