@@ -110,7 +110,9 @@ def _strip(python: Path, packages: Path) -> None:
     modules = [str(path) for path in packages.rglob("*.so") if _EXTENSION.search(path.name)]
     if shutil.which("strip"):
         run("strip", "--strip-unneeded", *modules)
-    run(str(python), "-P", "-B", "-c", "import ctypes, sys; [*map(ctypes.CDLL, sys.argv[1:])]", *modules)
+    # Not all of them are meant to be in one process, and some fail at its end.
+    load = "import ctypes, os, sys; [*map(ctypes.CDLL, sys.argv[1:])]; os._exit(0)"
+    run(str(python), "-P", "-B", "-c", load, *modules)
 
 
 def run(*command: str) -> None:
