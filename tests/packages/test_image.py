@@ -85,6 +85,12 @@ def _base(env: Mapping[str, str], directory: Path) -> list[str]:
     _said(["mmdebstrap", "--quiet", "--variant=minbase", codename, str(tree)])
     container = _said(["buildah", "from", "scratch"], env).strip()
     _said(["buildah", "add", container, str(tree), "/"], env)
+    # Whom this machine trusts besides, such as the authority of a proxy.
+    own = Path("/usr/local/share/ca-certificates")
+    if any(own.glob("*.crt")):
+        _said(["buildah", "copy", container, str(own), str(own)], env)
+    trusted = "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"
+    _said(["buildah", "config", "--env", trusted, container], env)
     _said(["buildah", "commit", "--rm", container, "localhost/base"], env)
     return ["--build-arg", "BASE=localhost/base"]
 
