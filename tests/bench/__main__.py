@@ -17,13 +17,27 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench import consoles, flow, forgetting, front, lake, life, pages, producing, replay, rows, storage, views
+from bench import (
+    consoles,
+    flow,
+    forgetting,
+    front,
+    lake,
+    life,
+    pages,
+    producing,
+    replay,
+    rows,
+    settings,
+    storage,
+    views,
+)
 from bench.environment import Environment
 from bench.result import Result, as_json, chart, table
 from support.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = (flow, front, life, producing, replay, rows, storage, forgetting, views, consoles, pages, lake)
+PARTS = (flow, front, life, producing, replay, rows, storage, forgetting, views, consoles, pages, settings, lake)
 BENCHES: dict[str, Any] = {name: bench for part in PARTS for name, bench in part.BENCHES.items()}
 VERSIONS = ("etld", "confluent-kafka", "polars", "psycopg", "aiohttp", "uvloop", "orjson", "fastavro", "pyiceberg")
 
