@@ -551,7 +551,7 @@ def test_secrets_are_read_when_asked_for(tmp_path: Path) -> None:
     assert config.secret("postgres") == "next"
     assert config.secret("kafka") is None
     file.write_text("\n")  # as systemd hands over a credential that is not there
-    with pytest.raises(EtldError, match=r"postgres\.password_file: .* is empty, and should hold the secret in one line"):
+    with pytest.raises(EtldError, match=r"password_file: .* is empty, and should hold the secret in one line"):
         config.secret("postgres")
     file.unlink()
     with pytest.raises(EtldError, match=r"postgres\.password_file: cannot read .*: No such file"):
