@@ -34,6 +34,8 @@ _SHOWN = 200
 class NotDelivered(EtldError):
     """The webhook did not take the message; `pause`: seconds after which it wants to be asked again."""
 
+    code = "ETLD-A001"
+
     def __init__(self, why: str, pause: float = 0.0) -> None:
         super().__init__(why)
         self.pause = pause
@@ -93,11 +95,13 @@ async def send_test(config: Config, name: str | None) -> list[str]:
     Raises `UsageError` when there is none, and `EtldError` that tells of each that did not.
     """
     if not config.alerts:
-        raise UsageError("there are no [[alerts]] in the configuration")
+        raise UsageError("there are no [[alerts]] in the configuration", code="ETLD-A002")
     chosen = [alert for alert in config.alerts if name in (None, alert.name)]
     if not chosen:
         names = [alert.name for alert in config.alerts]
-        raise UsageError(f"there is no [[alerts]] with the name {name!r}{did_you_mean(str(name), names)}")
+        raise UsageError(
+            f"there is no [[alerts]] with the name {name!r}{did_you_mean(str(name), names)}", code="ETLD-A002"
+        )
     wrong = []
     for alert in chosen:
         try:
@@ -105,7 +109,7 @@ async def send_test(config: Config, name: str | None) -> list[str]:
         except NotDelivered as error:
             wrong.append(f"{alert.name}: {error}")
     if wrong:
-        raise EtldError("\n".join(wrong))
+        raise EtldError("\n".join(wrong), code="ETLD-A001")
     return [alert.name for alert in chosen]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class CannotDraw(EtldError):
     """The charts could not be drawn or written."""
 
+    code = "ETLD-M005"
+
 
 class _Ended(CannotDraw):
     """The process that draws ended without an answer, or had to be ended."""

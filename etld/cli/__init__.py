@@ -11,7 +11,7 @@ import click
 from etld import __version__
 from etld.cli import asking
 from etld.cli.lazy import LazyGroup
-from etld.errors import EtldError
+from etld.errors import EtldError, UsageError, coded
 
 #: Command to module and the line that `etld --help` shows.
 COMMANDS = {
@@ -48,6 +48,7 @@ COMMANDS = {
     "bi": ("etld.cli.bi", "Make dashboards for Superset and Grafana, a project for dbt."),
     "charts": ("etld.cli.charts", "Draw the charts now."),
     "config": ("etld.cli.config", "Check, show or write the configuration."),
+    "explain": ("etld.cli.explain", "Tell what an error means, and what to do."),
     "completion": ("etld.cli.completion", "Print a shell's completion of etld."),
     "man": ("etld.cli.man", "Print the manual page."),
 }
@@ -79,10 +80,10 @@ def main() -> None:
         click.echo("etld: interrupted", err=True)
         code = 130
     except click.ClickException as error:
-        error.show()
+        _show(error)
         code = error.exit_code
     except EtldError as error:
-        for line in str(error).splitlines():
+        for line in error.with_code().splitlines():
             click.echo(f"etld: {line}", err=True)
         code = error.exit_code
     except BrokenPipeError:
@@ -90,3 +91,14 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show(error: click.ClickException) -> None:
+    """As click does, with the code."""
+    if type(error).show not in (click.ClickException.show, click.UsageError.show):  # such as the help of a group
+        error.show()
+        return
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        click.echo(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n", err=True)
+    click.echo(f"Error: {coded(error.format_message(), UsageError.code)}", err=True)

@@ -139,7 +139,7 @@ def _audit_database(config_path: Path | None) -> tuple[str, AbstractContextManag
         status = ask(config_path, "status")
         address = status["addresses"]["postgres"]
         if address is None:
-            raise EtldError("the daemon has no database yet")
+            raise EtldError("the daemon has no database yet", code="ETLD-P006")
         if _BY_FILE in address and "node_id" in status:  # a daemon of an older version does not say
             from etld.postgres import connections
 

@@ -193,7 +193,10 @@ def _local(config: Config, port: int) -> LocalSuperset:
 
 def _readers(config: Config) -> str:
     if not config.postgres.reader:
-        raise EtldError("there is no role of readers: set [postgres] reader_role, such as etld_reader, and restart")
+        raise EtldError(
+            "there is no role of readers: set [postgres] reader_role, such as etld_reader, and restart",
+            code="ETLD-B005",
+        )
     return config.postgres.reader
 
 
@@ -223,7 +226,7 @@ def _made(config: Config) -> Dashboards:
     from etld.bi import build
 
     if not config.event_types:
-        raise EtldError("the configuration has no event types, so there is nothing to show")
+        raise EtldError("the configuration has no event types, so there is nothing to show", code="ETLD-B006")
     return build.dashboards(config)
 
 
@@ -231,11 +234,11 @@ def _secret(file: Path) -> str:
     try:
         password = file.read_text("utf-8").strip("\r\n")
     except OSError as error:
-        raise EtldError(f"cannot read {file}: {error.strerror}") from error
+        raise EtldError(f"cannot read {file}: {error.strerror}", code="ETLD-X005") from error
     except UnicodeDecodeError as error:
-        raise EtldError(f"cannot read {file}: it is not UTF-8") from error
+        raise EtldError(f"cannot read {file}: it is not UTF-8", code="ETLD-X005") from error
     if not password:
-        raise EtldError(f"{file} is empty, and should hold a password")
+        raise EtldError(f"{file} is empty, and should hold a password", code="ETLD-X005")
     return password
 
 
@@ -245,7 +248,7 @@ def _new_secret(file: Path) -> None:
     try:
         write_atomically(file, f"{secrets.token_urlsafe(24)}\n".encode())
     except OSError as error:
-        raise EtldError(f"cannot write {file}: {error.strerror}") from error
+        raise EtldError(f"cannot write {file}: {error.strerror}", code="ETLD-X003") from error
 
 
 def _database(path: Path | None, given: str | None) -> tuple[Config, DatabaseAddress]:
@@ -279,5 +282,5 @@ def _write(out: Path, files: dict[str, str]) -> str:
             out.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(out / name, text.encode())
     except OSError as error:
-        raise EtldError(f"cannot write {error.filename or out}: {error.strerror}") from error
+        raise EtldError(f"cannot write {error.filename or out}: {error.strerror}", code="ETLD-X003") from error
     return f"{len(files)} files below {out}"

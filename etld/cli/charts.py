@@ -31,12 +31,16 @@ def command(path: Path | None, as_json: bool) -> None:
     summaries = definition.read(config.summaries, config.event_types)
     summaries = [summary for summary in summaries if config.summaries[summary.name].chart]
     if not summaries:
-        raise EtldError("no summary in the configuration has a chart: add a table [summaries.<name>.chart]")
+        raise EtldError(
+            "no summary in the configuration has a chart: add a table [summaries.<name>.chart]", code="ETLD-M006"
+        )
     with target.connect("charts") as conn:
         try:
             ready = tables.ready(conn, summaries)
         except UndefinedTable as error:
-            raise EtldError("the database has no tables of etld yet: `etld start` makes them") from error
+            raise EtldError(
+                "the database has no tables of etld yet: `etld start` makes them", code="ETLD-P006"
+            ) from error
         missing = [f"etld.{summary.table}" for summary in summaries if summary not in ready]
         if missing:
             told = (
@@ -44,7 +48,7 @@ def command(path: Path | None, as_json: bool) -> None:
                 " so `etld reload`, or see `etld status`"
             )
             if not ready:
-                raise EtldError(told)
+                raise EtldError(told, code="ETLD-M005")
             click.echo(f"etld: {told}", err=True)
         charts = read_charts(PostgresSide(conn), ready, config.summaries)
     paths = draw(charts, config.charts, config.state_dir / "matplotlib")

@@ -20,5 +20,5 @@ def command(shell: str) -> None:
 
     found = get_completion_class(shell)
     if found is None:
-        raise EtldError(f"click knows no completion for {shell}")
+        raise EtldError(f"click knows no completion for {shell}", code="ETLD-X002")
     click.echo(found(cli, {}, "etld", "_ETLD_COMPLETE").source())

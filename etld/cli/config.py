@@ -40,13 +40,16 @@ def check(path: Path | None, without_secrets: bool, as_json: bool) -> None:
         user_code.refuse_unsafe_code(config)
         user_code.check(config)
     except EtldError as failure:
-        error = failure if isinstance(failure, ConfigError) else ConfigError([Problem("", 0, str(failure))])
+        error = (
+            failure
+            if isinstance(failure, ConfigError)
+            else ConfigError([Problem("", 0, str(failure), code=failure.code)])
+        )
         if as_json:
             found = [problem.as_json() for problem in error.problems]
             click.echo(json.dumps({"ok": False, "file": error.source, "problems": found}))
         else:
-            for line in error.lines():
-                click.echo(line, err=True)
+            click.echo(error.with_code(), err=True)
         sys.exit(1)
     if as_json:
         come_later = {} if later is None else {"later": [one.path for one in later]}
@@ -102,7 +105,7 @@ def write_default(target: Path, purpose: str = "laptop") -> None:
                 (root / "schemas").mkdir(exist_ok=True)
                 (root / "schemas" / entry.name).write_text(entry.read_text())
     except OSError as error:
-        raise EtldError(f"cannot write {target}: {error.strerror}") from error
+        raise EtldError(f"cannot write {target}: {error.strerror}", code="ETLD-X003") from error
 
 
 @command.command()
@@ -119,7 +122,7 @@ def write_default(target: Path, purpose: str = "laptop") -> None:
 def init(target: Path, purpose: str, force: bool) -> None:
     """Write a configuration to begin with, its JSON schema for editors, and the sample schemas beside it."""
     if target.exists() and not force:
-        raise EtldError(f"{target} is there already; --force overwrites it")
+        raise EtldError(f"{target} is there already; --force overwrites it", code="ETLD-X004")
     write_default(target, purpose)
     after = "start" if purpose == "laptop" else "config check --without-secrets"
     click.echo(f"wrote {target}; next: etld --config {target} {after}")

@@ -60,7 +60,7 @@ def take_out(file: Path, read: Read, name: str, what: str) -> None:
 
     def without(known: Mapping[str, _Entry]) -> Mapping[str, _Entry]:
         if name not in known:
-            raise EtldError(f"{file} has no {what} {name!r}")
+            raise EtldError(f"{file} has no {what} {name!r}", code="ETLD-X002")
         return {other: entry for other, entry in known.items() if other != name}
 
     _change(file, read, without)
@@ -78,7 +78,7 @@ def _change(file: Path, read: Read, change: Callable[[Mapping[str, _Entry]], Map
             tables = {name: entry.table() for name, entry in entries.items()}
             write_atomically(file, tomli_w.dumps(tables).encode(), mode=0o600)
     except OSError as error:
-        raise EtldError(f"cannot write {file}: {error.strerror}") from error
+        raise EtldError(f"cannot write {file}: {error.strerror}", code="ETLD-X003") from error
 
 
 def say_if_unused(path: Path | None, file: Path, key: Key) -> None:

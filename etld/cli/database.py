@@ -45,7 +45,7 @@ def grants(path: Path | None) -> None:
 
     config = load(path)
     if config.postgres.dsn == "embedded":
-        raise UsageError("the embedded PostgreSQL is etld's own: nothing has to be granted there")
+        raise UsageError("the embedded PostgreSQL is etld's own: nothing has to be granted there", code="ETLD-X001")
     role, database = privileges.named(split(config.postgres.dsn)[0])
     migrator = privileges.named(config.migration_dsn()[0])[0] if config.postgres.migration_dsn else role
     click.echo(privileges.script(migrator, database, migrates=True), nl=False)
@@ -70,7 +70,7 @@ def dump(path: Path | None, file: Path, force: bool) -> None:
     config = load(path)
     to_stdout = str(file) == "-"
     if file.exists() and not force and not to_stdout:
-        raise EtldError(f"{file} is there already; --force overwrites it")
+        raise EtldError(f"{file} is there already; --force overwrites it", code="ETLD-X004")
     if to_stdout and sys.stdout.isatty():
         raise UsageError("a dump is no text: name a file, or send it to a program")
     with _database(path, config) as target, _connected(config, target) as conn:
@@ -86,7 +86,7 @@ def dump(path: Path | None, file: Path, force: bool) -> None:
                 written.chmod(0o600)
                 written.replace(file)
         except OSError as error:
-            raise EtldError(f"cannot write {file}: {error.strerror}") from error
+            raise EtldError(f"cannot write {file}: {error.strerror}", code="ETLD-X003") from error
     click.echo(f"wrote {file}: {thousands(file.stat().st_size)} bytes, by pg_dump {programs.major}")
 
 
@@ -106,7 +106,7 @@ def restore(path: Path | None, file: Path, force: bool, no_privileges: bool) -> 
 
     config = load(path)
     if not file.is_file():
-        raise EtldError(f"there is no file {file}")
+        raise EtldError(f"there is no file {file}", code="ETLD-X005")
     with _stopped(path, config), _at_rest(config) as target:
         with _connected(config, target) as conn:
             programs = client_programs.for_restore(backup.major(conn), _wheel())
@@ -119,7 +119,8 @@ def restore(path: Path | None, file: Path, force: bool, no_privileges: bool) -> 
             more = f" and {len(there) - _MANY} more" if len(there) > _MANY else ""
             raise EtldError(
                 f"the database is not empty: it holds {', '.join(there[:_MANY])}{more};"
-                " --force puts what is in the file into their place"
+                " --force puts what is in the file into their place",
+                code="ETLD-P014",
             )
         backup.restore(
             programs,
@@ -192,12 +193,12 @@ def _stopped(path: Path | None, config: Config) -> Iterator[None]:
     from etld.supervisor.processes.pidfile import AlreadyRunning, PidFile
 
     with contextlib.suppress(Unreachable):
-        raise EtldError(f"{_RUNS} (pid {ask(path, 'status')['pid']})")
+        raise EtldError(f"{_RUNS} (pid {ask(path, 'status')['pid']})", code="ETLD-P015")
     make_directories(config)
     try:
         pidfile = PidFile.lock(config.pid_path)
     except AlreadyRunning as error:
-        raise EtldError(f"{_RUNS}: {error}") from None
+        raise EtldError(f"{_RUNS}: {error}", code="ETLD-P015") from None
     try:
         pidfile.write()
         yield
@@ -230,4 +231,4 @@ def _refuse_others(config: Config, conn: Connection) -> None:
 
     other = node_lease.other_at_work(conn, node_lease.Node.of(config), time.sleep)
     if other is not None:
-        raise EtldError(f"another daemon works on this database ({other}): stop it first")
+        raise EtldError(f"another daemon works on this database ({other}): stop it first", code="ETLD-P015")

@@ -113,7 +113,7 @@ def _etld(config_path: Path | None, *arguments: str) -> None:
     named = ["--config", str(config_path)] if config_path else []
     done = subprocess.run([_program(), *named, *arguments], stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
-        raise EtldError(f"`etld {arguments[0]}` failed (exit code {done.returncode}); see above")
+        raise EtldError(f"`etld {arguments[0]}` failed (exit code {done.returncode}); see above", code="ETLD-X009")
 
 
 def _program() -> str:

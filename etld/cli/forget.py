@@ -119,13 +119,15 @@ def _subjects(config: Config, conditions: Sequence[str], file: Path | None) -> l
     from etld.erasure.fields import KnownFields, subject
 
     if bool(conditions) == (file is not None):
-        raise UsageError("name a subject as in `etld forget user_id=7`, or a file of subjects by --file")
+        raise UsageError(
+            "name a subject as in `etld forget user_id=7`, or a file of subjects by --file", code="ETLD-F003"
+        )
     known = KnownFields(config.event_types)
     if file is None:
         return [subject([known.condition(one) for one in conditions])]
     found = known.read_file(file)
     if not found:
-        raise UsageError(f"{file} names no subject")
+        raise UsageError(f"{file} names no subject", code="ETLD-F003")
     return found
 
 

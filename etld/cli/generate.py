@@ -96,7 +96,7 @@ def _generate(config_path: Path | None, given: _Options) -> None:
     else:
         _show(summary, result.retried)
     if refusals:
-        raise EtldError(f"{len(refusals)} events were refused; the first answer was {refusals[0]}")
+        raise EtldError(f"{len(refusals)} events were refused; the first answer was {refusals[0]}", code="ETLD-X006")
 
 
 def _run(work: Any) -> None:
@@ -147,7 +147,7 @@ def _kinds(config: Config, only: tuple[str, ...]) -> list[EventType]:
         if ((name in only) if only else settings.accept)
     ]
     if not kinds:
-        raise UsageError("no event type to make events of: none is configured that clients may send")
+        raise UsageError("no event type to make events of: none is configured that clients may send", code="ETLD-X002")
     return kinds
 
 

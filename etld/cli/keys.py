@@ -45,7 +45,9 @@ def new(path: Path | None, name: str, file: Path | None, types: tuple[str, ...],
         raise UsageError("ingest.keys_file names no file: set it, or say --file")
     unknown = [one for one in types if one not in config.event_types]
     if unknown:
-        raise UsageError(f"there is no event type {unknown[0]!r}; the types are {', '.join(config.event_types)}")
+        raise UsageError(
+            f"there is no event type {unknown[0]!r}; the types are {', '.join(config.event_types)}", code="ETLD-X002"
+        )
     key = secrets.token_urlsafe(32)
     _add(target, _table(name, key, types, expires), name, config)
     click.echo(key)
@@ -86,13 +88,13 @@ def _add(file: Path, table: str, name: str, config: Config) -> None:
             known = toml.loads(text)
             if name in known:
                 told = f"{file} has a key [{name}] already: add the sha256 of a second one to its list, or rename"
-                raise EtldError(told)
+                raise EtldError(told, code="ETLD-C013")
             problems = keys.check(file, config.event_types) if text else []
             if problems:
-                raise EtldError(problems[0])
+                raise EtldError(problems[0], code="ETLD-C013")
             toml.loads(appended(text.encode(), table).decode())
             append(file, table)
     except toml.TomlMistake as error:
-        raise EtldError(f"{file} is not TOML: {error}") from None
+        raise EtldError(f"{file} is not TOML: {error}", code="ETLD-C003") from None
     except OSError as error:
-        raise EtldError(f"cannot write {file}: {error.strerror}") from error
+        raise EtldError(f"cannot write {file}: {error.strerror}", code="ETLD-X003") from error

@@ -57,9 +57,11 @@ def backfill(path: Path | None, event_type: str, *, begin: str, as_json: bool) -
 
 def _refuse(config: Config, event_type: str) -> None:
     if event_type not in config.event_types:
-        raise UsageError(f"no event type {event_type!r}{did_you_mean(event_type, config.event_types)}")
+        raise UsageError(
+            f"no event type {event_type!r}{did_you_mean(event_type, config.event_types)}", code="ETLD-X002"
+        )
     if not config.lake.enabled or not config.lake.workers:
-        raise EtldError("the lake is off: write enabled = true below [lake], then `etld reload`")
+        raise EtldError("the lake is off: write enabled = true below [lake], then `etld reload`", code="ETLD-L002")
 
 
 def _done(conn: Connection, event_type: str, since: datetime) -> int:

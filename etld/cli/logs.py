@@ -39,7 +39,10 @@ def command(config_path: Path | None, worker: str | None, follow: bool, lines: i
         for shown in found[-lines:] if lines else []:
             click.echo(shown)
         if worker is not None and lines and not found and not follow:
-            raise EtldError(f"{source.name} has no line of {worker!r} at this level; `etld status` names the workers")
+            raise EtldError(
+                f"{source.name} has no line of {worker!r} at this level; `etld status` names the workers",
+                code="ETLD-S023",
+            )
         if follow:
             for line in source.follow():
                 if (shown := wanted(line)) is not None:
@@ -57,14 +60,18 @@ def _source(config_path: Path | None) -> log_source.File | log_source.Journal:
     except Unreachable as away:
         path = state_dir(config_path) / "log" / "etld.log"
         if not path.exists():
-            raise EtldError(f"there is no log {path}, and the daemon does not say where it is: {away}") from None
+            raise EtldError(
+                f"there is no log {path}, and the daemon does not say where it is: {away}", code="ETLD-S023"
+            ) from None
         click.echo(f"etld: {away}; this is the log of an earlier run", err=True)
         return log_source.File(path)
     if where["target"] == "file":
         return log_source.File(Path(where["path"]))
     if where["target"] == "journal":
         return log_source.Journal(where["unit"])
-    raise EtldError("the daemon writes its log to the terminal or pipe that is its stderr: look there")
+    raise EtldError(
+        "the daemon writes its log to the terminal or pipe that is its stderr: look there", code="ETLD-S023"
+    )
 
 
 def _render(line: str, worker: str | None, least: int, as_json: bool) -> str | None:

@@ -73,12 +73,14 @@ def _refuse(name: str, config: Config) -> None:
             raise UsageError(f"this cannot be the name of an event type with a summary: {reason}") from None
     for table, names in (("event_types", config.event_types), ("summaries", config.summaries)):
         if name in names:
-            raise EtldError(f"{config.source} has [{table}.{name}] already")
+            raise EtldError(f"{config.source} has [{table}.{name}] already", code="ETLD-X004")
 
 
 def _refuse_file(file: Path) -> None:
     if file.exists() or file.is_symlink():
-        raise EtldError(f"{file} is there already: move it away, or write the event type's table by hand")
+        raise EtldError(
+            f"{file} is there already: move it away, or write the event type's table by hand", code="ETLD-X004"
+        )
 
 
 def _write(config: Config, file: Path, schema: str, tables: str) -> None:
@@ -102,7 +104,7 @@ def _write(config: Config, file: Path, schema: str, tables: str) -> None:
         told = "\n".join(error.lines())
         by_hand = "--dry-run prints them, to be put in by hand"
         raise EtldError(
-            f"nothing was written: the tables cannot stand at the end of the file; {by_hand}\n{told}"
+            f"nothing was written: the tables cannot stand at the end of the file; {by_hand}\n{told}", code="ETLD-X003"
         ) from None
     except OSError as error:
-        raise EtldError(f"cannot write {error.filename or file}: {error.strerror}") from error
+        raise EtldError(f"cannot write {error.filename or file}: {error.strerror}", code="ETLD-X003") from error

@@ -21,6 +21,8 @@ timeout_option = click.option(
 class Interrupted(EtldError):
     """Whoever waited does not any more."""
 
+    code = "ETLD-S024"
+
     exit_code = 130
 
 

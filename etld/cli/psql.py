@@ -37,7 +37,9 @@ def command(path: Path | None, statements: tuple[str, ...], builtin: bool, argum
     )
     if program is None:
         if arguments:
-            raise UsageError(f"{arguments[0]!r} is for psql: install the package postgresql-client to have it")
+            raise UsageError(
+                f"{arguments[0]!r} is for psql: install the package postgresql-client to have it", code="ETLD-P011"
+            )
         _prompt(target, statements or _typed(told=not builtin))
         return
     environment = {**os.environ, "PGAPPNAME": "etld psql"}

@@ -59,7 +59,9 @@ def command(
     target = find(path)
     for name in event_types:
         if name not in target.config.event_types:
-            raise UsageError(f"there is no event type {name!r}{did_you_mean(name, target.config.event_types)}")
+            raise UsageError(
+                f"there is no event type {name!r}{did_you_mean(name, target.config.event_types)}", code="ETLD-X002"
+            )
     try:
         with target.connect("rebuild") as conn:
             if cancel:
@@ -72,12 +74,12 @@ def command(
             if begin is not None:
                 record.ask(conn, event_types or list(target.config.event_types), since, keep_replaced=not drop_replaced)
             elif all(one.state == "kept" for one in record.on_record(conn)):
-                raise UsageError("no rebuild is under way: --from TIME|earliest begins one")
+                raise UsageError("no rebuild is under way: --from TIME|earliest begins one", code="ETLD-T006")
         _run(target)
     except OperationalError as error:
         raise unreachable(error) from error
     except DatabaseError as error:
-        raise EtldError(f"PostgreSQL refuses the rebuild: {one_line(error)}") from error
+        raise EtldError(f"PostgreSQL refuses the rebuild: {one_line(error)}", code="ETLD-T002") from error
 
 
 def _run(target: Target) -> None:
@@ -101,13 +103,16 @@ def _cancel(conn: Connection) -> None:
 
     under_way = [one.event_type for one in record.on_record(conn) if one.state != "kept"]
     if not under_way:
-        raise UsageError("no rebuild is under way")
+        raise UsageError("no rebuild is under way", code="ETLD-T006")
     record.cancel(conn)
     # Whoever is at work sees it, and lets go.
     deadline = time.monotonic() + _CANCEL_WITHIN
     while not record.lock(conn):
         if time.monotonic() >= deadline:
-            raise EtldError("the `etld rebuild` that is at work does not end: end it, then `etld rebuild --cancel`")
+            raise EtldError(
+                "the `etld rebuild` that is at work does not end: end it, then `etld rebuild --cancel`",
+                code="ETLD-T006",
+            )
         time.sleep(_LOOK_EVERY)
     record.give_up(conn)
     click.echo(f"cancelled the rebuild of {', '.join(under_way)}: the table is as it was")

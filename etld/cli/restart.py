@@ -32,9 +32,11 @@ def command(config_path: Path | None, target: str | None, timeout: float) -> int
     operate(config_path, "restart", timeout=timeout)
     reply = _wait(config_path, began + timeout)
     if error := _error(reply):
-        raise EtldError(f"etld {reply['version']} runs, but not every worker was replaced: {error}")
+        raise EtldError(f"etld {reply['version']} runs, but not every worker was replaced: {error}", code="ETLD-S022")
     if reply["state"] != "ready":
-        raise EtldError("restarted, but degraded:\n" + "\n".join(f"  {fault}" for fault in reply["faults"]))
+        raise EtldError(
+            "restarted, but degraded:\n" + "\n".join(f"  {fault}" for fault in reply["faults"]), code="ETLD-S008"
+        )
     click.echo(f"restarted as etld {reply['version']} after {time.monotonic() - began:.1f} s")
     return 0
 
@@ -52,7 +54,7 @@ def _wait(config_path: Path | None, until: float) -> dict[str, Any]:
         quiet = 0 if reply["operation"] else quiet + 1
         if quiet >= 2 and (reply["state"] == "ready" or _error(reply) or quiet > 30):
             return reply
-    raise EtldError("the restart is not over yet; `etld status` tells")
+    raise EtldError("the restart is not over yet; `etld status` tells", code="ETLD-S022")
 
 
 def _error(reply: dict[str, Any]) -> str | None:

@@ -38,7 +38,7 @@ def processor(config_path: Path | None, event_type: str, to: str) -> None:
     there = find(config_path)
     if event_type not in there.config.event_types:
         known = there.config.event_types
-        raise UsageError(f"there is no event type {event_type!r}{did_you_mean(event_type, known)}")
+        raise UsageError(f"there is no event type {event_type!r}{did_you_mean(event_type, known)}", code="ETLD-X002")
     with there.connect("rewind") as conn:
         done = rewind_processor(conn, there.kafka_settings(), there.config, event_type, since)
     for one in done:

@@ -97,7 +97,7 @@ def register(path: Path | None, event_types: tuple[str, ...], as_json: bool) -> 
     target = find(path)
     unknown = [name for name in event_types if name not in target.config.event_types]
     if unknown:
-        raise UsageError(f"no such event type: {', '.join(unknown)}")
+        raise UsageError(f"no such event type: {', '.join(unknown)}", code="ETLD-X002")
     loaded = registration.load(target.config)
     chosen = [loaded.types[name] for name in event_types or loaded.types]
     done = registration.register(_registry(target), chosen)

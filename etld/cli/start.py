@@ -54,7 +54,7 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
         result = _wait(config, pipe, began + config.supervisor.start_timeout, quiet=as_json)
     except KeyboardInterrupt:
         _end(config)
-        raise EtldError("interrupted; the daemon was stopped again") from None
+        raise EtldError("interrupted; the daemon was stopped again", code="ETLD-S024") from None
     if as_json:
         click.echo(json.dumps(result))
     else:
@@ -65,7 +65,7 @@ def command(config_path: Path | None, foreground: bool, as_json: bool) -> int:
         )
     if result["given_up"]:
         lines = "\n".join(f"  {line}" for line in result["given_up"])
-        raise EtldError(f"the daemon runs, but degraded:\n{lines}")
+        raise EtldError(f"the daemon runs, but degraded:\n{lines}", code="ETLD-S008")
     return 0
 
 
@@ -76,7 +76,9 @@ def _wait(config: Config, pipe: int, until: float, *, quiet: bool) -> dict[str, 
             return message
         if "failed" in message:
             _gone(config)
-            raise EtldError(f"not started: {message['failed']}\n(the log is {config.log_dir / 'etld.log'})")
+            raise EtldError(
+                f"not started: {message['failed']}\n(the log is {config.log_dir / 'etld.log'})", code="ETLD-S006"
+            )
         if message["trouble"]:
             trouble[message["worker"]] = message["progress"]
         else:
@@ -84,11 +86,13 @@ def _wait(config: Config, pipe: int, until: float, *, quiet: bool) -> dict[str, 
         if not quiet and sys.stderr.isatty():
             click.echo(f"  {message['worker']}: {message['progress']}", err=True)
     if time.monotonic() < until:
-        raise EtldError(f"not started: the daemon ended at once; see {config.log_dir / 'etld.log'}")
+        raise EtldError(f"not started: the daemon ended at once; see {config.log_dir / 'etld.log'}", code="ETLD-S006")
     _end(config)
     seconds = config.supervisor.start_timeout
     reason = "; ".join(f"{worker}: {text}" for worker, text in trouble.items()) or "some workers were not ready"
-    raise EtldError(f"not started within {seconds:.0f} s (supervisor.start_timeout), and stopped again: {reason}")
+    raise EtldError(
+        f"not started within {seconds:.0f} s (supervisor.start_timeout), and stopped again: {reason}", code="ETLD-S007"
+    )
 
 
 def _messages(pipe: int, until: float) -> Iterator[dict[str, Any]]:

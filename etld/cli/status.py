@@ -63,7 +63,7 @@ def _hosts(config_path: Path | None, as_json: bool) -> str:
         try:
             found = hosts.read(conn)
         except DatabaseError as error:
-            raise EtldError(f"the database does not tell of its hosts: {one_line(error)}") from error
+            raise EtldError(f"the database does not tell of its hosts: {one_line(error)}", code="ETLD-P001") from error
     if as_json:
         return json.dumps({"hosts": [one.as_json() for one in found]})
     return status_text.render_hosts(found, color=sys.stdout.isatty())

@@ -27,7 +27,9 @@ def command(config_path: Path | None, quick: bool, timeout: float) -> int:
         pid = connection.ask("stop", quick=quick)["pid"]
         end = _end_of(pid)
         if not connection.wait_end(timeout):
-            raise EtldError(f"the daemon (pid {pid}) has not stopped within {timeout:.0f} s; it goes on stopping")
+            raise EtldError(
+                f"the daemon (pid {pid}) has not stopped within {timeout:.0f} s; it goes on stopping", code="ETLD-S009"
+            )
     if end is not None:
         # Readable at the end, not only when somebody has reaped it.
         select.select([end], [], [], max(0.0, began + timeout - time.monotonic()))

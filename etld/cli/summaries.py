@@ -40,7 +40,7 @@ def rebuild(path: Path | None, name: str, patience: float) -> None:
     target = find(path)
     config = target.config
     if name not in config.summaries:
-        raise UsageError(f"there is no summary {name!r}{did_you_mean(name, config.summaries)}")
+        raise UsageError(f"there is no summary {name!r}{did_you_mean(name, config.summaries)}", code="ETLD-X002")
     topics = {kind.topic: event_type for event_type, kind in config.event_types.items()}
     stream = CountedStream(Admin(target.kafka_settings()).cluster_id(), AGGREGATOR, topics)
     summary = next(one for one in definition.read(config.summaries, config.event_types) if one.name == name)
@@ -50,7 +50,9 @@ def rebuild(path: Path | None, name: str, patience: float) -> None:
         deadline = time.monotonic() + patience
         while patience and name in tables.waiting(conn):
             if time.monotonic() >= deadline:
-                raise EtldError(f"summary {name} is not filled after {patience:g} s: does the aggregator run?")
+                raise EtldError(
+                    f"summary {name} is not filled after {patience:g} s: does the aggregator run?", code="ETLD-M002"
+                )
             time.sleep(0.2)
     if patience:
         click.echo(f"summary {name} is filled")

@@ -82,7 +82,7 @@ class Target:
 
 def unreachable(error: Exception) -> Unreachable:
     """Why there is no way to PostgreSQL, in words."""
-    return Unreachable(f"cannot reach PostgreSQL: {one_line(error)}")
+    return Unreachable(f"cannot reach PostgreSQL: {one_line(error)}", code="ETLD-P001")
 
 
 def find(config_path: Path | None) -> Target:

@@ -49,10 +49,12 @@ def _lake(config: Config) -> Iterator[Mistake]:
     lake, postgres = config.lake, config.postgres
     if lake.is_embedded and lake.enabled and postgres.pooler == "transaction" and not postgres.direct_dsn:
         yield Mistake(
-            ("lake", "catalog"), '"embedded" needs sessions, which the pooler does not keep: name postgres.direct_dsn'
+            ("lake", "catalog"),
+            '"embedded" needs sessions, which the pooler does not keep: name postgres.direct_dsn',
+            code="ETLD-C007",
         )
     if lake.catalog in ("rest", "hive", "sql") and "uri" not in lake.properties and lake.credentials_file is None:
-        yield Mistake(("lake", "catalog"), f"{lake.catalog!r} needs its uri in [lake.properties]")
+        yield Mistake(("lake", "catalog"), f"{lake.catalog!r} needs its uri in [lake.properties]", code="ETLD-C007")
     scheme = lake.warehouse.partition("://")[0] if "://" in lake.warehouse else ""
     if lake.warehouse and not scheme and not lake.warehouse.startswith("/"):
         yield Mistake(("lake", "warehouse"), 'expected a URL such as "s3://bucket/path", or an absolute path')
@@ -63,10 +65,10 @@ def _alerts(config: Config) -> Iterator[Mistake]:
     for number, alert in enumerate(config.alerts):
         at = ("alerts", number)
         if alert.name in seen:
-            yield Mistake((*at, "name"), f"{alert.name!r} is the name of another one already")
+            yield Mistake((*at, "name"), f"{alert.name!r} is the name of another one already", code="ETLD-C007")
         seen.add(alert.name)
         if bool(alert.url) == (alert.url_file is not None):
-            yield Mistake((*at, "url"), "expected either url or url_file")
+            yield Mistake((*at, "url"), "expected either url or url_file", code="ETLD-C007")
         elif alert.url and (wrong := wrong_webhook(alert.url)):
             yield Mistake((*at, "url"), wrong)
 
@@ -83,32 +85,32 @@ def wrong_webhook(url: str) -> str | None:
 
 def _topics(config: Config) -> Iterator[Mistake]:
     if not config.event_types:
-        yield Mistake(("event_types",), "expected at least one table [event_types.<type>]")
+        yield Mistake(("event_types",), "expected at least one table [event_types.<type>]", code="ETLD-C005")
     seen = dict.fromkeys((config.kafka.dead_letter_topic, config.kafka.parked_topic), "etld itself")
     for name, kind in config.event_types.items():
         at = ("event_types", name)
         if kind.topic in seen:
             told = "is the topic of {} already; each event type needs its own"
-            yield Mistake((*at, "topic"), f"{kind.topic!r} {told.format(seen[kind.topic])}")
+            yield Mistake((*at, "topic"), f"{kind.topic!r} {told.format(seen[kind.topic])}", code="ETLD-C007")
         elif kind.topic in (".", ".."):
             yield Mistake((*at, "topic"), f"{kind.topic!r} is no name that Kafka takes")
         seen.setdefault(kind.topic, f"event type {name!r}")
         for event in kind.sample:
             if kind.event_names and event not in kind.event_names:
-                yield Mistake((*at, "sample", event), f"{event!r} is not among event_names")
+                yield Mistake((*at, "sample", event), f"{event!r} is not among event_names", code="ETLD-C007")
 
 
 def _files(config: Config) -> Iterator[Mistake]:
     for number, directory in enumerate(config.python.path):
         if not directory.is_dir():
-            yield Mistake(("python", "path", number), f"there is no directory {directory}")
+            yield Mistake(("python", "path", number), f"there is no directory {directory}", code="ETLD-C008")
     for key, file in config.files().items():
         later = not key.startswith("event_types.")
         try:
             if not file.is_file():
-                yield Mistake(split(key), f"there is no file {file}", later)
+                yield Mistake(split(key), f"there is no file {file}", later, code="ETLD-C008")
         except OSError as error:
-            yield Mistake(split(key), f"cannot look at {file}: {error.strerror}", later)
+            yield Mistake(split(key), f"cannot look at {file}: {error.strerror}", later, code="ETLD-C008")
 
 
 def _origins(config: Config) -> Iterator[Mistake]:
@@ -129,7 +131,7 @@ def _ports(config: Config) -> Iterator[Mistake]:
         ports.append((("postgres", "embedded_port"), config.postgres.embedded_port))
     for path, port in ports:
         if port and port in taken:
-            yield Mistake(path, f"port {port} is {taken[port]} already")
+            yield Mistake(path, f"port {port} is {taken[port]} already", code="ETLD-C007")
         taken.setdefault(port, ".".join(path))
 
 
@@ -147,22 +149,26 @@ def _servers(config: Config) -> Iterator[Mistake]:
         if given and not re.match(r"postgres(ql)?://|\s*[a-z_]+\s*=", dsn):
             embedded = '"embedded" or ' if key == "dsn" else ""
             message = f'expected {embedded}a DSN such as "postgresql://user@host/db", got {_hidden(dsn)!r}'
-            yield Mistake(("postgres", key), message)
+            yield Mistake(("postgres", key), message, code="ETLD-C015")
         elif given and key != "dsn" and config.postgres.dsn == "embedded":
-            yield Mistake(("postgres", key), 'the embedded server is reached by "embedded" only')
+            yield Mistake(("postgres", key), 'the embedded server is reached by "embedded" only', code="ETLD-C007")
     if config.postgres.pooler and config.postgres.dsn == "embedded":
-        yield Mistake(("postgres", "pooler"), "the embedded server is behind no pooler")
+        yield Mistake(("postgres", "pooler"), "the embedded server is behind no pooler", code="ETLD-C007")
 
 
 def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
     if not kafka.session_timeout <= kafka.max_poll_interval <= _DAY:
         message = f'expected at least session_timeout ("{format_duration(kafka.session_timeout)}"), at most "1 d"'
-        yield Mistake(("kafka", "max_poll_interval"), message)
+        yield Mistake(("kafka", "max_poll_interval"), message, code="ETLD-C007")
     yield from client_options.check(kafka.client)
     yield from _pair("kafka", "ssl_cert_file", "ssl_key_file", kafka)
     if kafka.bootstrap_servers == "embedded":
         if kafka.security_protocol != "plaintext":
-            yield Mistake(("kafka", "security_protocol"), "leave it out: the embedded broker has a password of its own")
+            yield Mistake(
+                ("kafka", "security_protocol"),
+                "leave it out: the embedded broker has a password of its own",
+                code="ETLD-C007",
+            )
         return
     for server in kafka.bootstrap_servers.split(","):
         host, _, port = server.strip().rpartition(":")
@@ -175,7 +181,7 @@ def _kafka(kafka: KafkaSection) -> Iterator[Mistake]:
         for key in keys if oauth else ("sasl_mechanism", "sasl_username", "sasl_password_file"):
             if not getattr(kafka, key):
                 message = f'is missing, and security_protocol = "{kafka.security_protocol}" needs it'
-                yield Mistake(("kafka", key), message, later=key != "sasl_mechanism")
+                yield Mistake(("kafka", key), message, later=key != "sasl_mechanism", code="ETLD-C005")
 
 
 def _storage(config: Config) -> Iterator[Mistake]:
@@ -183,27 +189,27 @@ def _storage(config: Config) -> Iterator[Mistake]:
     window, kept = format_duration(storage.dedup_window), storage.retention
     if kept is not None and kept < storage.dedup_window:
         message = f'expected at most storage.retention ("{format_duration(kept)}"): with its row an id is forgotten'
-        yield Mistake(("storage", "dedup_window"), message)
+        yield Mistake(("storage", "dedup_window"), message, code="ETLD-C007")
     elif storage.partition in PERIODS and PERIODS[storage.partition] > PERIODS[storage.longest or "day"]:
         message = f'"{storage.partition}" is longer than storage.dedup_window ("{window}"): take "{storage.longest}"'
-        yield Mistake(("storage", "partition"), message)
+        yield Mistake(("storage", "partition"), message, code="ETLD-C007")
     for name, kind in config.event_types.items():
         own = kind.retention
         if own is None:
             continue
         if kept is not None and own > kept:
             message = f'expected at most storage.retention ("{format_duration(kept)}"), after which whole partitions go'
-            yield Mistake(("event_types", name, "retention"), message)
+            yield Mistake(("event_types", name, "retention"), message, code="ETLD-C007")
         elif own < storage.dedup_window:
             message = f'expected at least storage.dedup_window ("{window}"): with its row an id is forgotten'
-            yield Mistake(("event_types", name, "retention"), message)
+            yield Mistake(("event_types", name, "retention"), message, code="ETLD-C007")
 
 
 def _pair(section: str, certificate: str, key: str, values: Section) -> Iterator[Mistake]:
     """A certificate and its key are of use together."""
     for one, other in ((certificate, key), (key, certificate)):
         if getattr(values, other) and not getattr(values, one):
-            yield Mistake((section, one), f"is missing, and {other} needs it")
+            yield Mistake((section, one), f"is missing, and {other} needs it", code="ETLD-C005")
 
 
 def _hidden(url: str) -> str:

@@ -103,10 +103,10 @@ def check(options: Mapping[str, object]) -> Iterator[Mistake]:
     for name in options:
         at = ("kafka", "client", name)
         if name in _OWN_KEYS:
-            yield Mistake(at, f"has a key of its own: kafka.{_OWN_KEYS[name]}")
+            yield Mistake(at, f"has a key of its own: kafka.{_OWN_KEYS[name]}", code="ETLD-C016")
         elif name in _REFUSED:
-            yield Mistake(at, f"cannot be changed: {_REFUSED[name]}")
+            yield Mistake(at, f"cannot be changed: {_REFUSED[name]}", code="ETLD-C016")
         elif name.endswith("_cb") or name.startswith("on_"):
-            yield Mistake(at, "is a function, and no option of a file")
+            yield Mistake(at, "is a function, and no option of a file", code="ETLD-C016")
         elif not _NAME.fullmatch(name):
-            yield Mistake(at, "is no name of an option of librdkafka")
+            yield Mistake(at, "is no name of an option of librdkafka", code="ETLD-C016")

@@ -34,12 +34,22 @@ def apply(data: dict[str, Any], env: Mapping[str, str]) -> tuple[dict[KeyPath, s
         if len(path) == 1 and path[0] not in sections:
             # Kubernetes sets ETLD_PORT and its like for a service called etld: only a near miss is a mistake.
             if (hint := _one_underscore(path[0])) is not None:
-                problems.append(Problem(name, 0, f'this environment variable names no key; did you mean "{hint}"?'))
+                problems.append(
+                    Problem(
+                        name, 0, f'this environment variable names no key; did you mean "{hint}"?', code="ETLD-C010"
+                    )
+                )
             continue
         if path[0] not in sections or not all(path):
-            problems.append(Problem(name, 0, f"this environment variable names no key{_similar(path[0], sections)}"))
+            problems.append(
+                Problem(
+                    name, 0, f"this environment variable names no key{_similar(path[0], sections)}", code="ETLD-C010"
+                )
+            )
         elif not _put(data, path, _value(raw, type_at(path))):
-            problems.append(Problem(name, 0, "this environment variable goes through a key that is no table"))
+            problems.append(
+                Problem(name, 0, "this environment variable goes through a key that is no table", code="ETLD-C010")
+            )
         else:
             placed[path] = name
     return placed, problems

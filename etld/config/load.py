@@ -28,9 +28,9 @@ def locate(path: Path | None, env: Mapping[str, str] = os.environ) -> Path:
     """The file to read: `path`, $ETLD_CONFIG, ./config/etld.toml, /etc/etld/etld.toml; raises ConfigError."""
     found = config_file.find(path, env)
     if found is None:
-        raise ConfigError([Problem("", 0, f"{config_file.NOWHERE}; `etld config init` writes one")])
+        raise ConfigError([Problem("", 0, f"{config_file.NOWHERE}; `etld config init` writes one", code="ETLD-C001")])
     if not found.is_file():
-        raise ConfigError([Problem("", 0, "there is no such file")], str(found))
+        raise ConfigError([Problem("", 0, "there is no such file", code="ETLD-C001")], str(found))
     return found.absolute()
 
 

@@ -224,9 +224,9 @@ class Config(Section):
             secret = path.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise EtldError(f"{key}: cannot read {path}: {reason}") from error
+            raise EtldError(f"{key}: cannot read {path}: {reason}", code="ETLD-C011") from error
         if not secret:
-            raise EtldError(f"{key}: {path} is empty, and should hold the secret in one line")
+            raise EtldError(f"{key}: {path} is empty, and should hold the secret in one line", code="ETLD-C011")
         logs.hide(secret)
         return secret
 

@@ -59,13 +59,13 @@ class Places:
 
     def problem(self, mistake: Mistake, files: RuleFiles | None = None) -> Problem:
         """A mistake, with the place where it is to be mended."""
-        path, message, later = mistake
+        path, message, later, code = mistake
         in_file = files.of(path) if files else None
         if in_file is not None:
-            return in_file.problem(path[3:], message)
+            return in_file.problem(path[3:], message, code)
         variable = self.variable(path)
         told = f"{message} (from {variable})" if variable else message
-        return Problem(key_path.join(path), self.line(path), told, later=later)
+        return Problem(key_path.join(path), self.line(path), told, later=later, code=code)
 
 
 def add_rules(data: dict[str, Any], places: Places) -> tuple[RuleFiles, list[Mistake]]:
@@ -79,11 +79,13 @@ def add_rules(data: dict[str, Any], places: Places) -> tuple[RuleFiles, list[Mis
     try:
         if not directory.is_dir():
             return RuleFiles(), [
-                Mistake(_DIRECTORY, f"there is no directory {directory}: make it, or leave the key out")
+                Mistake(
+                    _DIRECTORY, f"there is no directory {directory}: make it, or leave the key out", code="ETLD-C008"
+                )
             ]
         found, problems = rule_files.of_directory(directory)
     except OSError as error:
-        return RuleFiles(), [Mistake(_DIRECTORY, f"cannot read {directory}: {error.strerror}")]
+        return RuleFiles(), [Mistake(_DIRECTORY, f"cannot read {directory}: {error.strerror}", code="ETLD-C008")]
     files = RuleFiles(len(own), [], problems)
     taken = {rule.get("name"): places.told((*_RULES, n)) for n, rule in enumerate(own) if isinstance(rule, dict)}
     for one in found:

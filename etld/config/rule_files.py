@@ -28,9 +28,10 @@ class RuleInFile(NamedTuple):
         """The line of a key of the rule, or of the nearest thing around it; 0 when nothing is known."""
         return lines.find(self.key_lines, (*self.inside, *below))
 
-    def problem(self, below: KeyPath, message: str) -> Problem:
+    def problem(self, below: KeyPath, message: str, code: str = "ETLD-C014") -> Problem:
         """A mistake at a key path below the rule."""
-        return Problem(key_path.join((*self.inside, *below)), self.line(*below), message, source=str(self.path))
+        at = key_path.join((*self.inside, *below))
+        return Problem(at, self.line(*below), message, source=str(self.path), code=code)
 
 
 def text_of(path: Path) -> str:
@@ -39,9 +40,9 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise ConfigError([Problem("", line, "expected UTF-8")], str(path)) from error
+        raise ConfigError([Problem("", line, "expected UTF-8", code="ETLD-C002")], str(path)) from error
     except OSError as error:
-        raise ConfigError([Problem("", 0, f"cannot be read: {error.strerror}")], str(path)) from error
+        raise ConfigError([Problem("", 0, f"cannot be read: {error.strerror}", code="ETLD-C002")], str(path)) from error
 
 
 def tables_of(text: str, path: Path) -> dict[str, Any]:
@@ -49,7 +50,9 @@ def tables_of(text: str, path: Path) -> dict[str, Any]:
     try:
         return toml.loads(text)
     except toml.TomlMistake as error:
-        raise ConfigError([Problem("", error.line, f"not TOML: {error.message}")], str(path)) from error
+        raise ConfigError(
+            [Problem("", error.line, f"not TOML: {error.message}", code="ETLD-C003")], str(path)
+        ) from error
 
 
 def rules_in(text: str, path: Path) -> list[RuleInFile]:
@@ -67,7 +70,9 @@ def rules_in(text: str, path: Path) -> list[RuleInFile]:
     if rules is None and _KEYS & data.keys():
         return [RuleInFile(path, data, (), index)]
     if not isinstance(rules, list) or not rules or not all(isinstance(rule, dict) for rule in rules):
-        raise ConfigError([Problem("", lines.find(index, inside), f"has no rules: {_EXPECTED}")], str(path))
+        raise ConfigError(
+            [Problem("", lines.find(index, inside), f"has no rules: {_EXPECTED}", code="ETLD-C014")], str(path)
+        )
     return [RuleInFile(path, rule, (*inside, number), index) for number, rule in enumerate(rules)]
 
 
@@ -77,14 +82,16 @@ def only_rule(text: str, path: Path) -> RuleInFile:
     if len(found) > 1:
         second = found[1]
         message = f"holds {len(found)} rules: a file of corrector.rules_dir has one"
-        raise ConfigError([Problem("", second.line(), message)], str(path))
+        raise ConfigError([Problem("", second.line(), message, code="ETLD-C014")], str(path))
     rule = found[0]
     data: Any = tables_of(text, path)
     for key in rule.inside:
         strange = [] if isinstance(key, int) else [one for one in data if one != key]
         if strange:
             message = "a file of corrector.rules_dir holds its rule and nothing else"
-            raise ConfigError([Problem(strange[0], lines.find(rule.key_lines, (strange[0],)), message)], str(path))
+            raise ConfigError(
+                [Problem(strange[0], lines.find(rule.key_lines, (strange[0],)), message, code="ETLD-C014")], str(path)
+            )
         data = data[key]
     return rule
 

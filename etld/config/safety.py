@@ -32,9 +32,11 @@ def refuse_unsafe(source: Path) -> None:
             wrong = _wrong(path, sticky=not last)
             if wrong is not None:
                 who, command = wrong
-                raise EtldError(f"{source} may be {'written' if last else 'replaced'} by {who}: `{command}`")
+                raise EtldError(
+                    f"{source} may be {'written' if last else 'replaced'} by {who}: `{command}`", code="ETLD-C009"
+                )
     except OSError as error:
-        raise EtldError(f"{source} cannot be read: {error.strerror}") from error
+        raise EtldError(f"{source} cannot be read: {error.strerror}", code="ETLD-C002") from error
 
 
 def refuse_unsafe_files(config: Config, without: Collection[str] = ()) -> None:
@@ -50,7 +52,7 @@ def refuse_unsafe_files(config: Config, without: Collection[str] = ()) -> None:
         try:
             refuse_unsafe(path)
         except EtldError as error:
-            raise EtldError(f"{key}: {error}") from None
+            raise EtldError(f"{key}: {error}", code=error.code) from None
 
 
 def _way(source: Path) -> Iterator[Path]:

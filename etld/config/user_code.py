@@ -101,7 +101,7 @@ def _named(key: str, check: Callable[[], None]) -> None:
     try:
         check()
     except EtldError as error:
-        raise EtldError(f"{key}: {error}") from None
+        raise EtldError(f"{key}: {error}", code=error.code) from None
 
 
 def digests(config: Config) -> dict[str, str]:
@@ -273,6 +273,6 @@ def _problems(config: Config, keys: Mapping[str, str], wrong: Mapping[str, str])
             continue
         in_file, told = rules.get(key), f"{name}: {wrong[name]}"
         if in_file is not None:
-            yield in_file.problem(("hook",), told)
+            yield in_file.problem(("hook",), told, "ETLD-W001")
         else:
-            yield Problem(key, lines.find(index, key_path.split(key)), told)
+            yield Problem(key, lines.find(index, key_path.split(key)), told, code="ETLD-W001")

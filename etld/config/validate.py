@@ -11,6 +11,7 @@ from etld.config.key_path import touches
 from etld.config.keys import unknown
 from etld.config.mistakes import Mistake
 from etld.config.model import Config
+from etld.errors import WRONG_VALUE
 from etld.util.text import shortened
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
     "string_too_long": ("max_length", "a length of at most"),
 }
+_CODES = {"extra_forbidden": "ETLD-C004", "missing": "ETLD-C005"}
 _LONGEST = 60
 _ROUNDS = 6
 
@@ -60,7 +62,11 @@ def validate(data: dict[str, Any]) -> Validated:
         except ValidationError as error:
             # What only fails because something was left out before is no mistake of its own.
             found = [(_path(item["loc"]), item) for item in error.errors(include_url=False)]
-            mistakes += [Mistake(path, _words(path, item)) for path, item in found if not touches(path, removed)]
+            mistakes += [
+                Mistake(path, _words(path, item), code=_CODES.get(item["type"], WRONG_VALUE))
+                for path, item in found
+                if not touches(path, removed)
+            ]
             for path, item in found:
                 _remove(data, path[:-1] if item["type"] == "missing" else path)
                 removed.add(path)

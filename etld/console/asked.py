@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 class BadValue(EtldError):
     """A value is not what the field takes."""
 
+    code = "ETLD-U003"
+
 
 class NotThere(EtldError):
     """There is nothing that is called so."""
+
+    code = "ETLD-U004"
 
 
 def values_of(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, str]:

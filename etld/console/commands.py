@@ -34,7 +34,7 @@ class Commands:
         has not succeeded.
         """
         if not self._places.acquire(blocking=False):
-            raise EtldError(f"{_AT_ONCE} of such actions are under way: wait for one")
+            raise EtldError(f"{_AT_ONCE} of such actions are under way: wait for one", code="ETLD-U010")
         try:
             process = subprocess.Popen(
                 self._program("etld", "--config", str(config), "--asked-by", user.name, *arguments),
@@ -52,7 +52,9 @@ class Commands:
         finally:
             self._places.release()
         if process.returncode:
-            raise EtldError(_plain(complaints or said) or f"it ended with exit code {process.returncode}")
+            raise EtldError(
+                _plain(complaints or said) or f"it ended with exit code {process.returncode}", code="ETLD-U011"
+            )
         return _plain(said)
 
     def close(self) -> None:

@@ -34,9 +34,13 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
         if file is not None and os.access(file, os.F_OK):
             try:
                 if not read(file):
-                    yield Mistake(("console", f"{what}s_file"), f"{file} has no {what}: `etld console {what} add NAME`")
+                    yield Mistake(
+                        ("console", f"{what}s_file"),
+                        f"{file} has no {what}: `etld console {what} add NAME`",
+                        code="ETLD-U001",
+                    )
             except EtldError as error:
-                yield Mistake(("console", f"{what}s_file"), str(error))
+                yield Mistake(("console", f"{what}s_file"), str(error), code="ETLD-U001")
     pair = (console.tls_cert_file, console.tls_key_file)
     if all(path is not None and os.access(path, os.F_OK) for path in pair):
         from etld.console import tls
@@ -44,7 +48,7 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
         try:
             tls.load(console)
         except EtldError as error:
-            yield Mistake(("console", "tls_cert_file"), str(error))
+            yield Mistake(("console", "tls_cert_file"), str(error), code="ETLD-U001")
 
 
 def _asked(console: ConsoleSection) -> Iterator[Mistake]:
@@ -52,7 +56,7 @@ def _asked(console: ConsoleSection) -> Iterator[Mistake]:
     asks = console.users_file or console.tokens_file or console.trusted_user_header
     if not asks and not is_loopback(console.host):
         told = f'is missing: whoever reaches console.host = "{console.host}" has to log in (`etld console user add`)'
-        yield Mistake(("console", "users_file"), told)
+        yield Mistake(("console", "users_file"), told, code="ETLD-U001")
     for message in addresses.check(console.trusted_proxies):
         yield Mistake(("console", "trusted_proxies"), message)
     if any(name.strip().endswith("/0") for name in console.trusted_proxies):
@@ -60,4 +64,4 @@ def _asked(console: ConsoleSection) -> Iterator[Mistake]:
     if console.trusted_user_header:
         for key in ("trusted_proxies", "trusted_roles"):
             if not getattr(console, key):
-                yield Mistake(("console", key), "is missing, and trusted_user_header needs it")
+                yield Mistake(("console", key), "is missing, and trusted_user_header needs it", code="ETLD-C005")

@@ -64,10 +64,12 @@ def _end(where: dict[str, Any]) -> list[str]:
         try:
             return log_source.File(path).end(_BYTES)[0]
         except OSError as error:
-            raise EtldError(f"cannot read the log {path}: {error.strerror}") from error
+            raise EtldError(f"cannot read the log {path}: {error.strerror}", code="ETLD-S023") from error
     if where["target"] == "journal":
         return log_source.Journal(where["unit"]).end(_LINES)
-    raise EtldError("the daemon writes its log to the terminal or pipe that is its stderr: look there")
+    raise EtldError(
+        "the daemon writes its log to the terminal or pipe that is its stderr: look there", code="ETLD-S023"
+    )
 
 
 def _record(line: str) -> dict[str, Any]:

@@ -68,9 +68,9 @@ class DryRuns:
         """
         with self._lock:
             if sum(one.state == "running" for one in self._runs.values()) >= _AT_ONCE:
-                raise EtldError(f"{_AT_ONCE} dry runs are under way: wait for one, or cancel it")
+                raise EtldError(f"{_AT_ONCE} dry runs are under way: wait for one, or cancel it", code="ETLD-U010")
             if run_id in self._runs:
-                raise EtldError(f"there is a dry run {run_id!r} already")
+                raise EtldError(f"there is a dry run {run_id!r} already", code="ETLD-X004")
             run = RuleTrial(run_id, text)
             self._runs[run.id] = run
             for old in list(self._runs)[:-_KEPT]:
@@ -95,7 +95,7 @@ class DryRuns:
         """Break one off; raises `EtldError` when it is not known."""
         run = self.find(run_id)
         if run is None:
-            raise EtldError(f"there is no dry run {run_id!r}")
+            raise EtldError(f"there is no dry run {run_id!r}", code="ETLD-U004")
         with self._lock:
             if run.state == "running" and run.process is not None:
                 run.state = "cancelled"

@@ -34,6 +34,8 @@ _DATA = "22"
 class Unavailable(EtldError):
     """What a page needs does not answer now."""
 
+    code = "ETLD-U005"
+
 
 class Console:
     """One for the process; `pages` in the order of the navigation."""

@@ -21,10 +21,10 @@ def load(console: ConsoleSection) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except _PasswordAsked:
-        raise EtldError(f"{key} has a password, and nobody is there to type it") from None
+        raise EtldError(f"{key} has a password, and nobody is there to type it", code="ETLD-C012") from None
     except OSError as error:  # an SSLError is one
         why = getattr(error, "reason", None) or error.strerror or str(error)
-        raise EtldError(f"{certificate} and {key} are of no use together: {why}") from None
+        raise EtldError(f"{certificate} and {key} are of no use together: {why}", code="ETLD-C012") from None
     return context
 
 

@@ -39,7 +39,7 @@ class Verdict:
         from etld.reconcile.run import in_memory_broker, reconcile  # which loads much, and few need it
 
         if not self._lock.acquire(blocking=False):
-            raise EtldError("a comparison is under way")
+            raise EtldError("a comparison is under way", code="ETLD-T009")
         try:
             config, settings = self._config(), self._kafka_settings()
             with Pool(

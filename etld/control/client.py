@@ -21,6 +21,8 @@ _SYSTEM_SOCKET = Path("/run/etld/etld.sock")
 class RequestRefused(EtldError):
     """The daemon said no; `error` is its answer."""
 
+    code = "ETLD-S013"
+
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(str(error.get("message", "the daemon refused")))
         self.error = error
@@ -30,13 +32,13 @@ def state_dir(config: Path | None) -> Path:
     """The configuration's state_dir, without reading and checking the rest of it (which takes longer)."""
     source = config_file.find(config)
     if source is None:
-        raise UsageError(f"{config_file.NOWHERE}; use --config")
+        raise UsageError(f"{config_file.NOWHERE}; use --config", code="ETLD-C001")
     try:
         data = tomllib.loads(source.read_text())
     except FileNotFoundError:
-        raise UsageError(f"{source}: there is no such file") from None
+        raise UsageError(f"{source}: there is no such file", code="ETLD-C001") from None
     except OSError as error:
-        raise EtldError(f"cannot read {source}: {error.strerror}") from error
+        raise EtldError(f"cannot read {source}: {error.strerror}", code="ETLD-C002") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         data = {}  # a broken file must not stand between an operator and a running daemon
     value = os.environ.get("ETLD_STATE_DIR") or data.get("state_dir", "./var")

@@ -93,12 +93,12 @@ class Journal:
         try:
             reader = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, errors="replace")
         except FileNotFoundError:
-            raise EtldError(f"the log is in {self.name}, and there is no journalctl") from None
+            raise EtldError(f"the log is in {self.name}, and there is no journalctl", code="ETLD-S023") from None
         assert reader.stdout is not None
         with reader:
             yield from (line.rstrip("\n") for line in reader.stdout)
         if reader.returncode:
-            raise EtldError(f"the log is in {self.name}, which journalctl cannot show")
+            raise EtldError(f"the log is in {self.name}, which journalctl cannot show", code="ETLD-S023")
 
 
 def _enough(rows: list[str], lines: int, wanted: Wanted) -> bool:

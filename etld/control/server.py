@@ -60,7 +60,7 @@ def bind(path: Path) -> socket.socket:
         sock.listen(MAX_CLIENTS)
     except OSError as error:
         sock.close()
-        raise EtldError(f"cannot make the control socket {path}: {error.strerror}") from error
+        raise EtldError(f"cannot make the control socket {path}: {error.strerror}", code="ETLD-S005") from error
     finally:
         os.umask(before)
     sock.setblocking(False)

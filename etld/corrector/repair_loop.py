@@ -130,7 +130,7 @@ class RepairLoop:
             rules = compile_rules(config.corrector.rules)
         except RuleError as error:
             where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
-            raise EtldError(f"corrector.rules{where}: {error.message}") from error
+            raise EtldError(f"corrector.rules{where}: {error.message}", code="ETLD-C014") from error
         rate = config.corrector.rate / max(1, config.corrector.workers)
         return RepairSetup(
             config,

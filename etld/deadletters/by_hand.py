@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class NotReplayed(EtldError):
     """A letter stays as it is; `problems` say why."""
 
+    code = "ETLD-D018"
+
     def __init__(self, *problems: str) -> None:
         self.problems = problems
         super().__init__("; ".join(problems))

@@ -30,7 +30,9 @@ def make(conn: Connection) -> list[str]:
     if not _missing(conn):
         return []
     if isinstance(conn, PooledConnection):
-        raise DatabaseProblem("an index is made without keeping anybody waiting in a session only: postgres.direct_dsn")
+        raise DatabaseProblem(
+            "an index is made without keeping anybody waiting in a session only: postgres.direct_dsn", code="ETLD-P007"
+        )
     row = conn.execute(_SQL.try_lock).fetchone()
     if not (row and row[0]):
         return []

@@ -9,6 +9,7 @@ from etld.deadletters import repository
 from etld.deadletters.letter_headers import SCHEMA
 from etld.deadletters.letters import STATES, Attempt, PendingLetter
 from etld.events import ids
+from etld.explain import code_of_letter
 from etld.postgres import statements
 
 if TYPE_CHECKING:
@@ -61,7 +62,13 @@ class ListedLetter:
             "attempts": self.attempts,
             "reason": self.reason,
             "created_at": self.created_at.isoformat(),
+            "explain": self.explain,
         }
+
+    @property
+    def explain(self) -> str:
+        """The code of its error."""
+        return code_of_letter(self.error_class, self.stage)
 
 
 @dataclass(frozen=True, slots=True)

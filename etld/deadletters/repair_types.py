@@ -84,10 +84,13 @@ class RepairTypes:
         compiled = self._compiled[event["event_type"]]
         checked = self._checked(compiled, event)
         if isinstance(checked, Invalid):
-            raise EtldError("; ".join(str(error) for error in checked.errors))
+            raise EtldError("; ".join(str(error) for error in checked.errors), code="ETLD-D018")
         kind = compiled.kind
         if compiled.encode is None:
-            raise EtldError(f"the schema of event type {kind.name} is not registered yet: run `etld restart setup`")
+            raise EtldError(
+                f"the schema of event type {kind.name} is not registered yet: run `etld restart setup`",
+                code="ETLD-R006",
+            )
         return Repair(kind.topic, checked.event["event_id"], compiled.encode(checked.event))
 
     def _checked(self, compiled: _Compiled, event: dict[str, Any]) -> Valid | Invalid:

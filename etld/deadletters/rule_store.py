@@ -91,7 +91,10 @@ class RuleStore:
         name: str = rule.table["name"]
         file_name = file_name or f"{re.sub(r'[^A-Za-z0-9_]+', '-', name).strip('-') or 'rule'}{rule_files.SUFFIX}"
         if not _FILE_NAME.fullmatch(file_name):
-            raise EtldError(f"{file_name!r} is no name for a rule's file: expected letters, digits, . - _ and .toml")
+            raise EtldError(
+                f"{file_name!r} is no name for a rule's file: expected letters, digits, . - _ and .toml",
+                code="ETLD-D020",
+            )
         with self._locked() as (config, directory):
             target = _target(_known(config), name, directory / file_name, replace=replace)
             section = RuleSection.model_validate(rule.table)
@@ -107,7 +110,9 @@ class RuleStore:
         with self._locked() as (config, _directory):
             rule = _named(_known(config), name)
             if rule.file is None:
-                raise EtldError(f"rule {name!r} stands in {rule.place}: take it out there, then `etld reload`")
+                raise EtldError(
+                    f"rule {name!r} stands in {rule.place}: take it out there, then `etld reload`", code="ETLD-D020"
+                )
             rule.file.unlink()
         return rule
 
@@ -117,12 +122,14 @@ class RuleStore:
         config = self._load()
         directory = config.corrector.rules_dir
         if directory is None:
-            raise EtldError(_NO_PLACE.format(source=config.source))
+            raise EtldError(_NO_PLACE.format(source=config.source), code="ETLD-D020")
         try:
             with locked(directory):
                 yield self._load(), directory
         except OSError as error:
-            raise EtldError(f"cannot change corrector.rules_dir {directory}: {error.strerror}") from error
+            raise EtldError(
+                f"cannot change corrector.rules_dir {directory}: {error.strerror}", code="ETLD-D020"
+            ) from error
 
 
 def _known(config: Config) -> list[KnownRule]:
@@ -139,7 +146,10 @@ def _named(known: list[KnownRule], name: str) -> KnownRule:
         if rule.name == name:
             return rule
     names = [rule.name for rule in known]
-    raise EtldError(f"there is no rule {name!r}{did_you_mean(name, names) or '; the rules are ' + ', '.join(names)}")
+    raise EtldError(
+        f"there is no rule {name!r}{did_you_mean(name, names) or '; the rules are ' + ', '.join(names)}",
+        code="ETLD-D019",
+    )
 
 
 def _target(known: list[KnownRule], name: str, wanted: Path, *, replace: bool) -> Path:
@@ -150,7 +160,7 @@ def _target(known: list[KnownRule], name: str, wanted: Path, *, replace: bool) -
         if replace and rule.file is not None:
             return rule.file
         hint = "" if rule.file is None else "; --replace overwrites it"
-        raise EtldError(f"there is a rule {name!r} already, in {rule.place}{hint}")
+        raise EtldError(f"there is a rule {name!r} already, in {rule.place}{hint}", code="ETLD-D020")
     if wanted.exists() or wanted.is_symlink():
-        raise EtldError(f"{wanted} is there already: give the rule's file another name")
+        raise EtldError(f"{wanted} is there already: give the rule's file another name", code="ETLD-D020")
     return wanted

@@ -62,7 +62,10 @@ def bulk_filter(action: BulkAction, chosen: LetterFilter, *, named: bool) -> Let
     """
     for state in chosen.states or ():
         if state not in action.states:
-            raise UsageError(f"a letter that is {state} cannot be {action.past}; expected {', '.join(action.states)}")
+            raise UsageError(
+                f"a letter that is {state} cannot be {action.past}; expected {', '.join(action.states)}",
+                code="ETLD-D017",
+            )
     return chosen if chosen.states else replace(chosen, states=action.states if named else ("parked",))
 
 
@@ -86,12 +89,12 @@ def open_repairer(
     try:
         compiled = compile_rules(config.corrector.rules if rules is None else rules)
     except RuleError as error:
-        raise EtldError(f"corrector.rules: {error.message}") from error
+        raise EtldError(f"corrector.rules: {error.message}", code="ETLD-C014") from error
     if only is not None:
         known = ", ".join(rule.name for rule in compiled) or "none"
         compiled = tuple(rule for rule in compiled if rule.name == only)
         if not compiled:
-            raise UsageError(f"there is no rule {only!r}; the rules are {known}")
+            raise UsageError(f"there is no rule {only!r}; the rules are {known}", code="ETLD-D019")
     schemas = open_schemas(config, addresses, budget=patience)
     return Repairer(compiled, RepairTypes(catalog.of_registered_and_files(config)), schemas)
 
@@ -115,13 +118,17 @@ class DeadLetterService:
         for name in names:
             found = [(name, there[name])] if name in there else queries.named(self._conn, name)
             if not found:
-                raise EtldError(f"there is no dead letter {name}")
+                raise EtldError(f"there is no dead letter {name}", code="ETLD-D016")
             if len(found) > 1:
-                raise EtldError(f"{name} is more than one dead letter: {found[0][0]}, {found[1][0]} …")
+                raise EtldError(
+                    f"{name} is more than one dead letter: {found[0][0]}, {found[1][0]} …", code="ETLD-D016"
+                )
             ((letter, state),) = found
             if action and chosen.states and state not in chosen.states:
                 allowed = ", ".join(chosen.states)
-                raise EtldError(f"dead letter {letter} is {state}; only {allowed} can be {action.past}")
+                raise EtldError(
+                    f"dead letter {letter} is {state}; only {allowed} can be {action.past}", code="ETLD-D017"
+                )
             ids.append(letter)
         return replace(chosen, ids=tuple(ids))
 
@@ -139,10 +146,12 @@ class DeadLetterService:
         """All of one letter, and what the rules would make of it; raises `EtldError` if the name means not just one."""
         found = queries.find(self._conn, name)
         if not found:
-            raise EtldError(f"no dead letter has the id or event_id {name}")
+            raise EtldError(f"no dead letter has the id or event_id {name}", code="ETLD-D016")
         letter = found[0]
         if len(found) > 1 and letter.listed.id != name:
-            raise EtldError(f"{name} is more than one dead letter: {letter.listed.id}, {found[1].listed.id} …")
+            raise EtldError(
+                f"{name} is more than one dead letter: {letter.listed.id}, {found[1].listed.id} …", code="ETLD-D016"
+            )
         repairer = self._repairer
         types = repairer.catalog.at(letter.asked_at)
         # Its hook would end this command too.
@@ -207,7 +216,7 @@ class DeadLetterService:
         """How far an action is; raises `EtldError` when there is none of this number."""
         found = jobs.of_id(self._conn, job_id)
         if found is None:
-            raise EtldError(f"there is no job {job_id}")
+            raise EtldError(f"there is no job {job_id}", code="ETLD-D021")
         return found
 
     def jobs(self, limit: int) -> list[LetterJob]:

@@ -99,7 +99,8 @@ def choose() -> Identity | None:
     except KeyError:
         raise EtldError(
             "PostgreSQL does not run as root; this kernel forbids user namespaces and there is no user"
-            " `nobody`: run etld as an ordinary user"
+            " `nobody`: run etld as an ordinary user",
+            code="ETLD-P018",
         ) from None
     return OtherUser(entry.pw_uid, entry.pw_gid)
 

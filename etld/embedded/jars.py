@@ -79,7 +79,7 @@ def fetch(cache: Path, progress: Progress = lambda _said: None) -> Path:
 def _copy_dependencies(work: Path, progress: Progress) -> None:
     program = maven()
     if program is None:
-        raise EtldError("cannot fetch Apache Kafka: Maven (mvn) is not on PATH")
+        raise EtldError("cannot fetch Apache Kafka: Maven (mvn) is not on PATH", code="ETLD-K014")
     shutil.copy(_POM, work / "pom.xml")
     libs, log = work / "libs", work / "mvn.log"
     command = [
@@ -101,7 +101,7 @@ def _copy_dependencies(work: Path, progress: Progress) -> None:
     finally:
         process.stop(child, [])
     if child.returncode != 0 or not libs.is_dir():
-        raise EtldError(f"Maven could not fetch Apache Kafka {version()}: {_reason(log)}")
+        raise EtldError(f"Maven could not fetch Apache Kafka {version()}: {_reason(log)}", code="ETLD-K014")
 
 
 def _downloaded(log: Path) -> str:

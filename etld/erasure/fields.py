@@ -37,7 +37,7 @@ class KnownFields:
             try:
                 top = tree.read(kind.schema.read_text("utf-8"))
             except (OSError, ValueError) as error:
-                raise UsageError(f"the schema of event type {name} cannot be read: {error}") from None
+                raise UsageError(f"the schema of event type {name} cannot be read: {error}", code="ETLD-R003") from None
             for field in top.fields:
                 if field.name in DETAILS:
                     self._add(field.name, field.type)
@@ -46,7 +46,7 @@ class KnownFields:
         """Of `path=value`; raises `UsageError`."""
         path, found, value = written.partition("=")
         if not found or not path or not value:
-            raise UsageError(f"expected FIELD=VALUE as in user_id=7, got {written!r}")
+            raise UsageError(f"expected FIELD=VALUE as in user_id=7, got {written!r}", code="ETLD-F003")
         return self.given(path.strip(), value)
 
     def given(self, path: str, value: str) -> FieldValue:
@@ -54,19 +54,19 @@ class KnownFields:
         whole = self._path(path)
         kinds = self._of(whole)
         if "\0" in value:
-            raise UsageError(f"{whole}: no event holds the character U+0000")
+            raise UsageError(f"{whole}: no event holds the character U+0000", code="ETLD-F003")
         if kinds == {EVENT_ID}:
             try:
                 return FieldValue(whole, canonical_id(value.strip()))
             except ValueError:
-                raise UsageError(f"{whole}: expected a UUID, got {value!r}") from None
+                raise UsageError(f"{whole}: expected a UUID, got {value!r}", code="ETLD-F003") from None
         if kinds <= _NUMBERS:
             plain = number(value.strip())
             if plain is None:
-                raise UsageError(f"{whole}: expected a number, got {value!r}")
+                raise UsageError(f"{whole}: expected a number, got {value!r}", code="ETLD-F003")
             return FieldValue(whole, plain)
         if kinds == {"boolean"} and value not in ("true", "false"):
-            raise UsageError(f"{whole}: expected true or false, got {value!r}")
+            raise UsageError(f"{whole}: expected true or false, got {value!r}", code="ETLD-F003")
         return FieldValue(whole, value)
 
     def read_file(self, file: Path) -> list[Subject]:
@@ -75,18 +75,24 @@ class KnownFields:
             with file.open(encoding="utf-8-sig", newline="") as lines:
                 return list(self._rows(file, csv.reader(lines, strict=True)))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise UsageError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+            raise UsageError(
+                f"cannot read {file}: {getattr(error, 'strerror', None) or error}", code="ETLD-X005"
+            ) from None
 
     def _rows(self, file: Path, rows: Iterator[list[str]]) -> Iterator[Subject]:
         head = [self._path(name.strip()) for name in next(rows, [])]
         if not head:
-            raise UsageError(f"{file} is empty: its first line names fields, and each other one is a subject")
+            raise UsageError(
+                f"{file} is empty: its first line names fields, and each other one is a subject", code="ETLD-X005"
+            )
         seen = set()
         for number_of_line, row in enumerate(rows, 2):
             if not row:
                 continue
             if len(row) != len(head) or not all(row):
-                raise UsageError(f"{file}, line {number_of_line}: expected a value for each of {', '.join(head)}")
+                raise UsageError(
+                    f"{file}, line {number_of_line}: expected a value for each of {', '.join(head)}", code="ETLD-F003"
+                )
             one = subject([self.given(path, value) for path, value in zip(head, row, strict=True)])
             if one not in seen:
                 seen.add(one)
@@ -99,12 +105,14 @@ class KnownFields:
         if len(ends) == 1:
             return ends[0]
         if ends:
-            raise UsageError(f"{path} may be {' or '.join(sorted(ends))}: write which")
+            raise UsageError(f"{path} may be {' or '.join(sorted(ends))}: write which", code="ETLD-F003")
         if path == "triggered_at":
-            raise UsageError("triggered_at is a time, and names nobody")
+            raise UsageError("triggered_at is a time, and names nobody", code="ETLD-F003")
         short = [known.rpartition(".")[2] for known in self._kinds]
         hint = did_you_mean(path, [*self._kinds, *short], 0.6)
-        raise UsageError(f"no event type has a field {path}{hint or '; known: ' + ', '.join(sorted(self._kinds))}")
+        raise UsageError(
+            f"no event type has a field {path}{hint or '; known: ' + ', '.join(sorted(self._kinds))}", code="ETLD-F003"
+        )
 
     def _of(self, path: str) -> set[str]:
         """The kinds of a field in the event types that have it; nothing when none has."""
@@ -128,9 +136,12 @@ def subject(conditions: Sequence[FieldValue]) -> Subject:
     """A subject; raises `UsageError` for conditions that name nobody, or nothing that can be."""
     made = make(conditions)
     if len(set(made.fields)) < len(made.fields):
-        raise UsageError("a field has one value: these conditions are met by no event")
+        raise UsageError("a field has one value: these conditions are met by no event", code="ETLD-F003")
     if all(one.path in _OF_MANY for one in made.conditions):
-        raise UsageError("event types and names are those of everybody: name a field of user_details or event_details")
+        raise UsageError(
+            "event types and names are those of everybody: name a field of user_details or event_details",
+            code="ETLD-F003",
+        )
     return made
 
 

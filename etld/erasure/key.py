@@ -23,6 +23,8 @@ _BYTES = 32
 class ErasureKeyProblem(EtldError):
     """The key is missing, unreadable, or not the one that an erasure was made with."""
 
+    code = "ETLD-F001"
+
 
 @dataclass(frozen=True, slots=True)
 class ErasureKey:

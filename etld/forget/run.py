@@ -116,7 +116,8 @@ class Forget:
             what = "keeps the rows that it replaced" if is_done else "is under way"
             how = "--drop-replaced" if is_done else "--cancel"
             raise EtldError(
-                f"a rebuild of {event_type} {what}, which would hold the subject's events: `etld rebuild {how}` first"
+                f"a rebuild of {event_type} {what}, which would hold the subject's events: `etld rebuild {how}` first",
+                code="ETLD-F005",
             )
 
     def _erase(self, subjects: Sequence[Subject], key: ErasureKey, who: str) -> tuple[list[Subject], list[int]]:

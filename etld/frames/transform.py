@@ -24,6 +24,8 @@ _SHOWN = 60
 class TransformBroken(EtldError):
     """The transform does not keep its contract; the worker stands still until it is mended."""
 
+    code = "ETLD-W002"
+
 
 class Transform:
     """`function(frame) -> frame`, row-wise and deterministic.

@@ -30,6 +30,8 @@ _FIRST = re.compile(r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----.+?-----END (?:TRU
 class CertificateProblem(EtldError):
     """A file is of no use; `key` is that of [ingest] which names it."""
 
+    code = "ETLD-C012"
+
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"ingest.{key}: {reason}")
         self.key = key

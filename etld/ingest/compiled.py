@@ -33,7 +33,7 @@ class CompiledType:
 def compile_type(kind: EventType) -> CompiledType:
     """Of a registered event type."""
     if kind.schema_id is None:
-        raise EtldError(f"the schema of event type {kind.name} is not registered")
+        raise EtldError(f"the schema of event type {kind.name} is not registered", code="ETLD-R006")
     written = formats.written()
     return CompiledType(
         kind.name,

@@ -25,12 +25,12 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
     ingest = config.ingest
     if ingest.keys_file is not None and os.access(ingest.keys_file, os.F_OK):
         for message in keys.check(ingest.keys_file, config.event_types):
-            yield Mistake(("ingest", "keys_file"), message)
+            yield Mistake(("ingest", "keys_file"), message, code="ETLD-C013")
     yield from _certificate(ingest)
     for message in addresses.check(ingest.trusted_proxies):
         yield Mistake(("ingest", "trusted_proxies"), message)
     if ingest.metrics == "key" and ingest.keys_file is None:
-        yield Mistake(("ingest", "metrics"), '"key" needs write keys: set ingest.keys_file')
+        yield Mistake(("ingest", "metrics"), '"key" needs write keys: set ingest.keys_file', code="ETLD-C013")
     for call, choice in ingest.segment_calls:
         message = _segment_call(config, call, choice)
         if message:
@@ -53,7 +53,7 @@ def _certificate(ingest: IngestSection) -> Iterator[Mistake]:
         try:
             certificate.load(ingest)
         except certificate.CertificateProblem as error:
-            yield Mistake(("ingest", error.key), error.reason)
+            yield Mistake(("ingest", error.key), error.reason, code="ETLD-C012")
 
 
 def _segment_call(config: Config, call: str, choice: str) -> str:

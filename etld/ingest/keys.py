@@ -113,7 +113,7 @@ def load(path: Path, event_types: Iterable[str]) -> KeyRing:
     """The keys of a file; raises `ConfigError` with every problem in it."""
     keys, problems = _read(path, event_types)
     if problems:
-        raise ConfigError([Problem("ingest.keys_file", 0, message) for message in problems])
+        raise ConfigError([Problem("ingest.keys_file", 0, message, code="ETLD-C013") for message in problems])
     return KeyRing(keys)
 
 

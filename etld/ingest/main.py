@@ -53,7 +53,7 @@ async def _run(worker: Worker) -> None:
     loop.remove_reader(worker.fileno())
     broken = process.producers.broken
     if broken:
-        raise EtldError(f"the Kafka producer cannot go on, a new process makes a new one: {broken}")
+        raise EtldError(f"the Kafka producer cannot go on, a new process makes a new one: {broken}", code="ETLD-K016")
 
 
 class IngestProcess:

@@ -21,6 +21,8 @@ Work = Callable[[Sequence[Any]], None]
 class NoAnswer(EtldError, ConnectionError):
     """What has to be asked for does not answer now: whether an item ends a process cannot be told."""
 
+    code = "ETLD-W011"
+
 
 class Surroundings(Protocol):
     """What a child has around it."""

@@ -37,6 +37,8 @@ Try = Callable[[Sequence[Any], bool, float], Ending]
 class SearchStopped(EtldError):
     """The worker needs the answer no more."""
 
+    code = "ETLD-W011"
+
 
 @dataclass(frozen=True, slots=True)
 class Death:

@@ -210,7 +210,7 @@ class Admin:
             found = self._client.list_topics(timeout=self._timeout if timeout is None else timeout)
         except confluent_kafka.KafkaException as error:
             self._renew()
-            raise KafkaProblem(f"Kafka does not answer: {_text(error)}") from error
+            raise KafkaProblem(f"Kafka does not answer: {_text(error)}", code="ETLD-K001") from error
         self._patience.reset()
         return found
 

@@ -8,9 +8,13 @@ from etld.errors import EtldError
 class KafkaProblem(EtldError):
     """Kafka did not do what was asked; the message names the broker's answer."""
 
+    code = "ETLD-K002"
+
 
 class SettingsRefused(KafkaProblem):
     """The client library does not take an option, or a file that it names: only a person can mend that."""
+
+    code = "ETLD-K003"
 
 
 class TooLarge(KafkaProblem):
@@ -24,9 +28,13 @@ class QueueFull(KafkaProblem):
 class ConsumerBroken(KafkaProblem):
     """The consumer cannot go on as it is: it is closed, and partitions are claimed anew."""
 
+    code = "ETLD-K013"
+
 
 class InstanceFenced(KafkaProblem):
     """Another process joined the consumer group with the same static id."""
+
+    code = "ETLD-K009"
 
     def __init__(self, instance: str) -> None:
         super().__init__(

@@ -249,7 +249,7 @@ class MemoryAdmin:
 
     def _check(self) -> None:
         if self._cluster.away is not None:
-            raise KafkaProblem(f"Kafka does not answer: {self._cluster.away}")
+            raise KafkaProblem(f"Kafka does not answer: {self._cluster.away}", code="ETLD-K001")
 
 
 class MemoryProducer:

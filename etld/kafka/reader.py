@@ -39,7 +39,7 @@ def read_one(settings: Mapping[str, Any], where: Partition, offset: int, timeout
                 confluent_kafka.KafkaError.OFFSET_OUT_OF_RANGE,
             ):
                 return None
-        raise KafkaProblem(f"Kafka does not give {where} offset {offset} within {timeout:.0f} s")
+        raise KafkaProblem(f"Kafka does not give {where} offset {offset} within {timeout:.0f} s", code="ETLD-K001")
     except confluent_kafka.KafkaException as error:
         raise KafkaProblem(f"Kafka does not give {where} offset {offset}: {error}") from error
     finally:

@@ -70,16 +70,16 @@ def dump(programs: ClientPrograms, target: BackupTarget, to: Path | IO[bytes]) -
             if not isinstance(to, Path):
                 shutil.copyfileobj(child.stdout, to)
         if child.returncode != 0:
-            raise EtldError(f"pg_dump failed: {_told(errors)}")
+            raise EtldError(f"pg_dump failed: {_told(errors)}", code="ETLD-P012")
 
 
 def refuse_foreign(programs: ClientPrograms, file: Path) -> None:
     """Raise `EtldError` for a file that is no dump, or not one of a database of etld's."""
     done = subprocess.run([programs["pg_restore"], "--list", file], capture_output=True, check=False)
     if done.returncode != 0:
-        raise EtldError(f"{file} cannot be restored: {_last(done.stderr)}")
+        raise EtldError(f"{file} cannot be restored: {_last(done.stderr)}", code="ETLD-P013")
     if _OURS not in done.stdout:
-        raise EtldError(f"{file} is no dump of a database of etld's: it has no schema etld")
+        raise EtldError(f"{file} is no dump of a database of etld's: it has no schema etld", code="ETLD-P013")
 
 
 def restore(
@@ -123,11 +123,11 @@ def restore(
                     psql.stdin.close()
                 psql.wait()
             elif psql.poll() is None and not _ends(psql):
-                raise EtldError(f"pg_restore failed, nothing was changed: {_told(failed)}")
+                raise EtldError(f"pg_restore failed, nothing was changed: {_told(failed)}", code="ETLD-P013")
             if psql.returncode != 0:
                 told = _told(refused)
                 hint = "; --no-privileges leaves grants out" if _NO_ROLE.search(told) else ""
-                raise EtldError(f"the restore failed, nothing was changed: {told}{hint}")
+                raise EtldError(f"the restore failed, nothing was changed: {told}{hint}", code="ETLD-P013")
         finally:
             psql.kill()
             psql.wait()

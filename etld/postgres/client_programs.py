@@ -56,7 +56,7 @@ def _nearest(fitting: list[ClientPrograms], found: list[ClientPrograms], wanted:
     there = ", ".join(f"{one.major} in {one.folder}" for one in found) or "none"
     version = re.search(r"\d+", wanted)
     package = f"postgresql-client-{version[0] if version else ''}"
-    raise EtldError(f"this needs {wanted}; here is {there}: install the package {package}")
+    raise EtldError(f"this needs {wanted}; here is {there}: install the package {package}", code="ETLD-P011")
 
 
 def _found(names: tuple[str, ...], first: Iterable[Path], places: Iterable[str]) -> Iterator[ClientPrograms]:

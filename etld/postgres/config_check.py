@@ -21,4 +21,4 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
         if given in ("", "embedded") or not ("://" in given or "=" in given):
             continue
         for why in dsn.problems(given, config.postgres.connect_timeout):
-            yield Mistake(("postgres", key), why)
+            yield Mistake(("postgres", key), why, code="ETLD-C015")

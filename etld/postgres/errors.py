@@ -30,6 +30,8 @@ _DATA_CODES = frozenset({"54000", "54001"})
 class DatabaseProblem(EtldError):
     """PostgreSQL cannot be used as it is; the message says what to mend."""
 
+    code = "ETLD-P024"
+
 
 def sqlstate(error: BaseException) -> str | None:
     """The SQLSTATE of an error, if the server sent one."""

@@ -28,6 +28,8 @@ CHARTS, STORAGE, SUMMARIES, HOSTS = "charts", "storage", "summaries", "hosts"
 class LeaseLost(EtldError):
     """Another host has taken the lease: what was begun under it is not done."""
 
+    code = "ETLD-P021"
+
 
 class Leases:
     """Those of `names` that this process holds; `node` is the host's node_id.

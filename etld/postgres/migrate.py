@@ -86,6 +86,7 @@ def _refuse_newer(conn: Connection) -> int:
     if needs > newest:
         raise DatabaseProblem(
             f"the database is at migration {current}, and this etld knows migrations up to {newest}: a newer etld has"
-            f" changed it in a way that needs migration {needs}. Upgrade this one."
+            f" changed it in a way that needs migration {needs}. Upgrade this one.",
+            code="ETLD-P005",
         )
     return current

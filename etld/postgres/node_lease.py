@@ -36,6 +36,8 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 class NodeIdTaken(EtldError):
     """Another daemon runs with our node_id."""
 
+    code = "ETLD-S020"
+
     def __init__(self, node: str, place: str) -> None:
         super().__init__(
             f"node_id {node!r} is that of another daemon, which is at work ({place}): give each its own node_id in the"

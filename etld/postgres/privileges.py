@@ -41,7 +41,8 @@ def refuse(role: str, statements: list[str]) -> None:
     """Raise `DatabaseProblem`, in one line, when a role lacks something."""
     if statements:
         raise DatabaseProblem(
-            f"the role {role} lacks privileges; as the owner of the database or a superuser: {'; '.join(statements)};"
+            f"the role {role} lacks privileges; as the owner of the database or a superuser: {'; '.join(statements)};",
+            code="ETLD-P002",
         )
 
 
@@ -80,7 +81,8 @@ def make_login(conn: Connection, name: str, password: str, reader: str) -> None:
             raise
         raise DatabaseProblem(
             f"the role {role_of(conn)} may not make logins; as a superuser: CREATE ROLE {_quoted(name)} LOGIN PASSWORD"
-            f" '…' IN ROLE {_quoted(reader)};"
+            f" '…' IN ROLE {_quoted(reader)};",
+            code="ETLD-P003",
         ) from error
 
 

@@ -41,6 +41,8 @@ _TRIES = 3
 class NotNow(EtldError):
     """Something has changed since the comparison, or somebody is behind: try again."""
 
+    code = "ETLD-T004"
+
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
@@ -114,7 +116,8 @@ class Exchange:
         for partition, counted, there in run(_SQL.unbalanced, self._where).fetchall():
             raise EtldError(
                 f"the shadow has {there} rows of partition {partition}, and {counted} were counted: somebody has"
-                " changed etld.rebuild_event. `etld rebuild --cancel`, and begin again"
+                " changed etld.rebuild_event. `etld rebuild --cancel`, and begin again",
+                code="ETLD-T003",
             )
         run(_SQL.count_rows, self._where)
         run(_FIND_OUT, self._where)
@@ -192,7 +195,8 @@ class Exchange:
         if len(lives) != len(rows) or any(duplicates < 0 for _, duplicates in lives):
             raise EtldError(
                 "the shadow does not agree with what was read: `etld rebuild --cancel`, and begin again when"
-                " `etld reconcile` names no difference"
+                " `etld reconcile` names no difference",
+                code="ETLD-T003",
             )
 
     def _summaries(self) -> tuple[str, ...]:

@@ -88,16 +88,20 @@ def ask(conn: Connection, event_types: Sequence[str], since: datetime | None, *,
         # An erasure looks for subjects in the table alone: none begins while a shadow, or what was replaced, has rows.
         left = records.left_over(conn)
         if conn.execute(_SQL.no_erasure).fetchone() != (True,) or left is not None:
-            raise EtldError("a `etld forget` is under way: when it is done, or the same command has finished it")
+            raise EtldError(
+                "a `etld forget` is under way: when it is done, or the same command has finished it", code="ETLD-T001"
+            )
         for one in on_record(conn):
             if one.state != "kept":
                 raise EtldError(
-                    f"a rebuild of {one.event_type} is under way: `etld rebuild` goes on with it, --cancel gives it up"
+                    f"a rebuild of {one.event_type} is under way: `etld rebuild` goes on with it, --cancel gives it up",
+                    code="ETLD-T001",
                 )
             if one.event_type in event_types:
                 raise EtldError(
                     f"the rows that a rebuild of {one.event_type} replaced are still kept, in"
-                    f" {replaced_table(one.event_type).as_string(None)}: `etld rebuild --drop-replaced` first"
+                    f" {replaced_table(one.event_type).as_string(None)}: `etld rebuild --drop-replaced` first",
+                    code="ETLD-T001",
                 )
         conn.execute(_SQL.clear)
         conn.execute(_SQL.ask, {"event_types": list(event_types), "since": since, "keep": keep_replaced})

@@ -66,7 +66,7 @@ class Rebuilder:
     def _rebuild(self, one: Rebuild) -> None:
         name = one.event_type
         if name not in self._config.event_types:
-            raise EtldError(f"there is no event type {name} any more: `etld rebuild --cancel`")
+            raise EtldError(f"there is no event type {name} any more: `etld rebuild --cancel`", code="ETLD-X002")
         source = self._source(one)
         if one.state == "waiting":
             record.begin(self._session.conn, self._config, name, one.since, source)
@@ -87,12 +87,14 @@ class Rebuilder:
                 watch.join()
             over = watch.is_over
             if self._interrupted and not over:
-                raise EtldError("interrupted: `etld rebuild` goes on from there, --cancel gives it up")
+                raise EtldError(
+                    "interrupted: `etld rebuild` goes on from there, --cancel gives it up", code="ETLD-T005"
+                )
 
     def _source(self, one: Rebuild) -> RecordSource:
         topic = self._config.event_types[one.event_type].topic
         admin = Admin(self._kafka)
         known = admin.topics([topic]).get(topic)
         if known is None:
-            raise EtldError(f"Kafka has no topic {topic}")
+            raise EtldError(f"Kafka has no topic {topic}", code="ETLD-K012")
         return RecordSource(admin.cluster_id(), topic, known.topic_id, offsets_at(self._kafka, topic, one.since))

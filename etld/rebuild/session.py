@@ -39,9 +39,11 @@ class RebuildSession:
         assert self._addresses.postgres is not None
         _address, way = session_access(self._config, self._addresses.postgres)
         if way["pooled"]:
-            raise EtldError("a rebuild needs a session of its own: set postgres.direct_dsn, past the pooler")
+            raise EtldError(
+                "a rebuild needs a session of its own: set postgres.direct_dsn, past the pooler", code="ETLD-P007"
+            )
         conn = command_session(self._config, self._addresses.postgres, "etld rebuild", _FROZEN)
         if not record.lock(conn):
             conn.close()
-            raise EtldError("another `etld rebuild` is at work")
+            raise EtldError("another `etld rebuild` is at work", code="ETLD-T001")
         return conn

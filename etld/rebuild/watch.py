@@ -87,7 +87,8 @@ class Watch:
             if not passes and isinstance(error, DatabaseError):
                 raise EtldError(
                     f"{self._one.event_type}: PostgreSQL refuses that the shadow replaces, and nothing has happened:"
-                    f" {one_line(error)}. When that is mended `etld rebuild` goes on, and --cancel gives it up"
+                    f" {one_line(error)}. When that is mended `etld rebuild` goes on, and --cancel gives it up",
+                    code="ETLD-T002",
                 ) from error
             if not passes:
                 raise
@@ -107,7 +108,8 @@ class Watch:
         found = record.progress(conn, name)
         if found.halted:
             raise EtldError(
-                f"{name}: the records cannot be read on ({found.halted}): `etld rebuild --cancel`, and begin again"
+                f"{name}: the records cannot be read on ({found.halted}): `etld rebuild --cancel`, and begin again",
+                code="ETLD-T003",
             )
         self._say_how_far(found)
         if found.behind > _NEAR or time.monotonic() < self._not_before:

@@ -23,11 +23,11 @@ def resume_from_low(conn: Connection, settings: Mapping[str, Any], where: str) -
     """
     topic, _, number = where.partition(":")
     if number and not number.isdigit():
-        raise EtldError(f"{where!r}: expected TOPIC or TOPIC:PARTITION")
+        raise EtldError(f"{where!r}: expected TOPIC or TOPIC:PARTITION", code="ETLD-X001")
     admin = Admin(settings)
     known = admin.topics([topic]).get(topic)
     if known is None:
-        raise EtldError(f"Kafka has no topic {topic}")
+        raise EtldError(f"Kafka has no topic {topic}", code="ETLD-K012")
     marks = admin.watermarks(topic, range(known.partitions))
     found = {
         number: PartitionLog(Partition(topic, number), known.topic_id, low, high)

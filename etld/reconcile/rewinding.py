@@ -29,6 +29,6 @@ def rewind_processor(
     admin = Admin(settings)
     known = admin.topics([topic]).get(topic)
     if known is None:
-        raise EtldError(f"Kafka has no topic {topic}")
+        raise EtldError(f"Kafka has no topic {topic}", code="ETLD-K012")
     to = offsets_at(settings, topic, moment)
     return rewind(conn, admin.cluster_id(), f"{PROCESSOR}{event_type}", topic, known.topic_id, to)

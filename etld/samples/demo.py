@@ -109,5 +109,7 @@ def wait(cond: Callable[[], bool], what: str, state: Callable[[], str]) -> None:
     until = time.monotonic() + _PATIENCE
     while not cond():
         if time.monotonic() > until:
-            raise EtldError(f"after {_PATIENCE:.0f} s still waiting until {what} ({state()}); see `etld status`")
+            raise EtldError(
+                f"after {_PATIENCE:.0f} s still waiting until {what} ({state()}); see `etld status`", code="ETLD-X009"
+            )
         time.sleep(0.1)

@@ -115,7 +115,9 @@ class _Sender:
             except aiohttp.ClientConnectorCertificateError as error:
                 wrong = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
                 where = f"{self._to.url.host}:{self._to.url.port}"
-                raise EtldError(f"{where} shows a certificate that is not to be trusted: {wrong}") from None
+                raise EtldError(
+                    f"{where} shows a certificate that is not to be trusted: {wrong}", code="ETLD-X008"
+                ) from None
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 problem = _reason(error)
             else:
@@ -138,8 +140,8 @@ class _Sender:
             return
         where = f"{to.url.host}:{to.url.port}"
         if not answered:
-            raise Unreachable(f"nothing answers at {where} ({problem}): is the daemon running?")
-        raise EtldError(f"{where} has acknowledged nothing for {silent:.0f} s ({problem})")
+            raise Unreachable(f"nothing answers at {where} ({problem}): is the daemon running?", code="ETLD-X010")
+        raise EtldError(f"{where} has acknowledged nothing for {silent:.0f} s ({problem})", code="ETLD-X007")
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class NotSetUp(EtldError):
     """The file with the registered schemas is missing or broken: the set-up step has to run first."""
 
+    code = "ETLD-R006"
+
 
 @dataclass(frozen=True, slots=True)
 class EventType:
@@ -121,7 +123,9 @@ def of_file(config: Config, name: str) -> EventType:
     try:
         schema = EventSchema.parse(read_file(path))
     except SchemaError as error:
-        raise EtldError(f"the schema of event type {name}, {path}, cannot be read: {error}") from error
+        raise EtldError(
+            f"the schema of event type {name}, {path}, cannot be read: {error}", code="ETLD-R003"
+        ) from error
     return event_type(config, name, schema)
 
 

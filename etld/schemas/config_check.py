@@ -23,6 +23,6 @@ def check(config: Config, _data: dict[str, Any], _removed: frozenset[KeyPath]) -
         try:
             tree.read(kind.schema.read_text(encoding="utf-8"))
         except OSError as error:
-            yield Mistake(at, f"cannot read {kind.schema}: {error.strerror}")
+            yield Mistake(at, f"cannot read {kind.schema}: {error.strerror}", code="ETLD-R003")
         except ValueError as error:
-            yield Mistake(at, f"{kind.schema} is no Avro schema that etld can use: {error}")
+            yield Mistake(at, f"{kind.schema} is no Avro schema that etld can use: {error}", code="ETLD-R003")

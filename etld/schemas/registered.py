@@ -43,7 +43,7 @@ def read(path: Path) -> dict[str, RegisteredSchema] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise EtldError(f"{path} cannot be read ({error}): run `etld restart setup`") from error
+        raise EtldError(f"{path} cannot be read ({error}): run `etld restart setup`", code="ETLD-R006") from error
 
 
 def write(path: Path, cluster_id: str, schemas: Mapping[str, RegisteredSchema], own_topics: Mapping[str, str]) -> None:
@@ -60,4 +60,4 @@ def write(path: Path, cluster_id: str, schemas: Mapping[str, RegisteredSchema], 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(document, indent=2).encode())
     except OSError as error:
-        raise EtldError(f"cannot write {path}: {error.strerror or error}") from error
+        raise EtldError(f"cannot write {path}: {error.strerror or error}", code="ETLD-R007") from error

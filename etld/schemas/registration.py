@@ -25,6 +25,8 @@ log = logging.getLogger("etld.setup")
 class SchemasRefused(EtldError):
     """Schemas that cannot be used; the message has a line for each reason."""
 
+    code = "ETLD-R003"
+
 
 def subject(topic: str) -> str:
     """The subject of a topic's values."""

@@ -49,6 +49,8 @@ def announce(schema_for: SchemaFor, ids: Iterable[SchemaRef]) -> None:
 class DecodeError(EtldError):
     """The bytes are not what they claim to be. `error_class` names the kind, for dead letters."""
 
+    code = "ETLD-D002"
+
     def __init__(self, error_class: str, message: str) -> None:
         self.error_class = error_class
         super().__init__(message)

@@ -85,7 +85,8 @@ def _connect(worker: Worker, address: str, **options: Any) -> Iterator[Connectio
         if (version := conn.info.server_version) < _OLDEST * 10_000:
             told = f"{version // 10_000}.{version % 10_000}"
             raise DatabaseProblem(
-                f"PostgreSQL {told} at {conn.info.host}:{conn.info.port}: etld needs {_OLDEST} or newer"
+                f"PostgreSQL {told} at {conn.info.host}:{conn.info.port}: etld needs {_OLDEST} or newer",
+                code="ETLD-P004",
             )
         yield conn
 
@@ -97,4 +98,4 @@ def _in_words(address: str) -> Iterator[None]:
     except DatabaseError as error:
         if classify(error) != "stop":
             raise
-        raise DatabaseProblem(privileges.in_words(error, address)) from error
+        raise DatabaseProblem(privileges.in_words(error, address), code="ETLD-P002") from error

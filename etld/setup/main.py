@@ -64,7 +64,7 @@ def set_up(worker: Worker) -> None:
     """Everything once; what is there already is checked. Several daemons may do it at the same time."""
     config, addresses = worker.config, worker.addresses
     if addresses.postgres is None:
-        raise EtldError("set-up needs PostgreSQL, and was given no address of it")
+        raise EtldError("set-up needs PostgreSQL, and was given no address of it", code="ETLD-P006")
     loaded = registration.load(config)
     with database.open_migrated(worker, addresses.postgres) as conn:
         worker.beat()

@@ -31,6 +31,8 @@ _MOST_REPLICAS = 3
 class UnusableTopic(EtldError):
     """A topic is there, and etld cannot work with it as it is."""
 
+    code = "ETLD-K004"
+
 
 @dataclass(frozen=True, slots=True)
 class WantedTopic:

@@ -49,21 +49,27 @@ PIECE = 1000
 class Fenced(EtldError):
     """Somebody else has claimed a partition of this batch since: the batch is theirs now."""
 
+    code = "ETLD-P020"
+
 
 class TooManyRefused(EtldError):
     """The sink refuses so many records of a batch that it is written in pieces instead."""
+
+    code = "ETLD-P025"
 
 
 class SinkError(EtldError):
     """The sink did not do what was asked; the message is its own.
 
-    `code` is how the sink numbers it ("SQLSTATE 23505"), or "".
+    `state` is how the sink numbers it ("SQLSTATE 23505"), or "".
     """
 
-    def __init__(self, text: str, verdict: Verdict, code: str = "") -> None:
-        super().__init__(text)
+    code = "ETLD-P019"
+
+    def __init__(self, text: str, verdict: Verdict, state: str = "", *, code: str = "") -> None:
+        super().__init__(text, code=code)
         self.verdict: Verdict = verdict
-        self.code = code
+        self.state = state
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class Assignments:
         logs = []
         for partition in partitions:
             if partition.topic not in topics:
-                raise ConsumerBroken(f"topic {partition.topic} does not exist")
+                raise ConsumerBroken(f"topic {partition.topic} does not exist", code="ETLD-K012")
             logs.append(PartitionLog(partition, topics[partition.topic].topic_id, *marks[partition]))
         claimed, halted = self._claim(logs)
         for halt in halted:

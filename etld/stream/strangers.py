@@ -29,6 +29,8 @@ _GONE, _GONE_AFTER_WAITING = 1.5, 3.5
 class StrangerInGroup(EtldError):
     """A daemon of another database is in a consumer group of ours. `final`: it was waited for long enough."""
 
+    code = "ETLD-K010"
+
     def __init__(self, stranger: GroupMember, *, final: bool) -> None:
         node = stranger.client_id.removeprefix("etld-")
         who = (

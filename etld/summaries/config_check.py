@@ -33,7 +33,7 @@ def _event_types(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
         for i, event_type in enumerate(summary.event_types):
             if event_type not in known:
                 path = ("summaries", name, "event_types", i)
-                yield Mistake(path, f"no event type {event_type!r}; known: {_list(known)}")
+                yield Mistake(path, f"no event type {event_type!r}; known: {_list(known)}", code="ETLD-M001")
 
 
 def _chart_names(config: Config) -> Iterator[Mistake]:
@@ -43,7 +43,7 @@ def _chart_names(config: Config) -> Iterator[Mistake]:
             continue
         if summary.chart.name in taken:
             message = f"the chart of summary {taken[summary.chart.name]!r} has this name already"
-            yield Mistake(("summaries", name, "chart", "name"), message)
+            yield Mistake(("summaries", name, "chart", "name"), message, code="ETLD-M001")
         taken.setdefault(summary.chart.name, name)
 
 
@@ -53,14 +53,16 @@ def _panels(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
         for i, panel in enumerate(summary.chart.panels if summary.chart else ()):
             at = ("summaries", name, "chart", "panels", i)
             if panel.value not in measures:
-                yield Mistake((*at, "value"), f"no measure {panel.value!r}; known: {_list(measures)}")
+                yield Mistake((*at, "value"), f"no measure {panel.value!r}; known: {_list(measures)}", code="ETLD-M001")
             over_time = PANEL_KINDS[panel.kind].over_time
             if over_time and panel.by == "bucket_start":
                 continue
             if panel.by and panel.by not in groups:
-                yield Mistake((*at, "by"), f"no group column {panel.by!r}; known: {_list(groups)}")
+                yield Mistake((*at, "by"), f"no group column {panel.by!r}; known: {_list(groups)}", code="ETLD-M001")
             if not panel.by and not over_time:
-                yield Mistake((*at, "by"), f"a {panel.kind} needs a group column; known: {_list(groups)}")
+                yield Mistake(
+                    (*at, "by"), f"a {panel.kind} needs a group column; known: {_list(groups)}", code="ETLD-M001"
+                )
 
 
 def _numbers(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
@@ -69,10 +71,14 @@ def _numbers(config: Config, data: dict[str, Any]) -> Iterator[Mistake]:
         for i, number in enumerate(summary.chart.numbers if summary.chart else ()):
             at = ("summaries", name, "chart", "numbers", i)
             if number.value not in measures:
-                yield Mistake((*at, "value"), f"no measure {number.value!r}; known: {_list(measures)}")
+                yield Mistake(
+                    (*at, "value"), f"no measure {number.value!r}; known: {_list(measures)}", code="ETLD-M001"
+                )
             for column in number.where:
                 if column not in groups:
-                    yield Mistake((*at, "where", column), f"no group column {column!r}; known: {_list(groups)}")
+                    yield Mistake(
+                        (*at, "where", column), f"no group column {column!r}; known: {_list(groups)}", code="ETLD-M001"
+                    )
 
 
 def _keys(data: Any, *path: str) -> list[str]:

@@ -36,6 +36,8 @@ _SHORTEST, _LONGEST = 1.0, 366 * 86400.0
 class BadSummary(EtldError):
     """A summary in the config cannot be made."""
 
+    code = "ETLD-M001"
+
 
 def read(summaries: Mapping[str, Any], event_types: Mapping[str, Any]) -> list[Summary]:
     """Every summary of a config, in its order. Raises `BadSummary`."""
@@ -226,7 +228,7 @@ class _SummaryReader:
             self._wrong(where, "becomes a column: use at most 48 of a-z, 0-9 and _, not beginning with a digit")
 
     def _wrong(self, path: tuple[str, ...], message: str) -> None:
-        self._mistakes.append(Mistake(("summaries", self._name, *path), message))
+        self._mistakes.append(Mistake(("summaries", self._name, *path), message, code="ETLD-M001"))
 
 
 def _wider(one: str | None, other: str) -> str | None:
@@ -243,7 +245,9 @@ def _chart_mistakes(summary: Summary, chart: Any) -> Iterator[Mistake]:
     measures = {measure.name: measure for measure in summary.measures}
     if chart.last is not None and chart.last < summary.bucket:
         yield Mistake(
-            ("summaries", summary.name, "chart", "last"), "a chart shows at least one bucket, and last is less"
+            ("summaries", summary.name, "chart", "last"),
+            "a chart shows at least one bucket, and last is less",
+            code="ETLD-M001",
         )
     for i, panel in enumerate(chart.panels):
         at = ("summaries", summary.name, "chart", "panels", i)
@@ -251,8 +255,10 @@ def _chart_mistakes(summary: Summary, chart: Any) -> Iterator[Mistake]:
         if measure is None:
             continue
         if measure.field and measure.field.type == "timestamptz":
-            yield Mistake((*at, "value"), f"{panel.value} is a time, and a chart shows numbers")
+            yield Mistake((*at, "value"), f"{panel.value} is a time, and a chart shows numbers", code="ETLD-M001")
         if PANEL_KINDS[panel.kind].shares and measure.function not in ("count", "sum"):
             yield Mistake(
-                (*at, "value"), f"a {panel.kind} shows shares of a whole, and {panel.value} is no count or sum"
+                (*at, "value"),
+                f"a {panel.kind} shows shares of a whole, and {panel.value} is no count or sum",
+                code="ETLD-M001",
             )

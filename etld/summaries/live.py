@@ -19,6 +19,8 @@ _SQL = statements.load(__package__, "tables")
 class NotYet(EtldError):
     """A summary is being made or filled, or somebody is behind; try again in a while."""
 
+    code = "ETLD-M002"
+
 
 def hold(conn: Connection, summaries: Sequence[Summary]) -> list[Summary]:
     """All summaries of the database, which nobody makes or fills until the end of the transaction.

@@ -36,6 +36,8 @@ _LONGEST_QUERY = 60
 class DefinitionsChanged(EtldError):
     """Another aggregator works with other summaries than this one."""
 
+    code = "ETLD-M003"
+
 
 @dataclass(frozen=True, slots=True)
 class TableState:
@@ -101,11 +103,12 @@ def rebuild(conn: Connection, stream: CountedStream, summary: Summary) -> None:
     if found != TableState(summary.definition(), there=True):
         raise EtldError(
             f"etld.{summary.table} is not made as the configuration says: the aggregator makes it when it starts,"
-            " so `etld reload`"
+            " so `etld reload`",
+            code="ETLD-M007",
         )
     reason = _make(conn, stream, summary, found)
     if reason is not None:
-        raise EtldError(f"summary {summary.name} cannot be filled anew: {reason}")
+        raise EtldError(f"summary {summary.name} cannot be filled anew: {reason}", code="ETLD-M007")
 
 
 def states(conn: Connection | Cursor) -> dict[str, TableState]:

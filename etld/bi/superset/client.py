@@ -30,6 +30,8 @@ _SHOWN = 400
 class SupersetProblem(EtldError):
     """Superset cannot be reached, or refuses."""
 
+    code = "ETLD-B001"
+
 
 class Superset:
     """One session of one user with the Superset at `url`."""
@@ -49,7 +51,8 @@ class Superset:
         status, text = self._ask("POST", "/api/v1/security/login", given)
         if status in (401, 403):
             raise SupersetProblem(
-                f"{self._url} does not let {user} in: wrong name or password, or another --provider than {provider!r}"
+                f"{self._url} does not let {user} in: wrong name or password, or another --provider than {provider!r}",
+                code="ETLD-B002",
             )
         token = _field(text, "access_token") if status == 200 else None
         if not isinstance(token, str):
@@ -73,10 +76,13 @@ class Superset:
             return
         if "Must provide a password" in text:
             raise SupersetProblem(
-                "Superset has no password for this database yet: give it by --database-password-file FILE"
+                "Superset has no password for this database yet: give it by --database-password-file FILE",
+                code="ETLD-B002",
             )
         if status in (401, 403):
-            raise SupersetProblem(f"this user may not import into {self._url}: it needs the role Admin")
+            raise SupersetProblem(
+                f"this user may not import into {self._url}: it needs the role Admin", code="ETLD-B002"
+            )
         raise self._refused("take the dashboards", status, text)
 
     def shows_change(self) -> bool:
@@ -99,7 +105,9 @@ class Superset:
         # A build of one's own may have another name; what it lacks shows at the import.
         if found and (int(found[1]), int(found[2])) < OLDEST and int(found[1]) > 0:
             least = ".".join(map(str, OLDEST))
-            raise SupersetProblem(f"{self._url} is Superset {version}, and the dashboards need {least} or newer")
+            raise SupersetProblem(
+                f"{self._url} is Superset {version}, and the dashboards need {least} or newer", code="ETLD-B003"
+            )
 
     def _look_for_driver(self) -> None:
         status, text = self._ask("GET", "/api/v1/database/available/")
@@ -109,7 +117,9 @@ class Superset:
         drivers = [one.get("available_drivers") for one in there if one.get("engine") == "postgresql"]
         if not any("psycopg2" in (given or ()) for given in drivers):
             raise SupersetProblem(
-                f"{self._url} has no driver for PostgreSQL: install psycopg2-binary where Superset runs, and restart it"
+                f"{self._url} has no driver for PostgreSQL: install psycopg2-binary where Superset runs, and"
+                " restart it",
+                code="ETLD-B003",
             )
 
     def _send(self, path: str, fields: dict[str, str], bundle: bytes) -> tuple[int, str]:

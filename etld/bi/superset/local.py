@@ -117,7 +117,7 @@ class LocalSuperset:
         while not self._answers():
             if child.poll() is not None or time.monotonic() > until:
                 self.stop()
-                raise EtldError(f"Superset does not start: see {self.log}")
+                raise EtldError(f"Superset does not start: see {self.log}", code="ETLD-B004")
             time.sleep(0.2)
 
     def stop(self) -> bool:
@@ -212,7 +212,9 @@ def _python() -> str:
         return sys.executable
     found = shutil.which("python3.12") or shutil.which("python3.11")
     if found is None:
-        raise EtldError("Superset runs on Python 3.11 and 3.12, and there is neither here: install python3.12")
+        raise EtldError(
+            "Superset runs on Python 3.11 and 3.12, and there is neither here: install python3.12", code="ETLD-B004"
+        )
     return found
 
 
@@ -222,4 +224,4 @@ def _run(command: list[str], environment: Mapping[str, str] | None = None) -> No
     )
     if done.returncode != 0:
         told = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
-        raise EtldError(f"{Path(command[0]).name} {command[1]} failed:\n{told}")
+        raise EtldError(f"{Path(command[0]).name} {command[1]} failed:\n{told}", code="ETLD-B004")

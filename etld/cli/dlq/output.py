@@ -64,7 +64,7 @@ def bulk(
         interrupted = True
         job = service.cancel(job.id)
     if job.state == "failed":
-        raise EtldError(f"{action.past} {thousands(job.done)} of {thousands(total)}: {job.error}")
+        raise EtldError(f"{action.past} {thousands(job.done)} of {thousands(total)}: {job.error}", code="ETLD-D022")
     if as_json:
         click.echo(json.dumps({action.past: job.done, "interrupted": interrupted}))
     elif interrupted:

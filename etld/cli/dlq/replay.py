@@ -190,7 +190,7 @@ def _edited(service: DeadLetterService, draft: Draft) -> dict[str, Any]:
     while True:
         written = click.edit(text, extension=".json")
         if written is None:
-            raise EtldError("nothing was changed, so nothing is replayed")
+            raise EtldError("nothing was changed, so nothing is replayed", code="ETLD-D018")
         text = written
         try:
             event = json.loads(written)
@@ -203,4 +203,4 @@ def _edited(service: DeadLetterService, draft: Draft) -> dict[str, Any]:
         for line in problems:
             click.echo(line, err=True)
         if not sys.stdin.isatty() or not click.confirm("edit again?", default=True):
-            raise EtldError("the edited event is not valid, so nothing is replayed")
+            raise EtldError("the edited event is not valid, so nothing is replayed", code="ETLD-D018")

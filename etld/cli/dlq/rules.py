@@ -76,7 +76,8 @@ def draft(path: Path | None, group: str) -> None:
         found = service.groups(letter_filter(group=group)).groups
     if not found:
         raise EtldError(
-            f"there are no dead letters of the group {group}; `etld dlq stats --json` tells which there are"
+            f"there are no dead letters of the group {group}; `etld dlq stats --json` tells which there are",
+            code="ETLD-D016",
         )
     click.echo(drafted(found[0]), nl=False)
 

@@ -10,6 +10,7 @@ import click
 from etld.cli.dlq.options import open_service
 from etld.cli.dlq.output import plain, print_changes, readable
 from etld.cli.layout import room, wrapped
+from etld.errors import coded
 from etld.util.text import thousands
 
 if TYPE_CHECKING:
@@ -73,7 +74,12 @@ def _tell_origin(report: LetterReport) -> None:
         ("came from", origin),
         ("came at", f"{row.created_at:%Y-%m-%d %H:%M:%S %Z}"),
         ("stage", row.stage),
-        ("error", f"{row.error_class}{f' (SQLSTATE {row.sqlstate})' if row.sqlstate else ''}: {row.error}"),
+        (
+            "error",
+            coded(
+                f"{row.error_class}{f' (SQLSTATE {row.sqlstate})' if row.sqlstate else ''}: {row.error}", row.explain
+            ),
+        ),
     ]
     for name, text in lines:
         click.echo(wrapped(f"{name:<12}", plain(text)))

@@ -75,16 +75,19 @@ def read(path: Path) -> dict[str, BearerToken]:
 
 def _token(path: Path, name: str, table: Any) -> BearerToken:
     if not NAME.fullmatch(name):
-        raise EtldError(f"{path}: {name!r} is no name of a token")
+        raise EtldError(f"{path}: {name!r} is no name of a token", code="ETLD-U001")
     expires = table.get("expires") if isinstance(table, dict) else None
     if not isinstance(table, dict) or sorted({*table} - {"expires"}) != ["role", "sha256"]:
-        raise EtldError(f"{path}: expected role, sha256, expires in [{name}], as `etld console token add` writes them")
+        raise EtldError(
+            f"{path}: expected role, sha256, expires in [{name}], as `etld console token add` writes them",
+            code="ETLD-U001",
+        )
     if table["role"] not in ROLES:
-        raise EtldError(f"{path}: [{name}] role: expected {', '.join(ROLES)}, got {table['role']!r}")
+        raise EtldError(f"{path}: [{name}] role: expected {', '.join(ROLES)}, got {table['role']!r}", code="ETLD-U001")
     if not isinstance(table["sha256"], str) or not _HASH.fullmatch(table["sha256"]):
-        raise EtldError(f"{path}: [{name}] sha256: expected what `etld console token add` writes")
+        raise EtldError(f"{path}: [{name}] sha256: expected what `etld console token add` writes", code="ETLD-U001")
     if expires is not None and (not isinstance(expires, datetime) or expires.tzinfo is None):
-        raise EtldError(f"{path}: [{name}] expires: expected a time such as 2027-01-31T12:00:00Z")
+        raise EtldError(f"{path}: [{name}] expires: expected a time such as 2027-01-31T12:00:00Z", code="ETLD-U001")
     return BearerToken(name, table["role"], table["sha256"], expires)
 
 

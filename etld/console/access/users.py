@@ -90,22 +90,26 @@ def tables_of(path: Path) -> dict[str, Any]:
     try:
         return toml.loads(path.read_text("utf-8"))
     except toml.TomlMistake as error:
-        raise EtldError(f"{path} is not TOML: {error}") from None
+        raise EtldError(f"{path} is not TOML: {error}", code="ETLD-U001") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise EtldError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        raise EtldError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}", code="ETLD-U001") from None
 
 
 def _user(path: Path, name: str, table: Any) -> User:
     if not NAME.fullmatch(name):
-        raise EtldError(f"{path}: {name!r} is no name of a user")
+        raise EtldError(f"{path}: {name!r} is no name of a user", code="ETLD-U001")
     if not isinstance(table, dict) or sorted(table) != sorted(_FIELDS):
-        raise EtldError(f"{path}: expected role and scrypt in [{name}], as `etld console user add` writes them")
+        raise EtldError(
+            f"{path}: expected role and scrypt in [{name}], as `etld console user add` writes them", code="ETLD-U001"
+        )
     if table["role"] not in ROLES:
-        raise EtldError(f"{path}: [{name}] role: expected {', '.join(ROLES)}, got {table['role']!r}")
+        raise EtldError(f"{path}: [{name}] role: expected {', '.join(ROLES)}, got {table['role']!r}", code="ETLD-U001")
     try:
         _parts(table["scrypt"])
     except (ValueError, AttributeError, binascii.Error):
-        raise EtldError(f"{path}: [{name}] scrypt: expected what `etld console user add` writes") from None
+        raise EtldError(
+            f"{path}: [{name}] scrypt: expected what `etld console user add` writes", code="ETLD-U001"
+        ) from None
     return User(name, table["role"], table["scrypt"])
 
 

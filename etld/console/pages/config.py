@@ -61,7 +61,7 @@ def _key(sources: Sources, values: Values, user: User) -> str:
 
 def _add_user(sources: Sources, values: Values, user: User) -> str:
     if not values["password"].isprintable():
-        raise EtldError(texts()["config"]["bad_password"])
+        raise EtldError(texts()["config"]["bad_password"], code="ETLD-U003")
     role = f"--role={values['role']}"
     given = f"{values['password']}\n"
     return sources.command(user, "console", "user", "add", role, "--password-file=-", "--", values["name"], given=given)

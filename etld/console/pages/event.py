@@ -30,7 +30,7 @@ def _data(sources: Sources, view: View) -> dict[str, Any]:
     except ValueError:
         raise BadValue(texts()["events"]["bad_id"].format(id=given)) from None
     if not _LOOKING.acquire(timeout=_PATIENCE):
-        raise EtldError(texts()["event"]["busy"])
+        raise EtldError(texts()["event"]["busy"], code="ETLD-U010")
     try:
         # No transaction: it would stand idle, and be ended, while Kafka is looked through.
         life = trace(sources.connection, sources.config, sources.addresses, sources.kafka_settings(), event_id)

@@ -25,7 +25,19 @@ _BYTES, _EVENT, _FIELD = 4096, 64_000, 2000
 #: Seconds for the registry.
 _PATIENCE = 2.0
 #: What stands in no event.
-_FOR_ALL = ("id", "event_type", "state", "stage", "error_class", "sqlstate", "topic", "partition", "offset", "attempts")
+_FOR_ALL = (
+    "id",
+    "event_type",
+    "state",
+    "stage",
+    "error_class",
+    "sqlstate",
+    "topic",
+    "partition",
+    "offset",
+    "attempts",
+    "explain",
+)
 
 
 def _data(sources: Sources, view: View) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def _replay(sources: Sources, values: Values, _user: User) -> str:
     try:
         event = json.loads(values["event"])
     except (ValueError, RecursionError) as error:
-        raise EtldError(texts()["letters"]["no_json"].format(error=error)) from None
+        raise EtldError(texts()["letters"]["no_json"].format(error=error), code="ETLD-U003") from None
     repairer = open_repairer(sources.config, sources.addresses, rules=(), patience=_PATIENCE)
     with sources.connection() as conn:
         service = DeadLetterService(conn, repairer)

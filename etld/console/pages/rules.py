@@ -121,7 +121,9 @@ def _reload(sources: Sources, place: str) -> None:
     try:
         sources.ask("reload", timeout=_RELOAD_SECONDS, dry_run=False)
     except RequestRefused as refused:
-        raise EtldError(texts()["rules"]["not_reloaded"].format(place=place, error=refused)) from refused
+        raise EtldError(
+            texts()["rules"]["not_reloaded"].format(place=place, error=refused), code="ETLD-S013"
+        ) from refused
 
 
 _RULE = Field("rule", "The rule, in TOML.", required=True, longest=_LONGEST_RULE)

@@ -75,10 +75,12 @@ def _detail(versions: list[Version], values: Values) -> dict[str, Any]:
 def _check(sources: Sources, values: Values, _user: User) -> str:
     event_type = values["type"]
     if event_type not in sources.config.event_types:
-        raise UsageError(texts()["schemas"]["unknown"].format(type=event_type))
+        raise UsageError(texts()["schemas"]["unknown"].format(type=event_type), code="ETLD-X002")
     reasons = refusals(sources.config, sources.registry(), event_type, values["schema"])
     if reasons:
-        raise EtldError(texts()["schemas"]["may_not"].format(type=event_type, reasons="; ".join(reasons)))
+        raise EtldError(
+            texts()["schemas"]["may_not"].format(type=event_type, reasons="; ".join(reasons)), code="ETLD-R004"
+        )
     return str(texts()["schemas"]["may"].format(type=event_type))
 
 

@@ -22,4 +22,4 @@ def check(config: Config, data: dict[str, Any], _removed: frozenset[KeyPath]) ->
     if not isinstance(tables, list) or not all(isinstance(rule, dict) for rule in tables):
         tables = config.corrector.rules
     for key, message in engine.check(tables):
-        yield Mistake(split(key), message)
+        yield Mistake(split(key), message, code="ETLD-C014")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etld.config import key_path, rule_files
+from etld.config.mistakes import Mistake
 from etld.config.validate import validate
 from etld.deadletters.rules.engine import check
 from etld.errors import ConfigError
@@ -36,11 +37,11 @@ def read_one(text: str, path: Path) -> RuleInFile:
 def _refuse_mistakes(found: Sequence[RuleInFile]) -> None:
     tables = [one.table for one in found]
     checked = validate({"corrector": {"rules": tables}})
-    mistakes = [(one.path, one.message) for one in checked.mistakes]
+    mistakes = list(checked.mistakes)
     for at, message in check(tables):
         path = key_path.split(at)
         if not key_path.touches(path, checked.removed):
-            mistakes.append((path, message))
+            mistakes.append(Mistake(path, message, code="ETLD-C014"))
     if mistakes:
         # ("corrector", "rules", number, …)
-        raise ConfigError([found[int(path[2])].problem(path[3:], message) for path, message in mistakes])
+        raise ConfigError([found[int(one.path[2])].problem(one.path[3:], one.message, one.code) for one in mistakes])

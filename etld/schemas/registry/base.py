@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class Incompatible(EtldError):
     """A schema may not follow the versions that are there; `reasons` name the fields."""
 
+    code = "ETLD-R004"
+
     def __init__(self, subject: str, reasons: Sequence[str]) -> None:
         self.subject = subject
         self.reasons = tuple(reasons)
@@ -28,9 +30,13 @@ class Incompatible(EtldError):
 class RegistryUnavailable(EtldError, ConnectionError):
     """The registry does not answer, or not in its protocol. Nothing is known about the schema."""
 
+    code = "ETLD-R001"
+
 
 class UnknownSchema(EtldError):
     """No schema has this id, or this GUID. `why` says more where there is more to say."""
+
+    code = "ETLD-R005"
 
     def __init__(self, schema_id: SchemaRef, why: str = "") -> None:
         self.schema_id = schema_id

@@ -56,7 +56,7 @@ class Tls:
             # An SSLError does not tell which file it is about.
             files = ", ".join(str(path) for path in (self.ca, self.certificate, self.key) if path is not None)
             raise RegistryUnavailable(
-                f"the certificates for the schema registry ({files}) are of no use: {error}"
+                f"the certificates for the schema registry ({files}) are of no use: {error}", code="ETLD-C012"
             ) from error
         return context
 
@@ -83,7 +83,7 @@ class RestRegistry:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise EtldError("schema_registry.url is no http or https address")
+            raise EtldError("schema_registry.url is no http or https address", code="ETLD-C006")
         self._secure = parts.scheme == "https"
         self._host, self._base = parts.hostname, parts.path.rstrip("/")
         self._port = parts.port or (443 if self._secure else 80)

@@ -109,7 +109,8 @@ class RestCalls:
         status = answer.status
         if status in (401, 403):
             raise RegistryUnavailable(
-                f"{self._registry} refuses us ({status}): check schema_registry.username and password_file"
+                f"{self._registry} refuses us ({status}): check schema_registry.username and password_file",
+                code="ETLD-R002",
             )
         if 300 <= status < 400:
             raise _nonsense(self._registry, f"it redirects to {_place(answer.location)} ({status}): is the URL right?")

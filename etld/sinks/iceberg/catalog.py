@@ -44,7 +44,7 @@ def properties(config: Config, address: str | None) -> dict[str, str]:
         found["py-io-impl"] = "etld.sinks.iceberg.local_files.DurableFileIO"
     if lake.is_embedded:
         if address is None:
-            raise EtldError("the lake's catalog is in PostgreSQL, and no address of it is known")
+            raise EtldError("the lake's catalog is in PostgreSQL, and no address of it is known", code="ETLD-L004")
         found |= {"type": "sql", "uri": _url(config, address), "init_catalog_tables": "false", "pool_pre_ping": "true"}
     else:
         found["type"] = lake.catalog
@@ -62,7 +62,7 @@ def _secret(config: Config) -> Iterator[tuple[str, str]]:
             continue
         name, equals, value = (part.strip() for part in line.partition("="))
         if not equals or not name:
-            raise EtldError(f"lake.credentials_file: {path}, line {number}: expected name = value")
+            raise EtldError(f"lake.credentials_file: {path}, line {number}: expected name = value", code="ETLD-L004")
         hide(value)
         yield name, value
 

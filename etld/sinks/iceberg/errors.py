@@ -54,7 +54,7 @@ def as_sink_errors() -> Iterator[None]:
         if not is_of_the_world(error):
             raise
         text = one_line(error) or type(error).__name__
-        raise SinkError(text, verdict(text)) from error
+        raise SinkError(text, verdict(text), code="ETLD-L001") from error
 
 
 def is_of_the_world(error: BaseException) -> bool:

@@ -253,7 +253,7 @@ class IcebergSink(Sink):
             return patiently(call, self._beat, _ANSWER_WITHIN)
         except TookTooLong:
             self._table = self._table.again()
-            raise SinkError(f"no answer within {_ANSWER_WITHIN:g} s", "retry") from None
+            raise SinkError(f"no answer within {_ANSWER_WITHIN:g} s", "retry", code="ETLD-L001") from None
 
 
 def _event_rows(rows: LakeRows | None) -> EventRows:

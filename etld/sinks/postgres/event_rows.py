@@ -95,7 +95,7 @@ def _copy(cur: Cursor, encoded: Encoded, known: BatchInLeaves, gone: Mask | None
     except DatabaseError as error:
         if not missing.is_missing(error):
             raise
-        raise SinkError(missing.explained(error), "retry") from error
+        raise SinkError(missing.explained(error), "retry", code="ETLD-P022") from error
     there = cur.rowcount
     if there == height and triggers and swallowed_by.triggers(cur):
         cur.execute(_SQL.immediate)

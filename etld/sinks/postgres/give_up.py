@@ -51,7 +51,7 @@ def give_up(
         ).fetchall()
         if not rows:
             what = topic if number is None else f"{topic}:{number}"
-            raise EtldError(f"{what} is not halted: nothing to resume from low")
+            raise EtldError(f"{what} is not halted: nothing to resume from low", code="ETLD-T007")
         for group, name, its_number, topic_id, next_offset, reason in rows:
             partition = Partition(name, its_number)
             where: dict[str, Any] = {"cluster": cluster_id, "group": group, "topic": name, "partition": its_number}

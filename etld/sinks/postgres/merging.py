@@ -98,7 +98,7 @@ class _Merging:
         except (DatabaseError, UnicodeError) as error:
             swallowed_by.refuse_rules(self._cur, error)
             if isinstance(error, DatabaseError) and missing.is_missing(error):
-                raise SinkError(missing.explained(error), "retry") from error
+                raise SinkError(missing.explained(error), "retry", code="ETLD-P022") from error
             if classify(error) not in ("data", "conflict"):
                 raise
             if frame.height == 1:

@@ -44,7 +44,8 @@ def rewind(
             if halted or its_id != topic_id:
                 raise EtldError(
                     f"{partition} stands still ({halted or 'the topic was made anew'}):"
-                    f" `etld resume processor --from low {partition}` first"
+                    f" `etld resume processor --from low {partition}` first",
+                    code="ETLD-T008",
                 )
             target = to.get(number, next_offset)
             if target >= next_offset:

@@ -52,6 +52,7 @@ class SeenTimelines:
                 " nothing is. Other hosts of postgres.dsn are asked first from now on; where it has none, lead it to"
                 f" the new primary. If this server is the right one all the same, {self._way_out()}",
                 "stop",
+                code="ETLD-P008",
             )
         if timeline > newest:
             self._write({**self._seen, cluster: timeline})

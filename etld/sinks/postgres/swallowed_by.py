@@ -44,6 +44,7 @@ def refuse_rules(cur: Cursor, error: BaseException) -> None:
             " table refuses: `ALTER TABLE public.processed_events DISABLE RULE …`, or make a trigger of it",
             "stop",
             f"SQLSTATE {_NOT_SUPPORTED}",
+            code="ETLD-P010",
         ) from error
 
 
@@ -54,4 +55,5 @@ def refuse_loss(table: str, sent: int, there: int) -> None:
             f"{table} took {sent} dead letters and has {there} of them: a trigger or rule of it swallows rows, and has"
             " to go",
             "stop",
+            code="ETLD-P010",
         )

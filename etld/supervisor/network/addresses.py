@@ -102,7 +102,7 @@ def make_directories(config: Config) -> None:
             if not os.access(path, os.W_OK | os.X_OK):
                 raise PermissionError(13, "Permission denied")
         except OSError as error:
-            raise EtldError(f"state_dir: cannot write to {_blame(path)}: {error.strerror}") from error
+            raise EtldError(f"state_dir: cannot write to {_blame(path)}: {error.strerror}", code="ETLD-S005") from error
 
 
 def _blame(path: Path) -> Path:

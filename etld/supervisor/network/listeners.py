@@ -161,7 +161,9 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except socket.gaierror as error:
-        raise EtldError(f"ingest.host: {host!r} is no address of this machine: {error.strerror}") from error
+        raise EtldError(
+            f"ingest.host: {host!r} is no address of this machine: {error.strerror}", code="ETLD-S004"
+        ) from error
     return found[0], (str(found[4][0]), int(found[4][1]))
 
 
@@ -173,5 +175,9 @@ def _bind(sock: socket.socket, address: tuple[str, int], host: str) -> None:
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"{where} is in use by another program: stop that program, or set ingest.port") from error
         if error.errno == errno.EACCES:
-            raise EtldError(f"may not listen on {where}: ports below 1024 need privileges; set ingest.port") from error
-        raise EtldError(f"cannot listen on {where}: {error.strerror}; see ingest.host and ingest.port") from error
+            raise EtldError(
+                f"may not listen on {where}: ports below 1024 need privileges; set ingest.port", code="ETLD-S004"
+            ) from error
+        raise EtldError(
+            f"cannot listen on {where}: {error.strerror}; see ingest.host and ingest.port", code="ETLD-S004"
+        ) from error

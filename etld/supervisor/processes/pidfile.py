@@ -13,6 +13,8 @@ from etld.errors import EtldError
 class AlreadyRunning(EtldError):
     """Another daemon holds the pid file's lock."""
 
+    code = "ETLD-S002"
+
 
 class PidFile:
     """An open, locked pid file. The lock goes with the last process that holds the descriptor."""
@@ -28,7 +30,7 @@ class PidFile:
             try:
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             except OSError as error:
-                raise EtldError(f"cannot write the pid file {path}: {error.strerror}") from error
+                raise EtldError(f"cannot write the pid file {path}: {error.strerror}", code="ETLD-S005") from error
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -36,6 +36,8 @@ T = TypeVar("T")
 class NotUnderstood(EtldError):
     """The state of the running daemon cannot be taken over."""
 
+    code = "ETLD-S022"
+
     def __init__(self, why: str) -> None:
         super().__init__(f"the running daemon cannot be taken over ({why}): `etld stop`, then `etld start`")
 
