@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from etld.errors import EtldError
 from etld.util.as_json import as_json
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ class _Formatter(logging.Formatter):
     def parts(self, record: logging.LogRecord) -> tuple[str, dict[str, Any], str]:
         """Message, further fields (coordinates first) as JSON holds them, and traceback, without secrets."""
         extra = {k: v for k, v in vars(record).items() if k not in _STANDARD and v is not None}
+        code = next((one.code for one in record.args or () if isinstance(one, EtldError) and one.code), None)
+        if code is not None:
+            extra.setdefault("explain", code)
         ordered = {k: extra.pop(k) for k in _FIRST if k in extra}
         ordered.update(extra)
         fields = {k: as_json(v, self._redact) for k, v in ordered.items()}

@@ -16,6 +16,7 @@ from etld.cli import cli
 from etld.config.file_schema import json_schema
 from etld.console import openapi as console_openapi
 from etld.console.pages import PAGES
+from etld.explain import AREAS
 from etld.ingest import openapi as ingest_openapi
 from etld.supervisor.observe.metrics_store import MetricsStore
 from etld.supervisor.observe.prometheus import DaemonCollector, Facts
@@ -57,6 +58,7 @@ def _pages() -> dict[str, str]:
         "reference/commands.md": "\n".join(_commands(cli, click.Context(cli, info_name="etld"), 2, _COMMANDS)),
         "reference/http.md": "\n".join(_http()),
         "reference/metrics.md": "\n".join(_metrics()),
+        "reference/errors.md": "\n".join(_errors()),
         **{f"files/{Path(name).name}": (ROOT / name).read_text("utf-8") for name in _LINKED},
     }
 
@@ -218,6 +220,46 @@ def _metrics() -> Iterator[str]:
     rows = [(f"`etld_{one.name}{'_total' * (one.kind == 'counter')}`", one.kind, one.help) for one in DECLARED.values()]
     yield from _rows(("metric", "kind", "is"), rows)
     yield ""
+
+
+_ERRORS = """# Errors
+
+Behind the text of an error stands its code, as in `etld: not running (ETLD-S001)`; JSON has it as `explain`: the
+problem documents of HTTP, the answers of the control socket, `etld health`, `etld status`, `etld dlq list`, alerts and
+log lines. `etld explain ETLD-S001` prints what stands here, and takes the words in the last line of an entry as well.
+A code keeps its meaning for ever, and that of an error that is no more is not used again.
+"""
+_MET = {
+    "http": "`code` of an HTTP answer",
+    "control": "`code` on the control socket",
+    "fault": "fault in `etld health`",
+    "alert": "alert",
+    "letter": "class or stage of a dead letter",
+    "halt": "why a partition is halted",
+    "console": "status of an answer of the console",
+}
+
+
+def _errors() -> Iterator[str]:
+    yield _ERRORS
+    for area in AREAS:
+        yield f"## {area.title}\n"
+        for entry in area.entries:
+            yield f"### {entry.code}: {entry.title} {{ #{entry.code.lower()} }}\n"
+            yield f"{_plain(entry.meaning)}\n"
+            yield f"**What to do.** {_plain(entry.remedy)}\n"
+            if entry.words:
+                told = [
+                    f"{_MET[kind]} {' '.join(f'`{word}`' for word in words)}" for kind, words in entry.words.items()
+                ]
+                yield f"Met as: {'; '.join(told)}.\n"
+
+
+def _plain(text: str) -> str:
+    """Outside of code a < begins no tag, and a code of another error leads to it."""
+    parts = text.split("`")
+    linked = (re.sub(r"ETLD-[A-Z]\d{3}", lambda one: f"[{one[0]}](#{one[0].lower()})", part) for part in parts)
+    return "`".join(parts[at] if at % 2 else part.replace("<", "&lt;") for at, part in enumerate(linked))
 
 
 def _rows(titles: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

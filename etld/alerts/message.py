@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from etld.errors import coded
+from etld.explain import code_of
 from etld.util.text import shortened
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class AlertMessage:
     at: str = field(default_factory=lambda: _moment(datetime.now(UTC).timestamp()))
     folded: int = 0
     dropped: int = 0
+    #: The code of the catalogue, "" where there is none.
+    explain: str = ""
     #: Stays the same when a message is sent again.
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -55,8 +59,9 @@ class AlertMessage:
     def of(cls, news: News, node: str) -> AlertMessage:
         """What became of an incident."""
         incident = news.incident
+        code = code_of("fault" if incident.subject == "fault" else "alert", incident.name)
         about = (incident.subject, incident.name, shortened(incident.text, _LONGEST), incident.workers)
-        return cls(news.what, news.key, node, *about, since=_moment(incident.since), folded=news.folded)
+        return cls(news.what, news.key, node, *about, since=_moment(incident.since), folded=news.folded, explain=code)
 
     @classmethod
     def test(cls, node: str) -> AlertMessage:
@@ -73,7 +78,7 @@ class AlertMessage:
         if self.workers:
             more = f" and {len(self.workers) - _MOST_WORKERS} more" if len(self.workers) > _MOST_WORKERS else ""
             head += f" ({_plain(', '.join(self.workers[:_MOST_WORKERS]))}{more})"
-        lines = [head, _plain(self.text)]
+        lines = [head, _plain(coded(self.text, self.explain))]
         if self.what != "test":
             lines.append(f"since {self.since}")
         if self.folded:

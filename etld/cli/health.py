@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 
 import click
 
 from etld.control.client import ask
+from etld.errors import coded
 from etld.logs import indented
 
 
@@ -26,6 +28,7 @@ def command(config_path: Path | None, level: str | None, as_json: bool) -> int:
         click.echo(level or "healthy")
     else:
         click.echo(f"{reply['state']}: not {level or 'healthy'}")
-        for problem in reply["problems"]:
-            click.echo(f"  {indented(problem)}")
+        # A daemon of an earlier version tells no codes.
+        for problem, code in zip_longest(reply["problems"], reply.get("explain", ()), fillvalue=""):
+            click.echo(f"  {indented(coded(problem, code))}")
     return 0 if well else 1

@@ -77,7 +77,8 @@ def _wait(config: Config, pipe: int, until: float, *, quiet: bool) -> dict[str, 
         if "failed" in message:
             _gone(config)
             raise EtldError(
-                f"not started: {message['failed']}\n(the log is {config.log_dir / 'etld.log'})", code="ETLD-S006"
+                f"not started: {message['failed']}\n(the log is {config.log_dir / 'etld.log'})",
+                code=message.get("explain") or "ETLD-S006",
             )
         if message["trouble"]:
             trouble[message["worker"]] = message["progress"]

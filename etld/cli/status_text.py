@@ -6,8 +6,10 @@ Without rich, whose import alone takes half of the 150 ms in which `etld status`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from etld.errors import coded
 from etld.logs import indented
 from etld.util.text import span, thousands
 
@@ -52,7 +54,9 @@ def render(reply: Mapping[str, Any], *, color: bool) -> str:
     lines += ["", *(f"{name:{width}}  {value}" for name, value in reply["addresses"].items())]
     lines += ["", "  ".join(f"{name} {thousands(value)}" for name, value in reply["totals"].items())]
     if reply["faults"]:
-        lines += ["", *(f"! {indented(fault)}" for fault in reply["faults"])]
+        # A daemon of an earlier version tells no codes.
+        told = zip_longest(reply["faults"], reply.get("explain", ()), fillvalue="")
+        lines += ["", *(f"! {indented(coded(fault, code))}" for fault, code in told)]
     return "\n".join(lines)
 
 

@@ -30,10 +30,14 @@ log = logging.getLogger("etld.console")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an action: "done", "under way", "refused" or "failed", and the words for it."""
+    """What came of an action: "done", "under way", "refused" or "failed", and the words for it.
+
+    `code`: of the catalogue, where it was not done.
+    """
 
     state: str
     text: str
+    code: str = ""
 
     @property
     def good(self) -> bool:
@@ -79,7 +83,7 @@ class Actions:
                 row = audit.begin(conn, self._sources.config.node_id, _without_secrets(action, attempt))
         except DatabaseError as error:
             told = texts()["actions"]["no_audit"].format(error=one_line(error))
-            return Outcome("failed", told)
+            return Outcome("failed", told, "ETLD-P001")
         outcome = self._outcome(action, user, attempt)
         told = outcome.state if action.shows_secret and outcome.good else outcome.text
         log.info("%s (%s) at %s: %s: %s", attempt.who, attempt.role, attempt.address, attempt.action, told)
@@ -92,14 +96,16 @@ class Actions:
 
     def _outcome(self, action: PageAction, user: User, attempt: AskedAction) -> Outcome:
         if not user.may(action.role):
-            return Outcome("refused", texts()["actions"]["role"].format(role=action.role, own=user.role))
+            return Outcome("refused", texts()["actions"]["role"].format(role=action.role, own=user.role), "ETLD-U007")
         try:
             return Outcome("done", action.run(self._sources, attempt.arguments, user))
-        except (EtldError, DatabaseError) as error:
-            return Outcome("failed", one_line(error))
+        except EtldError as error:
+            return Outcome("failed", one_line(error), error.code)
+        except DatabaseError as error:
+            return Outcome("failed", one_line(error), "ETLD-P019")
         except Exception as error:
             log.exception("%s failed", attempt.action)
-            return Outcome("failed", f"{type(error).__name__}: {one_line(error)}")
+            return Outcome("failed", f"{type(error).__name__}: {one_line(error)}", "ETLD-S019")
 
     def close(self) -> None:
         """Wait for nothing: what the daemon was asked for goes on."""

@@ -16,7 +16,8 @@ from etld.console.live import Live
 from etld.console.measures import Measures
 from etld.console.pages import PAGES
 from etld.console.render import page_template, texts
-from etld.errors import EtldError
+from etld.errors import EtldError, coded
+from etld.explain import code_of
 from etld.util.as_json import MANY_LEVELS, as_json
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Routes:
             if not session.sent(str(form.get("token", ""))):
                 raise Refused(403, texts()["refused"]["token"])
             outcome = await self._do(request, page, action, {name: str(value) for name, value in form.items()})
-            session.notes.append((outcome.good, outcome.text))
+            session.notes.append((outcome.good, coded(outcome.text, outcome.code)))
             raise web.HTTPSeeOther(own_path(str(form.get("back", page.path))))
 
         return handle
@@ -134,7 +135,8 @@ class Routes:
                 raise BadValue(texts()["refused"]["object"])
             outcome = await self._do(request, page, action, given)
             status = {"done": 200, "under way": 202, "refused": 403}.get(outcome.state, 409)
-            return _json_answer({"outcome": outcome.state, "message": outcome.text}, status)
+            explained = {"explain": outcome.code} if outcome.code else {}
+            return _json_answer({"outcome": outcome.state, "message": outcome.text, **explained}, status)
 
         return handle
 
@@ -167,30 +169,32 @@ class Routes:
             self._console.guard.check(request)
             return await handler(request)
         except Refused as refused:
-            answer = self._wrong(request, refused.status, str(refused))
+            answer = self._wrong(request, refused.status, str(refused), "")
             if refused.retry_after:
                 answer.headers["Retry-After"] = str(refused.retry_after)
             return answer
         except BadValue as error:
-            return self._wrong(request, 400, str(error))
+            return self._wrong(request, 400, str(error), error.code)
         except NotThere as error:
-            return self._wrong(request, 404, str(error))
+            return self._wrong(request, 404, str(error), error.code)
         except EtldError as error:
-            return self._wrong(request, 503, str(error))
+            return self._wrong(request, 503, str(error), error.code)
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            return self._wrong(request, error.status, texts()["status"].get(str(error.status), error.reason))
+            return self._wrong(request, error.status, texts()["status"].get(str(error.status), error.reason), "")
         except ConnectionError:
             raise
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            return self._wrong(request, 500, texts()["status"]["500"])
+            return self._wrong(request, 500, texts()["status"]["500"], "")
 
-    def _wrong(self, request: web.Request, status: int, text: str) -> web.Response:
+    def _wrong(self, request: web.Request, status: int, text: str, code: str) -> web.Response:
+        """`code`: of the catalogue; "" for that of the status."""
+        code = code or code_of("console", str(status))
         if request.path.startswith(API):
-            return _json_answer({"code": status, "message": text}, status)
-        return self._console.html(request, "error.html", status=status, code=status, text=text)
+            return _json_answer({"code": status, "message": text, "explain": code}, status)
+        return self._console.html(request, "error.html", status=status, code=status, text=coded(text, code))
 
 
 def _json_answer(value: dict[str, Any], status: int = 200) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 2
 _LONGEST = 2000
+#: The code behind what a command says of an error.
+_CODE = re.compile(r" \((ETLD-[A-Z]\d{3})\)")
 
 
 class Commands:
@@ -52,9 +55,11 @@ class Commands:
         finally:
             self._places.release()
         if process.returncode:
-            raise EtldError(
-                _plain(complaints or said) or f"it ended with exit code {process.returncode}", code="ETLD-U011"
-            )
+            told = _plain(complaints or said) or f"it ended with exit code {process.returncode}"
+            code = _CODE.search(told)
+            if code is None:
+                raise EtldError(told, code="ETLD-U011")
+            raise EtldError(told[: code.start()] + told[code.end() :], code=code[1])
         return _plain(said)
 
     def close(self) -> None:

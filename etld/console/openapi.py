@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 _NAMES = re.compile(r"\{(\w+)\}")
 _OBJECT = {"type": "object"}
+_EXPLAIN = {"type": "string", "description": "What `etld explain` tells more of."}
 _ERROR = {
     "type": "object",
     "required": ["code", "message"],
-    "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+    "properties": {"code": {"type": "integer"}, "message": {"type": "string"}, "explain": _EXPLAIN},
 }
 _OUTCOME = {
     "type": "object",
@@ -25,6 +26,7 @@ _OUTCOME = {
     "properties": {
         "outcome": {"enum": ["done", "under way", "refused", "failed"]},
         "message": {"type": "string"},
+        "explain": _EXPLAIN,
     },
 }
 

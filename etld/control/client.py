@@ -24,7 +24,7 @@ class RequestRefused(EtldError):
     code = "ETLD-S013"
 
     def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(str(error.get("message", "the daemon refused")))
+        super().__init__(str(error.get("message", "the daemon refused")), code=str(error.get("explain", "")))
         self.error = error
 
 

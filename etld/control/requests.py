@@ -9,14 +9,16 @@ from typing import TypeVar
 
 from etld.control.verbs import Answer, Reply, Request, Verb, VerbError
 from etld.errors import ConfigError, EtldError
+from etld.explain import code_of
 
 log = logging.getLogger("etld.control")
 T = TypeVar("T")
 
 
-def failure(code: str, message: str, **details: object) -> Reply:
-    """An answer that says no."""
-    return {"ok": False, "error": {"code": code, "message": message, **details}}
+def failure(code: str, message: str, explain: str = "", **details: object) -> Reply:
+    """An answer that says no; `explain` is the code of an error that has one, else it is that of `code`."""
+    told = explain or code_of("control", code)
+    return {"ok": False, "error": {"code": code, "message": message, "explain": told, **details}}
 
 
 def answer(line: bytes, verbs: Mapping[str, Verb]) -> Answer:
@@ -29,11 +31,11 @@ def guarded(call: Callable[[], T]) -> T | Reply:
     try:
         return call()
     except VerbError as error:
-        return failure(error.code, str(error), **error.details)
+        return failure(error.code, str(error), error.explain, **error.details)
     except ConfigError as error:
-        return failure("config", str(error), problems=[problem.as_json() for problem in error.problems])
+        return failure("config", str(error), error.code, problems=[problem.as_json() for problem in error.problems])
     except EtldError as error:
-        return failure("failed", str(error))
+        return failure("failed", str(error), error.code)
     except Exception as error:
         log.exception("a verb failed")
         return failure("internal", f"{type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from etld.explain import code_of_letter
 from etld.postgres import statements
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class ErrorGroup:
             "first_seen": self.first_seen.isoformat(),
             "last_seen": self.last_seen.isoformat(),
             "spark": list(self.spark),
+            "explain": code_of_letter(self.error_class, self.stage),
         }
 
 

@@ -49,7 +49,7 @@ def run_kafka(worker: Worker) -> None:
     # Clients that were told of a password would not get into Tansu, which asks for none.
     if passfile is not None or choice.choose(config) == "kafka":
         if lacks := choice.missing(cache):
-            worker.fatal(f"Apache Kafka cannot run: {lacks} was not found")
+            worker.fatal(f"Apache Kafka cannot run: {lacks} was not found", "ETLD-K014")
         password = None if passfile is None else config.read_secret("the embedded broker's password", Path(passfile))
         _keep(worker, KafkaServer(config.state_dir / "kafka", port, output, cache, password))
         return
@@ -74,7 +74,7 @@ def _keep(worker: Worker, server: EmbeddedServer, once_up: Callable[[], None] = 
         try:
             server.start(tick)
         except PortTaken as error:
-            worker.fatal(str(error))
+            worker.fatal(str(error), error.code)
         server.wait_ready(_READY_SECONDS, tick)
         once_up()
         log.info("%s is ready on %s:%d", server.what, LOOPBACK, server.port)

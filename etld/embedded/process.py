@@ -111,7 +111,9 @@ def last_lines(text: str, lines: int = 3) -> str:
 def ended(child: subprocess.Popen[bytes], what: str, log: Path, since: int) -> EtldError:
     """The error for a server that ended by itself."""
     said = tail(log, since)
-    return EtldError(f"{what} ended ({_how(child.returncode)}); the last of {log}: {said or '(nothing)'}")
+    return EtldError(
+        f"{what} ended ({_how(child.returncode)}); the last of {log}: {said or '(nothing)'}", code="ETLD-S025"
+    )
 
 
 def _how(code: int) -> str:

@@ -74,7 +74,7 @@ class EmbeddedServer(abc.ABC):
 
     def _ended(self) -> EtldError:
         if self.child is None:
-            return EtldError(f"{self.what} was not started")
+            return EtldError(f"{self.what} was not started", code="ETLD-S025")
         return process.ended(self.child, self.what, self.log, self._since)
 
     def _await_port(self, tick: Tick) -> None:

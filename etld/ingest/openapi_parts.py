@@ -72,6 +72,7 @@ _ERRORS = {
 }
 _ACK = {"enum": ["all", "leader", "enqueued"]}
 _ID = {"type": "string", "format": "uuid"}
+_EXPLAIN = {"type": "string", "description": "What `etld explain` tells more of"}
 _RESULT = {
     "type": "object",
     "properties": {
@@ -89,6 +90,7 @@ _RESULT = {
         "event_id": {"type": ["string", "null"]},
         "reason": {"type": "string"},
         "detail": {"type": "string"},
+        "explain": _EXPLAIN,
         "errors": _ERRORS,
     },
     "required": ["index", "status", "code", "event_id"],
@@ -134,6 +136,7 @@ SHARED: dict[str, Any] = {
         status={"const": "dead_lettered"},
         code=_CODE,
         message=_MESSAGE,
+        explain=_EXPLAIN,
         event_id=_ID,
         ack=_ACK,
         errors=_ERRORS,
@@ -151,6 +154,7 @@ SHARED: dict[str, Any] = {
         status={"const": "partial"},
         code=_CODE,
         message=_MESSAGE,
+        explain=_EXPLAIN,
         accepted={"type": "integer"},
         ack=_ACK,
         results=_RESULTS,
@@ -163,6 +167,7 @@ SHARED: dict[str, Any] = {
         code={"type": "string"},
         detail={"type": "string"},
         message={"type": "string", "description": "The same as detail"},
+        explain=_EXPLAIN,
         event_id={"type": "string"},
         event_ids={
             "type": "array",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from etld.explain import code_of
 from etld.ingest.http.answers import JSON, Answer, json_answer, opening, problem
 from etld.ingest.outcomes import Ignored, Outcome, OutgoingRecord, Refusal, Sampled
 from etld.ingest.producer_thread import KafkaUnavailable, PendingRequest
@@ -86,6 +87,7 @@ class PendingEvent(PendingRequest):
             "status": "dead_lettered",
             "code": "dead_lettered",
             "message": "the event violates its schema and is kept as a dead letter",
+            "explain": code_of("http", "dead_lettered"),
             "event_id": record.event_id,
             "ack": request.ack,
             "errors": [{"index": 0, **item} for item in record.errors],
@@ -163,6 +165,7 @@ class PendingBatch(PendingRequest):
         if any(item["code"] != 200 for item in results):
             status = 207
             document |= {"status": "partial", "code": "partial", "message": _told(results)}
+            document["explain"] = code_of("http", "partial")
         request.connection.answer(json_answer(status, document))
 
 
@@ -227,7 +230,8 @@ def _result(request: EventRequest, index: int, item: Outcome) -> dict[str, Any]:
         return _item(index, 200, "ignored", item.event_id)
     assert type(item) is Refusal
     counters.rejected += 1
-    told = {"reason": item.code, "detail": item.detail, "errors": item.errors}
+    explained = code_of("http", item.code)
+    told = {"reason": item.code, "detail": item.detail, "explain": explained, "errors": item.errors}
     return _item(index, item.status, "rejected", item.event_id, **told)
 
 

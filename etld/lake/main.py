@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def run(worker: Worker) -> None:
     """Write the worker's event type to the lake until it stops."""
     if importlib.util.find_spec("pyiceberg") is None:
-        worker.fatal('[lake] needs the extra "lake", which is not installed: pip install "etld[lake]"')
+        worker.fatal('[lake] needs the extra "lake", which is not installed: pip install "etld[lake]"', "ETLD-L003")
     from etld.lake.handler import LakeHandler
 
     keep_large_blocks()

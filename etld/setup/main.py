@@ -43,7 +43,7 @@ def run(worker: Worker) -> None:
         try:
             set_up(worker)
         except _FOR_A_PERSON as error:
-            worker.fatal(str(error))
+            worker.fatal(str(error), error.code)
         except Exception as error:
             server = _server_away(error)
             if server is None:

@@ -57,7 +57,7 @@ def run(
                 session.run()
             except InstanceFenced as error:
                 if session is not None and session.has_twin():
-                    worker.fatal(str(error))
+                    worker.fatal(str(error), error.code)
                 # A member whose session ended while the broker was away is fenced by its own return.
                 _warn(handler, "Kafka: the group had gone on without this member; joining anew")
             except Fenced as error:
@@ -99,9 +99,9 @@ def _explain(worker: Worker, handler: BatchHandler[Any], resources: Resources | 
     # What goes wrong with a claim in the midst of an assignment comes as the consumer's end.
     cause = error.__cause__
     if isinstance(error, NodeIdTaken):
-        worker.fatal(str(error))
+        worker.fatal(str(error), error.code)
     if isinstance(cause, strangers.StrangerInGroup) and cause.final:
-        worker.fatal(str(cause), daemon=True)
+        worker.fatal(str(cause), cause.code, daemon=True)
     where = {"topic": ", ".join(handler.topics)}
     sink = resources.sink if resources is not None else None
     name, text = "worker", str(error)

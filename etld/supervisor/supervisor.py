@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from etld import logs
 from etld.control.server import ControlServer
 from etld.control.verbs import VerbError
-from etld.errors import EtldError
+from etld.errors import EtldError, coded
 from etld.supervisor import handlers
 from etld.supervisor.lifecycle import Lifecycle
 from etld.supervisor.observe.disk import Disk
@@ -42,6 +42,7 @@ from etld.worker.channel import Channel
 if TYPE_CHECKING:
     from etld.config import Config
     from etld.supervisor.runtime import Runtime
+    from etld.supervisor.slots.machine import WorkerSlot
     from etld.worker import SlotSpec
 
 log = logging.getLogger("etld.supervisor")
@@ -194,7 +195,7 @@ class Supervisor:
             return
         slots = list(self.tree.slots)
         if newcomer and (refused := policy.no_place(slots)):
-            self._fail(f"{refused[0].name}: {refused[0].last_error}", os.EX_CONFIG)
+            self._fail(refused[0], os.EX_CONFIG)
             return
         if self.lifecycle.was_started:
             return
@@ -202,7 +203,7 @@ class Supervisor:
         self._startup_notifier.progress(slots, self.report.progress())
         if hopeless:
             slot = hopeless[0]
-            self._fail(f"{slot.name}: {slot.last_error}", os.EX_CONFIG if slot.doomed else 1)
+            self._fail(slot, os.EX_CONFIG if slot.doomed else 1)
         elif policy.started(slots):
             self.lifecycle.was_started = self.tree.was_up = True
             self.service_manager.ready(self.report.line())
@@ -210,11 +211,13 @@ class Supervisor:
             self._startup_notifier.started(self.running.active.addresses, given_up)
             log.info("ready after %.1f s", time.monotonic() - self.lifecycle.began)
 
-    def _fail(self, reason: str, code: int) -> None:
+    def _fail(self, slot: WorkerSlot, exit_code: int) -> None:
         """Starting is hopeless, or was: say why, and end; with EX_CONFIG the service manager does not try again."""
-        log.error("%s: %s", "ending" if self.lifecycle.was_started else "not started", reason)
-        self._startup_notifier.failed(reason)
-        self.lifecycle.exit_code = code
+        reason, code = f"{slot.name}: {slot.last_error}", policy.code_of_slot(slot)
+        what = "ending" if self.lifecycle.was_started else "not started"
+        log.error("%s: %s", what, reason, extra={"explain": code or None})
+        self._startup_notifier.failed(reason, code)
+        self.lifecycle.exit_code = exit_code
         self._stop(False)
 
     def _stop(self, quick: bool) -> None:
@@ -246,7 +249,8 @@ class Supervisor:
         try:
             reload(self.parts, dry_run=False)
         except (EtldError, VerbError) as error:
-            for line in str(error).splitlines():
+            told = error.with_code() if isinstance(error, EtldError) else coded(str(error), error.explain)
+            for line in told.splitlines():
                 log.error("reload: %s", line)
             # systemd waits for the end of the reload, also of one that failed.
             self.service_manager.reloading()

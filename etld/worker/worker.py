@@ -175,17 +175,17 @@ class Worker:
         """What a slow start is doing, for whoever waits; counts as a beat."""
         self._send({"type": "progress", "text": logs.redacted(text)})
 
-    def fatal(self, reason: str, *, daemon: bool = False) -> NoReturn:
-        """End for good: a restart would not help. The supervisor shows the reason.
+    def fatal(self, reason: str, code: str = "", *, daemon: bool = False) -> NoReturn:
+        """End for good: a restart would not help. The supervisor shows the reason, and its code of the catalogue.
 
         `daemon`: the daemon has no place here. One that has just started ends with this worker.
         """
-        self._send({"type": "fatal", "reason": logs.redacted(reason), "daemon": daemon})
+        self._send({"type": "fatal", "reason": logs.redacted(reason), "explain": code, "daemon": daemon})
         raise SystemExit(FATAL_EXIT)
 
-    def failed(self, message: str) -> None:
-        """Why the worker is about to end; a restart may help."""
-        self._send({"type": "error", "message": logs.redacted(message)})
+    def failed(self, message: str, code: str = "") -> None:
+        """Why the worker is about to end; a restart may help. `code`: of the catalogue."""
+        self._send({"type": "error", "message": logs.redacted(message), "explain": code})
 
     def fault(self, name: str, message: str | None) -> None:
         """A named condition ("postgres", "kafka", "disk", "breaker") that degrades the daemon; None clears it.

@@ -1,4 +1,4 @@
-"""The site of the documentation: builds without a warning, and has every page, every key, command and metric."""
+"""The site of the documentation: builds without a warning, and has every page, every key, command, metric and error."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from etld.explain import CODES
 from etld.worker.declared_metrics import DECLARED
 
 pytestmark = pytest.mark.integration
@@ -57,3 +58,6 @@ def test_the_reference_is_whole(site: Path) -> None:
     requests = (reference / "http.md").read_text()
     assert "`POST /v1/batch`" in requests
     assert "`GET /api/v1/dead-letters`" in requests
+    errors = (reference / "errors.md").read_text()
+    assert [code for code, entry in CODES.items() if f"\n### {code}: {entry.title} " not in errors] == []
+    assert "`WORKER_KILLED`" in errors

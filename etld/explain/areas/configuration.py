@@ -15,7 +15,7 @@ AREA = Area(
             "and no `/etc/etld/etld.toml`."
         ),
         remedy=(
-            "Go to the directory of the installation, or name the file: `etld --config FILE ...`. `etld config init` "
+            "Go to the directory of the installation, or name the file: `etld --config FILE COMMAND`. `etld config init` "
             "writes a first one."
         ),
     ),

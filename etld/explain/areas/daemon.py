@@ -118,7 +118,7 @@ AREA = Area(
             "`[roles] run`, or there is no worker of this name."
         ),
         remedy="The message has the reason; `etld status` names the workers.",
-        words={"control": ("refused",)},
+        words={"control": ("refused", "unknown_target")},
     ),
     Entry(
         "ETLD-S013",
@@ -261,5 +261,15 @@ AREA = Area(
         "No worker accepts events",
         meaning="Ingest has no worker, or all of them are paused.",
         remedy="`etld resume ingest` or `etld scale ingest 1`.",
+    ),
+    Entry(
+        "ETLD-S027",
+        "An operation was called off",
+        meaning=(
+            "Somebody ended it by `etld cancel`, a newer one of its kind has taken its place, or whoever waited for it "
+            "has gone. What can be taken back was taken back."
+        ),
+        remedy="Give the command again if it is still wanted.",
+        words={"control": ("cancelled", "replaced", "abandoned")},
     ),
 )

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from etld.explain import code_of
+
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
@@ -63,7 +65,7 @@ def problem(
     close: bool = False,
     **members: Any,
 ) -> Answer:
-    """An RFC 9457 problem document; `code` is for programs, `detail` for people.
+    """An RFC 9457 problem document; `code` is for programs, `detail` for people, who ask `etld explain` for more.
 
     `message` says the same as `detail`: it is what Segment's libraries show. `retry_after` is in seconds, rounded
     up to a whole one in the header.
@@ -75,6 +77,7 @@ def problem(
         "code": code,
         "detail": detail,
         "message": detail,
+        "explain": code_of("http", code),
         **members,
     }
     if retry_after is not None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: The faults of an ingest worker with which it refuses events; with others it serves.
 _REFUSING = frozenset({"kafka", "silent"})
+_NONE_ACCEPTS = "ETLD-S026"
 
 
 class WorkerProcess(Protocol):
@@ -105,6 +106,7 @@ class DaemonReport:
         """Everything that `etld status` shows."""
         now = time.monotonic()
         slots = self.workers.slots
+        wrong = policy.explained(slots, self.faults())
         shown = [slot for slot in slots if not (slot.one_shot and slot.state is SlotState.DONE)]
         return {
             "state": self.state(),
@@ -117,7 +119,8 @@ class DaemonReport:
             "addresses": self.active.addresses.as_dict(),
             "workers": [self._worker(slot, now) for slot in sorted(shown, key=lambda s: (s.rank, s.name))],
             "totals": self.workers.metrics.totals(),
-            "faults": policy.problems(slots, self.faults()),
+            "faults": [line for line, _ in wrong],
+            "explain": [code for _, code in wrong],
             "operation": self.operations.current or ("restart" if self.lifecycle.upgrading else None),
             "last_operation": self.operations.last,
         }
@@ -142,6 +145,7 @@ class DaemonReport:
             "uptime_s": round(now - slot.spawned, 1) if slot.alive else 0.0,
             "restarts": slot.restarts,
             "last_error": slot.last_error or None,
+            "explain": policy.code_of_slot(slot) or None,
             "rate": round(account.rate(now), 1) if account else 0.0,
             "lag": lag,
             "lag_s": None if lag is None else self.workers.metrics.lag_seconds(slot.pid),
@@ -159,17 +163,18 @@ class DaemonReport:
         runs = self.active.config.runs
         nothing_listens = not any(kind.listens and runs(kind.name) for kind in slots.kinds.values())
         state = self.state()
-        problems = policy.problems(slots, faults)
-        if not (accepts or nothing_listens or problems or self.lifecycle.stopping):
+        wrong = policy.explained(slots, faults)
+        if not (accepts or nothing_listens or wrong or self.lifecycle.stopping):
             why = "no ingest worker accepts events: they are paused" if listening else "ingest has no worker"
-            problems.append(why)
+            wrong.append((why, _NONE_ACCEPTS))
         up = self.lifecycle.was_started and not self.lifecycle.stopping
         return {
             "healthy": state == "ready",
             "ready": up and (accepts or nothing_listens),
             "live": True,
             "state": state,
-            "problems": problems,
+            "problems": [line for line, _ in wrong],
+            "explain": [code for _, code in wrong],
             "faults": faults,
         }
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from etld.errors import coded
 from etld.supervisor.slots import policy
 from etld.supervisor.slots.machine import SlotState
 
@@ -43,13 +44,13 @@ class StartupNotifier:
 
     def started(self, addresses: Addresses, given_up: Iterable[WorkerSlot]) -> None:
         """Every worker is up, or given up."""
-        wrong = [f"{slot.name}: {slot.last_error}" for slot in given_up]
+        wrong = [coded(f"{slot.name}: {slot.last_error}", policy.code_of_slot(slot)) for slot in given_up]
         self._write({"started": True, "addresses": addresses.as_dict(), "given_up": wrong})
         self.close()
 
-    def failed(self, reason: str) -> None:
-        """It will not start."""
-        self._write({"failed": reason})
+    def failed(self, reason: str, code: str) -> None:
+        """It will not start; `code` is that of the catalogue."""
+        self._write({"failed": reason, "explain": code})
 
     def close(self) -> None:
         """Close the pipe."""

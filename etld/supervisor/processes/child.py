@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _libc = ctypes.CDLL(None)
 _libc.getenv.restype = ctypes.c_void_p
 
+#: The code of what nobody foresaw.
+INTERNAL = "ETLD-S019"
+
 log = logging.getLogger("etld.worker")
 
 
@@ -127,13 +130,13 @@ def _run(birth: Birth, channel: Channel) -> int:
         if not worker.await_turn():
             role(worker)
     except EtldError as error:
-        worker.failed(str(error))
+        worker.failed(str(error), error.code)
         log.error("%s", error)
         return 1
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
     except BaseException as error:
-        worker.failed(f"{type(error).__name__}: {error}")
+        worker.failed(f"{type(error).__name__}: {error}", INTERNAL)
         log.exception("internal error in this worker")
         return 1
     if worker.stopping or birth.kind.one_shot:

@@ -174,7 +174,9 @@ class ProcessTree:
             process = fork(spec, self.kinds[slot.kind], lambda channel: self._child(spec, channel), now)
         except OSError as error:
             log.error("%s: cannot fork: %s", slot.name, error.strerror)
-            self.slots.put(replace(slot, not_before=now + 1.0, last_error=f"cannot fork: {error.strerror}"))
+            self.slots.put(
+                replace(slot, not_before=now + 1.0, last_error=f"cannot fork: {error.strerror}", error_code="")
+            )
             return
         process.snapshot = self.snapshot
         self.slots.put(machine.spawned(slot, process.pid, now))
@@ -252,13 +254,14 @@ class ProcessTree:
 
 
 def _log_end(before: WorkerSlot, after: WorkerSlot, code: int) -> None:
+    explained = {"explain": policy.code_of_slot(after) or None}
     if after.state is SlotState.DONE:
         log.info("%s: done", after.name)
     elif after.state is SlotState.FATAL:
-        log.error("%s: given up: %s", after.name, after.last_error)
+        log.error("%s: given up: %s", after.name, after.last_error, extra=explained)
     elif after.state is SlotState.BACKOFF:
-        log.error("%s: %s; attempt %d", after.name, after.last_error, after.failures + 1)
+        log.error("%s: %s; attempt %d", after.name, after.last_error, after.failures + 1, extra=explained)
     elif before.wanted and not before.replacing:
-        log.error("%s: %s; starting it again", after.name, after.last_error)
+        log.error("%s: %s; starting it again", after.name, after.last_error, extra=explained)
     else:
         log.info("%s: stopped (%s)", after.name, describe(code))

@@ -67,4 +67,5 @@ class WorkerMessages:
         elif what in ("fatal", "error"):
             text = str(message.get("reason") or message.get("message"))
             no_place = message.get("daemon") is True
-            self._slots.put(machine.complained(slot, text, fatal=what == "fatal", no_place=no_place))
+            code = str(message.get("explain") or "")
+            self._slots.put(machine.complained(slot, text, code, fatal=what == "fatal", no_place=no_place))

@@ -58,7 +58,11 @@ def _planned(parts: Parts) -> tuple[plan.ConfigChange, plan.ReloadPlan, Reply]:
     todo = plan.make(active.kinds, change, _running(parts), active.scaled)
     if todo.refused:
         keys = ", ".join(todo.refused)
-        raise VerbError("refused", f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed")
+        raise VerbError(
+            "refused",
+            f"{keys}: only `etld stop` and `etld start` can change this; nothing was changed",
+            explain="ETLD-C017",
+        )
     return (
         change,
         todo,

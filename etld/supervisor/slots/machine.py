@@ -87,6 +87,8 @@ class WorkerSlot:
     #: How many of its processes ended unasked.
     crashes: int = 0
     last_error: str = ""
+    #: Its code of the catalogue, "" where it has none.
+    error_code: str = ""
     #: Its process before crashed, hung or grew too large: nobody from outside ended it.
     by_itself: bool = False
     paused: bool = False
@@ -159,9 +161,11 @@ def is_at_rest(slot: WorkerSlot) -> WorkerSlot:
     return replace(slot, rests=slot.paused)
 
 
-def complained(slot: WorkerSlot, message: str, *, fatal: bool, no_place: bool = False) -> WorkerSlot:
-    """The worker said why it is about to end."""
-    return replace(slot, last_error=message, doomed=slot.doomed or fatal, no_place=no_place)
+def complained(
+    slot: WorkerSlot, message: str, code: str = "", *, fatal: bool = False, no_place: bool = False
+) -> WorkerSlot:
+    """The worker said why it is about to end, with a code of the catalogue."""
+    return replace(slot, last_error=message, error_code=code, doomed=slot.doomed or fatal, no_place=no_place)
 
 
 def stop(slot: WorkerSlot, now: float, grace: float) -> WorkerSlot:
@@ -218,16 +222,16 @@ def exited(slot: WorkerSlot, code: int, now: float, patience: Patience, jitter: 
     if not slot.wanted:
         return replace(gone, state=SlotState.STOPPED)
     if slot.one_shot and code == 0 and not slot.replacing:
-        return replace(gone, state=SlotState.DONE, failures=0, last_error="")
+        return replace(gone, state=SlotState.DONE, failures=0, last_error="", error_code="")
     if slot.replacing:
         return replace(gone, state=SlotState.WAITING, not_before=now, failures=0, restarts=slot.restarts + 1)
-    said = slot.last_error if slot.last_error and code > 0 else describe(code)
-    if slot.kill_at is not None and slot.last_error:
-        said = slot.last_error  # we killed it, and noted why
     gone = replace(gone, crashes=slot.crashes + 1)
+    # What it said, or, where we killed it, what we noted; else only how it ended is known.
+    if not (slot.last_error and (code > 0 or slot.kill_at is not None)):
+        gone = replace(gone, last_error=describe(code), error_code="")
     if slot.doomed or code == FATAL_EXIT:
-        return replace(gone, state=SlotState.FATAL, last_error=said, doomed=True)
-    gone = replace(gone, restarts=slot.restarts + 1, last_error=said)
+        return replace(gone, state=SlotState.FATAL, doomed=True)
+    gone = replace(gone, restarts=slot.restarts + 1)
     if slot.ready is not None and now - slot.spawned >= patience.start_seconds:
         return replace(gone, state=SlotState.WAITING, failures=0, not_before=now)
     if slot.kill_at is None and code == -signal.SIGKILL:
@@ -256,7 +260,7 @@ def tick(slot: WorkerSlot, now: float, patience: Patience) -> tuple[WorkerSlot, 
     if silent > patience.hang * (patience.first_word if slot.heard is None else 1.0):
         besides = f" and {slot.excused:.0f} s more, in which it had no CPU" if slot.excused >= 1 else ""
         why = f"hung: no message for {silent:.0f} s{besides}"
-        return replace(slot, last_error=why, kill_at=now + patience.dump), Action.ABORT
+        return replace(slot, last_error=why, error_code="", kill_at=now + patience.dump), Action.ABORT
     if slot.failures and slot.ready is not None and now - slot.spawned >= patience.start_seconds:
         slot = replace(slot, failures=0)
     return slot, None

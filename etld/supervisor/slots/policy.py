@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from etld.explain import code_of
 from etld.supervisor.slots import machine
 from etld.supervisor.slots.machine import SlotState, WorkerSlot
 
@@ -12,6 +13,8 @@ from etld.supervisor.slots.machine import SlotState, WorkerSlot
 FIRST_ROLE_RANK = 2
 #: A worker that runs says something at least once a second; after this long its silence is told.
 SILENCE = 3.5
+#: Of a slot whose worker said nothing that has a code.
+_CODES = {SlotState.BACKOFF: "ETLD-W003", SlotState.FATAL: "ETLD-W004"}
 
 
 def load(slots: Iterable[WorkerSlot]) -> list[WorkerSlot]:
@@ -99,14 +102,24 @@ def shown_state(slot: WorkerSlot) -> str:
 
 def problems(slots: Iterable[WorkerSlot], faults: Mapping[str, Mapping[str, str]]) -> list[str]:
     """What is wrong, one line each; `faults` is worker to (name to message)."""
+    return [line for line, _ in explained(slots, faults)]
+
+
+def explained(slots: Iterable[WorkerSlot], faults: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
+    """The same lines, each with its code of the catalogue, or ""."""
     lines = []
     for slot in slots:
         if slot.wanted and not slot.settled:
             said = f": {slot.last_error}" if slot.last_error else ""
-            lines.append(f"{slot.name} is {slot.replacing or shown_state(slot)}{said}")
+            lines.append((f"{slot.name} is {slot.replacing or shown_state(slot)}{said}", code_of_slot(slot)))
     for worker, named in faults.items():
-        lines += [f"{worker}: {name}: {message}" for name, message in named.items()]
+        lines += [(f"{worker}: {name}: {text}", code_of("fault", name)) for name, text in named.items()]
     return lines
+
+
+def code_of_slot(slot: WorkerSlot) -> str:
+    """The code of what its worker said last, or of what it is in; "" when all is well."""
+    return slot.error_code or _CODES.get(slot.state, "")
 
 
 def select(slots: Iterable[WorkerSlot], target: str) -> list[WorkerSlot]:

@@ -16,6 +16,7 @@ from etld.util import interpreter
 if TYPE_CHECKING:
     from etld.supervisor.upgrade.handover import Running
 
+_NOT_REPLACED = "ETLD-S022"
 _WITHIN = 60.0
 _LONGEST_REASON = 16384
 
@@ -56,7 +57,9 @@ class Successor:
                 while check.poll() is None:
                     if time.monotonic() > deadline:
                         raise VerbError(
-                            "failed", f"the new program did not answer within {_WITHIN:.0f} s; the old one stays"
+                            "failed",
+                            f"the new program did not answer within {_WITHIN:.0f} s; the old one stays",
+                            explain=_NOT_REPLACED,
                         )
                     yield
             finally:
@@ -67,4 +70,6 @@ class Successor:
             if check.returncode != 0:
                 output.seek(0)
                 reason = output.read(_LONGEST_REASON).decode(errors="replace").strip()
-                raise VerbError("failed", f"the new program would not run, so the old one stays:\n{reason}")
+                raise VerbError(
+                    "failed", f"the new program would not run, so the old one stays:\n{reason}", explain=_NOT_REPLACED
+                )

@@ -57,7 +57,7 @@ def test_starting_twice(etld: FakeWorkersDaemon) -> None:
     etld.start()
     second = etld.cli("start")
     pid = etld.status()["pid"]
-    assert (second.returncode, second.stderr) == (1, f"etld: already running (pid {pid})\n")
+    assert (second.returncode, second.stderr) == (1, f"etld: already running (pid {pid}) (ETLD-S002)\n")
     assert etld.state_is("ready")
 
 
@@ -66,7 +66,7 @@ def test_stopping_what_is_not_running(etld: FakeWorkersDaemon) -> None:
     for verb in ("stop", "status", "health"):
         done = etld.cli(verb)
         assert done.returncode == 3
-        assert done.stderr == f"etld: not running (nobody listens on {etld.socket})\n"
+        assert done.stderr == f"etld: not running (nobody listens on {etld.socket}) (ETLD-S001)\n"
 
 
 def test_what_a_dead_daemon_left_behind_is_no_hindrance(etld: FakeWorkersDaemon) -> None:
@@ -89,7 +89,7 @@ def test_a_taken_port(etld: FakeWorkersDaemon) -> None:
         done = etld.cli("start")
     assert done.returncode == 1
     assert done.stderr == (
-        f"etld: 127.0.0.1:{etld.port} is in use by another program: stop that program, or set ingest.port\n"
+        f"etld: 127.0.0.1:{etld.port} is in use by another program: stop that program, or set ingest.port (ETLD-S003)\n"
     )
     assert not (etld.state / "etld.pid").exists()
 
@@ -112,7 +112,7 @@ def test_a_state_directory_that_cannot_be_written(etld: FakeWorkersDaemon) -> No
     etld.state.write_text("I am a file")
     done = etld.cli("start")
     assert done.returncode == 1
-    assert done.stderr == f"etld: state_dir: cannot write to {etld.state}: File exists\n"
+    assert done.stderr == f"etld: state_dir: cannot write to {etld.state}: File exists (ETLD-S005)\n"
 
 
 def test_a_configuration_that_everybody_may_write(etld: FakeWorkersDaemon) -> None:

@@ -215,7 +215,7 @@ def test_restart_without_a_name_keeps_process_and_sockets(etld: FakeWorkersDaemo
     assert after["totals"]["accepted"] >= accepted
     assert after["uptime_s"] >= before["uptime_s"]
     assert etld.worker("good-1")["state"] == "paused"
-    assert etld.cli("start").stderr == f"etld: already running (pid {after['pid']})\n"
+    assert etld.cli("start").stderr == f"etld: already running (pid {after['pid']}) (ETLD-S002)\n"
     os.kill(etld.pids()["ground"], signal.SIGKILL)  # adopted children are watched too
     wait_until(lambda: etld.worker("ground")["restarts"] == 1 and etld.state_is("ready"))
     assert etld.stop() == 0

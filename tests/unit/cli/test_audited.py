@@ -18,7 +18,7 @@ from etld.console.pages import PAGES
 #: What they change is nowhere, or not the system's: see docs/console.md.
 UNAUDITED = {
     "start",  # there is no database to note it in
-    "status", "health", "logs", "trace", "reconcile", "psql", "open", "generate", "demo",
+    "status", "health", "logs", "trace", "reconcile", "psql", "open", "generate", "demo", "explain",
     "completion", "man", "bi superset", "bi grafana", "bi dbt", "bi down",
     "dlq list", "dlq show", "dlq stats", "dlq test", "dlq rules list", "dlq rules show", "dlq rules draft",
     "schemas list", "schemas check", "console user list", "console token list",

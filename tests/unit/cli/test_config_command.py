@@ -41,19 +41,22 @@ def test_check_says_good(file: Path) -> None:
 
 
 def test_check_names_every_mistake(file: Path) -> None:
-    """`file:line: key.path: message`, on stderr; as JSON on stdout; exit code 1."""
+    """`file:line: key.path: message (code)`, on stderr; as JSON on stdout; exit code 1."""
     file.write_text(file.read_text() + '[ingest]\nport = "x"\nprt = 1\n')
     done = config("check", file=file)
     assert done.exit_code == 1
     assert done.stderr.splitlines() == [
-        f"{file}:4: ingest.port: expected a whole number, got 'x'",
-        f'{file}:5: ingest.prt: unknown key; did you mean "port"?',
+        f"{file}:4: ingest.port: expected a whole number, got 'x' (ETLD-C006)",
+        f'{file}:5: ingest.prt: unknown key; did you mean "port"? (ETLD-C004)',
     ]
     done = config("check", "--json", file=file)
     assert done.exit_code == 1
     found = json.loads(done.stdout)
     assert found["ok"] is False
-    assert [(p["path"], p["line"]) for p in found["problems"]] == [("ingest.port", 4), ("ingest.prt", 5)]
+    assert [(p["path"], p["line"], p["explain"]) for p in found["problems"]] == [
+        ("ingest.port", 4, "ETLD-C006"),
+        ("ingest.prt", 5, "ETLD-C004"),
+    ]
 
 
 def test_show_is_a_configuration_that_means_the_same(tmp_path: Path) -> None:
@@ -215,12 +218,14 @@ def test_a_certificate_and_its_key(file: Path, monkeypatch: pytest.MonkeyPatch) 
         return config("check", file=file).stderr.splitlines()
 
     assert told(one.certificate, one.key) == []
-    assert told(one.certificate, None) == [f"{file}:1: ingest.tls_key_file: is missing, and tls_cert_file needs it"]
+    assert told(one.certificate, None) == [
+        f"{file}:1: ingest.tls_key_file: is missing, and tls_cert_file needs it (ETLD-C005)"
+    ]
     gone = file.parent / "gone"
-    assert told(one.certificate, gone) == [f"{file}:3: ingest.tls_key_file: there is no file {gone}"]
+    assert told(one.certificate, gone) == [f"{file}:3: ingest.tls_key_file: there is no file {gone} (ETLD-C008)"]
     assert config("check", "--without-secrets", file=file).exit_code == 0
     mismatch = f"ingest.tls_key_file: {other.key} is not the key of the certificate {one.certificate}"
-    assert told(one.certificate, other.key) == [f"{file}:3: {mismatch}"]
+    assert told(one.certificate, other.key) == [f"{file}:3: {mismatch} (ETLD-C012)"]
     told(one.certificate, one.key)
     monkeypatch.setenv("ETLD_INGEST__TLS_KEY_FILE", str(other.key))
-    assert config("check", file=file).stderr == f"{file}: {mismatch} (from ETLD_INGEST__TLS_KEY_FILE)\n"
+    assert config("check", file=file).stderr == f"{file}: {mismatch} (from ETLD_INGEST__TLS_KEY_FILE) (ETLD-C012)\n"

@@ -145,7 +145,9 @@ def test_without_a_directory_the_command_says_what_to_do(root: Path) -> None:
     (root / "etld.toml").write_text(text.replace('rules_dir = "rules"\n', ""))
     assert "rules_dir names no directory" in str(run(root, "dlq", "rules", "add", str(root / "mine.toml")).exception)
     (root / "etld.toml").write_text(text.replace('"rules"', '"mine.toml"'))
-    told = "etld.toml:3: corrector.rules_dir: there is no directory mine.toml: make it, or leave the key out"
+    told = (
+        "etld.toml:3: corrector.rules_dir: there is no directory mine.toml: make it, or leave the key out (ETLD-C008)"
+    )
     assert mistakes(root) == [told]
 
 
@@ -187,7 +189,7 @@ def test_a_hook_that_cannot_be_imported_has_the_place_of_its_file(root: Path, mo
     (root / "broken_hooks.py").write_text("1 / 0\ndef f(event, error): ...\n")
     (root / "rules" / "a.toml").write_text('name = "x"\nhook = "broken_hooks:f"\n')
     assert mistakes(root) == [
-        "rules/a.toml:2: hook: broken_hooks:f: its import fails: ZeroDivisionError: division by zero"
+        "rules/a.toml:2: hook: broken_hooks:f: its import fails: ZeroDivisionError: division by zero (ETLD-W001)"
     ]
 
 

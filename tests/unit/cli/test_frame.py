@@ -93,7 +93,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (EtldError("no disk"), 1),
+        (EtldError("no disk", code="ETLD-X003"), 1),
         (UsageError("no disk"), 2),
         (Unreachable("no disk"), 3),
         (click.UsageError("no disk"), 2),
@@ -109,17 +109,19 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert "no disk" in out.err
     assert "Traceback" not in out.err
     assert out.out == ""
-    if not isinstance(error, click.ClickException):
-        assert out.err == "etld: no disk\n"
+    if isinstance(error, EtldError):
+        assert out.err == f"etld: no disk ({error.code})\n"
+    else:
+        assert out.err.endswith("\nError: no disk (ETLD-X001)\n")
 
 
 def test_every_problem_of_a_configuration_is_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With file, line and key."""
-    failing(monkeypatch, ConfigError([Problem("a.b", 3, "wrong"), Problem("", 0, "odd")], "x.toml"))
+    """With file, line and key, and a code of its own."""
+    failing(monkeypatch, ConfigError([Problem("a.b", 3, "wrong"), Problem("", 0, "odd", code="ETLD-C002")], "x.toml"))
     assert run(monkeypatch, "status") == 1
-    assert capsys.readouterr().err == "etld: x.toml:3: a.b: wrong\netld: x.toml: odd\n"
+    assert capsys.readouterr().err == "etld: x.toml:3: a.b: wrong (ETLD-C006)\netld: x.toml: odd (ETLD-C002)\n"
 
 
 def test_a_mistake_in_the_code_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,10 +48,12 @@ def raises(error: Exception) -> Callable[[Request], Any]:
 
 def test_what_a_verb_raises_is_an_answer() -> None:
     refused = ask({"verb": "do"}, raises(VerbError("busy", "not now", until=3)))
-    assert refused == {"ok": False, "error": {"code": "busy", "message": "not now", "until": 3}}
-    assert ask({"verb": "do"}, raises(EtldError("no room")))["error"] == {"code": "failed", "message": "no room"}
+    assert refused == {"ok": False, "error": {"code": "busy", "message": "not now", "explain": "ETLD-S011", "until": 3}}
+    failed = ask({"verb": "do"}, raises(EtldError("no room", code="ETLD-X003")))
+    assert failed["error"] == {"code": "failed", "message": "no room", "explain": "ETLD-X003"}
     wrong = ask({"verb": "do"}, raises(ConfigError([Problem("a.b", 7, "is odd")], "etld.toml")))["error"]
-    assert (wrong["code"], wrong["problems"]) == ("config", [{"path": "a.b", "line": 7, "message": "is odd"}])
+    told = {"path": "a.b", "line": 7, "message": "is odd", "explain": "ETLD-C006"}
+    assert (wrong["code"], wrong["problems"]) == ("config", [told])
     assert ask({"verb": "do"}, raises(KeyError("x")))["error"]["code"] == "internal"
 
 

@@ -76,7 +76,7 @@ def report(workers: Workers) -> DaemonReport:
 
 def test_a_daemon_that_is_well(report: DaemonReport) -> None:
     assert (report.state(), report.faults()) == ("ready", {})
-    well = {"healthy": True, "ready": True, "live": True, "state": "ready", "problems": [], "faults": {}}
+    well = {"healthy": True, "ready": True, "live": True, "state": "ready", "problems": [], "explain": [], "faults": {}}
     assert report.health() == well
     assert report.line() == "ready: 2 of 2 workers run"
     status = report.status()
@@ -122,6 +122,7 @@ def test_events_are_accepted_or_not_whatever_else_is_wrong(report: DaemonReport,
     health = report.health()
     assert (health["healthy"], health["ready"]) == (False, True)
     assert health["problems"] == ["processor-order-0 is fatal: no topic"]
+    assert health["explain"] == ["ETLD-W004"]
     workers.metrics.beat(2, {"faults": {"kafka": "away"}}, 1.0)
     assert report.health()["ready"] is False
     workers.metrics.beat(2, {"faults": {"kafka": None}}, 1.0)
@@ -159,6 +160,7 @@ def test_a_host_without_ingest_is_ready(report: DaemonReport, workers: Workers) 
     """Others take the events; one that is to take them, and has no worker for it, is not."""
     workers.slots.remove("ingest-0")
     assert report.health()["problems"] == ["ingest has no worker"]
+    assert report.health()["explain"] == ["ETLD-S026"]
     active: Any = SimpleNamespace(config=config("processor"), addresses=report.active.addresses)
     elsewhere = replace(report, active=active)
     health = elsewhere.health()

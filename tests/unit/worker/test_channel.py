@@ -154,9 +154,9 @@ def test_a_reload_that_is_not_taken_is_a_fault(ends: tuple[Channel, Channel]) ->
 def test_fatal_says_why_and_ends(ends: tuple[Channel, Channel]) -> None:
     ours, theirs = ends
     with pytest.raises(SystemExit) as leaving:
-        Worker(None, SLOT, WHERE, channel=theirs).fatal("fenced")  # type: ignore[arg-type]
+        Worker(None, SLOT, WHERE, channel=theirs).fatal("fenced", "ETLD-K009")  # type: ignore[arg-type]
     assert leaving.value.code == 78
-    assert ours.receive() == [{"type": "fatal", "reason": "fenced", "daemon": False}]
+    assert ours.receive() == [{"type": "fatal", "reason": "fenced", "explain": "ETLD-K009", "daemon": False}]
 
 
 def test_a_local_worker_runs_a_role_in_a_thread() -> None:
