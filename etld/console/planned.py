@@ -32,7 +32,8 @@ class PlannedReload:
     def get(self, source: Path, ask: Ask) -> dict[str, Any]:
         """What `ask`, the daemon's socket, says of the file `source`.
 
-        A `plan` and the keys `changed`, or the `problems` for which the file is refused; raises `Unreachable`.
+        A `plan` and the keys `changed`, or the `problems` for which the file is refused, and in `explain` their codes;
+        raises `Unreachable`.
         """
         with self._lock:
             file = _state(source)
@@ -60,6 +61,8 @@ def _asked(ask: Ask) -> dict[str, Any]:
         reply = ask("reload", dry_run=True)
     except RequestRefused as refused:
         error = reload_replies.in_words(refused)
-        lines = error.lines() if isinstance(error, ConfigError) else [str(error)]
-        return {"plan": [], "changed": [], "problems": lines}
-    return {"plan": reply["plan"], "changed": reply["changed"], "problems": []}
+        lines, codes = [str(error)], [error.code]
+        if isinstance(error, ConfigError):
+            lines, codes = error.lines(), [one.code for one in error.problems]
+        return {"plan": [], "changed": [], "problems": lines, "explain": codes}
+    return {"plan": reply["plan"], "changed": reply["changed"], "problems": [], "explain": []}

@@ -53,6 +53,7 @@ def _data(sources: Sources, _view: View) -> dict[str, Any]:
         "stages": stages,
         "latency": sources.history.latency(),
         "faults": status["faults"],
+        "explain": status["explain"],
         "verdict": sources.verdict.last,
         "comparing": sources.verdict.under_way,
     }

@@ -15,8 +15,8 @@ AREA = Area(
             "and no `/etc/etld/etld.toml`."
         ),
         remedy=(
-            "Go to the directory of the installation, or name the file: `etld --config FILE COMMAND`. `etld config init` "
-            "writes a first one."
+            "Go to the directory of the installation, or name the file: `etld --config FILE COMMAND`. `etld config "
+            "init` writes a first one."
         ),
     ),
     Entry(

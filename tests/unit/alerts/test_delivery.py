@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from etld.alerts.delivery import NotDelivered, Webhook, send_test
+from etld.alerts.incidents import Incident, News
 from etld.alerts.message import AlertMessage
 from etld.config import Config
 from etld.errors import EtldError, UsageError
@@ -139,3 +140,18 @@ def test_a_test_is_sent_to_one_or_to_all(receiver: WebhookReceiver) -> None:
         asyncio.run(send_test(made, "slac"))
     with pytest.raises(UsageError, match="there are no"):
         asyncio.run(send_test(config(), None))
+
+
+def test_a_message_has_the_code_of_what_it_tells_of(receiver: WebhookReceiver) -> None:
+    """In JSON as a key of its own, in Slack's form behind the text."""
+    fault = Incident("fault", "kafka", ("processor-order-0",), "no broker answers", present=True)
+    message = AlertMessage.of(News("begin", "fault:kafka:processor", fault, 0), "one")
+    deliver({"url": receiver.url}, message)
+    deliver({"url": receiver.url, "form": "slack"}, message)
+    assert (receiver.received[0].json["text"], receiver.received[0].json["explain"]) == (
+        "no broker answers",
+        "ETLD-K001",
+    )
+    assert "\nno broker answers (ETLD-K001)\n" in receiver.received[1].json["text"]
+    parked = AlertMessage.of(News("begin", "parked", Incident("parked", "parked"), 0), "one")
+    assert (parked.explain, AlertMessage.test("one").explain) == ("ETLD-A003", "")

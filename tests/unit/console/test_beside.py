@@ -41,6 +41,19 @@ def test_a_command_is_run_for_somebody() -> None:
         refusing.run(CONFIG, LOCAL, "forget")
 
 
+def test_what_a_command_says_keeps_its_code() -> None:
+    """Beside the text; without one it is told that the console ran a command."""
+    for said, text, code in (
+        ("etld: no such thing (ETLD-X002)", "no such thing", "ETLD-X002"),
+        ("etld: degraded (ETLD-S008):\netld:   one", "degraded:   one", "ETLD-S008"),
+        ("", "it ended with exit code 1", "ETLD-U011"),
+    ):
+        refusing = Commands(instead(f"import sys; print({said!r}, file=sys.stderr); sys.exit(1)"))
+        with pytest.raises(EtldError) as caught:
+            refusing.run(CONFIG, LOCAL, "forget")
+        assert (str(caught.value), caught.value.code) == (text, code)
+
+
 def test_two_commands_at_once_and_no_more() -> None:
     """They end with the console."""
     commands = Commands(instead("import time; time.sleep(60)"))

@@ -110,7 +110,8 @@ def test_what_is_away_is_told(console: Callable[..., Browser]) -> None:
     assert (done.status, done.json["outcome"]) == (409, "failed")
     assert "could not be noted in etld.audit" in done.json["message"]
     assert browser.get("/nothing").status == 404
-    assert browser.get("/api/v1/nothing").json["code"] == 404
+    nothing = browser.get("/api/v1/nothing").json
+    assert (nothing["code"], nothing["explain"]) == (404, "ETLD-U004")
     assert browser.get("/assets/..%2fpage.py").status == 404
     assert browser.call("/api/v1/workers/scale", {"target": "ingest", "count": 65}).status == 400
     assert browser.call("/api/v1/workers/scale", ["x"]).status == 400

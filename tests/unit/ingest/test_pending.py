@@ -89,5 +89,8 @@ def test_a_batch_with_a_call_that_is_refused_for_good_is_never_taken_for_deliver
 
 
 def test_etlds_own_spelling_gets_207() -> None:
-    assert answered([good("a", segment=False), letter("b", segment=False)])[0] == 207
-    assert answered([good("a", segment=False), refused(413, segment=False)])[0] == 207
+    status, document, _ = answered([good("a", segment=False), letter("b", segment=False)])
+    assert (status, document["code"], document["explain"]) == (207, "partial", "ETLD-H028")
+    too_large = Refusal(413, "event_too_large", "it is refused", [], "r")
+    status, document, _ = answered([good("a", segment=False), too_large])
+    assert (status, document["results"][1]["explain"]) == (207, "ETLD-H011")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from etld import logs
 from etld.config import parse
+from etld.errors import EtldError, UsageError
 
 CANARY = 's3cr3t "can\\ary" ü'
 
@@ -87,6 +88,16 @@ def test_a_json_line_has_worker_and_coordinates_first(desk: Desk) -> None:
     (line,) = desk.lines()
     assert list(line) == ["ts", "level", "worker", "msg", "topic", "partition", "offset", "rows"]
     assert (line["level"], line["worker"], line["msg"], line["rows"]) == ("info", "worker-0", "done", 3)
+
+
+def test_a_line_that_tells_of_an_error_has_its_code(desk: Desk) -> None:
+    """Unless it says itself which; an error without one has none."""
+    error = UsageError("no disk", code="ETLD-X003")
+    desk.log.info("%s; trying again", error)
+    desk.log.info("%s", error, extra={"explain": "ETLD-K001"})
+    desk.log.info("%s of %s", ValueError("x"), EtldError("y"))
+    desk.log.info("%(what)s", {"what": error})
+    assert [line.get("explain") for line in desk.lines()] == ["ETLD-X003", "ETLD-K001", None, None]
 
 
 def test_a_field_cannot_pose_as_another(desk: Desk) -> None:

@@ -122,6 +122,19 @@ def test_problems_name_the_worker_and_the_reason() -> None:
     assert policy.problems(slots, {"b": {"kafka": "away"}}) == ["a is fatal: no topic", "b: kafka: away"]
 
 
+def test_each_problem_has_its_code() -> None:
+    """The worker's own word for it comes before that for its state; a start that takes its time is no error."""
+    slots = [
+        WorkerSlot("a", "a", state=SlotState.FATAL, last_error="no topic", error_code="ETLD-K004"),
+        WorkerSlot("b", "b", state=SlotState.FATAL, last_error="exit code 1"),
+        WorkerSlot("c", "c", state=SlotState.BACKOFF, last_error="killed by SIGKILL"),
+        WorkerSlot("d", "d", state=SlotState.STARTING),
+    ]
+    faults = {"e": {"kafka": "away", "webhook ops": "away", "odd": "?"}}
+    codes = [code for _, code in policy.explained(slots, faults)]
+    assert codes == ["ETLD-K004", "ETLD-W004", "ETLD-W003", "", "ETLD-K001", "ETLD-A001", ""]
+
+
 def test_silence_is_told_before_it_is_a_hang() -> None:
     """Only of those that run: a worker that starts or stops is a problem by its state already."""
     running = at(WORK, SlotState.RUNNING, pid=1, heard=10.0)

@@ -176,6 +176,18 @@ def test_what_a_worker_complained_of_outlives_it() -> None:
     assert slot.last_error == "no such topic"
 
 
+def test_a_code_goes_with_its_complaint() -> None:
+    """What is said of how the process ended takes no code over from what it had complained of before."""
+
+    def complains(slot: WorkerSlot, _now: float) -> WorkerSlot:
+        return machine.complained(slot, "no such topic", "ETLD-K012")
+
+    said = live([(0, spawn, S.STARTING, None), (0, complains, S.STARTING, None), (0, exit_with(1), S.BACKOFF, None)])
+    assert said.error_code == "ETLD-K012"
+    killed = live([(0, spawn, S.STARTING, None), (0, complains, S.STARTING, None), (0, exit_with(-9), S.BACKOFF, None)])
+    assert (killed.last_error, killed.error_code) == ("killed by SIGKILL", "")
+
+
 @pytest.mark.parametrize(
     ("history", "when"),
     [
