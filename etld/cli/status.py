@@ -37,7 +37,7 @@ def command(config_path: Path | None, cluster: bool, as_json: bool, watch: bool,
             except Unreachable as away:  # it may come back: what it said last stays in sight
                 shown = f"{last}\n\n! {away}".lstrip() if screen else ""
                 if not screen:
-                    click.echo(f"etld: {away}", err=True)
+                    click.echo(f"etld: {away.with_code()}", err=True)
             if screen:
                 click.echo("\033[H\033[2J", nl=False)
             if shown:

@@ -39,7 +39,7 @@ def run() -> int:
         if state is not None:
             handover.check(state, kinds, config)
     except EtldError as error:
-        for line in str(error).splitlines():
+        for line in error.with_code().splitlines():
             sys.stderr.write(f"etld: {line}\n")
         return error.exit_code
     return 0

@@ -139,7 +139,7 @@ def _counts(path: Path | None) -> dict[str, dict[str, int]] | None:
         with open_service(path) as service:
             return service.rule_counts()
     except Unreachable as error:
-        click.echo(f"etld: without numbers: {error}", err=True)
+        click.echo(f"etld: without numbers: {error.with_code()}", err=True)
         return None
 
 

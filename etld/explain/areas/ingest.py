@@ -80,8 +80,8 @@ AREA = Area(
         "ETLD-H008",
         "The request took too long to come",
         meaning=(
-            "Headers or body did not arrive within the time of `[ingest]`, because the client stalls or the line is "
-            "very slow."
+            "Headers or body did not arrive within `ingest.header_timeout` or `ingest.body_timeout`, because the "
+            "client stalls or the line is very slow."
         ),
         remedy="Send it again, in smaller batches. An event_id or Idempotency-Key makes that safe.",
         words={"http": ("timeout",)},
@@ -176,7 +176,7 @@ AREA = Area(
         "A write key is needed",
         meaning="`ingest.keys_file` is set, and the request shows no key.",
         remedy=(
-            "Send the key as the user name of Basic authentication, as `Authorization: Bearer KEY`, or as Segment's "
+            "Send it as `X-Write-Key: KEY`, `Authorization: Bearer KEY`, the user of HTTP Basic, or as Segment's "
             "`writeKey`. `etld keys new NAME` makes one."
         ),
         words={"http": ("no_key",)},
@@ -221,10 +221,8 @@ AREA = Area(
     Entry(
         "ETLD-H024",
         "Too many connections are open",
-        meaning="The worker holds as many connections as `[ingest]` allows.",
-        remedy=(
-            "Let clients keep connections and reuse them, close idle ones, raise the limit, or `etld scale ingest N`."
-        ),
+        meaning=("A process of ingest holds `ingest.max_connections` of them."),
+        remedy=("Let clients keep connections and reuse them, raise the limit, or `etld scale ingest N`."),
         words={"http": ("too_many_connections",)},
     ),
     Entry(
@@ -314,12 +312,9 @@ AREA = Area(
     ),
     Entry(
         "ETLD-H033",
-        "The certificate of ingest needs care",
-        meaning=(
-            "The certificate in `ingest.tls_cert_file` ends soon or has ended, or a new one in the file cannot be "
-            "used, so the old one still is."
-        ),
-        remedy="Renew it; the file is read again by itself when it changes.",
+        "The certificate of ingest ends",
+        meaning=("The certificate in `ingest.tls_cert_file` ends soon, or has ended, so that clients refuse it."),
+        remedy=("Put a new one and its key in their places, then `etld reload`."),
         words={"fault": ("certificate",)},
     ),
 )

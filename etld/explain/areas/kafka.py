@@ -59,13 +59,13 @@ AREA = Area(
         "ETLD-K005",
         "A partition is halted",
         meaning=(
-            "What Kafka has does not go on where the positions in PostgreSQL end, and going on regardless would lose "
-            "or repeat events. Other partitions go on. The fault's text names the partition and the reason: "
-            "TOPIC_RECREATED, OFFSET_LOST or OFFSET_BEYOND."
+            "What Kafka has does not go on where the positions in PostgreSQL end, and going on regardless would "
+            "lose or repeat events. Other partitions go on. The fault's text names the partition and the reason: "
+            "the topic was made anew (ETLD-K006), records are gone (ETLD-K007), or it ends too early (ETLD-K008)."
         ),
         remedy=(
-            "Read the entry of the reason, find out what happened to the topic, then `etld resume processor --from "
-            "low TOPIC:PARTITION` gives up what is missing and goes on."
+            "Find out what happened to the topic. `etld resume processor --from low TOPIC:PARTITION` then gives "
+            "up what is missing and goes on."
         ),
         words={"fault": ("partitions",)},
     ),
@@ -147,8 +147,8 @@ AREA = Area(
         "A topic does not exist",
         meaning="The topic was deleted, or its name is misspelt or lacks the `kafka.prefix`.",
         remedy=(
-            "`etld status` lists event types; their topics are `event_<type>` unless `[event_types.<type>] topic` "
-            "says otherwise. `etld restart setup` makes what is missing."
+            "`etld config show` has the topics: `event_<type>`, unless `[event_types.<type>] topic` says "
+            "otherwise. `etld restart setup` makes what is missing."
         ),
     ),
     Entry(

@@ -39,8 +39,9 @@ AREA = Area(
             "It comes again after a pause that grows."
         ),
         remedy=(
-            '`etld logs WORKER` shows its last words. A "killed by SIGKILL" that nobody sent is the kernel\'s: look at'
-            " `dmesg`, and give the machine memory or the worker `max_memory`."
+            '`etld logs WORKER` shows its last words. A "killed by SIGKILL" that nobody sent is the kernel\'s: '
+            "look at `dmesg`, give the machine memory, or lower `supervisor.max_memory`, past which a worker is "
+            "replaced between two batches."
         ),
         words={"fault": ("down",)},
     ),
