@@ -11,8 +11,8 @@ AREA = Area(
         "ETLD-U001",
         "A file of the console's users or tokens is wrong",
         meaning=(
-            "`console.users_file` or `console.tokens_file` cannot be read or has an entry that the commands do not "
-            "write. The entries of before hold until it is mended."
+            "`console.users_file` or `console.tokens_file` cannot be read, or has an entry that the commands do "
+            "not write. Until it is mended nobody in it may come in."
         ),
         remedy="Mend the line, or make entries by `etld console user add` and `etld console token add`.",
         words={

@@ -42,12 +42,12 @@ AREA = Area(
     ),
     Entry(
         "ETLD-F004",
-        "Something of a forgotten subject is left over",
-        meaning=("Records that were read again, or letters, of a subject who was forgotten could not be removed yet."),
-        remedy=(
-            "The fault's text names what is in the way; it is tried again. `etld forget` for the same subject "
-            "finishes it at once."
+        "An erasure has come to no end",
+        meaning=(
+            "Somebody began an erasure, and it has neither gone on nor ended for long. The fault's text has its "
+            "number and who began it."
         ),
+        remedy=("Give the same `etld forget` again: it goes on from there."),
         words={"fault": ("erasure",)},
     ),
     Entry(

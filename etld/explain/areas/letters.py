@@ -179,28 +179,31 @@ AREA = Area(
         "ETLD-D012",
         "The corrector cannot go on with repairs",
         meaning=(
-            "A round of repairs failed as a whole, most often because PostgreSQL does not answer or the rules cannot "
-            "be loaded. It is tried again, and letters stay as they are."
+            "A round of repairs failed as a whole, most often because PostgreSQL or the schema registry does not "
+            "answer. It is tried again, and letters stay as they are."
         ),
-        remedy="The message has the reason; `etld config check` tries the rules.",
+        remedy=("The message has the reason, or the log of the corrector (`etld logs corrector`)."),
         words={"fault": ("corrector",)},
     ),
     Entry(
         "ETLD-D013",
-        "Letters are being tried in a process of their own",
+        "Dead letters are searched for one that ends the worker",
         meaning=(
-            "A letter may have ended a corrector, so letters are tried in a child process first, or that cannot be "
-            "done right now."
+            "A corrector ended while it worked on these letters, so each is tried in a process of its own before "
+            "it is repaired. That takes a moment, and the others go on."
         ),
-        remedy="Nothing, if it passes. If it stays, the message tells what cannot be had (a process, memory).",
+        remedy=(
+            "Nothing: what is found is parked (ETLD-D009). If it lasts, the text tells what cannot be had for the"
+            " search."
+        ),
         words={"fault": ("trials",)},
     ),
     Entry(
         "ETLD-D014",
-        "A hook takes too long or ends the process",
+        "A hook rests, since it hangs",
         meaning=(
-            "A hook of `[[corrector.rules]]` did not return within its limit. It is left alone for a while, and "
-            "letters go on to the next rule."
+            "A hook of `[[corrector.rules]]` did not return within its limit several times in a row, so it is not"
+            " called for a while. Its letters wait."
         ),
         remedy="Mend the hook, then `etld restart corrector`.",
         words={"fault": ("hooks",)},

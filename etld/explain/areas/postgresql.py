@@ -216,8 +216,8 @@ AREA = Area(
         "ETLD-P022",
         "Partitions of the events cannot be kept up",
         meaning=(
-            "The partition for the coming time cannot be made, or tables are not as they were left: a lock that is "
-            "held for long, a missing right, a partition that was detached by hand."
+            "The partition for the coming time cannot be made: a lock that is held for long, a missing right, or "
+            "a table in the way. There are partitions for some time ahead, so there is time to mend it."
         ),
         remedy="The message has the reason; it is tried again. Look for long transactions in `pg_stat_activity`.",
         words={"fault": ("storage",)},

@@ -35,10 +35,10 @@ AREA = Area(
     ),
     Entry(
         "ETLD-M004",
-        "A summary has a fault",
+        "A summary is not kept up to date",
         meaning=(
-            "One or more summaries cannot be kept: the table was changed or is in the way, or the definition does not"
-            " fit its schema any more. The others go on."
+            "The table of a summary is in the way, was changed, or cannot be made, so nothing is counted into it;"
+            " the text has the reason. The others go on, and this one is tried again."
         ),
         remedy="Mend what the text names, then `etld restart aggregator`.",
         words={"fault": ("summaries",)},
