@@ -147,7 +147,7 @@ def _kinds(config: Config, only: tuple[str, ...]) -> list[EventType]:
         if ((name in only) if only else settings.accept)
     ]
     if not kinds:
-        raise UsageError("no event type to make events of: none is configured that clients may send", code="ETLD-X002")
+        raise UsageError("no event type to make events of: none is configured that clients may send", code="ETLD-X011")
     return kinds
 
 

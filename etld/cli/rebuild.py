@@ -74,7 +74,7 @@ def command(
             if begin is not None:
                 record.ask(conn, event_types or list(target.config.event_types), since, keep_replaced=not drop_replaced)
             elif all(one.state == "kept" for one in record.on_record(conn)):
-                raise UsageError("no rebuild is under way: --from TIME|earliest begins one", code="ETLD-T006")
+                raise UsageError("no rebuild is under way: --from TIME|earliest begins one", code="ETLD-T010")
         _run(target)
     except OperationalError as error:
         raise unreachable(error) from error
@@ -103,7 +103,7 @@ def _cancel(conn: Connection) -> None:
 
     under_way = [one.event_type for one in record.on_record(conn) if one.state != "kept"]
     if not under_way:
-        raise UsageError("no rebuild is under way", code="ETLD-T006")
+        raise UsageError("no rebuild is under way", code="ETLD-T010")
     record.cancel(conn)
     # Whoever is at work sees it, and lets go.
     deadline = time.monotonic() + _CANCEL_WITHIN

@@ -81,4 +81,10 @@ AREA = Area(
         ),
         remedy="`etld status` shows the address. `--url` names another one.",
     ),
+    Entry(
+        "ETLD-X011",
+        "No event type takes sample events",
+        meaning="No event type of the configuration is one that clients may send (`accept`).",
+        remedy="Add one with `etld new-type NAME`, or set `accept = true` in its table.",
+    ),
 )

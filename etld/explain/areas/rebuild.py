@@ -75,4 +75,10 @@ AREA = Area(
         meaning="`etld reconcile` runs once at a time from the console, since it reads the whole table.",
         remedy="Wait for its verdict.",
     ),
+    Entry(
+        "ETLD-T010",
+        "No rebuild is under way",
+        meaning="There is nothing to go on with or to give up: the last one is done, or none was begun.",
+        remedy="`etld rebuild EVENT_TYPE --from TIME` begins one.",
+    ),
 )
