@@ -164,11 +164,8 @@ AREA = Area(
     Entry(
         "ETLD-H018",
         "The Idempotency-Key cannot be used",
-        meaning="It is empty, too long, or holds other signs than visible ASCII.",
-        remedy=(
-            "Send a key of up to the length that the message names, such as a UUID, and the same one when the request"
-            " is repeated."
-        ),
+        meaning=("It is empty, or longer than the message says."),
+        remedy=("Send a shorter key, such as a UUID, and the same one when the request is repeated."),
         words={"http": ("bad_idempotency_key",)},
     ),
     Entry(

@@ -54,8 +54,7 @@ AREA = Area(
             "record has no value, is too short, or is something else, such as plain JSON."
         ),
         remedy=(
-            "Let producers write through a registry's serializer, or send events to ingest instead. Where a topic "
-            "carries JSON say so in `[event_types.<type>]`."
+            "Let producers write through a registry's serializer (docs/producers.md), or send events to ingest instead."
         ),
         words={
             "letter": (
