@@ -87,5 +87,5 @@ def _told(entry: Entry) -> Iterator[str]:
 
 def _filled(text: str) -> list[str]:
     width = min(room() or _WIDEST, _WIDEST)
-    inset = {"initial_indent": "  ", "subsequent_indent": "  "}
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False, **inset)
+    lines = textwrap.wrap(text, width - 2, break_long_words=False, break_on_hyphens=False)
+    return [f"  {line}" for line in lines]
