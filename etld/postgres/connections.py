@@ -123,7 +123,7 @@ def connect(dsn: str, **options: Unpack[ConnectionOptions]) -> Connection:
     Raises psycopg.OperationalError, with an SQLSTATE when waiting does not mend it.
     """
     try:
-        conn = connection_class(options).connect(conninfo(dsn, options), autocommit=True)
+        conn = connection_class(options).connect(conninfo_now(dsn, options), autocommit=True)
     except psycopg.OperationalError as error:
         explain(error)
         raise
@@ -167,6 +167,13 @@ def conninfo(dsn: str, options: ConnectionOptions) -> str:
         "client_encoding": "UTF8",
     }
     return make_conninfo(**{**_VANISHED, **given, **own})
+
+
+def conninfo_now(dsn: str, options: ConnectionOptions) -> str:
+    """As `conninfo`, without servers that do not answer at this moment."""
+    given: dict[str, Any] = conninfo_to_dict(conninfo(dsn, options))
+    servers.leave_out_the_dark(given)
+    return make_conninfo(**given)
 
 
 def _connect_timeout(given: str | None, options: ConnectionOptions) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from etld.postgres.connections import TimedConnection, configure, connection_class, conninfo, explain
+from etld.postgres.connections import TimedConnection, configure, connection_class, conninfo_now, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,8 @@ class Pool:
         self._patience = patience
         self._failure: psycopg.OperationalError | None = None
         self._pool: ConnectionPool[TimedConnection] = ConnectionPool(
-            conninfo(dsn, options),
+            # Asked anew for each connection: which servers answer may have changed.
+            partial(conninfo_now, dsn, options),
             connection_class=_noting(connection_class(options), self._failed),
             kwargs={"autocommit": True},
             min_size=0,

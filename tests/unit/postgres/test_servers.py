@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from etld.postgres import servers
+from etld.util.ports import free_port
 
 
 def led_to(host: str, port: int, hostaddr: str = "") -> Any:
@@ -52,3 +56,36 @@ def test_addresses_go_with_their_names() -> None:
     given = conninfo_to_dict(dsn)
     servers.last_first(given)
     assert given["hostaddr"] == "10.0.0.2,10.0.0.1"
+
+
+def test_a_dark_server_is_not_asked() -> None:
+    """It would hold the caller up, also behind a standby that takes no writes; with nobody else there it is asked."""
+    with dark() as one, dark() as other, socket.create_server(("127.0.0.1", 0)) as there:
+        port = there.getsockname()[1]
+        given = conninfo_to_dict(f"host=127.0.0.1,127.0.0.1,127.0.0.1 port={one},{port},{other}")
+        servers.leave_out_the_dark(given)
+        assert (given["host"], given["port"]) == ("127.0.0.1,127.0.0.1", f"{port},{other}")
+        given = conninfo_to_dict(f"host=127.0.0.1,127.0.0.1 port={one},{other}")
+        servers.leave_out_the_dark(given)
+        assert given["port"] == f"{one},{other}"
+
+
+def test_who_refuses_is_not_dark() -> None:
+    """Nor is a socket's directory, a name that nobody knows, or one that stands alone."""
+    for dsn in (f"host=127.0.0.1,b port={free_port()},2", "host=/run/a,b", "host=a.invalid,b port=1,2", "host=alone"):
+        given = conninfo_to_dict(dsn)
+        servers.leave_out_the_dark(given)
+        assert given == conninfo_to_dict(dsn)
+
+
+@contextmanager
+def dark() -> Iterator[int]:
+    """A port whose queue of connections is full: the kernel drops what else wants to come in."""
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            caller = waiting.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
