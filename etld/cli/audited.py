@@ -101,7 +101,7 @@ class _Note:
 
     def tell(self) -> None:
         if self._problem:
-            click.echo(f"etld: etld.audit does not have this: {self._problem}", err=True)
+            click.echo(f"etld: it is done, and is not in the audit (the table etld.audit): {self._problem}", err=True)
 
     def failed(self, problem: str) -> None:
         self._problem = problem
