@@ -5,6 +5,7 @@ What they had in the summaries is kept, and the ledger counts them, in the trans
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from etld.summaries import expired
 from etld.summaries.live import NotYet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from etld.postgres.connections import Connection
@@ -44,8 +45,14 @@ class Books:
     fence: Callable[[Connection], None]
 
 
-def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[float], object]) -> bool:
-    """Drop the oldest partition; False when others hold it, or another daemon is at it.
+#: Has a table rows that are to stay? Asked while nothing comes into it.
+Spared = Callable[["Connection", "Composable"], bool]
+
+
+def drop(
+    conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[float], object], spared: Spared
+) -> bool:
+    """Drop the oldest partition; False when others hold it, another daemon is at it, or rows of it are `spared`.
 
     A batch waits 0.3 s at most for a try. Raises `NotYet` while a summary does not know its rows yet, and what
     `books.fence` raises.
@@ -61,6 +68,8 @@ def drop(conn: Connection, books: Books, leaf: EventPartition, pause: Callable[[
         except DatabaseError as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
+            return False
+        if spared(conn, leaf.table):
             return False
         expired.keep(conn, books.stream, books.summaries, source=leaf.table)
         counted = _counted(conn, leaf.table, SQL("true"))

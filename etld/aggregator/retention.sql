@@ -11,3 +11,12 @@ DELETE FROM etld.event_partition WHERE name = %(name)s
 
 -- name: is_first
 SELECT name = %(name)s FROM etld.event_partition WHERE name <> %(late)s ORDER BY lower NULLS FIRST LIMIT 1
+
+-- name: hold
+UPDATE etld.event_partition
+SET held_since = coalesce(held_since, now())
+WHERE name = %(name)s
+RETURNING held_since, now()
+
+-- name: let_go
+UPDATE etld.event_partition SET held_since = NULL WHERE held_since IS NOT NULL

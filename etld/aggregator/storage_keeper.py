@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from etld.aggregator import retention
+from etld.aggregator.lake_hold import LakeHold
 from etld.aggregator.retention import Books
 from etld.postgres import connections, privileges
 from etld.postgres.access import access
@@ -46,6 +47,7 @@ _PATIENCE = 15
 _LATER = 900.0
 _RANGES_EVERY = 20.0
 _NEVER = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class StorageKeeper:
@@ -59,6 +61,7 @@ class StorageKeeper:
         self._thread: threading.Thread | None = None
         self._conn: Connection | None = None
         self._put_off = 0
+        self._hold = LakeHold(worker, "")
         self._ranges = BlockRanges()
         self._ranges_at = 0.0
         #: Until when rows of an event type are gone from a table.
@@ -68,6 +71,7 @@ class StorageKeeper:
         """Begin, unless that is done."""
         if self._thread is None:
             books = Books(stream, self._summaries, lambda conn: self._leases.fence(conn, STORAGE))
+            self._hold = LakeHold(self._worker, stream.cluster_id)
             self._thread = threading.Thread(target=self._run, args=(books,), name="storage", daemon=True)
             self._thread.start()
 
@@ -108,6 +112,7 @@ class StorageKeeper:
         else:
             self._tell(_FAULT, None)
             self._tell(_RETENTION, None)
+            self._worker.gauge("event_partitions_held", None)
         if partitioned:
             self._show(catalog.read(conn))
 
@@ -122,7 +127,7 @@ class StorageKeeper:
                 self._tell(_RETENTION, f"events whose time is over stay for now: {error}")
         else:
             self._put_off = 0
-            self._tell(_RETENTION, None)
+            self._tell(_RETENTION, self._hold.problem)
             if gone and self._worker.config.postgres.migration_dsn:
                 self._grant(conn)
         self._tell(_FAULT, problem)
@@ -169,19 +174,35 @@ class StorageKeeper:
 
     def _expire(self, conn: Connection, books: Books, now: datetime, leaves: list[EventPartition]) -> int:
         """Take away what is to go; how many partitions, and tables that had such rows."""
-        gone = 0
-        kept = self._worker.config.storage.retention
-        if kept is not None:
-            end = now - timedelta(seconds=kept)
-            while (old := _oldest(leaves)) is not None and old.upper <= end and not self._stop.is_set():
-                if not retention.drop(conn, books, old, self._stop.wait):
-                    break
-                log.info("dropped partition %s: its events were accepted before %s", old.name, old.upper)
-                leaves, gone = catalog.read(conn), gone + 1
+        leaves, gone = self._drop(conn, books, now, leaves)
         for table in _tables(leaves):
             for name, seconds in self._ends(table):
                 gone += self._delete(conn, books, table, name, now - timedelta(seconds=seconds))
         return gone
+
+    def _drop(
+        self, conn: Connection, books: Books, now: datetime, leaves: list[EventPartition]
+    ) -> tuple[list[EventPartition], int]:
+        """Drop the partitions that are to go; those that are left, and how many went."""
+        kept = self._worker.config.storage.retention
+        # Nothing is older than that, so nothing goes.
+        end = now - timedelta(seconds=kept) if kept is not None else _EVER
+        gone, held = 0, False
+        while (old := _oldest(leaves)) is not None and old.upper <= end and not self._stop.is_set():
+            held = self._hold.holds(conn, old)
+            if held or not retention.drop(conn, books, old, self._stop.wait, self._spared):
+                break
+            log.info("dropped partition %s: its events were accepted before %s", old.name, old.upper)
+            leaves, gone = catalog.read(conn), gone + 1
+        if not held:
+            self._hold.let_go(conn)
+        waiting = sum(leaf.upper <= end for leaf in leaves if leaf.name != catalog.LATE) if held else 0
+        self._worker.gauge("event_partitions_held", waiting if self._worker.config.lake.hold_partitions else None)
+        return leaves, gone
+
+    def _spared(self, conn: Connection, table: Composable) -> bool:
+        proof = self._hold.proof(conn)
+        return proof is not None and proof.lacks(conn, table)
 
     def _ends(self, table: _Table) -> Iterator[tuple[str, float]]:
         """The event types ("": all) whose rows go before their table does, and after how many seconds."""
@@ -198,12 +219,16 @@ class StorageKeeper:
         later = timedelta(seconds=0 if table.name == catalog.LATE else _LATER)
         if (table.begin is not None and table.begin >= end) or (done is not None and end < done + later):
             return 0
-        which = retention.before(end, table.untold)
+        old = which = retention.before(end, table.untold)
         if name:
-            which = SQL("e.event_type = {} AND {}").format(Literal(name), which)
+            old = which = SQL("e.event_type = {} AND {}").format(Literal(name), old)
+        proof = self._hold.proof(conn)
+        if proof is not None:
+            which = SQL("{} AND {}").format(old, proof.has)
         rows = sum(retention.delete(conn, books, table.table, which, lambda: not self._stop.is_set()))
         self._done[table.name, name] = end
-        if table.end is not None and table.end <= end and table.name != catalog.LATE:
+        over = table.end is not None and table.end <= end and table.name != catalog.LATE
+        if over and (proof is None or not proof.lacks(conn, table.table, old)):
             self._done[table.name, name] = _NEVER
         if rows:
             log.info("deleted %d events%s that were accepted before %s", rows, f" of {name}" if name else "", end)

@@ -68,7 +68,7 @@ def _done(conn: Connection, event_type: str, since: datetime) -> int:
     """Order it, and wait until it is done; how many rows went in."""
     from etld.postgres import statements
 
-    sql = statements.load("etld.lake", "backfill")
+    sql = statements.load("etld.sinks.iceberg", "backfill")
     who = asking.console_user() or asking.system_user()
     conn.execute(sql.order, {"event_type": event_type, "accepted_from": since, "who": who})
     told: Any = None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from etld.sinks.postgres.view_columns import ViewColumn
     from etld.worker import Worker
 
-_SQL = statements.load(__package__, "backfill")
+_SQL = statements.load("etld.sinks.iceberg", "backfill")
 _COMMA = SQL(", ")
 _STEP = dt.timedelta(days=1)
 _AT_ONCE = 50_000

@@ -6,7 +6,6 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from etld.config import names
 from etld.erasure.arrival import Erasures
 from etld.errors import EtldError
 from etld.lake.backfill import Backfill
@@ -14,6 +13,7 @@ from etld.lake.forgotten import ForgottenRows
 from etld.postgres import beside, statements
 from etld.postgres.errors import DatabaseError
 from etld.sinks.iceberg import mirror, positions
+from etld.sinks.iceberg.counting import RowCounter
 from etld.sinks.iceberg.errors import is_of_the_world
 from etld.sinks.iceberg.opening import open_table
 from etld.sinks.iceberg.table import columns_of
@@ -34,6 +34,8 @@ _SQL = statements.load(__package__, "keeper")
 _LOOK_EVERY, _FILES_EVERY, _ORPHANS_EVERY = 5.0, 300.0, 86_400.0
 _FIRST_FILES, _FIRST_ORPHANS = 60.0, 900.0
 _LONGEST_PAUSE = 60.0
+# To count rows takes a twentieth of the time at most.
+_COUNT_SHARE = 20.0
 # What was read before an erasure, and is committed after it, is so much later at most, beside commit_every.
 _SETTLE = 60.0
 #: The table's property that says up to which change the erasures are carried out in it.
@@ -47,6 +49,8 @@ class LakeKeeper(BesideThread):
         super().__init__("upkeep")
         self._worker = worker
         self._erasures = Erasures(worker.config.erasure_key_path)
+        self._counter = RowCounter()
+        self._next_count = 0.0
         #: The change that was seen, and when (monotonic).
         self._seen = (0, 0.0)
         # A worker that begins has more urgent things to do.
@@ -88,7 +92,7 @@ class LakeKeeper(BesideThread):
         self._backfill(conn, table, upkeep)
         now = time.monotonic()
         if now >= self._next_files:
-            self._files(table, upkeep)
+            self._files(conn, table, upkeep)
             self._tell(conn, table)
             self._next_files = time.monotonic() + _FILES_EVERY
         if now >= self._next_orphans:
@@ -96,6 +100,7 @@ class LakeKeeper(BesideThread):
             if swept:
                 log.info("deleted %d files of %s that no snapshot has", swept, table.title)
             self._next_orphans = time.monotonic() + _ORPHANS_EVERY
+        self._count(conn, table)
 
     def _backfill(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
         """Do what `etld lake backfill` has ordered."""
@@ -114,16 +119,33 @@ class LakeKeeper(BesideThread):
         now = table.load()
         if now.current_snapshot() is not None:
             event_type = self._worker.event_type or ""
-            book = positions.group(now, f"{names.LAKE}{event_type}")
-            mirror.write_table(conn, event_type, mirror.LakeState.of(table.title, now, book))
+            mirror.write_table(conn, event_type, mirror.LakeState.of(table.title, now, {}))
 
-    def _files(self, table: LakeTable, upkeep: Upkeep) -> None:
+    def _count(self, conn: Connection, table: LakeTable) -> None:
+        """Count the rows by partition of the topic, for who compares them with the positions, once there are others."""
+        began = time.monotonic()
+        if began < self._next_count:
+            return
+        event_type = self._worker.event_type or ""
+        noted = mirror.counted_snapshot(conn, event_type)
+        if noted is None or noted[0] == noted[1]:
+            return
+        now = table.load()
+        snapshot = now.current_snapshot()
+        if snapshot is not None:
+            rows = self._counter.count(now)
+            mirror.write_counts(conn, event_type, snapshot.snapshot_id, rows, positions.expected(now))
+        self._next_count = time.monotonic() + _COUNT_SHARE * (time.monotonic() - began)
+
+    def _files(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
         retention = self._worker.config.lake.retention
         gone = upkeep.drop_older(retention) if retention is not None else 0
         less = upkeep.compact()
         old = upkeep.expire_snapshots()
+        told = f"{less} files less, {gone} rows and {old} snapshots expired"
         if gone or less or old:
-            log.info("%s: %d files less, %d rows and %d snapshots expired", table.title, less, gone, old)
+            log.info("%s: %s", table.title, told)
+        mirror.write_upkeep(conn, self._worker.event_type or "", told)
 
     def _forget(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
         """Carry out erasures, once all that was read before them is committed."""

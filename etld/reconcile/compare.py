@@ -73,7 +73,13 @@ def compare(
 
 
 def _lake(counts: Counts, report: Report) -> Iterable[str]:
+    topics = {
+        row.consumer_group.removeprefix(LAKE): row.topic
+        for row in counts.positions
+        if row.consumer_group.startswith(LAKE)
+    }
     for one in counts.lake:
+        partitions = [row for row in counts.lake_partitions if row.event_type == one.event_type]
         report.lake.append(
             {
                 "table": one.table,
@@ -82,13 +88,26 @@ def _lake(counts: Counts, report: Report) -> Iterable[str]:
                 "files": one.files,
                 "bytes": one.bytes,
                 "committed_at": one.committed_at.isoformat(),
+                "counted_at": min((row.counted_at.isoformat() for row in partitions), default=None),
+                "partitions": [
+                    {"partition": row.partition, "rows": row.rows, "expected": row.expected} for row in partitions
+                ],
             }
         )
-        if one.rows != one.expected:
-            yield (
-                f"the lake's {one.table} has {one.rows} rows, and the positions of the same snapshot account for"
-                f" {one.expected} ({one.rows - one.expected:+d}): rows were added or deleted by somebody else"
-            )
+        off = [row for row in partitions if row.rows != row.expected]
+        for row in off:
+            where = f"{topics.get(one.event_type, one.event_type)}:{row.partition}"
+            yield f"{where}: the lake's {one.table} has {row.rows} rows of it{_not_as_expected(row.rows, row.expected)}"
+        # Those were counted a while ago, perhaps.
+        if one.rows != one.expected and not any(row.snapshot_id == one.snapshot_id for row in off):
+            yield f"the lake's {one.table} has {one.rows} rows{_not_as_expected(one.rows, one.expected)}"
+
+
+def _not_as_expected(rows: int, expected: int) -> str:
+    return (
+        f", and the positions of the same snapshot account for {expected} ({rows - expected:+d}): rows were added or"
+        " deleted by somebody else"
+    )
 
 
 def _table(counts: Counts) -> Iterable[str]:

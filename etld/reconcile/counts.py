@@ -39,6 +39,21 @@ class LetterCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class LakePartitionCounts:
+    """Rows of a table of the lake by number of the partition: those in its files, and as many as the positions say.
+
+    Both are of the snapshot `snapshot_id`.
+    """
+
+    event_type: str
+    partition: int
+    rows: int
+    expected: int
+    snapshot_id: int
+    counted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LakeCounts:
     """A table of the lake as of a snapshot: its rows, and as many as the positions in that snapshot account for."""
 
@@ -49,6 +64,7 @@ class LakeCounts:
     files: int
     bytes: int
     committed_at: datetime
+    snapshot_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,7 @@ class Counts:
     outbox: int
     letters: LetterCounts
     lake: Sequence[LakeCounts] = ()
+    lake_partitions: Sequence[LakePartitionCounts] = ()
 
 
 def read_counts(conn: Connection, cluster_id: str) -> Counts:
@@ -85,6 +102,7 @@ def read_counts(conn: Connection, cluster_id: str) -> Counts:
             int(outbox[0]) if outbox else 0,
             _read_letter_counts(conn),
             [LakeCounts(*row) for row in conn.execute(_SQL.lake)],
+            [LakePartitionCounts(*row) for row in conn.execute(_SQL.lake_partitions)],
         )
 
 

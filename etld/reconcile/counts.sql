@@ -1,7 +1,12 @@
 -- name: lake
-SELECT event_type, name, row_count, expected_rows, file_count, byte_count, committed_at
+SELECT event_type, name, row_count, expected_rows, file_count, byte_count, committed_at, snapshot_id
 FROM etld.lake_table
 ORDER BY event_type
+
+-- name: lake_partitions
+SELECT event_type, partition, row_count, expected_rows, snapshot_id, counted_at
+FROM etld.lake_partition
+ORDER BY event_type, partition
 
 -- name: letters_by_state
 SELECT state, count(*) FROM etld.dead_letter GROUP BY 1

@@ -11,7 +11,8 @@ class Report:
     """The state of every partition, and what does not add up; `differences` are sentences.
 
     `summaries`: [{"name", "equal"}], where None stands for "not caught up yet". `lake`: the tables, as their workers
-    have last committed them: [{"table", "event_type", "rows", "files", "bytes", "committed_at"}].
+    have last committed them: [{"table", "event_type", "rows", "files", "bytes", "committed_at", "counted_at",
+    "partitions"}], with the rows that were counted in the files then: [{"partition", "rows", "expected"}].
     """
 
     partitions: list[dict[str, Any]] = field(default_factory=list)

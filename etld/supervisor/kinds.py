@@ -101,6 +101,8 @@ def load_object(reference: str) -> Any:
 
 
 _SERVERS = ("kafka", "postgres", "schema_registry", "node_id")
+#: For how long they know ids.
+_WINDOW = "storage.dedup_window"
 
 
 def _once(_config: Config) -> Counts:
@@ -113,13 +115,13 @@ def _processors(config: Config) -> Counts:
 
 def _processor_restart(_config: Config, event_type: str | None) -> Iterable[str]:
     own = ("topic", "transform", "event_names", "unknown_fields", "sample")
-    return (*_SERVERS, "processor", "breaker", *(f"event_types.{event_type}.{key}" for key in own))
+    return (*_SERVERS, "processor", "breaker", _WINDOW, *(f"event_types.{event_type}.{key}" for key in own))
 
 
 def _aggregator_restart(config: Config, _event_type: str | None) -> Iterable[str]:
     types = sorted({name for summary in config.summaries.values() for name in summary.event_types})
     used = [f"event_types.{name}.{key}" for name in types for key in ("topic", "transform", "schema")]
-    return (*_SERVERS, "aggregator", "charts", "summaries", *used)
+    return (*_SERVERS, "aggregator", "charts", "summaries", _WINDOW, *used)
 
 
 def _lake(config: Config) -> Counts:
@@ -128,7 +130,7 @@ def _lake(config: Config) -> Counts:
 
 def _lake_restart(_config: Config, event_type: str | None) -> Iterable[str]:
     own = ("topic", "transform", "schema", "unknown_fields")
-    more = ("storage.dedup_window", "storage.erasure_key_file", "state_dir")
+    more = (_WINDOW, "storage.erasure_key_file", "state_dir")
     return (*_SERVERS, "lake", *more, *(f"event_types.{event_type}.{key}" for key in own))
 
 
@@ -194,6 +196,8 @@ _ALL: tuple[WorkerKind, ...] = (
         "running summaries and charts",
         lambda config: [(None, config.aggregator.workers)],
         restart=_aggregator_restart,
+        # It takes away what is kept no longer.
+        push=lambda *_: ("storage", "event_types", "lake.enabled", "lake.hold_partitions"),
         together=_records_aggregator,
     ),
     WorkerKind(
@@ -216,6 +220,7 @@ _ALL: tuple[WorkerKind, ...] = (
             "corrector",
             "breaker",
             "event_types",
+            "storage",
             *(f"ingest.{name}" for name in ("timezone", "max_age", "max_ahead")),
         ),
     ),
@@ -227,6 +232,8 @@ _ALL: tuple[WorkerKind, ...] = (
         _lake,
         # Not together with the others: they must not wait for storage that is away.
         restart=_lake_restart,
+        # Which is not theirs.
+        push=lambda *_: ("lake.hold_partitions",),
     ),
     WorkerKind(
         "ingest",

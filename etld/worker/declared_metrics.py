@@ -85,9 +85,13 @@ _METRICS = (
     ),
     DeclaredMetric("dead_letters_received", "counter", "Records read from the dead letter queue."),
     # The lake.
+    DeclaredMetric(
+        "event_partitions_held", "gauge", "Partitions whose time is over, and that stay until the lake has all of them."
+    ),
     DeclaredMetric("lake_rows", "gauge", "Rows of a table of the lake."),
     DeclaredMetric("lake_files", "gauge", "Data files of a table of the lake."),
     DeclaredMetric("lake_bytes", "gauge", "Bytes of those files."),
+    DeclaredMetric("lake_snapshots", "gauge", "States of a table of the lake that can still be read."),
     DeclaredMetric(
         "lake_newest_timestamp_seconds", "gauge", "When Kafka took the newest event that this worker has committed."
     ),

@@ -57,7 +57,9 @@ class LakeSection(Section):
     keep_snapshots: Annotated[Duration, at_least(3600, "1 h")] = quantity(
         "5 d", "Older states of a table can be read for so long."
     )
-
+    hold_partitions: bool = Field(
+        False, description="Does a partition of processed_events stay in PostgreSQL until the lake has all of it?"
+    )
     retention: Retention = quantity(
         FOREVER, 'Events are in the lake for so long after Kafka took them; "forever": for ever.'
     )

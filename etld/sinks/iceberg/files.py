@@ -20,7 +20,7 @@ from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.transforms import DayTransform, HourTransform, MonthTransform, Transform
 from pyiceberg.typedef import Record
 
-from etld.sinks.postgres.columns import ACCEPTED_AT, EVENT_ID
+from etld.sinks.postgres.columns import ACCEPTED_AT, EVENT_ID, PARTITION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,27 @@ def read_ids(io: FileIO, path: str) -> tuple[bytes, np.ndarray[Any, np.dtype[np.
     octets = bytes(memoryview(stored.buffers()[1])[16 * stored.offset : 16 * (stored.offset + len(stored))])
     accepted = found[ACCEPTED_AT].cast(pa.int64()).to_numpy()
     return octets, accepted
+
+
+def by_partition(numbers: pa.ChunkedArray | pa.Array) -> dict[int, int]:
+    """How many rows there are of each partition of the topic; -1: of rows that name none."""
+    values, counts = np.unique(pc.fill_null(numbers, -1).to_numpy(), return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def counts(table: Table, file: DataFile) -> dict[int, int]:
+    """How many rows a file has of each partition of the topic; raises whatever the storage raises.
+
+    Its bounds tell it where all are of one.
+    """
+    field_id = table.schema().find_field(PARTITION).field_id
+    bounds = [(found or {}).get(field_id) for found in (file.lower_bounds, file.upper_bounds)]
+    if bounds[0] is not None and bounds[0] == bounds[1] and not (file.null_value_counts or {}).get(field_id):
+        return {int.from_bytes(bounds[0], "little", signed=True): file.record_count}
+    with table.io.new_input(file.file_path).open() as source:
+        read = pq.ParquetFile(source)
+        names = {_field_id(field): field.name for field in read.schema_arrow}
+        return by_partition(read.read(columns=[names[field_id]]).column(0))
 
 
 def newest(file: DataFile, field_id: int) -> int:

@@ -28,9 +28,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class LakeState:
-    """A table as of one of its snapshots: rows, files and their bytes, and the positions that the snapshot carries.
+    """A table as of one of its snapshots, of which `snapshots` can be read: its rows, files and their bytes.
 
-    `removed` rows have left it on purpose, less those that came from PostgreSQL.
+    `expected`: as many rows as the positions in the snapshot account for. `book` are those of one consumer, if of any.
+    Of a commit of ours: how many `seconds` it took, and when its `newest` event was taken, in microseconds since 1970.
     """
 
     name: str
@@ -40,8 +41,11 @@ class LakeState:
     files: int
     bytes: int
     committed: int
-    removed: int
+    snapshots: int
+    expected: int
     book: Book
+    seconds: float | None = None
+    newest: int | None = None
 
     @classmethod
     def of(cls, name: str, table: Table, book: Book) -> LakeState:
@@ -50,14 +54,18 @@ class LakeState:
         assert snapshot is not None
         told = {} if snapshot.summary is None else snapshot.summary.additional_properties
         rows, files, size = (int(told.get(one, 0)) for one in ("total-records", "total-data-files", "total-files-size"))
-        moved = positions.moved(table)
-        sequence, gone = snapshot.sequence_number or 0, moved["expired"] + moved["forgotten"] - moved["backfilled"]
-        return cls(name, snapshot.snapshot_id, sequence, rows, files, size, snapshot.timestamp_ms, gone, book)
-
-    @property
-    def expected_rows(self) -> int:
-        """As many as the positions account for."""
-        return sum(one.stored + one.ended for one in self.book.values()) - self.removed
+        return cls(
+            name,
+            snapshot.snapshot_id,
+            snapshot.sequence_number or 0,
+            rows,
+            files,
+            size,
+            snapshot.timestamp_ms,
+            len(table.metadata.snapshots),
+            positions.expected(table).total(),
+            book,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +94,48 @@ def write_table(conn: Connection, event_type: str, state: LakeState) -> None:
             "snapshot": state.snapshot,
             "sequence": state.sequence,
             "rows": state.rows,
-            "expected": state.expected_rows,
+            "expected": state.expected,
             "files": state.files,
             "bytes": state.bytes,
             "committed": state.committed,
+            "snapshots": state.snapshots,
+            "newest": state.newest,
+            "seconds": state.seconds,
         },
     )
+
+
+def counted_snapshot(conn: Connection, event_type: str) -> tuple[int, int | None] | None:
+    """The newest snapshot that is noted, and the one whose rows were counted; None before there is one.
+
+    Raises psycopg errors.
+    """
+    row = conn.execute(_SQL.counted, {"event_type": event_type}).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def write_counts(
+    conn: Connection, event_type: str, snapshot: int, rows: Mapping[int, int], expected: Mapping[int, int]
+) -> None:
+    """Note the rows of a snapshot by number of the partition, and as many as are expected. Raises psycopg errors."""
+    numbers = sorted(rows.keys() | expected.keys())
+    with conn.transaction():
+        conn.execute(_SQL.forget_counts, {"event_type": event_type})
+        conn.execute(
+            _SQL.counts,
+            {
+                "event_type": event_type,
+                "snapshot": snapshot,
+                "partitions": numbers,
+                "rows": [rows.get(number, 0) for number in numbers],
+                "expected": [expected.get(number, 0) for number in numbers],
+            },
+        )
+
+
+def write_upkeep(conn: Connection, event_type: str, told: str) -> None:
+    """Note that the files were looked after, and what came of it. Raises psycopg errors."""
+    conn.execute(_SQL.upkeep, {"event_type": event_type, "told": told})
 
 
 def changed(conn: Connection, consumer: Consumer, book: Book) -> dict[Partition, Changed]:

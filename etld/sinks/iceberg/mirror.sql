@@ -23,11 +23,31 @@ WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND halted = ''
 
 -- name: table
 INSERT INTO etld.lake_table AS t
-    (event_type, name, snapshot_id, sequence, row_count, expected_rows, file_count, byte_count, committed_at)
+    (event_type, name, snapshot_id, sequence, row_count, expected_rows, file_count, byte_count, committed_at,
+    snapshot_count, newest_at, commit_seconds)
 VALUES (%(event_type)s, %(name)s, %(snapshot)s, %(sequence)s, %(rows)s, %(expected)s, %(files)s, %(bytes)s,
-    to_timestamp(%(committed)s / 1000.0))
+    to_timestamp(%(committed)s / 1000.0), %(snapshots)s, to_timestamp(%(newest)s::bigint / 1000000.0),
+    %(seconds)s::double precision)
 ON CONFLICT (event_type) DO UPDATE
 SET name = excluded.name, snapshot_id = excluded.snapshot_id, sequence = excluded.sequence,
     row_count = excluded.row_count, expected_rows = excluded.expected_rows, file_count = excluded.file_count,
-    byte_count = excluded.byte_count, committed_at = excluded.committed_at
+    byte_count = excluded.byte_count, committed_at = excluded.committed_at, snapshot_count = excluded.snapshot_count,
+    newest_at = greatest(t.newest_at, excluded.newest_at),
+    commit_seconds = coalesce(excluded.commit_seconds, t.commit_seconds)
 WHERE t.sequence <= excluded.sequence OR t.name <> excluded.name
+
+-- name: counted
+SELECT t.snapshot_id, (SELECT max(p.snapshot_id) FROM etld.lake_partition p WHERE p.event_type = t.event_type)
+FROM etld.lake_table t
+WHERE t.event_type = %(event_type)s
+
+-- name: forget_counts
+DELETE FROM etld.lake_partition WHERE event_type = %(event_type)s
+
+-- name: counts
+INSERT INTO etld.lake_partition (event_type, partition, row_count, expected_rows, snapshot_id)
+SELECT %(event_type)s, m.partition, m.rows, m.expected, %(snapshot)s
+FROM unnest(%(partitions)s::int[], %(rows)s::bigint[], %(expected)s::bigint[]) AS m (partition, rows, expected)
+
+-- name: upkeep
+UPDATE etld.lake_table SET upkeep_at = now(), upkeep_told = %(told)s WHERE event_type = %(event_type)s

@@ -10,7 +10,7 @@ from etld.sinks.iceberg.catalog import open_catalog
 from etld.sinks.iceberg.known_ids import TableIds
 from etld.sinks.iceberg.sink import IcebergSink, Side
 from etld.sinks.iceberg.table import LakeTable
-from etld.sinks.iceberg.writer import Committed, CommitWatch
+from etld.sinks.iceberg.writer import CommitWatch
 from etld.sinks.postgres import sink as postgres
 from etld.sinks.postgres.view_columns import view_name
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
     from etld.sinks.base import Consumer
+    from etld.sinks.iceberg.mirror import LakeState
     from etld.worker import Worker
 
 
@@ -41,15 +42,17 @@ class WorkerWatch(CommitWatch):
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    def committed(self, what: Committed) -> None:
+    def committed(self, state: LakeState) -> None:
         """See `CommitWatch`."""
-        table = what.state.name
-        self._worker.gauge("lake_rows", what.state.rows, table=table)
-        self._worker.gauge("lake_files", what.state.files, table=table)
-        self._worker.gauge("lake_bytes", what.state.bytes, table=table)
-        self._worker.observe("lake_commit_seconds", what.seconds)
-        if what.newest is not None:
-            self._worker.gauge("lake_newest_timestamp_seconds", what.newest / 1e6, table=table)
+        table = state.name
+        self._worker.gauge("lake_rows", state.rows, table=table)
+        self._worker.gauge("lake_files", state.files, table=table)
+        self._worker.gauge("lake_bytes", state.bytes, table=table)
+        self._worker.gauge("lake_snapshots", state.snapshots, table=table)
+        if state.seconds is not None:
+            self._worker.observe("lake_commit_seconds", state.seconds)
+        if state.newest is not None:
+            self._worker.gauge("lake_newest_timestamp_seconds", state.newest / 1e6, table=table)
 
     def conflict(self) -> None:
         """See `CommitWatch`."""

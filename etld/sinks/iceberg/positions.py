@@ -8,6 +8,7 @@ has the positions of that snapshot, and the records behind them are read again.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -108,25 +109,33 @@ def written(table: Metadata, consumer: Consumer, book: Book) -> str:
     return _text({**_groups(table), _group(consumer): own})
 
 
-def moved(table: Metadata) -> dict[str, int]:
-    """How many rows left the table on purpose, "expired" and "forgotten", or came from PostgreSQL, "backfilled"."""
-    return {"expired": 0, "forgotten": 0, "backfilled": 0, **_groups(table).get(_MOVED, {})}
+def moved(table: Metadata, what: str) -> Counter[int]:
+    """How many rows left the table on purpose, "expired" or "forgotten", or came from PostgreSQL, "backfilled".
+
+    By number of the partition of the topic.
+    """
+    return Counter({int(number): count for number, count in _groups(table).get(_MOVED, {}).get(what, {}).items()})
 
 
-def carried(table: Metadata, **more: int) -> str:
-    """What a snapshot of the upkeep is to carry: all as it was, and so many more rows moved."""
-    now = {name: count + more.get(name, 0) for name, count in moved(table).items()}
-    return _text({**_groups(table), _MOVED: now})
+def carried(table: Metadata, more: Mapping[str, Mapping[int, int]] | None = None) -> str:
+    """What a snapshot of the upkeep is to carry: all as it was, and so many more rows moved, as `moved` tells them."""
+    groups = _groups(table)
+    now = dict(groups.get(_MOVED, {}))
+    for what, counts in (more or {}).items():
+        now[what] = {str(number): count for number, count in sorted((moved(table, what) + Counter(counts)).items())}
+    return _text({**groups, **({_MOVED: now} if now else {})})
 
 
-def group(table: Metadata, name: str) -> Book:
-    """The positions of a consumer group, on whatever cluster."""
-    return {
-        _partition(partition): LakePosition(**values)
-        for key, found in _groups(table).items()
-        if key.rpartition("/")[2] == name
-        for partition, values in found.items()
-    }
+def expected(table: Metadata) -> Counter[int]:
+    """How many rows the table has, going by what the newest snapshot carries, by number of the partition."""
+    found: Counter[int] = Counter()
+    for name, positions in _groups(table).items():
+        for partition, values in positions.items() if name != _MOVED else ():
+            found[_partition(partition).number] += values.get("stored", 0) + values.get("ended", 0)
+    found.update(moved(table, "backfilled"))
+    for what in ("expired", "forgotten"):
+        found.subtract(moved(table, what))
+    return found
 
 
 def topic_ids(table: Metadata) -> dict[int, str]:

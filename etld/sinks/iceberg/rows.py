@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from etld.serdes import json_text
 from etld.serdes.columns import JSON_TEXT
+from etld.sinks.iceberg.files import by_partition
 from etld.sinks.iceberg.layout import FIXED
 from etld.sinks.postgres.columns import ACCEPTED_AT, EVENT_ID, PARTITION
 from etld.sinks.postgres.deduplication.id_filter import as_numbers
@@ -63,8 +64,7 @@ class LakeRows:
 
     def counts(self) -> dict[int, int]:
         """How many rows there are of each partition of the topic."""
-        numbers, counts = np.unique(self.table[PARTITION].to_numpy(), return_counts=True)
-        return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+        return by_partition(self.table[PARTITION])
 
     def without(self, partitions: Collection[int]) -> LakeRows:
         """Without those of some partitions of the topic."""

@@ -9,19 +9,20 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
 
 from etld.sinks.iceberg import files, positions
 from etld.sinks.iceberg.table import NO_RETRIES
-from etld.sinks.postgres.columns import ACCEPTED_AT
+from etld.sinks.postgres.columns import ACCEPTED_AT, PARTITION
 from etld.util.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Upkeep:
                 return 0
             made = list(files.write(table, new.table))
             try:
-                self._table.commit(table, made, positions.carried(table, backfilled=len(new)))
+                self._table.commit(table, made, positions.carried(table, {"backfilled": new.counts()}))
             except CommitFailedException:
                 files.delete(table.io, [one.file_path for one in made])
                 time.sleep(backoff.next())
@@ -122,8 +123,10 @@ class Upkeep:
         table = self._table.load()
         field_id = table.schema().find_field(ACCEPTED_AT).field_id
         old = [task.file for task in _tasks(table) if files.newest(task.file, field_id) < limit]
-        rows = sum(one.record_count for one in old)
-        return rows if old and self._replace(old, (), {"expired": rows}) else 0
+        rows: Counter[int] = Counter()
+        for one in old:
+            rows.update(files.counts(table, one))
+        return rows.total() if old and self._replace(old, (), {"expired": rows}) else 0
 
     def rewrite(self, keep: Keep, until: int) -> int:
         """Take rows out of all files that have events accepted before `until` (microseconds since 1970); how many went.
@@ -170,19 +173,23 @@ class Upkeep:
 
     def _without(self, table: Table, file: DataFile, keep: Keep) -> int:
         """The file without the rows that are not to stay; how many those are."""
-        kept = [keep(part) for part in files.read(table, file.file_path)]
-        gone = sum(
-            len(one) - (one.sum().as_py() or 0) for one in (pa.array(mask, pa.bool_()).cast(pa.int8()) for mask in kept)
-        )
+        kept: list[pa.Array] = []
+        left_out: Counter[int] = Counter()
+        for part in files.read(table, file.file_path):
+            kept.append(pa.array(keep(part), pa.bool_()))
+            left_out.update(files.by_partition(part.filter(pc.invert(kept[-1]))[PARTITION]))
+        gone = left_out.total()
         if not gone:
             return 0
         made: list[DataFile] = []
         if gone < file.record_count:
             rest = (part.filter(mask) for part, mask in zip(files.read(table, file.file_path), kept, strict=True))
             made.append(files.stream(table, schema_to_pyarrow(table.schema()), rest, file.partition))
-        return gone if self._replace([file], made, {"forgotten": gone}) else 0
+        return gone if self._replace([file], made, {"forgotten": left_out}) else 0
 
-    def _replace(self, old: Sequence[DataFile], new: Sequence[DataFile], gone: Mapping[str, int] | None = None) -> bool:
+    def _replace(
+        self, old: Sequence[DataFile], new: Sequence[DataFile], gone: Mapping[str, Mapping[int, int]] | None = None
+    ) -> bool:
         """Commit new files in the place of old ones; False when some of these are not in the table any more."""
         paths = {one.file_path for one in old}
         backoff = Backoff(0.05, 2.0)
@@ -194,7 +201,7 @@ class Upkeep:
                 if len(there) < len(paths):
                     break
                 try:
-                    _commit(table, there, new, positions.carried(table, **(gone or {})))
+                    _commit(table, there, new, positions.carried(table, gone))
                 except CommitFailedException:
                     time.sleep(backoff.next())
                     continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import CommitFailedException
@@ -31,23 +31,11 @@ if TYPE_CHECKING:
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """A snapshot of ours: the table after it, how many seconds it took, and when its newest event was taken.
-
-    `newest` is in microseconds since 1970, None for a snapshot without rows.
-    """
-
-    state: LakeState
-    seconds: float
-    newest: int | None
-
-
 class CommitWatch:
     """Who is told of commits; called in any thread."""
 
-    def committed(self, what: Committed) -> None:
-        """A snapshot is the table's newest."""
+    def committed(self, state: LakeState) -> None:
+        """A snapshot of ours is the table's newest."""
 
     def conflict(self) -> None:
         """Another writer's commit came before; all goes again."""
@@ -114,9 +102,9 @@ class IcebergWriter(SinkWriter):
             with as_sink_errors():
                 done = self._try(advances, outcomes, effects)
             if done is not None:
-                state, newest = done
+                state = replace(done, seconds=time.monotonic() - began)
                 self._note(state)
-                self._watch.committed(Committed(state, time.monotonic() - began, newest))
+                self._watch.committed(state)
                 return {one.partition: state.book[one.partition].totals for one in advances}
             self._watch.conflict()
             time.sleep(backoff.next())
@@ -140,8 +128,8 @@ class IcebergWriter(SinkWriter):
         advances: Sequence[Advance],
         outcomes: Mapping[Partition, RecordCounts],
         effects: Callable[[Transaction], Mapping[Partition, RecordCounts]],
-    ) -> tuple[LakeState, int | None] | None:
-        """The table after the commit, and when its newest event was taken; None when another's came between."""
+    ) -> LakeState | None:
+        """The table after the commit; None when another's came between."""
         table = self._table.load()
         book = positions.read(table, self._consumer)
         positions.fence(book, advances)
@@ -164,4 +152,4 @@ class IcebergWriter(SinkWriter):
         parts = [(rows.ids, rows.accepted) for rows in transaction.written]
         self._known_ids.wrote(before.snapshot_id, now.snapshot_id, parts)
         newest = max((int(accepted.max()) for _, accepted in parts), default=None)
-        return LakeState.of(self._table.title, table, after), newest
+        return replace(LakeState.of(self._table.title, table, after), newest=newest)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from etld.config.names import AGGREGATOR, CORRECTOR, DEAD_LETTER_TOPIC, PARKED_TOPIC, PROCESSOR
+from etld.config.names import AGGREGATOR, CORRECTOR, DEAD_LETTER_TOPIC, LAKE, PARKED_TOPIC, PROCESSOR
 from etld.config.sections.services import KafkaSection
 from etld.kafka.types import Partition, Watermarks
 from etld.reconcile.compare import caught_up, compare
-from etld.reconcile.counts import Counts, LetterCounts
+from etld.reconcile.counts import Counts, LakeCounts, LakePartitionCounts, LetterCounts
 from etld.reconcile.positions import PositionCounts
 from etld.sinks.postgres.removed import Removed
 
@@ -72,6 +73,39 @@ def test_counts_that_agree() -> None:
         (ORDERS, 1, 5),
     ]
     assert report.dead_letters["resolved"] == 2
+
+
+def lake(*partitions: tuple[int, int], snapshot: int = 7, rows: int = 13) -> Counts:
+    """With a table of orders in the lake, whose partitions have (rows, expected) as counted in a snapshot."""
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    table = LakeCounts("order", "etld.event_order", rows, 13, 2, 4096, noon, 7)
+    counted = [LakePartitionCounts("order", at, *found, snapshot, noon) for at, found in enumerate(partitions)]
+    position_of = position(LAKE + "order", part=0)
+    return replace(SOUND, positions=[*SOUND.positions, position_of], lake=[table], lake_partitions=counted)
+
+
+def test_the_lake_is_compared_by_partition() -> None:
+    """Two that cancel each other out are told as well."""
+    report = compare(lake((8, 8), (5, 5)), MARKS, IDS, KAFKA)
+    assert report.differences == []
+    assert report.lake[0]["partitions"] == [
+        {"partition": 0, "rows": 8, "expected": 8},
+        {"partition": 1, "rows": 5, "expected": 5},
+    ]
+    more, less = compare(lake((9, 8), (4, 5)), MARKS, IDS, KAFKA).differences
+    assert more.startswith("event_order:0: the lake's etld.event_order has 9 rows of it, and the positions")
+    assert "(+1)" in more
+    assert less.startswith("event_order:1: ")
+    assert "(-1)" in less
+
+
+def test_of_the_lake_each_difference_is_told_once() -> None:
+    """In all, where the partitions were counted earlier, or never."""
+    by_partition = compare(lake((7, 8), (5, 5), rows=12), MARKS, IDS, KAFKA).differences
+    assert [one.partition(" the")[0] for one in by_partition] == ["event_order:0:"]
+    for earlier in (lake((8, 8), (5, 5), snapshot=6, rows=12), lake(rows=12)):
+        (told,) = compare(earlier, MARKS, IDS, KAFKA).differences
+        assert told.startswith("the lake's etld.event_order has 12 rows, and the positions")
 
 
 def test_what_expired_and_was_forgotten_is_no_difference() -> None:

@@ -71,7 +71,19 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
         (edit("max_connections = 1024", "max_connections = 10"), ["restart ingest-0"]),
         (
             lambda: TEXT + NEW_TYPE,
-            ["run setup", "start processor-refund-0", "reload corrector-0", "reload ingest-0"],
+            ["run setup", "start processor-refund-0", "reload aggregator-0", "reload corrector-0", "reload ingest-0"],
+        ),
+        (
+            edit('dead_letter_retention = "forever"', 'dead_letter_retention = "400 d"'),
+            ["reload aggregator-0", "reload corrector-0"],
+        ),
+        (
+            edit('# dedup_window = "30 d"', 'dedup_window = "40 d"'),
+            [
+                "reload corrector-0",
+                "restart aggregator-0",
+                *(f"restart processor-{t}-0" for t in ("purchase", "order", "delivery")),
+            ],
         ),
     ],
     ids=[
@@ -87,6 +99,8 @@ NEW_TYPE = '\n[event_types.refund]\nschema = "schemas/purchase.avsc"\n'
         "ingest",
         "ingest connections",
         "new type",
+        "retention",
+        "window",
     ],
 )
 def test_only_what_is_touched(text: Callable[[], str], steps: list[str]) -> None:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from etld.sinks.iceberg import mirror, positions
+from etld.sinks.iceberg.counting import RowCounter
 from etld.sinks.iceberg.upkeep import Settings, Upkeep
-from support.lake import WHEN, Feed, LocalLake, new_ids
+from support.lake import WHEN, Feed, LocalLake, frame, new_ids
 
 DAY = dt.timedelta(days=1)
 
@@ -32,11 +33,12 @@ def data_files(lake: LocalLake) -> int:
 
 
 def agrees(lake: LocalLake, feed: Feed) -> bool:
-    """Does the table have the rows that its positions account for?"""
+    """Does the table have the rows that its positions account for, in all and by partition of the topic?"""
     table = lake.table.load()
-    book = positions.read(table, feed.sink._consumer)
-    state = mirror.LakeState.of("etld.event_purchase", table, book)
-    return state.rows == state.expected_rows
+    state = mirror.LakeState.of("etld.event_purchase", table, positions.read(table, feed.sink._consumer))
+    expected = positions.expected(table)
+    assert RowCounter().count(table) == expected
+    return state.rows == state.expected == expected.total()
 
 
 def test_small_files_are_put_together(lake: LocalLake) -> None:
@@ -146,3 +148,34 @@ def test_old_snapshots_go_and_with_them_the_files_that_nobody_needs(lake: LocalL
     assert data_files(lake) == 1
     assert lake.ask("SELECT count(*), count(DISTINCT event_id) FROM lake") == [(10, 10)]
     assert Feed(lake.sink("two#1")).next == 10, "the positions are known without the old snapshots"
+
+
+def test_rows_are_counted_by_partition_of_the_topic_whatever_becomes_of_files(lake: LocalLake) -> None:
+    """Also those that came from PostgreSQL, and each file is read once."""
+    now = dt.datetime.now(dt.UTC)
+    one, other = Feed(lake.sink(), 0), Feed(lake.sink("two#1"), 3)
+    one.write(new_ids(4), now - 3 * DAY)
+    for _ in range(4):
+        one.write(new_ids(5), now)
+        other.write(new_ids(2), now)
+    rows = other.sink.encode([frame(new_ids(3), 1, -3, now)]).payload
+    assert upkeep(lake).add(rows, lake.known_ids()) == 3
+    counter = RowCounter()
+    assert counter.count(lake.table.load()) == {0: 24, 1: 3, 3: 8}
+    assert upkeep(lake).drop_older(2 * 86_400) == 4
+    assert upkeep(lake).compact() == 8
+    table = lake.table.load()
+    assert counter.count(table) == positions.expected(table) == {0: 20, 1: 3, 3: 8}
+    for path in lake.folder.glob("warehouse/**/data/**/*.parquet"):
+        path.unlink()
+    assert counter.count(table) == {0: 20, 1: 3, 3: 8}
+
+
+def test_rows_that_others_deleted_are_missed_in_their_partition(lake: LocalLake) -> None:
+    one, other = Feed(lake.sink(), 0), Feed(lake.sink("two#1"), 3)
+    one.write(new_ids(4))
+    other.write(new_ids(2))
+    lake.table.load().delete("kafka_partition = 3 AND kafka_offset = 1")
+    table = lake.table.load()
+    assert positions.expected(table) == {0: 4, 3: 2}
+    assert RowCounter().count(table) == {0: 4, 3: 1}
