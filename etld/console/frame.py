@@ -71,7 +71,7 @@ class Console:
         """A page with what is around it."""
         session = request.get(SESSION)
         around = {
-            "pages": [page for page in self._pages if page.key] if session else [],
+            "pages": [one for one in self._pages if one.key and one.is_listed(self.sources.config)] if session else [],
             "session": session,
             "logged_in": session is not None and session.user.digest != "",
             "is_open": self.guard.is_open,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
+    from etld.config import Config
     from etld.console.access.users import Role, User
     from etld.console.sources import Sources
 
@@ -78,7 +79,7 @@ class Page:
     `path` may have names in it: "/events/{event_id}" is a field. `live`: the template has a block of that name, which
     is sent anew when it changes; looking whether it has takes `share` of a core at most. `key`: typed after g, opens
     it; "" for a page that the navigation leaves out. `table` makes the rows of a CSV file from the data, titles first.
-    `picture` gives a PNG of the page's values, or None.
+    `picture` gives a PNG of the page's values, or None. `is_listed`: is it in the navigation with this configuration?
     """
 
     name: str
@@ -92,6 +93,7 @@ class Page:
     key: str = ""
     table: Callable[[dict[str, Any]], list[list[Any]]] | None = None
     picture: Callable[[Sources, View], bytes | None] | None = None
+    is_listed: Callable[[Config], bool] = lambda _config: True
 
     @property
     def api_path(self) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from etld.console.page import Page
 
 _NONE = "\N{EN DASH}"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 @cache
@@ -47,6 +48,7 @@ def environment() -> jinja2.Environment:
         "iso": iso,
         "span": span,
         "seconds": seconds,
+        "size": size,
         "compact": compact,
         "pretty": pretty,
         "words": words,
@@ -111,6 +113,16 @@ def seconds(value: float | None) -> str:
     if value is None:
         return _NONE
     return f"{value * 1000:,.0f} ms" if value < 1 else f"{value:,.1f} s"
+
+
+def size(value: int | None) -> str:
+    """Bytes, to three digits: 12.3 MiB."""
+    if value is None:
+        return _NONE
+    amount, at = float(value), 0
+    while amount >= 1000 and at < len(_UNITS) - 1:
+        amount, at = amount / 1024, at + 1
+    return f"{amount:.{int(at > 0 and amount < 100)}f} {_UNITS[at]}"
 
 
 def compact(value: Any) -> str:

@@ -6,6 +6,7 @@ An event that the lake has is left out by its id, so that it may be done again, 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -63,18 +64,21 @@ class Backfill:
         self._event_type = worker.event_type
         self._stopping = stopping
 
-    def run(self, table: LakeTable, upkeep: Upkeep) -> int | None:
-        """Carry out what is ordered, a day at a time; how many rows went in, None where nothing is ordered."""
+    def run(self, table: LakeTable, upkeep: Upkeep, erasures: int) -> int | None:
+        """Carry out what is ordered, a day at a time; how many rows went in, None where nothing is ordered.
+
+        `erasures` is the step up to which PostgreSQL has nothing of subjects that were forgotten.
+        """
         row = self._ask(_SQL.next)
         if row is None:
             return None
         known_ids = opening.known_ids(self._worker, "backfill")
         try:
-            return self._copy(table, upkeep, known_ids, row[0])
+            return self._copy(table, upkeep, known_ids, row[0], erasures)
         finally:
             known_ids.close()
 
-    def _copy(self, table: LakeTable, upkeep: Upkeep, known_ids: TableIds, begin: dt.datetime) -> int:
+    def _copy(self, table: LakeTable, upkeep: Upkeep, known_ids: TableIds, begin: dt.datetime, erasures: int) -> int:
         end = dt.datetime.now(dt.UTC) + _STEP
         total = 0
         while not self._stopping():
@@ -85,7 +89,7 @@ class Backfill:
             begin = max(begin, oldest[0])
             until = begin + _STEP
             for rows in self._rows(columns_of(table.load()), begin, until):
-                count = upkeep.add(rows, known_ids)
+                count = upkeep.add(replace(rows, erasures=erasures), known_ids)
                 total += count
                 self._note(begin, count)
             begin = until

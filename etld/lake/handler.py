@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -85,9 +85,12 @@ class LakeHandler(BatchHandler[LakeWork]):
         """Decode the whole batch natively, transform it, and make it rows of the table."""
         assert self._schemas is not None
         read = read_events(batch, self.killers, self._schemas, self._transform, self._event_type)
+        erasures = self._erasures.step
         forgotten: list[int] = []
         frames = [self._kept(batch, frame, forgotten) for frame in read.frames]
         rows, unwritable = encoded(self.encode, frames)
+        if rows.payload is not None:
+            rows = replace(rows, payload=replace(rows.payload, erasures=erasures))
         # What a subject that was forgotten has sent is never stored: to the account it is left out.
         left_out = [*read.filtered, *forgotten]
         return LakeWork(batch, outcomes(batch, [*read.bad, *unwritable], left_out), rows)

@@ -12,7 +12,7 @@ from etld.lake.backfill import Backfill
 from etld.lake.forgotten import ForgottenRows
 from etld.postgres import beside, statements
 from etld.postgres.errors import DatabaseError
-from etld.sinks.iceberg import mirror, positions
+from etld.sinks.iceberg import forgetting, mirror, positions
 from etld.sinks.iceberg.counting import RowCounter
 from etld.sinks.iceberg.errors import is_of_the_world
 from etld.sinks.iceberg.opening import open_table
@@ -36,10 +36,6 @@ _FIRST_FILES, _FIRST_ORPHANS = 60.0, 900.0
 _LONGEST_PAUSE = 60.0
 # To count rows takes a twentieth of the time at most.
 _COUNT_SHARE = 20.0
-# What was read before an erasure, and is committed after it, is so much later at most, beside commit_every.
-_SETTLE = 60.0
-#: The table's property that says up to which change the erasures are carried out in it.
-ERASED = "etld.erasures"
 
 
 class LakeKeeper(BesideThread):
@@ -49,10 +45,10 @@ class LakeKeeper(BesideThread):
         super().__init__("upkeep")
         self._worker = worker
         self._erasures = Erasures(worker.config.erasure_key_path)
+        #: The step of the erasures that the table is known to have taken.
+        self._erased: int | None = None
         self._counter = RowCounter()
         self._next_count = 0.0
-        #: The change that was seen, and when (monotonic).
-        self._seen = (0, 0.0)
         # A worker that begins has more urgent things to do.
         self._next_files, self._next_orphans = time.monotonic() + _FIRST_FILES, time.monotonic() + _FIRST_ORPHANS
 
@@ -94,6 +90,8 @@ class LakeKeeper(BesideThread):
         if now >= self._next_files:
             self._files(conn, table, upkeep)
             self._tell(conn, table)
+            # A table that went back to an older state has what that had.
+            self._erased = None
             self._next_files = time.monotonic() + _FILES_EVERY
         if now >= self._next_orphans:
             swept = upkeep.sweep()
@@ -106,7 +104,7 @@ class LakeKeeper(BesideThread):
         """Do what `etld lake backfill` has ordered."""
         backfill = Backfill(self._worker, conn, self._stop.is_set)
         try:
-            rows = backfill.run(table, upkeep)
+            rows = backfill.run(table, upkeep, self._erasures.step)
         except Exception as error:
             backfill.failed(one_line(error) or type(error).__name__)
             raise
@@ -148,20 +146,20 @@ class LakeKeeper(BesideThread):
         mirror.write_upkeep(conn, self._worker.event_type or "", told)
 
     def _forget(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
-        """Carry out erasures, once all that was read before them is committed."""
+        """Carry out erasures: what comes from now on is free of the subjects, then so is what is there."""
         self._erasures.load(conn)
         step = self._erasures.step
-        if not self._erasures.latest:
-            return
-        if self._seen[0] != step:
-            self._seen = (step, time.monotonic())
-        if time.monotonic() - self._seen[1] < self._worker.config.lake.commit_every + _SETTLE:
+        if step == self._erased:
             return
         now = table.load()
-        if now.metadata.properties.get(ERASED) == str(step):
-            return
-        rows = ForgottenRows(self._erasures, columns_of(now), positions.topic_ids(now))
-        gone = upkeep.rewrite(rows.kept, self._erasures.latest * 1000)
-        table.note({ERASED: str(step)})
-        self._tell(conn, table)
-        log.info("%s: %d rows of forgotten subjects are gone; snapshots have them until they expire", table.title, gone)
+        # A database that went over to a standby may have gone back.
+        if forgetting.step(now.properties, forgetting.ASKED) != step:
+            table.note({forgetting.ASKED: str(step)})
+            now = table.load()
+        if self._erasures.latest and forgetting.step(now.properties, forgetting.DONE) != step:
+            rows = ForgottenRows(self._erasures, columns_of(now), positions.topic_ids(now))
+            gone = upkeep.rewrite(rows.kept, self._erasures.latest * 1000)
+            table.note({forgetting.DONE: str(step)})
+            self._tell(conn, table)
+            log.info("%s: %d rows of forgotten subjects are gone; older snapshots have them yet", table.title, gone)
+        self._erased = step

@@ -153,7 +153,7 @@ def _ingest_push(_config: Config, _event_type: str | None) -> Iterable[str]:
 
 #: What the console works with: its pages read events, summaries and letters as the others do.
 _CONSOLE_USES = "event_types summaries charts.dir storage aggregator.dedup_window corrector alerts ingest.keys_file"
-#: What it only shows on its page of the configuration.
+#: What it only shows.
 _CONSOLE_SHOWS = "state_dir ingest processor breaker lake aggregator charts python supervisor log"
 
 

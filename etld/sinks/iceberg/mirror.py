@@ -69,11 +69,17 @@ class LakeState:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
-    """A position that a person has changed: where the partition is to go on, of which topic."""
+class Noted:
+    """A position as PostgreSQL has it, which a person may have changed since."""
 
     topic_id: str
     next: Offset
+    epoch: int
+    halted: str
+
+    def is_order(self, mine: LakePosition) -> bool:
+        """Has a person said from where the partition goes on that stands still at `mine`?"""
+        return bool(mine.halted) and not self.halted and self.epoch > mine.epoch
 
 
 def write(conn: Connection, consumer: Consumer, event_type: str, state: LakeState, own: Collection[Partition]) -> None:
@@ -138,14 +144,10 @@ def write_upkeep(conn: Connection, event_type: str, told: str) -> None:
     conn.execute(_SQL.upkeep, {"event_type": event_type, "told": told})
 
 
-def changed(conn: Connection, consumer: Consumer, book: Book) -> dict[Partition, Changed]:
-    """The halted positions that may go on, since a person has said from where. Raises psycopg errors."""
-    found = {}
-    for topic, number, topic_id, next_offset, epoch in conn.execute(_SQL.changed, _ids(consumer)):
-        mine = book.get(Partition(topic, number))
-        if mine is not None and mine.halted and epoch > mine.epoch:
-            found[Partition(topic, number)] = Changed(topic_id, next_offset)
-    return found
+def noted(conn: Connection, consumer: Consumer) -> dict[Partition, Noted]:
+    """The positions that PostgreSQL has of a consumer. Raises psycopg errors."""
+    rows = conn.execute(_SQL.noted, _ids(consumer)).fetchall()
+    return {Partition(topic, number): Noted(*more) for topic, number, *more in rows}
 
 
 def _ids(consumer: Consumer) -> dict[str, str]:

@@ -16,10 +16,10 @@ SET topic_id = excluded.topic_id, start_offset = excluded.start_offset, next_off
     lost = excluded.lost, halted = excluded.halted, updated_at = now()
 WHERE p.owner_epoch <= excluded.owner_epoch
 
--- name: changed
-SELECT topic, partition, topic_id, next_offset, owner_epoch
+-- name: noted
+SELECT topic, partition, topic_id, next_offset, owner_epoch, halted
 FROM etld.kafka_position
-WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s AND halted = ''
+WHERE cluster_id = %(cluster)s AND consumer_group = %(group)s
 
 -- name: table
 INSERT INTO etld.lake_table AS t
@@ -34,7 +34,8 @@ SET name = excluded.name, snapshot_id = excluded.snapshot_id, sequence = exclude
     byte_count = excluded.byte_count, committed_at = excluded.committed_at, snapshot_count = excluded.snapshot_count,
     newest_at = greatest(t.newest_at, excluded.newest_at),
     commit_seconds = coalesce(excluded.commit_seconds, t.commit_seconds)
-WHERE t.sequence <= excluded.sequence OR t.name <> excluded.name
+-- A table that went back to an older state counts on from there.
+WHERE t.sequence <= excluded.sequence OR t.committed_at < excluded.committed_at OR t.name <> excluded.name
 
 -- name: counted
 SELECT t.snapshot_id, (SELECT max(p.snapshot_id) FROM etld.lake_partition p WHERE p.event_type = t.event_type)

@@ -80,9 +80,9 @@ class LakePosition:
         """The counts by outcome; what leaves the lake is not counted."""
         return {name: getattr(self, name, 0) for name in TOTALS}
 
-    def claimed(self, owner: str) -> LakePosition:
-        """It is another process's now."""
-        return replace(self, epoch=self.epoch + 1, owner=owner)
+    def claimed(self, owner: str, known: int = 0) -> LakePosition:
+        """It is another process's now, in an epoch beyond this one's and the one that others `known`."""
+        return replace(self, epoch=max(self.epoch, known) + 1, owner=owner)
 
     def begun_anew(self, log: PartitionLog) -> LakePosition:
         """A life of its own, since the topic was made anew, or its log ends before the position."""

@@ -42,13 +42,15 @@ TYPES: dict[str, pl.DataType] = {
 class LakeRows:
     """Rows in the order of their coming, by the `columns` that they are made for.
 
-    `ids` are their event ids as two numbers each, `accepted` when Kafka took them (microseconds since 1970).
+    `ids` are their event ids as two numbers each, `accepted` when Kafka took them (microseconds since 1970). `erasures`
+    is the step up to which subjects that were forgotten are left out.
     """
 
     table: pa.Table
     columns: tuple[ViewColumn, ...]
     ids: Numbers
     accepted: np.ndarray[Any, np.dtype[np.int64]]
+    erasures: int = 0
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -60,7 +62,8 @@ class LakeRows:
 
     def where(self, mask: Mask) -> LakeRows:
         """Only those that are marked."""
-        return LakeRows(self.table.filter(pa.array(mask)), self.columns, self.ids[mask], self.accepted[mask])
+        table = self.table.filter(pa.array(mask))
+        return LakeRows(table, self.columns, self.ids[mask], self.accepted[mask], self.erasures)
 
     def counts(self) -> dict[int, int]:
         """How many rows there are of each partition of the topic."""
@@ -85,6 +88,7 @@ def joined(parts: Sequence[LakeRows]) -> LakeRows | None:
         parts[0].columns,
         np.concatenate([one.ids for one in parts]),
         np.concatenate([one.accepted for one in parts]),
+        min(one.erasures for one in parts),
     )
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from etld.kafka.types import Partition
     from etld.sinks.base import Consumer, Halted, PartitionLog
     from etld.sinks.iceberg.known_ids import TableIds
-    from etld.sinks.iceberg.mirror import Changed
+    from etld.sinks.iceberg.mirror import Noted
     from etld.sinks.iceberg.positions import Book
     from etld.sinks.iceberg.rows import LakeRows
     from etld.sinks.iceberg.table import LakeTable
@@ -110,7 +110,7 @@ class IcebergSink(Sink):
                 table = self._ask(partial(lake.ensure, log.info))
                 self._opened()
                 book = positions.read(table, self._consumer)
-                claimed, halted = self._claimed(book, logs, self._changed(book))
+                claimed, halted = self._claimed(book, logs, self._noted_positions())
                 carried = positions.written(table, self._consumer, book)
                 try:
                     self._ask(partial(lake.commit, table, (), carried))
@@ -123,22 +123,26 @@ class IcebergSink(Sink):
             return claimed, halted
 
     def _claimed(
-        self, book: Book, logs: Sequence[PartitionLog], changed: Mapping[Partition, Changed]
+        self, book: Book, logs: Sequence[PartitionLog], noted: Mapping[Partition, Noted]
     ) -> tuple[list[Claimed], list[Halted]]:
-        """Note in the positions that they are ours; those that a person has `changed` go on from there."""
+        """Note in the positions that they are ours; those of which a person has said so go on from there.
+
+        PostgreSQL takes none of an earlier epoch: a table that went back to an older state has one.
+        """
         claimed: list[Claimed] = []
         halted: list[Halted] = []
         in_memory = self._consumer.in_memory_broker
         for seen in logs:
             mine = book.get(seen.partition) or LakePosition(seen.topic_id, seen.low, seen.low)
-            order = changed.get(seen.partition)
+            told = noted.get(seen.partition)
+            order = told if told is not None and told.is_order(mine) else None
             if (mine.topic_id != seen.topic_id and in_memory) or (
                 order is not None and order.topic_id != mine.topic_id
             ):
                 mine = mine.begun_anew(seen)
             elif order is not None:
                 mine = mine.given_up(order.next) if order.next >= mine.next else mine.begun_anew(seen)
-            mine = mine.claimed(self._consumer.owner)
+            mine = mine.claimed(self._consumer.owner, told.epoch if told is not None else 0)
             halt = checks.halt(seen, mine.topic_id, mine.next, in_memory_broker=in_memory)
             book[seen.partition] = mine = replace(mine, halted=halt.reason if halt else "")
             if halt is not None:
@@ -152,8 +156,9 @@ class IcebergSink(Sink):
 
     def halted(self) -> set[Partition]:
         """See `Sink`."""
-        book = self._positions()
-        return {partition for partition, one in book.items() if one.halted} - self._changed(book).keys()
+        still = {partition: one for partition, one in self._positions().items() if one.halted}
+        noted = self._noted_positions() if still else {}
+        return {one for one, mine in still.items() if one not in noted or not noted[one].is_order(mine)}
 
     def epochs(self) -> Mapping[Partition, int]:
         """See `Sink`."""
@@ -233,12 +238,12 @@ class IcebergSink(Sink):
     def _noted(self, state: LakeState) -> None:
         self._news = state
 
-    def _changed(self, book: Book) -> Mapping[Partition, Changed]:
-        """What a person has said of halted partitions."""
-        if self._side is None or not any(one.halted for one in book.values()):
+    def _noted_positions(self) -> Mapping[Partition, Noted]:
+        """The positions that PostgreSQL has."""
+        if self._side is None:
             return {}
         with self._side.beside() as side:
-            return mirror.changed(connection_of(side), self._consumer, book)
+            return mirror.noted(connection_of(side), self._consumer)
 
     def _positions(self) -> Book:
         with as_sink_errors():

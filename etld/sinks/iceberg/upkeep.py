@@ -20,7 +20,7 @@ import pyarrow.fs as pafs
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
 
-from etld.sinks.iceberg import files, positions
+from etld.sinks.iceberg import files, forgetting, positions
 from etld.sinks.iceberg.table import NO_RETRIES
 from etld.sinks.postgres.columns import ACCEPTED_AT, PARTITION
 from etld.util.backoff import Backoff
@@ -90,6 +90,7 @@ class Upkeep:
         backoff = Backoff(0.05, 2.0)
         for _ in range(_TRIES):
             table = self._table.load()
+            forgetting.refuse_outdated(table.properties, rows)
             known_ids.follow(table, int(rows.accepted.min()))
             gone = known_ids.repeated(rows.ids, rows.accepted)
             new = rows if gone is None else rows.where(~gone)

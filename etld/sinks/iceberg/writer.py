@@ -10,7 +10,7 @@ from pyiceberg.exceptions import CommitFailedException
 
 from etld.sinks import checks
 from etld.sinks.base import EventRows, Fenced, SinkWriter, StoredRows, Transaction
-from etld.sinks.iceberg import files, positions
+from etld.sinks.iceberg import files, forgetting, positions
 from etld.sinks.iceberg.errors import as_sink_errors
 from etld.sinks.iceberg.mirror import LakeState
 from etld.sinks.iceberg.table import columns_of
@@ -55,6 +55,7 @@ class IcebergTransaction(Transaction):
         if rows.payload is None:
             return None if verdict is None else StoredRows({})
         new: LakeRows = rows.payload
+        forgetting.refuse_outdated(self._table.properties, new)
         if new.columns != columns_of(self._table):
             raise Fenced("the columns of the table are others now; the batch is read again")
         self._known_ids.follow(self._table, int(new.accepted.min()))

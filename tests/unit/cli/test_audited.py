@@ -26,7 +26,7 @@ UNAUDITED = {
     "database grants", "database dump", "database restore",
 }  # fmt: skip
 #: What a browser cannot do: see docs/console.md.
-NOT_ON_A_PAGE = {"daemon/stop", "config/new-type", "config/reader", "lake/backfill"}
+NOT_ON_A_PAGE = {"daemon/stop", "config/new-type", "config/reader"}
 
 
 def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
