@@ -141,7 +141,9 @@ class IcebergSink(Sink):
             ):
                 mine = mine.begun_anew(seen)
             elif order is not None:
-                mine = mine.given_up(order.next) if order.next >= mine.next else mine.begun_anew(seen)
+                # What Kafka has is read, also where PostgreSQL knows of a later state that the table has not got.
+                low = min(order.next, seen.low)
+                mine = mine.given_up(low) if low >= mine.next else mine.begun_anew(seen)
             mine = mine.claimed(self._consumer.owner, told.epoch if told is not None else 0)
             halt = checks.halt(seen, mine.topic_id, mine.next, in_memory_broker=in_memory)
             book[seen.partition] = mine = replace(mine, halted=halt.reason if halt else "")

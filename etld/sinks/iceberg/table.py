@@ -42,13 +42,14 @@ _FIRST_FIELD = 1000
 #: pyiceberg would put a commit that came too late behind the other one by itself: what its positions say, and whether
 #: its events are new, is to be looked at again first.
 NO_RETRIES: Final = {"commit.retry.num-retries": "0"}
-#: Of a new table. Old metadata goes with each commit; small manifests are put together.
+#: Of a new table. Old metadata goes with each commit, but not what a standby that was behind may name; small manifests
+#: are put together.
 PROPERTIES: Final = {
     **NO_RETRIES,
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
     "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
+    "write.metadata.previous-versions-max": "100",
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "50",
 }

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import signal
 import urllib.request
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from etld.sinks.postgres.partitions import catalog
 from support.daemon import Daemon
 from support.etld_client import EtldClient
+from support.events import event
 from support.lake import duck
 from support.object_storage import ObjectStorage
 from support.waiting import wait_until
@@ -122,6 +129,13 @@ def test_it_is_turned_on_by_a_reload_and_begins_at_the_beginning(
 
 
 def test_reconcile_and_status_tell_of_it(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    def counted() -> Any:
+        tables = daemon.json("reconcile", "--wait", "20")["lake"]
+        rows = {one["event_type"]: sum(part["rows"] for part in one["partitions"]) for one in tables}
+        return tables if rows == dict(sent) else None
+
+    tables = wait_until(counted, 30, "the files are counted by partition")
+    assert all(part["rows"] == part["expected"] for one in tables for part in one["partitions"])
     report = daemon.json("reconcile", "--wait", "20")
     assert report["differences"] == []
     assert {one["event_type"]: one["rows"] for one in report["lake"]} == dict(sent)
@@ -169,6 +183,37 @@ def test_the_database_may_restart(daemon: Daemon, lake: Lake, sent: Counter[str]
     lake.has(sent)
 
 
+def test_a_catalog_that_went_back_is_read_on_from(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    """As after a failover to a standby that was behind: what the older state lacks is read again, by itself."""
+    where = "WHERE table_name = 'event_purchase'"
+    ((before,),) = lake.etld.sql(f"SELECT metadata_location FROM etld.iceberg_tables {where}")
+    for _ in range(2):
+        send(daemon, sent, 60, "--event-type", "purchase")
+        lake.has(sent)
+    lake.etld.sql(f"UPDATE etld.iceberg_tables SET metadata_location = '{before}' {where}")
+    send(daemon, sent, 60, "--event-type", "purchase")
+    lake.has(sent)
+    assert lake.ask("purchase", "SELECT count(*) - count(DISTINCT event_id) FROM lake") == [(0,)]
+    assert daemon.json("reconcile", "--wait", "20")["differences"] == []
+
+
+def test_who_is_forgotten_leaves_the_lake(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    """While more of the same subject may be on its way: what was read before is read again."""
+    user = 4_000_001
+    mine = [{**event("order"), "event_id": str(uuid.uuid4()), "user_details": {"user_id": user}} for _ in range(40)]
+    lake.etld.send(mine)
+    sent["order"] += 40
+    lake.has(sent)
+    receipt = daemon.json("forget", f"user_id={user}", "--yes")
+    assert receipt["lake_until"]
+    sent["order"] -= 40
+    lake.has(sent)
+    assert lake.ask("order", f"SELECT count(*) FROM lake WHERE user_id = {user}") == [(0,)]
+    send(daemon, sent, 60, "--event-type", "order")
+    lake.has(sent)
+    assert daemon.json("reconcile", "--wait", "20")["differences"] == []
+
+
 def test_broken_records_are_left_out_and_come_once_they_are_repaired(
     daemon: Daemon, lake: Lake, sent: Counter[str]
 ) -> None:
@@ -212,3 +257,71 @@ def test_rows_that_only_the_database_has_are_filled_in(daemon: Daemon, lake: Lak
     old = "SELECT count(*), min(price), max(user_id) FROM lake WHERE item_name = 'old'"
     assert lake.ask("purchase", old) == [(50, 2.5, 7)]
     assert not [one for one in daemon.json("reconcile", check=False)["differences"] if "lake" in one]
+
+
+def test_what_kafka_has_lost_is_given_up_and_filled_in(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    """A partition whose records are gone stands still until a person says so, and goes on for good."""
+    daemon.cli("scale", "lake-purchase", "0")
+    send(daemon, sent, 90, "--event-type", "purchase")
+    daemon.json("reconcile", "--wait", "20", check=False)
+    ends = lake.etld.sql(
+        "SELECT partition, next_offset FROM etld.kafka_position WHERE consumer_group = 'etld-processor-purchase'"
+    )
+    admin = AdminClient(daemon.kafka_client())
+    for done in admin.delete_records([TopicPartition("event_purchase", *one) for one in ends]).values():
+        done.result(30)
+    daemon.cli("scale", "lake-purchase", "1")
+    halted = "SELECT count(*) FROM etld.kafka_position WHERE consumer_group = 'etld-lake-purchase' AND halted <> ''"
+    wait_until(lambda: lake.etld.sql(halted)[0][0] > 0, 60, "the lake stands still")
+    assert "resume processor --from low" in daemon.cli("health", check=False).stdout
+    daemon.cli("resume", "processor", "--from", "low", "event_purchase")
+    wait_until(lambda: lake.etld.sql(halted) == [(0,)], 60, "it goes on")
+    send(daemon, sent, 90, "--event-type", "purchase")
+    lost = "SELECT sum(lost)::int FROM etld.kafka_position WHERE consumer_group = 'etld-lake-purchase'"
+    assert lake.etld.sql(lost)[0][0] > 0
+    behind = (
+        "SELECT count(*) FROM etld.kafka_position l JOIN etld.kafka_position p USING (cluster_id, topic, partition)"
+        " WHERE (l.consumer_group, p.consumer_group) = ('etld-lake-purchase', 'etld-processor-purchase')"
+        " AND l.next_offset < p.next_offset"
+    )
+    wait_until(lambda: lake.etld.sql(behind) == [(0,)], 60, "PostgreSQL is told how far it is")
+    assert daemon.json("lake", "backfill", "purchase", "--from", "earliest")["rows"] > 0
+    lake.has(sent)
+    assert not [one for one in daemon.json("reconcile", check=False)["differences"] if "lake" in one]
+
+
+def test_a_partition_stays_until_the_lake_has_it(daemon: Daemon, lake: Lake, sent: Counter[str]) -> None:
+    """Whose rows only a backfill brings there: it is ordered, once there is somebody to do it."""
+    old = "processed_events_20200101"
+    accepted = "now() - interval '5 days'"
+    with psycopg.connect(lake.etld.dsn) as conn:
+        first = catalog.read(conn)[0]
+        conn.execute(f"ALTER TABLE processed_events DETACH PARTITION etld.{first.name}".encode())
+        upper = dt.datetime.now(dt.UTC) - dt.timedelta(days=4)
+        catalog.make(conn, None, upper, first.name, old)
+        conn.execute(
+            f"ALTER TABLE processed_events ATTACH PARTITION etld.{first.name} FOR VALUES FROM ('{upper}')"
+            f" TO ('{first.upper}')".encode()
+        )
+        conn.execute("UPDATE etld.event_partition SET lower = %s WHERE name = %s", (upper, first.name))
+        conn.execute(
+            "INSERT INTO processed_events (event_id, event_name, event_type, user_details, event_details, triggered_at,"
+            " accepted_at, processed_at, kafka_partition, kafka_offset) SELECT gen_random_uuid(), 'order_placed',"
+            " 'order', '{\"user_id\": 7}', '{\"order_id\": 1, \"order_value\": 2.5}', now(),"
+            f" {accepted}, {accepted}, 0, -n FROM generate_series(1, 40) AS n".encode()
+        )
+    daemon.configure({"lake.hold_partitions": True, "lake.enabled": False, "storage.retention": "3 d"})
+    daemon.cli("reload")
+    wait_until(lambda: old in daemon.cli("health", check=False).stdout, 60, "health tells of the partition")
+    assert "the lake is off" in daemon.cli("health", check=False).stdout
+    assert lake.etld.sql(f"SELECT count(*) FROM etld.{old}") == [(40,)]
+    with urllib.request.urlopen(f"{daemon.http}/metrics") as answer:
+        assert re.search(r"(?m)^etld_event_partitions_held(\{[^}]*\})? 1$", answer.read().decode())
+    daemon.configure({"lake.enabled": True})
+    daemon.cli("reload")
+    there = f"SELECT count(*) FROM etld.event_partition WHERE name = '{old}'"
+    wait_until(lambda: lake.etld.sql(there) == [(0,)], 60, "it goes once the lake has it")
+    assert lake.ask("order", "SELECT count(*) FROM lake WHERE kafka_offset < 0") == [(40,)]
+    expired = "SELECT expired FROM etld.removed_event WHERE (event_type, partition) = ('order', 0)"
+    assert lake.etld.sql(expired) == [(40,)]
+    wait_until(lambda: old not in daemon.cli("health", check=False).stdout, 30, "health tells no more of it")
