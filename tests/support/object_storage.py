@@ -8,6 +8,7 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Callable
 
 import boto3
 import duckdb
@@ -22,6 +23,8 @@ class ObjectStorage:
     """S3 as moto has it, in this process, with one bucket; what asks it can be disturbed on its way.
 
     `trouble`: "" or the status that each request is answered with ("500", "503"), "hang" or "cut" (half an answer).
+    `look` is called with the first line of a request before it goes on to the server, and again (true) when that has
+    done it, before its answer goes back.
     """
 
     def __init__(self) -> None:
@@ -31,6 +34,7 @@ class ObjectStorage:
         self._upstream = (host, int(port))
         self.trouble = ""
         self.troubled = 0
+        self.look: Callable[[str, bool], None] = lambda _line, _done: None
         self._proxy = _Proxy(self)
         threading.Thread(target=self._proxy.serve_forever, daemon=True).start()
         keys = {"aws_access_key_id": "key", "aws_secret_access_key": "word", "region_name": "us-east-1"}
@@ -77,9 +81,12 @@ class ObjectStorage:
                     return
                 while self.trouble == "hang":
                     time.sleep(0.1)
+                line = head.partition(b"\r\n")[0].decode()
+                self.look(line, False)
                 upstream.sendall(head + body)
                 answer = _head(upstream)
                 content = b"" if head.startswith(b"HEAD ") else _body(upstream, answer)
+                self.look(line, True)
                 if trouble == "cut":
                     request.request.sendall((answer + content)[: len(answer) + len(content) // 2])
                     return

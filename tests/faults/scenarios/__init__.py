@@ -26,6 +26,7 @@ MODULES = (
     "years",
     "topology",
     "forgetting",
+    "lake",
     "chaos",
 )
 

@@ -52,7 +52,8 @@ def position(conn: Connection, group: str, end: int, **changes: Any) -> None:
     given = {"cluster": "c", "topic": "event_purchase", "part": 0, "id": "first", "start": 0, "lost": 0, **changes}
     conn.execute(
         "INSERT INTO etld.kafka_position (cluster_id, consumer_group, topic, partition, topic_id, start_offset,"
-        " next_offset, owner, lost) VALUES (%(cluster)s, %(group)s, %(topic)s, %(part)s, %(id)s, %(start)s, %(end)s, '', %(lost)s)",
+        " next_offset, owner, lost) VALUES (%(cluster)s, %(group)s, %(topic)s, %(part)s, %(id)s, %(start)s, %(end)s,"
+        " '', %(lost)s)",
         {**given, "group": group, "end": end},
     )
 
