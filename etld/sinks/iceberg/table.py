@@ -13,6 +13,7 @@ from pyiceberg.exceptions import (
     TableAlreadyExistsError,
 )
 from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.table import Transaction
 from pyiceberg.transforms import DayTransform, HourTransform, MonthTransform, Transform
 from pyiceberg.types import PrimitiveType
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
+    from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.update.schema import UpdateSchema
 
     from etld.sinks.iceberg.layout import Layout, Step
@@ -123,12 +125,11 @@ class LakeTable:
 
         Raises `CommitFailedException` when another commit came before; after any other error it may have happened.
         """
-        table.metadata.properties.update(NO_RETRIES)
-        with table.transaction() as transaction:
-            transaction.set_properties({positions.KEY: carried})
+        with one_snapshot(table) as transaction:
             with transaction.update_snapshot(snapshot_properties={positions.KEY: carried}).merge_append() as snapshot:
                 for file in added:
                     snapshot.append_data_file(file)
+            transaction.set_properties({positions.KEY: carried})
 
     def note(self, properties: Mapping[str, str]) -> None:
         """Set properties of the table."""
@@ -193,6 +194,24 @@ class LakeTable:
         else:
             assert isinstance(kind, PrimitiveType)
             update.update_column(step.name, kind)
+
+
+class _OneSnapshot(Transaction):
+    """A commit of one snapshot, and of properties that it does not depend on.
+
+    pyiceberg's own makes the table's metadata anew at each of some fifteen looks at it, with a copy of every snapshot.
+    """
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """As it was before."""
+        return self._table.metadata
+
+
+def one_snapshot(table: Table) -> Transaction:
+    """What commits a snapshot on top of just this state of the table."""
+    table.metadata.properties.update(NO_RETRIES)
+    return _OneSnapshot(table)
 
 
 def columns_of(table: Table) -> tuple[ViewColumn, ...]:

@@ -21,7 +21,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
 
 from etld.sinks.iceberg import files, forgetting, positions
-from etld.sinks.iceberg.table import NO_RETRIES
+from etld.sinks.iceberg.table import NO_RETRIES, one_snapshot
 from etld.sinks.postgres.columns import ACCEPTED_AT, PARTITION
 from etld.util.backoff import Backoff
 
@@ -221,15 +221,14 @@ class Upkeep:
 
 
 def _commit(table: Table, old: Sequence[DataFile], new: Sequence[DataFile], carried: str) -> None:
-    table.metadata.properties.update(NO_RETRIES)
     summary = {positions.KEY: carried, files.SAME_ROWS: "true"}
-    with table.transaction() as transaction:
-        transaction.set_properties({positions.KEY: carried})
+    with one_snapshot(table) as transaction:
         with transaction.update_snapshot(snapshot_properties=summary).overwrite() as snapshot:
             for one in old:
                 snapshot.delete_data_file(one)
             for one in new:
                 snapshot.append_data_file(one)
+        transaction.set_properties({positions.KEY: carried})
 
 
 def _tasks(table: Table) -> list[Any]:
