@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 #: A snapshot whose summary has this holds no event that the one before it does not.
 SAME_ROWS: Final = "etld.same-rows"
 
-_COMPRESSION, _LEVEL = "zstd", 3
+# What a commit writes is soon put together with others.
+_COMPRESSION, _LEVEL, _QUICK = "zstd", 3, 1
 _ROW_GROUP = 1 << 18
 # Rows that are read at once.
 _PART = 1 << 16
@@ -141,15 +142,20 @@ def _values(transform: Transform[Any, Any], accepted: pa.ChunkedArray) -> np.nda
 
 
 def _write(table: Table, rows: pa.Table, partition: Record) -> DataFile:
-    return stream(table, rows.schema, iter([rows]), partition)
+    return stream(table, rows.schema, iter([rows]), partition, _QUICK)
 
 
-def stream(table: Table, schema: pa.Schema, parts: Iterator[pa.Table], partition: Record) -> DataFile:
-    """One file of the rows that come in parts, of that partition of the table; raises what the storage raises."""
+def stream(
+    table: Table, schema: pa.Schema, parts: Iterator[pa.Table], partition: Record, level: int = _LEVEL
+) -> DataFile:
+    """One file of the rows that come in parts, of that partition of the table; raises what the storage raises.
+
+    `level` is that of zstd.
+    """
     path = table.location_provider().new_data_location(f"{uuid.uuid4()}.parquet")
     output = table.io.new_output(path)
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-    options = {"compression": _COMPRESSION, "compression_level": _LEVEL, "use_dictionary": texts, "store_schema": False}
+    options = {"compression": _COMPRESSION, "compression_level": level, "use_dictionary": texts, "store_schema": False}
     try:
         with output.create() as out, pq.ParquetWriter(out, schema, **options) as writer:
             for part in parts:

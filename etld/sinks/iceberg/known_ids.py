@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
     Times = np.ndarray[Any, np.dtype[np.int64]]
+    Order = np.ndarray[Any, np.dtype[np.intp]]
+    Column = np.ndarray[Any, np.dtype[Any]]
 
 log = logging.getLogger("etld.lake")
 _SECOND = 1_000_000
@@ -41,6 +43,7 @@ _LARGEST = 1 << 26
 _SLACK = 86_400
 # The oldest event of so many batches says what is not needed any more.
 _REMEMBERED = 100
+_NO_ORDER: Order = np.zeros(0, np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class TableIds:
         self._snapshot: int | None = None
         self._since: int | None = None
         self._oldest: deque[int] = deque(maxlen=_REMEMBERED)
+        #: The ids that were looked for last, and how they are in order.
+        self._sorted: tuple[Numbers | None, Order] = (None, _NO_ORDER)
 
     def follow(self, table: Table, oldest: int) -> None:
         """Know what the table has now that events taken since `oldest` (microseconds) may be like.
@@ -117,17 +122,18 @@ class TableIds:
     def repeated(self, ids: Numbers, accepted: Times) -> Mask | None:
         """The rows to leave out, since the table has their event, or it comes in the batch before; None for none."""
         gone = np.zeros(len(ids), np.bool_)
+        # In order, so that the memory of a run is gone through once, and not at random.
+        order = np.argsort(ids[:, 0])
         with self._lock:
             runs = list(self._runs)
-        # In order, so that the memory of a run is gone through once, and not at random.
-        order = np.argsort(ids[:, 0], kind="stable")
+            self._sorted = (ids, order)
         lowest, highest = (ids[order[at], 0] for at in (0, -1)) if len(order) else (0, 0)
         ids_in_order, accepted_in_order = ids[order], accepted[order]
         for run in runs:
             # Ids that grow with time are beyond all that came before.
             if len(run) and run.heads[0] <= highest and lowest <= run.heads[-1]:
                 gone[order[run.near(ids_in_order, accepted_in_order, self._reach)]] = True
-        self._leave_out_repeated(ids, accepted, gone)
+        self._leave_out_repeated(ids, accepted, gone, order)
         return gone if gone.any() else None
 
     def wrote(self, before: int | None, now: int | None, parts: Sequence[tuple[Numbers, Times]]) -> None:
@@ -162,7 +168,10 @@ class TableIds:
     def _add(self, ids: Numbers, accepted: Times) -> None:
         if not len(ids):
             return
-        order = np.argsort(ids[:, 0], kind="stable")
+        known, order = self._sorted
+        if known is not ids:
+            order = np.argsort(ids[:, 0])
+        self._sorted = (None, _NO_ORDER)
         self._runs.append(Run(ids[order, 0], ids[order, 1], accepted[order]))
         while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
             if len(self._runs[-2]) + len(self._runs[-1]) > _LARGEST:
@@ -174,9 +183,11 @@ class TableIds:
         one, other = self._runs[-2:]
         # What comes is hardly older than what came; else all is read anew.
         floor = min(self._oldest, default=self._since or 0) - _SLACK * _SECOND
-        at = np.searchsorted(one.heads, other.heads)
+        at = np.searchsorted(one.heads, other.heads) + np.arange(len(other))
+        rest = np.ones(len(one) + len(other), np.bool_)
+        rest[at] = False
         pairs = ((one.heads, other.heads), (one.tails, other.tails), (one.accepted, other.accepted))
-        merged = Run(*(np.insert(old, at, new) for old, new in pairs))
+        merged = Run(*(_inserted(old, new, at, rest) for old, new in pairs))
         if int(merged.accepted.min()) < floor:
             kept = merged.accepted >= floor
             merged = Run(merged.heads[kept], merged.tails[kept], merged.accepted[kept])
@@ -200,10 +211,10 @@ class TableIds:
         self._files[id(mapped)] = Path(file.name)
         return mapped
 
-    def _leave_out_repeated(self, ids: Numbers, accepted: Times, gone: Mask) -> None:
+    def _leave_out_repeated(self, ids: Numbers, accepted: Times, gone: Mask, by_head: Order) -> None:
         """Of rows of the batch with one id the first stays, and each that comes later than its window."""
-        by_head = np.argsort(ids[:, 0], kind="stable")
-        same = np.diff(ids[by_head, 0]) == 0
+        in_order = ids[by_head, 0]
+        same = in_order[1:] == in_order[:-1]
         kept: dict[tuple[int, int], list[int]] = {}
         # Those whose first half is the same are few.
         for place in (
@@ -215,6 +226,13 @@ class TableIds:
                 gone[place] = True
             elif not gone[place]:
                 before.append(when)
+
+
+def _inserted(old: Column, new: Column, at: Order, rest: Mask) -> Column:
+    """Both in one array: the new values `at` their places, the old ones in the `rest`."""
+    whole = np.empty(len(rest), old.dtype)
+    whole[at], whole[rest] = new, old
+    return whole
 
 
 def _added(table: Table, since: int | None) -> list[DataFile] | None:

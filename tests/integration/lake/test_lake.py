@@ -18,6 +18,8 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from etld.sinks.postgres.partitions import catalog
+from etld.util.ports import free_port
+from support.browser import Browser
 from support.daemon import Daemon
 from support.etld_client import EtldClient
 from support.events import event
@@ -50,6 +52,8 @@ def daemon(make_daemon: Callable[[], Daemon], storage: ObjectStorage) -> Iterato
             "lake.properties": storage.properties,
             "lake.credentials_file": str(secret),
             "lake.commit_every": "500 ms",
+            "console.enabled": True,
+            "console.port": free_port(),
         }
     )
     with made.running():
@@ -145,6 +149,21 @@ def test_reconcile_and_status_tell_of_it(daemon: Daemon, lake: Lake, sent: Count
     with urllib.request.urlopen(f"{daemon.http}/metrics") as answer:
         text = answer.read().decode()
     assert re.search(r'(?m)^etld_lake_rows\{[^}]*table="etld.event_purchase"[^}]*\} ' + str(sent["purchase"]), text)
+
+
+def test_the_console_shows_it(daemon: Daemon, sent: Counter[str]) -> None:
+    browser = Browser(daemon.status()["addresses"]["console"])
+    tables = {one["event_type"]: one for one in browser.get("/api/v1/lake").json["tables"]}
+    assert {name: one["table"]["rows"] for name, one in tables.items()} == dict(sent)
+    purchases = tables["purchase"]
+    assert purchases["table"]["newest_at"]
+    assert purchases["table"]["commit_s"] > 0
+    assert [one["name"] for one in purchases["workers"]] == ["lake-purchase-0"]
+    assert sum(one["stored"] for one in purchases["partitions"]) == sent["purchase"]
+    page = browser.get("/lake")
+    assert page.status == 200
+    assert "etld.event_purchase" in page.text
+    assert 'href="/lake"' in browser.get("/workers").text
 
 
 def test_a_worker_that_is_killed_again_and_again_leaves_every_event_once(
