@@ -8,15 +8,17 @@ import re
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta, timezone
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
+from etld.config import parse
 from etld.console import csv_text, openapi, render, spark
 from etld.console.asked import BadValue, own_path, values_of
 from etld.console.assets import Assets
 from etld.console.history import histogram, quantile
 from etld.console.page import LONGEST, Field, Page
-from etld.console.pages import PAGES
+from etld.console.pages import PAGES, lake
 from etld.console.pages.flow import worst
 
 STATIC = resources.files("etld.console").joinpath("static")
@@ -119,6 +121,10 @@ def test_numbers_and_times_for_people() -> None:
     assert render.number(None) == "\N{EN DASH}"
     assert [render.rate(value) for value in (0.25, 99.94, 12345.6)] == ["0.2", "99.9", "12,346"]
     assert [render.seconds(value) for value in (0.0125, 3.44)] == ["12 ms", "3.4 s"]
+    sizes = (None, 0, 999, 1000, 40_000_000, 123 << 30, 5000 << 40)
+    assert [render.size(value) for value in sizes] == [
+        "\N{EN DASH}", "0 B", "999 B", "1.0 KiB", "38.1 MiB", "123 GiB", "5000 TiB",
+    ]  # fmt: skip
     at = datetime(2026, 7, 1, 2, 0, tzinfo=timezone(timedelta(hours=2)))
     assert render.moment(at) == "2026-07-01 00:00:00 UTC"
     assert datetime.fromisoformat(render.iso(at)) == at.astimezone(UTC)
@@ -199,6 +205,40 @@ def test_a_stage_is_as_its_worst_worker() -> None:
     assert worst(["running", "fatal", "paused"]) == "fatal"
     assert worst(["running"]) == "running"
     assert worst([]) is None
+
+
+def test_the_lake_shows_what_is_wrong() -> None:
+    """Rows that somebody deleted, a partition that stands still, one of PostgreSQL that is held, a backfill."""
+    table = {
+        "name": "etld.event_order", "rows": 9, "expected": 10, "files": 2, "bytes": 2048, "snapshots": 3,
+        "committed_at": NOON, "newest_at": None, "commit_s": 0.25, "upkeep_at": NOON, "upkeep_told": "2 files less",
+    }  # fmt: skip
+    part = {
+        "topic": "event_order", "partition": 1, "next": 12, "stored": 10, "duplicate": 0, "filtered": 1, "dead": 1,
+        "lost": 0, "halted": "OFFSET_LOST", "rows": 9, "expected": 10, "counted_at": NOON,
+    }  # fmt: skip
+    one = {
+        "event_type": "order", "table": table, "workers": [{"name": "lake-order-0", "state": "running"}], "lag": 4,
+        "partitions": [part], "halted": 1, "faults": ["lake-order-0: <away>"],
+    }  # fmt: skip
+    other = {**one, "event_type": "new", "table": None, "workers": [], "partitions": [], "faults": [], "halted": 0}
+    filled = {
+        "event_type": "order", "since": None, "accepted_from": NOON, "rows": 5, "told": "", "requested_by": "me",
+        "done_at": None,
+    }  # fmt: skip
+    data = {
+        "enabled": True, "kafka": None, "catalog": "embedded", "warehouse": "s3://b", "tables": [one, other],
+        "held": [{"name": "processed_events_20260101", "held_since": NOON}], "backfills": [filled], "types": ["order"],
+    }  # fmt: skip
+    shown = render.live_block(lake.PAGE, data=data)
+    for text in ("2.0 KiB", "250 ms", "&lt;away&gt;", "halted: OFFSET_LOST", "processed_events_20260101", "under way"):
+        assert text in shown, text
+    assert "account for 10 rows" in shown
+    assert shown.count('class="wrong"') == 2
+    shipped = Path(__file__).parents[3] / "config" / "etld.toml"
+    off, on = (parse(shipped.read_text(), shipped, {"ETLD_LAKE__ENABLED": text}) for text in ("false", "true"))
+    assert [page.name for page in PAGES if not page.is_listed(off)] == ["lake"]
+    assert all(page.is_listed(on) for page in PAGES)
 
 
 def test_the_document_of_the_api_names_everything() -> None:
