@@ -248,7 +248,6 @@ def _added(table: Table, since: int | None) -> list[DataFile] | None:
             # Of a manifest that was put together, only what is new in it.
             found += [one.data_file for one in entries if one.snapshot_id == snapshot.snapshot_id]
         parent = snapshot.parent_snapshot_id
-        if parent is None:
-            return found if since is None else None
-        snapshot = table.snapshot_by_id(parent)
+        # Also of one whose parent has expired.
+        snapshot = None if parent is None else table.snapshot_by_id(parent)
     return None if snapshot is None else found

@@ -1,8 +1,8 @@
 """Positions of consumer groups as the summary of a snapshot carries them: pure.
 
-A snapshot that somebody else made (a compaction, a repair) carries none, so the newest one that does counts. A table
-property says the same as that one, for the day when it has expired. A table that is rolled back to an older snapshot
-has the positions of that snapshot, and the records behind them are read again.
+A snapshot that somebody else made (a compaction, a repair) carries none, so the newest one that does counts. Properties
+of the table say the same as that one, and which it is, for the day when it has expired. A table that is rolled back to
+an older snapshot has the positions of that snapshot, and the records behind them are read again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The property of a snapshot's summary, and of the table.
 KEY: Final = "etld.positions"
+#: The table's property that says the number of the snapshot whose positions the other one has.
+SEQUENCE: Final = "etld.positions.sequence"
 # Beside the groups, which all have a slash in their names.
 _MOVED = "moved"
 
@@ -33,6 +35,10 @@ class Snapshot(Protocol):
     @property
     def parent_snapshot_id(self) -> int | None:
         """The one before it."""
+
+    @property
+    def sequence_number(self) -> int | None:
+        """Its number, which grows."""
 
     @property
     def summary(self) -> Any:
@@ -189,18 +195,18 @@ def _is_at(mine: LakePosition | None, advance: Advance) -> bool:
 
 
 def _groups(table: Metadata) -> dict[str, dict[str, Any]]:
-    snapshot = table.current_snapshot()
+    newest: Snapshot | None = table.current_snapshot()
+    snapshot = newest
     while snapshot is not None:
         text = snapshot.summary[KEY] if snapshot.summary is not None else None
         if text is not None:
             return _parsed(text)
-        if snapshot.parent_snapshot_id is None:
-            return {}
-        before = table.snapshot_by_id(snapshot.parent_snapshot_id)
-        if before is None:
-            return _parsed(table.properties.get(KEY, "{}"))
-        snapshot = before
-    return {}
+        # What comes before one that has expired is not told any more.
+        parent = snapshot.parent_snapshot_id
+        snapshot = None if parent is None else table.snapshot_by_id(parent)
+    if newest is None or (newest.sequence_number or 0) < int(table.properties.get(SEQUENCE, 0)):
+        return {}
+    return _parsed(table.properties.get(KEY, "{}"))
 
 
 def _text(groups: Mapping[str, Any]) -> str:

@@ -129,7 +129,7 @@ class LakeTable:
             with transaction.update_snapshot(snapshot_properties={positions.KEY: carried}).merge_append() as snapshot:
                 for file in added:
                     snapshot.append_data_file(file)
-            transaction.set_properties({positions.KEY: carried})
+            transaction.set_properties(remembered(table, carried))
 
     def note(self, properties: Mapping[str, str]) -> None:
         """Set properties of the table."""
@@ -212,6 +212,11 @@ def one_snapshot(table: Table) -> Transaction:
     """What commits a snapshot on top of just this state of the table."""
     table.metadata.properties.update(NO_RETRIES)
     return _OneSnapshot(table)
+
+
+def remembered(table: Table, carried: str) -> dict[str, str]:
+    """The properties that tell the positions of the snapshot that comes next, for when it has expired."""
+    return {positions.KEY: carried, positions.SEQUENCE: str(table.metadata.next_sequence_number())}
 
 
 def columns_of(table: Table) -> tuple[ViewColumn, ...]:

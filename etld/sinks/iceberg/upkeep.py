@@ -6,7 +6,6 @@ number of processes, at any time. A snapshot of the upkeep carries the positions
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import time
 from collections import Counter, defaultdict
@@ -21,7 +20,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow
 
 from etld.sinks.iceberg import files, forgetting, positions
-from etld.sinks.iceberg.table import NO_RETRIES, one_snapshot
+from etld.sinks.iceberg.table import NO_RETRIES, one_snapshot, remembered
 from etld.sinks.postgres.columns import ACCEPTED_AT, PARTITION
 from etld.util.backoff import Backoff
 
@@ -44,6 +43,8 @@ _TRIES = 50
 # A file of at least this share of the wanted size is large enough, and so many small ones are worth a rewrite.
 _ENOUGH, _FEWEST = 0.75, 4
 _SECOND = 1_000_000
+# In milliseconds.
+_HOUR = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +108,22 @@ class Upkeep:
         raise CommitFailedException(f"other commits to {self._table.title} come before all the time")
 
     def expire_snapshots(self) -> int:
-        """Forget states of the table that are older than they are kept; how many."""
+        """Forget states of the table that are older than they are kept, or of an hour that has a later one; how many.
+
+        Each commit writes all that are kept.
+        """
         table = self._table.load()
-        oldest = dt.datetime.now() - dt.timedelta(seconds=self._settings.keep_snapshots)  # noqa: DTZ005  # as pyiceberg
-        count = len(table.metadata.snapshots)
+        heads = {one.snapshot_id for one in table.metadata.refs.values()}
+        times = {one.snapshot_id: one.timestamp_ms for one in table.metadata.snapshots if one.snapshot_id not in heads}
+        gone = expired(times, int(time.time() * 1000), self._settings.keep_snapshots)
+        if not gone:
+            return 0
         table.metadata.properties.update(NO_RETRIES)
         try:
-            table.maintenance.expire_snapshots().older_than(oldest).commit()
+            table.maintenance.expire_snapshots().by_ids(gone).commit()
         except CommitFailedException:
             return 0  # the next time
-        return count - len(self._table.load().metadata.snapshots)
+        return len(gone)
 
     def drop_older(self, seconds: float) -> int:
         """Take files out whose events are all older; how many rows went."""
@@ -220,6 +227,21 @@ class Upkeep:
         files.delete(table.io, [one.file_path for one in new if one.file_path not in there])
 
 
+def expired(times: Mapping[int, int], now: int, keep: float) -> list[int]:
+    """The snapshots to forget, of some with their times in milliseconds since 1970.
+
+    Those older than `keep` seconds, and but for the last hour all of an hour save its newest.
+    """
+    gone = []
+    hours: set[int] = set()
+    for snapshot, taken in sorted(times.items(), key=lambda one: -one[1]):
+        hour = taken // _HOUR
+        if now - taken > keep * 1000 or (now - taken > _HOUR and hour in hours):
+            gone.append(snapshot)
+        hours.add(hour)
+    return gone
+
+
 def _commit(table: Table, old: Sequence[DataFile], new: Sequence[DataFile], carried: str) -> None:
     summary = {positions.KEY: carried, files.SAME_ROWS: "true"}
     with one_snapshot(table) as transaction:
@@ -228,7 +250,7 @@ def _commit(table: Table, old: Sequence[DataFile], new: Sequence[DataFile], carr
                 snapshot.delete_data_file(one)
             for one in new:
                 snapshot.append_data_file(one)
-        transaction.set_properties({positions.KEY: carried})
+        transaction.set_properties(remembered(table, carried))
 
 
 def _tasks(table: Table) -> list[Any]:

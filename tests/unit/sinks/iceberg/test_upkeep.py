@@ -12,7 +12,7 @@ import pytest
 
 from etld.sinks.iceberg import mirror, positions
 from etld.sinks.iceberg.counting import RowCounter
-from etld.sinks.iceberg.upkeep import Settings, Upkeep
+from etld.sinks.iceberg.upkeep import Settings, Upkeep, expired
 from support.lake import WHEN, Feed, LocalLake, frame, new_ids
 
 DAY = dt.timedelta(days=1)
@@ -181,3 +181,31 @@ def test_rows_that_others_deleted_are_missed_in_their_partition(lake: LocalLake)
     table = lake.table.load()
     assert positions.expected(table) == {0: 4, 3: 2}
     assert RowCounter().count(table) == {0: 4}
+
+
+def test_of_an_hour_that_is_over_one_snapshot_is_kept() -> None:
+    """Of the last hour all are, and nothing of what is older than it is kept."""
+    minute, now = 60_000, 500_000 * 3_600_000 + 1_800_000
+    times = {at: now - at * 20 * minute for at in range(12)}
+    # Every twenty minutes: 0 to 3 are of the last hour; of each hour before it is the newest one, at 2, 5, 8 and 11.
+    assert expired(times, now, 86_400.0) == [4, 6, 7, 9, 10]
+    assert expired(times, now, 2 * 3600.0) == [4, *range(6, 12)]
+    assert expired({}, now, 3600.0) == []
+
+
+def test_positions_are_known_when_their_snapshot_has_expired(lake: LocalLake) -> None:
+    """And another engine's is the newest; not those of a later one than a table that was rolled back has."""
+    feed = Feed(lake.sink())
+    feed.write(new_ids(4))
+    table = lake.table.load()
+    early = table.metadata.current_snapshot_id
+    table.append(table.scan().to_arrow().slice(0, 0))
+    assert early is not None
+    foreign = lake.table.load().metadata.current_snapshot_id
+    assert upkeep(lake).expire_snapshots() > 0
+    assert positions.read(lake.table.load(), feed.sink._consumer)[feed.partition].next == 4
+    later = Feed(lake.sink("two#1"))
+    later.write(new_ids(3))
+    assert foreign is not None
+    lake.table.load().manage_snapshots().set_current_snapshot(foreign).commit()
+    assert positions.read(lake.table.load(), feed.sink._consumer) == {}
