@@ -204,9 +204,10 @@ class TableIds:
         if len(run) < self._large or self._directory is None:
             return run
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=self._directory, suffix=".npy", delete=False) as file:
-            np.save(file, np.stack([run.heads, run.tails, run.accepted.view(np.uint64)]))
-        whole = np.load(file.name, mmap_mode="r")
+        with tempfile.NamedTemporaryFile(dir=self._directory, suffix=".ids", delete=False) as file:
+            for column in (run.heads, run.tails, run.accepted):
+                file.write(memoryview(column).cast("B"))
+        whole = np.memmap(file.name, np.uint64, "r", shape=(3, len(run)))
         mapped = Run(whole[0], whole[1], whole[2].view(np.int64))
         self._files[id(mapped)] = Path(file.name)
         return mapped

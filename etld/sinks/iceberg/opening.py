@@ -31,7 +31,7 @@ def open_sink(worker: Worker, consumer: Consumer) -> IcebergSink:
 def known_ids(worker: Worker, purpose: str = "") -> TableIds:
     """The memory of a worker's writer, or of another `purpose`; what an earlier process has left is put away."""
     directory = worker.config.state_dir / "lake-ids" / f"{worker.name}{purpose and '-'}{purpose}"
-    for old in directory.glob("*.npy"):
+    for old in directory.glob("*.ids"):
         old.unlink(missing_ok=True)
     return TableIds(worker.config.storage.dedup_window, directory)
 
