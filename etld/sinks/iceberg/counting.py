@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -21,8 +23,12 @@ class RowCounter:
     def __init__(self) -> None:
         self._known: dict[str, dict[int, int]] = {}
 
-    def count(self, table: Table) -> Counter[int]:
-        """The rows of the newest snapshot by number of the partition; raises whatever the storage raises."""
+    def count(self, table: Table, seconds: float = math.inf) -> Counter[int] | None:
+        """The rows of the newest snapshot by number of the partition.
+
+        None when that takes longer: the next call goes on. Raises whatever the storage raises.
+        """
+        until = time.monotonic() + seconds
         total: Counter[int] = Counter()
         known: dict[str, dict[int, int]] = {}
         for task in table.scan().plan_files() if table.current_snapshot() is not None else ():
@@ -30,7 +36,11 @@ class RowCounter:
                 total.update(_left(table, task))
                 continue
             path = task.file.file_path
-            known[path] = self._known.get(path) or files.counts(table, task.file)
+            if path not in self._known:
+                if time.monotonic() > until:
+                    return None
+                self._known[path] = files.counts(table, task.file)
+            known[path] = self._known[path]
             total.update(known[path])
         self._known = known
         return total
