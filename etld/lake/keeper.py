@@ -34,7 +34,7 @@ _SQL = statements.load(__package__, "keeper")
 _LOOK_EVERY, _FILES_EVERY, _ORPHANS_EVERY = 5.0, 300.0, 86_400.0
 _FIRST_FILES, _FIRST_ORPHANS = 60.0, 900.0
 _LONGEST_PAUSE = 60.0
-# To count rows takes a twentieth of the time at most, and so many seconds at once.
+# To count rows takes a twentieth of the time at most, once those that were there are counted, and seconds at once.
 _COUNT_SHARE, _COUNT_AT_ONCE = 20.0, 10.0
 
 
@@ -132,8 +132,9 @@ class LakeKeeper(BesideThread):
         snapshot = now.current_snapshot()
         if snapshot is not None:
             rows = self._counter.count(now, _COUNT_AT_ONCE)
-            if rows is not None:
-                mirror.write_counts(conn, event_type, snapshot.snapshot_id, rows, positions.expected(now))
+            if rows is None:
+                return
+            mirror.write_counts(conn, event_type, snapshot.snapshot_id, rows, positions.expected(now))
         self._next_count = time.monotonic() + _COUNT_SHARE * (time.monotonic() - began)
 
     def _files(self, conn: Connection, table: LakeTable, upkeep: Upkeep) -> None:
