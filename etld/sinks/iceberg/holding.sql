@@ -1,7 +1,12 @@
 -- name: spans
 -- What the lake has read of the one life that a partition of an event type's topic has had. A row tells its offset, and
--- not in which life: with several, or a hole in what was read, nobody can tell.
-SELECT l.event_type, l.partition, l.start_offset, l.next_offset
+-- not in which life: with several, or a hole in what was read, nobody can tell. What the processor has read again may have
+-- been dead, or left out, when the lake read it.
+SELECT l.event_type, l.partition, greatest(l.start_offset, coalesce((
+        SELECT max(h.next_offset)
+        FROM etld.kafka_position_history h
+        WHERE h.consumer_group = p.consumer_group AND h.partition = p.partition AND h.reason IN ('rewound', 'rebuilt')
+    ), 0)), l.next_offset
 FROM (
     SELECT substr(consumer_group, 11) AS event_type, *
     FROM etld.kafka_position

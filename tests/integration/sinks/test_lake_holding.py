@@ -95,6 +95,12 @@ def test_what_cannot_be_told_is_to_be_filled(conn: Connection, change: str) -> N
     assert holding.read(conn, "c").lacks(conn, TABLE)
 
 
+def test_what_was_read_again_is_to_be_filled(conn: Connection) -> None:
+    """It may have been a dead letter when the lake read it."""
+    conn.execute(LIFE.replace("TOPIC_RECREATED", "rewound").replace("'before'", "topic_id").encode())
+    assert lacking(conn) == [Lacking("purchase", 7, 0, OLD)]
+
+
 def test_a_backfill_proves_what_it_has_seen(conn: Connection) -> None:
     """Once it is done, and of what was stored well before it began; it is ordered once."""
     conn.execute("DELETE FROM etld.kafka_position")
