@@ -206,7 +206,7 @@ class TableIds:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._directory, suffix=".ids", delete=False) as file:
             for column in (run.heads, run.tails, run.accepted):
-                file.write(memoryview(column).cast("B"))
+                file.write(column.data)
         whole = np.memmap(file.name, np.uint64, "r", shape=(3, len(run)))
         mapped = Run(whole[0], whole[1], whole[2].view(np.int64))
         self._files[id(mapped)] = Path(file.name)
