@@ -111,6 +111,12 @@ def send(daemon: Daemon, sent: Counter[str], count: int, *more: str) -> None:
     sent.update(daemon.json("generate", "--count", str(count), *more)["by_event_type"])
 
 
+def metrics(daemon: Daemon) -> str:
+    """What Prometheus is told."""
+    with urllib.request.urlopen(f"{daemon.http}/metrics") as answer:
+        return str(answer.read().decode())
+
+
 def worker_pid(daemon: Daemon, event_type: str = "purchase") -> int:
     """The lake's worker of an event type."""
     pid = daemon.worker(f"lake-{event_type}-0")["pid"]
@@ -146,9 +152,9 @@ def test_reconcile_and_status_tell_of_it(daemon: Daemon, lake: Lake, sent: Count
     workers = {one["name"]: one for one in daemon.status()["workers"]}
     assert {workers[f"lake-{one}-0"]["state"] for one in TYPES} == {"running"}
     assert daemon.status()["totals"]["stored"] == sent.total(), "the lake does not count twice"
-    with urllib.request.urlopen(f"{daemon.http}/metrics") as answer:
-        text = answer.read().decode()
-    assert re.search(r'(?m)^etld_lake_rows\{[^}]*table="etld.event_purchase"[^}]*\} ' + str(sent["purchase"]), text)
+    assert re.search(
+        r'(?m)^etld_lake_rows\{[^}]*table="etld.event_purchase"[^}]*\} ' + str(sent["purchase"]), metrics(daemon)
+    )
 
 
 def test_the_console_shows_it(daemon: Daemon, sent: Counter[str]) -> None:
@@ -292,7 +298,7 @@ def test_what_kafka_has_lost_is_given_up_and_filled_in(daemon: Daemon, lake: Lak
     daemon.cli("scale", "lake-purchase", "1")
     halted = "SELECT count(*) FROM etld.kafka_position WHERE consumer_group = 'etld-lake-purchase' AND halted <> ''"
     wait_until(lambda: lake.etld.sql(halted)[0][0] > 0, 60, "the lake stands still")
-    assert "resume processor --from low" in daemon.cli("health", check=False).stdout
+    wait_until(lambda: "--from low" in daemon.cli("health", check=False).stdout, 30, "health says what to do")
     daemon.cli("resume", "processor", "--from", "low", "event_purchase")
     wait_until(lambda: lake.etld.sql(halted) == [(0,)], 60, "it goes on")
     send(daemon, sent, 90, "--event-type", "purchase")
@@ -334,8 +340,8 @@ def test_a_partition_stays_until_the_lake_has_it(daemon: Daemon, lake: Lake, sen
     wait_until(lambda: old in daemon.cli("health", check=False).stdout, 60, "health tells of the partition")
     assert "the lake is off" in daemon.cli("health", check=False).stdout
     assert lake.etld.sql(f"SELECT count(*) FROM etld.{old}") == [(40,)]
-    with urllib.request.urlopen(f"{daemon.http}/metrics") as answer:
-        assert re.search(r"(?m)^etld_event_partitions_held(\{[^}]*\})? 1$", answer.read().decode())
+    held = re.compile(r"(?m)^etld_event_partitions_held\{[^}]*\} 1(\.0)?$")
+    wait_until(lambda: held.search(metrics(daemon)), 30, "the metrics count it")
     daemon.configure({"lake.enabled": True})
     daemon.cli("reload")
     there = f"SELECT count(*) FROM etld.event_partition WHERE name = '{old}'"
