@@ -14,8 +14,8 @@ WHERE p.cluster_id = %(cluster)s AND p.consumer_group LIKE 'etld-lake-%%'
 ORDER BY 1, 2, 3
 
 -- name: backfills
-SELECT event_type, CASE WHEN isfinite(since) THEN since END AS since, accepted_from, rows, told, requested_by, requested_at,
-    done_at
+SELECT event_type, CASE WHEN isfinite(since) AND since > 'epoch' THEN since END AS since, accepted_from, rows, told,
+    requested_by, requested_at, done_at
 FROM etld.lake_backfill
 ORDER BY event_type
 

@@ -248,6 +248,7 @@ def two_owners(run: Run) -> None:
         run.recovered(group, since=began)
         mark = system.log_end()
         run.send(pid, signal.SIGCONT)
-        run.until(lambda: system.said("fenced", since=mark, worker=_NAME), "the late commit is refused")
+        told = ("fenced", "a partition was claimed by another")
+        run.until(lambda: system.said(*told, since=mark, worker=_NAME), "who was frozen hears of the other one")
         run.fired += 1
         run.flowing(100, group)

@@ -113,8 +113,7 @@ def send(daemon: Daemon, sent: Counter[str], count: int, *more: str) -> None:
 
 def metrics(daemon: Daemon) -> str:
     """What Prometheus is told."""
-    with urllib.request.urlopen(f"{daemon.http}/metrics") as answer:
-        return str(answer.read().decode())
+    return urllib.request.urlopen(f"{daemon.http}/metrics").read().decode()  # type: ignore[no-any-return]
 
 
 def worker_pid(daemon: Daemon, event_type: str = "purchase") -> int:
@@ -162,13 +161,10 @@ def test_the_console_shows_it(daemon: Daemon, sent: Counter[str]) -> None:
     tables = {one["event_type"]: one for one in browser.get("/api/v1/lake").json["tables"]}
     assert {name: one["table"]["rows"] for name, one in tables.items()} == dict(sent)
     purchases = tables["purchase"]
-    assert purchases["table"]["newest_at"]
     assert purchases["table"]["commit_s"] > 0
     assert [one["name"] for one in purchases["workers"]] == ["lake-purchase-0"]
     assert sum(one["stored"] for one in purchases["partitions"]) == sent["purchase"]
-    page = browser.get("/lake")
-    assert page.status == 200
-    assert "etld.event_purchase" in page.text
+    assert "etld.event_purchase" in browser.get("/lake").text
     assert 'href="/lake"' in browser.get("/workers").text
 
 
