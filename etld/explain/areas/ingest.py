@@ -173,8 +173,8 @@ AREA = Area(
         "A write key is needed",
         meaning="`ingest.keys_file` is set, and the request shows no key.",
         remedy=(
-            "Send it as `X-Write-Key: KEY`, `Authorization: Bearer KEY`, the user of HTTP Basic, or as Segment's "
-            "`writeKey`. `etld keys new NAME` makes one."
+            "Send it as a Bearer token, as the user of HTTP Basic, or as Segment's `writeKey`; docs/ingest.md has"
+            " all ways. `etld keys new NAME` makes one."
         ),
         words={"http": ("no_key",)},
     ),
