@@ -73,6 +73,7 @@ def make(target: Path, pins: Path, etld: Path, prefix: Path) -> Path:
     for one in programs.iterdir():
         if one != python:
             one.unlink()
+    (target / ".lock").unlink(missing_ok=True)  # uv's
     (programs / "python3").symlink_to("python")
     program = programs / "etld"
     program.write_text(_PROGRAM.format(python=prefix / "bin" / "python"))
