@@ -31,11 +31,18 @@ from etld.cli import main
 
 sys.exit(main())
 """
-#: Loads each module of etld, and with it what that loads, but for extras that are not here; then compiles all of it.
-#: By the hash of its source, so that no time of a file counts, and under the path where it will live.
-_COMPILE = """
-import importlib, pathlib, pkgutil, py_compile, sys
-target, prefix = map(pathlib.Path, sys.argv[1:])
+#: What no part of etld loads, and takes megabytes: fonts of PDF files, samples, colours for source code, AV1 pictures.
+_UNUSED = (
+    "matplotlib/mpl-data/sample_data",
+    "matplotlib/mpl-data/fonts/afm",
+    "matplotlib/mpl-data/fonts/pdfcorefonts",
+    "pygments/lexers",
+    "PIL/_avif.*",
+    "pillow.libs/libavif-*",
+)
+#: Loads each module of etld, but for extras that are not here, and with it what that loads: `loaded` are their files.
+LOAD = """
+import importlib, pathlib, pkgutil, sys
 import etld
 for found in pkgutil.walk_packages(etld.__path__, "etld."):
     if not found.name.endswith("__main__"):
@@ -43,10 +50,16 @@ for found in pkgutil.walk_packages(etld.__path__, "etld."):
             importlib.import_module(found.name)
         except ImportError:
             pass
-import matplotlib.backends.backend_agg
-loaded = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+import matplotlib.backends.backend_agg, rich.console, rich.progress, rich.table
+files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+loaded = sorted(pathlib.Path(one) for one in files if one.endswith(".py"))
+"""
+#: Compiles it by the hash of its source, so that no time of a file counts, and under the path where it will live.
+_COMPILE = """
+import py_compile
+target, prefix = map(pathlib.Path, sys.argv[1:])
 by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
-for path in sorted({pathlib.Path(one) for one in loaded if one.endswith(".py")} | {*target.rglob("etld/**/*.py")}):
+for path in sorted({*loaded, *target.rglob("etld/**/*.py")}):
     if path.is_relative_to(target):
         lives = str(prefix / path.relative_to(target))
         py_compile.compile(str(path), dfile=lives, doraise=True, invalidation_mode=by_hash)
@@ -69,7 +82,7 @@ def make(target: Path, pins: Path, etld: Path, prefix: Path) -> Path:
     packages = target / "lib" / version / "site-packages"
     _slim(packages)
     _strip(python, packages)
-    run(str(python), "-P", "-B", "-c", _COMPILE, str(target), str(prefix))
+    run(str(python), "-P", "-B", "-c", LOAD + _COMPILE, str(target), str(prefix))
     for one in programs.iterdir():
         if one != python:
             one.unlink()
@@ -98,8 +111,11 @@ def _slim(packages: Path) -> None:
     for one in ("setuptools", "pkg_resources", "_distutils_hack", *packages.glob("setuptools-*")):
         shutil.rmtree(packages / one, ignore_errors=True)
     (packages / "distutils-precedence.pth").unlink(missing_ok=True)
-    for tests in [*packages.rglob("tests"), *packages.glob("matplotlib/mpl-data/sample_data")]:
-        shutil.rmtree(tests, ignore_errors=True)
+    for unused in [*packages.rglob("tests"), *(path for pattern in _UNUSED for path in packages.glob(pattern))]:
+        if unused.is_dir():
+            shutil.rmtree(unused)
+        else:
+            unused.unlink()
     for path in [*packages.rglob("*")]:
         noted = path.name in _NOTES and path.parent.suffix == ".dist-info"
         if noted or (path.suffix in _FOR_BUILDERS and not path.is_dir()):
@@ -107,10 +123,11 @@ def _slim(packages: Path) -> None:
 
 
 def _strip(python: Path, packages: Path) -> None:
-    """Extension modules only: libraries beside them were changed by tools whose work strip may break."""
+    """Extension modules and the libraries that came beside them; that all can be loaded afterwards is tried."""
     modules = [str(path) for path in packages.rglob("*.so") if _EXTENSION.search(path.name)]
+    beside = [str(path) for path in packages.glob("*.libs/*.so*")]
     if shutil.which("strip"):
-        run("strip", "--strip-unneeded", *modules)
+        run("strip", "--strip-unneeded", *modules, *beside)
     # Not all of them are meant to be in one process, and some fail at its end.
     load = "import ctypes, os, sys; [*map(ctypes.CDLL, sys.argv[1:])]; os._exit(0)"
     run(str(python), "-P", "-B", "-c", load, *modules)

@@ -13,7 +13,10 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
+
+import environment
 
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 #: With the libraries that they depend on: what is no library (debconf, say) is for their installation.
@@ -59,7 +62,7 @@ def make(root: Path, sbom: Path) -> None:
     (root / "usr/bin/python3").symlink_to(_VERSION)
     _add_system(root)
     _copy(root, Path("/etc/ssl/certs/ca-certificates.crt"))
-    _copy_compiled(root, Path("/usr/lib", _VERSION))
+    _copy_compiled(root)
     shutil.copytree("/opt/etld", root / "opt/etld", symlinks=True, dirs_exist_ok=True)
     (root / "usr/bin/etld").symlink_to("/opt/etld/bin/etld")
     listed = json.loads(sbom.read_text())
@@ -114,12 +117,13 @@ def _copy(root: Path, path: Path) -> None:
         shutil.copy2(real, to, follow_symlinks=False)
 
 
-def _copy_compiled(root: Path, directory: Path) -> None:
-    """What is compiled here, where its source is in the image."""
-    for path in directory.rglob("__pycache__/*.pyc"):
-        source = path.parents[1] / f"{path.name.partition('.')[0]}.py"
+def _copy_compiled(root: Path) -> None:
+    """Of Python's own modules what etld loads is compiled, as it is here."""
+    command = ["/opt/etld/bin/python", "-P", "-B", "-c", f"{environment.LOAD}\nprint(*loaded, sep='\\n')"]
+    for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+        source = Path(line)
         if (root / source.relative_to("/")).exists():
-            _copy(root, path)
+            _copy(root, Path(cache_from_source(source)))
 
 
 def _add_system(root: Path) -> None:
