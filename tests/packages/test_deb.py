@@ -143,7 +143,8 @@ def test_the_demo_runs_as_its_user(installed: System) -> None:
         *as_user, "cd; etld demo --count 60 && etld reconcile && etld stop", HOME="/var/lib/etld", **ports
     )
     assert re.search(r"^  total +60$", told.stdout, re.MULTILINE), told.stdout
-    assert len(list(installed.path("/var/lib/etld/event_summary_charts").glob("*.png"))) == 3
+    charts = installed.path("/var/lib/etld/event_summary_charts").glob("*.png")
+    assert len({path.name.partition("_summary_")[0] for path in charts}) == 3
 
 
 def test_what_is_removed_can_come_back(installed: System) -> None:
