@@ -31,11 +31,18 @@ from etld.cli import main
 
 sys.exit(main())
 """
-#: What no part of etld loads, and takes megabytes: fonts of PDF files, samples, colours for source code, AV1 pictures.
+#: What no part of etld loads, and takes megabytes: fonts for PDF files and their tools, samples, colours for source code,
+#: AV1 pictures, a test module of numpy.
 _UNUSED = (
     "matplotlib/mpl-data/sample_data",
     "matplotlib/mpl-data/fonts/afm",
     "matplotlib/mpl-data/fonts/pdfcorefonts",
+    "fontTools/*Lib",
+    "fontTools/cu2qu",
+    "fontTools/pens",
+    "fontTools/qu2cu",
+    "fontTools/subset",
+    "numpy/_core/_simd.*",
     "pygments/lexers",
     "PIL/_avif.*",
     "pillow.libs/libavif-*",
@@ -123,11 +130,10 @@ def _slim(packages: Path) -> None:
 
 
 def _strip(python: Path, packages: Path) -> None:
-    """Extension modules and the libraries that came beside them; that all can be loaded afterwards is tried."""
+    """Extension modules only: libraries beside them were changed by a tool whose work strip breaks."""
     modules = [str(path) for path in packages.rglob("*.so") if _EXTENSION.search(path.name)]
-    beside = [str(path) for path in packages.glob("*.libs/*.so*")]
     if shutil.which("strip"):
-        run("strip", "--strip-unneeded", *modules, *beside)
+        run("strip", "--strip-unneeded", *modules)
     # Not all of them are meant to be in one process, and some fail at its end.
     load = "import ctypes, os, sys; [*map(ctypes.CDLL, sys.argv[1:])]; os._exit(0)"
     run(str(python), "-P", "-B", "-c", load, *modules)
