@@ -31,8 +31,8 @@ from etld.cli import main
 
 sys.exit(main())
 """
-#: What no part of etld loads, and takes megabytes: fonts for PDF files and their tools, samples, colours for source code,
-#: AV1 pictures, a test module of numpy.
+#: What no part of etld loads, and takes megabytes: fonts for PDF files and their tools, samples, colours for source
+#: code, AV1 pictures, a test module of numpy.
 _UNUSED = (
     "matplotlib/mpl-data/sample_data",
     "matplotlib/mpl-data/fonts/afm",
