@@ -135,7 +135,7 @@ def test_a_failed_start_says_why_and_leaves_nothing(etld: FakeWorkersDaemon) -> 
     """The embedded part was given up."""
     done = etld.daemonize("support.fake_workers:NO_GROUND")
     assert done.returncode == 1
-    assert done.stderr.startswith("etld: not started: ground: two daemons have the node id x\n")
+    assert done.stderr.startswith("etld: not started: ground: two daemons have the node id x (ETLD-W004)\n")
     assert etld.cli("status").returncode == 3
     assert not (etld.state / "etld.pid").exists()
 
