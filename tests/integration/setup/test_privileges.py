@@ -116,7 +116,7 @@ def test_what_the_command_prints_is_enough(place: Place) -> None:
     works(place)
     place.sql(f"REVOKE INSERT ON etld.dead_letter FROM etld_{place.suffix}")
     said = place.failed(dsn=dsn)
-    assert said.endswith(f"GRANT INSERT ON etld.dead_letter TO etld_{place.suffix};")
+    assert said.endswith(f"GRANT INSERT ON etld.dead_letter TO etld_{place.suffix}; (ETLD-P002)")
 
 
 def test_another_user_migrates(place: Place) -> None:
