@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ from etld.erasure import key as keys
 from etld.erasure.arrival import Erasures
 from etld.erasure.records import place
 from etld.lake.forgotten import ForgottenRows
-from etld.sinks.iceberg import positions
+from etld.sinks.base import Fenced
+from etld.sinks.iceberg import forgetting, positions
+from etld.sinks.iceberg.rows import joined
 from etld.sinks.iceberg.table import columns_of
 from etld.sinks.iceberg.upkeep import Settings, Upkeep
-from support.lake import WHEN, Feed, LocalLake
+from support.lake import WHEN, Feed, LocalLake, frame, new_ids
 
 LATER = int(WHEN.timestamp() * 1000) + 1000
 
@@ -104,3 +108,19 @@ def test_while_records_are_still_read_only_those_behind_their_end_go(lake: Local
     recorded.forget(state="reading", behind={place("id", 0): 1}, user_details__user_id="7")
     assert erase(lake, recorded) == 1
     assert names(lake) == ["before"]
+
+
+def test_what_was_read_before_somebody_was_forgotten_does_not_come_in(lake: LocalLake) -> None:
+    """Its batch is read again, and left out is what is to be; what was read since comes."""
+    feed = Feed(lake.sink())
+    feed.write(new_ids(1))
+    lake.table.again().note({forgetting.ASKED: "3"})
+    with pytest.raises(Fenced, match="somebody was forgotten"):
+        feed.write(new_ids(2))
+    rows = feed.sink.encode([frame(new_ids(2), 0, 1, WHEN)]).payload
+    table = lake.table.load()
+    for step, refused in ((2, True), (3, False), (4, False)):
+        with pytest.raises(Fenced) if refused else contextlib.nullcontext():
+            forgetting.refuse_outdated(table.properties, replace(rows, erasures=step))
+    assert joined([replace(rows, erasures=4), replace(rows, erasures=3)]).erasures == 3  # type: ignore[union-attr]
+    assert lake.ask("SELECT count(*) FROM lake") == [(1,)]
