@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable
 
-import zstandard
-
 from etld.ingest.http.answers import HttpRefusal, problem
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 CODINGS = ("gzip", "deflate", "zstd", "identity")
 # A zstd frame may ask for a window this large, no larger: 8 MiB is what RFC 9659 has every decoder take.
-_WINDOW = 1 << 23
+_WINDOW = {zstd.DecompressionParameter.window_log_max: 23}
 # Members of a gzip body, frames of a zstd one. Each costs a copy of the rest: thousands would stall the process.
 MAX_PARTS = 100
 
@@ -81,33 +85,25 @@ def _deflate(body: bytes, limit: int) -> bytes:
 
 
 def _zstd(body: bytes, limit: int) -> bytes:
-    machine = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    out = b""
     try:
-        out = machine.stream_reader(body, read_across_frames=True).read(limit + 1)
-        if len(out) <= limit:
-            _check_ends(machine, body)
-    except zstandard.ZstdError as error:
+        # A zstd body may have several frames (RFC 8878, section 3).
+        for _ in range(MAX_PARTS):
+            machine = zstd.ZstdDecompressor(options=_WINDOW)
+            out += machine.decompress(body, limit + 1 - len(out))
+            if len(out) > limit:
+                return out
+            if not machine.eof:
+                raise _refused(400, "bad_coding", "the zstd body ends too soon")
+            body = machine.unused_data
+            if not body:
+                return out
+    except zstd.ZstdError as error:
         raise _refused(
             400,
             "bad_coding",
             "the body is not zstd, or wants a larger window than 8 MiB",
         ) from error
-    return out
-
-
-def _check_ends(machine: zstandard.ZstdDecompressor, body: bytes) -> None:
-    """Refuse a body whose last frame is cut: the stream reader takes it for a whole one.
-
-    This decoder does not, but cannot stop at a limit: so it goes second, over a body that is known to be small.
-    """
-    for _ in range(MAX_PARTS):
-        frame = machine.decompressobj()
-        frame.decompress(body)
-        if not frame.eof:
-            raise _refused(400, "bad_coding", "the zstd body ends too soon")
-        body = frame.unused_data
-        if not body:
-            return
     raise _refused(400, "bad_coding", f"a zstd body may have {MAX_PARTS} frames")
 
 
