@@ -52,13 +52,13 @@ test-bi: setup-dev ## The tests with a real Superset, dbt and a browser, which `
 test-registries: setup-dev ## The registries' tests with a real Apicurio, which `make test` leaves out (Java 25, Maven; 160 MB once).
 	@ETLD_TEST_REGISTRIES=1 $(VENV)/bin/python -m pytest -n 0 tests/contract/schemas/test_registry.py $(ARGS)
 
-test-deb: setup-dev ## The test of the Debian package, which `make test` leaves out (root, mmdebstrap; 3 minutes).
+test-deb: setup-dev ## The test of the Debian package, which `make test` leaves out (root, mmdebstrap; 4 minutes).
 	@ETLD_TEST_DEB=1 $(VENV)/bin/python -m pytest -n 0 tests/packages/test_deb.py $(ARGS)
 
 test-image: setup-dev ## The test of the image, which `make test` leaves out (docker, podman or buildah; 3 minutes).
 	@ETLD_TEST_IMAGE=1 $(VENV)/bin/python -m pytest -n 0 tests/packages/test_image.py $(ARGS)
 
-test-upgrade: setup-dev ## The last release, upgraded to this one and back while requests come (1 minute).
+test-upgrade: setup-dev ## The last release, upgraded to this one and back while requests come (2 minutes).
 	@ETLD_TEST_UPGRADE=1 $(VENV)/bin/python -m pytest -n 0 tests/packages/test_upgrade.py $(ARGS)
 
 lint: setup-dev ## ruff, mypy --strict, the import contract.
