@@ -27,6 +27,11 @@ def test_it_is_hardened() -> None:
     assert float(found[1]) <= 2.0
 
 
+def test_it_leaves_etld_what_that_reads() -> None:
+    """The boot's id (`etld/postgres/node_lease.py`): without it set-up does not come to its end."""
+    assert re.search(r"^ProcSubset=", UNIT.read_text(), re.MULTILINE) is None
+
+
 def test_it_is_well_formed() -> None:
     """Not one complaint."""
     done = subprocess.run(["systemd-analyze", "verify", str(UNIT)], capture_output=True, text=True, check=False)
