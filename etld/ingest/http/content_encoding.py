@@ -15,7 +15,7 @@ else:
 
 CODINGS = ("gzip", "deflate", "zstd", "identity")
 # A zstd frame may ask for a window this large, no larger: 8 MiB is what RFC 9659 has every decoder take.
-_WINDOW = {zstd.DecompressionParameter.window_log_max: 23}
+_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 # Members of a gzip body, frames of a zstd one. Each costs a copy of the rest: thousands would stall the process.
 MAX_PARTS = 100
 
