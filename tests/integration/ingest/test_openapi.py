@@ -15,7 +15,7 @@ ANSWERS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance"
 )
-CASES = 2000
+CASES = 1000
 # A broker on a busy machine may stand still for longer than the 5 s after which the answer is 503.
 PATIENT = "60 s"
 
@@ -38,7 +38,7 @@ def run(ingest: Ingest, directory: Path, *options: str) -> int:
 
 
 def test_answers_are_as_described(start: Start, tmp_path: Path) -> None:
-    assert run(start(ack_timeout=PATIENT), tmp_path, f"--checks={ANSWERS}", "--max-examples=110") >= CASES
+    assert run(start(ack_timeout=PATIENT), tmp_path, f"--checks={ANSWERS}", "--max-examples=55") >= CASES
 
 
 def test_all_checks_with_keys_and_reject(start: Start, tmp_path: Path) -> None:
@@ -47,4 +47,4 @@ def test_all_checks_with_keys_and_reject(start: Start, tmp_path: Path) -> None:
     ingest = start(invalid="reject", ack_per_request="true", keys_file=str(keys), ack_timeout=PATIENT)
     # 301.0 is an integer for JSON Schema and none for Avro: what the schema takes may be refused.
     checks = ("--checks=all", "--exclude-checks=positive_data_acceptance")
-    assert run(ingest, tmp_path, *checks, "--max-examples=50", "-HX-Write-Key: one") > 100
+    assert run(ingest, tmp_path, *checks, "--max-examples=25", "-HX-Write-Key: one") > 100
